@@ -1,0 +1,16 @@
+"""Pretrained image features inside scikit-learn."""
+
+from sklearn_resnet import datasets
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._layers import list_layers
+from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot
+
+__all__ = [
+    "EmbeddingDisplay",
+    "EmbeddingPlot",
+    "ImageLoader",
+    "ResNetFeatures",
+    "datasets",
+    "list_layers",
+]

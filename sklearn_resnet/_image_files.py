@@ -1,0 +1,202 @@
+"""One image file, or one array, to one upright 8-bit image of a given size and mode."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, TiffTags, UnidentifiedImageError
+
+from sklearn_resnet._image_arrays import find_value_range, to_uint8
+
+# What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF).
+_PILLOW_FORMATS = (
+    "JPEG", "MPO", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
+)  # fmt: skip
+EXTENSIONS = frozenset(
+    ".jpg .jpeg .jfif .png .tif .tiff .gif .bmp .webp .ppm .pgm .pbm .jp2 .avif .npy".split()
+)
+
+# Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as what is left
+# for the exact filter is at least this many times the target: the value of its `thumbnail`.
+_REDUCING_GAP = 2.0
+
+
+def read_image(path, *, size=None, resize="crop", mode="RGB"):
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that Pillow reads, a TIFF that scikit-image reads, or a ``.npy``.
+    size : tuple of 2 int, default=None
+        ``(height, width)`` of the result; None leaves it as it is.
+    resize : {"crop", "pad", "stretch"}, default="crop"
+        How an image of another aspect ratio is brought to `size`.
+    mode : {"RGB", "L"}, default="RGB"
+        Colour or grey.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+        Upright (EXIF orientation applied), on white where it was transparent,
+        scaled to 0 to 255 where it was of another depth.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it cannot be opened.
+    ValueError
+        If the file is no image, is damaged, or has no pixels. Both name the file,
+        the cause and the remedy.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f"There is no image file {path!r}. Check the path, which is relative to the folder "
+            f"{os.getcwd()!r} unless it is absolute."
+        )
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f"{path!r} is a folder, not an image file. load_image_folder() lists its images."
+        )
+    try:
+        image = _decode(path, size, mode)
+        return np.asarray(_fit(image, size, resize).convert(mode))
+    except PermissionError:
+        raise
+    except Exception as exc:
+        # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
+        # struct.error, OverflowError, DecompressionBombError and more.
+        cause = str(exc) or type(exc).__name__
+        if isinstance(exc, UnidentifiedImageError):
+            cause = "its content is of no known image format"
+        raise ValueError(
+            f"The image file {path!r} cannot be read: {cause}. Replace the file or leave it out."
+        ) from exc
+
+
+def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
+    """Bring an image in memory to what `read_image` returns.
+
+    Parameters
+    ----------
+    array : ndarray of shape (height, width) or (height, width, {1, 3, 4})
+        Grey, RGB, or RGB with alpha.
+    value_range : tuple of float
+        The values in `array` that stand for black and white.
+    size, resize, mode
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+
+    Raises
+    ------
+    ValueError
+        If the array is no image.
+    """
+    image = _without_alpha(_from_array(array, value_range))
+    return np.asarray(_fit(image, size, resize).convert(mode))
+
+
+def _decode(path, size, mode):
+    """An upright PIL image of mode L or RGB."""
+    if path.lower().endswith(".npy"):
+        array = np.load(path, allow_pickle=False)
+        return _without_alpha(_from_array(array, _file_value_range(array)))
+    try:
+        image = Image.open(path, formats=_PILLOW_FORMATS)
+    except UnidentifiedImageError:
+        return _decode_tiff(path)
+    with image:
+        if size is not None:
+            # does nothing unless the image is a JPEG; a turned one has its sides swapped
+            longest = int(max(size) * _REDUCING_GAP)
+            image.draft(mode, (longest, longest))
+        image.load()
+        return _without_alpha(_to_8_bit(ImageOps.exif_transpose(image)))
+
+
+def _decode_tiff(path):
+    """A TIFF that Pillow does not know: float64, or more than 8 bits in several channels."""
+    with open(path, "rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            raise UnidentifiedImageError
+    import skimage.io
+
+    array = skimage.io.imread(path)
+    return _without_alpha(_from_array(array, _file_value_range(array)))
+
+
+def _to_8_bit(image):
+    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    array = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    is_unsigned = 1 in tags.get(TiffTags.SAMPLEFORMAT, (1,)) if tags else False
+    if image.mode == "I" and is_unsigned:
+        array = array.view(np.uint32)  # Pillow reads these bits as signed
+    return _from_array(array, _file_value_range(array))
+
+
+def _file_value_range(array):
+    """As `find_value_range`, but floats beyond 0 to 255 go from their least to their largest."""
+    if array.dtype.kind == "f" and array.size and (array.min() < 0 or array.max() > 255):
+        low, high = float(array.min()), float(array.max())
+        return low, (high if high > low else low + 1)
+    return find_value_range(array) if array.size else (0, 255)
+
+
+def _from_array(array, value_range):
+    """A PIL image of mode L, RGB or RGBA."""
+    if 0 in array.shape:
+        raise ValueError(f"it has no pixels, its shape is {array.shape}")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise ValueError(
+            "it must have the shape (height, width) or (height, width, channels) with 1, 3 or 4 "
+            f"channels, not {array.shape}"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError("it holds NaN or infinity")
+    return Image.fromarray(np.ascontiguousarray(to_uint8(array, value_range)))
+
+
+def _without_alpha(image):
+    """An image of mode L or RGB, on white where it was transparent."""
+    if image.has_transparency_data:
+        if image.mode == "La":
+            image = image.convert("LA")
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    return image if image.mode == "L" else image.convert("RGB")
+
+
+def _fit(image, size, resize):
+    """Bring a PIL image to ``size = (height, width)``."""
+    if size is None or image.size == (size[1], size[0]):
+        return image
+    width, height = size[1], size[0]
+    scale_x, scale_y = width / image.width, height / image.height
+    box, inner = None, (width, height)
+    if resize == "crop":
+        scale = max(scale_x, scale_y)
+        margin_x = (image.width - width / scale) / 2
+        margin_y = (image.height - height / scale) / 2
+        box = (margin_x, margin_y, image.width - margin_x, image.height - margin_y)
+    elif resize == "pad":
+        scale = min(scale_x, scale_y)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    resized = image.resize(inner, Image.Resampling.BILINEAR, box, _REDUCING_GAP)
+    if inner == (width, height):
+        return resized
+    padded = Image.new(image.mode, (width, height))
+    padded.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return padded
+
+

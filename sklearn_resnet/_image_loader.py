@@ -1,0 +1,202 @@
+"""ImageLoader: image files, or arrays, to images of one size."""
+
+import numbers
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_resnet._image_arrays import (
+    as_sequence,
+    check_images,
+    check_size,
+    find_value_range,
+    is_path,
+)
+from sklearn_resnet._image_files import convert_image, read_image
+from sklearn_resnet._sklearn_private import Interval, StrOptions, fit_context
+
+
+class ImageLoader(TransformerMixin, BaseEstimator):
+    """Read image files as arrays of one size.
+
+    Images come out upright, in 8 bits, in colour, in the order of their paths, decoded by
+    several threads. Images already in memory are brought to the same form.
+
+    Parameters
+    ----------
+    size : int or tuple of 2 int, default=None
+        Height and width of the images, in pixels; an int makes them square. None leaves
+        them as they are, and they must then all be of one size.
+    mode : {"RGB", "L"}, default="RGB"
+        Colour, or grey (ITU-R 601-2 luma).
+    resize : {"crop", "pad", "stretch"}, default="crop"
+        How an image of another aspect ratio is brought to `size`: by cutting off what
+        extends beyond the middle, by adding black at two sides, or by stretching it.
+        Pixels are interpolated bilinearly, over as many as one target pixel covers.
+    n_jobs : int, default=None
+        Number of threads that decode. None and -1 take all cores: decoding in threads
+        copies nothing and changes no result.
+    on_error : {"raise"}, default="raise"
+        What to do about an image that cannot be read: raise an error that names it.
+
+    Attributes
+    ----------
+    value_range_ : tuple of 2 float
+        The values that stand for black and white in arrays, as `fit` found them; (0, 255)
+        if it saw paths.
+    image_shape_ : tuple of int
+        Shape of the image that a row stands for. Only if `fit` saw rows.
+    n_features_in_ : int
+        Length of a row. Only if `fit` saw rows.
+    feature_names_in_ : ndarray of str
+        Names of the columns. Only if `fit` saw a dataframe of rows, with names.
+
+    See Also
+    --------
+    ResNetFeatures : Turns the images into features.
+    sklearn_resnet.datasets.load_image_folder : Lists the image files below a folder.
+
+    Notes
+    -----
+    Read are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
+    ``.npy`` files, told apart by their content (``.npy`` by its name). The orientation in
+    their EXIF data is applied, transparent images are laid on white, CMYK is converted.
+    More than 8 bits are scaled, not clipped: 16 bits from 0 to 65535, 32 bits from 0 to
+    255, 65535 or the dtype's maximum, whichever first holds their largest value, floats
+    from 0 to 1 or 0 to 255, whichever holds them, and else from their least to their
+    largest value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_resnet import ImageLoader
+    >>> photos = [np.zeros((40, 30)), np.ones((30, 60, 3))]
+    >>> ImageLoader(size=32).fit_transform(photos).shape
+    (2, 32, 32, 3)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
+        "mode": [StrOptions({"RGB", "L"})],
+        "resize": [StrOptions({"crop", "pad", "stretch"})],
+        "n_jobs": [numbers.Integral, None],
+        "on_error": [StrOptions({"raise"})],
+    }
+
+    def __init__(self, size=None, *, mode="RGB", resize="crop", n_jobs=None, on_error="raise"):
+        self.size = size
+        self.mode = mode
+        self.resize = resize
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the value range of arrays; of paths, nothing is learnt and nothing is read.
+
+        Parameters
+        ----------
+        X : sequence of path, or array-like of images
+            As for `transform`.
+        y : Ignored
+            Present by convention.
+
+        Returns
+        -------
+        self : ImageLoader
+        """
+        check_size("size", self.size)
+        images = self._check(X, reset=True)
+        if isinstance(images, list):
+            arrays = [image for image in images if not is_path(image) and np.size(image)]
+            ranges = [find_value_range(np.asarray(image)) for image in arrays]
+            self.value_range_ = max(ranges, key=lambda r: r[1], default=(0.0, 255.0))
+        else:
+            self.value_range_ = find_value_range(images)
+        return self
+
+    def transform(self, X):
+        """Read images.
+
+        Parameters
+        ----------
+        X : sequence of path, or array-like of images
+            A list, array, series or dataframe column of paths (str or path-like); a list
+            of arrays of any sizes; or one array: rows as `ResNetFeatures` reads them, grey
+            images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
+            with alpha, 4 channels.
+
+        Returns
+        -------
+        images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
+            In the order of `X`, dtype uint8, 0 to 255.
+
+        Raises
+        ------
+        OSError
+            If there is no such file, or it cannot be opened.
+        ValueError
+            If a file is no image or is damaged, or if the images are of different sizes
+            and `size` is None. The message names the files.
+        """
+        check_is_fitted(self)
+        images = self._check(X, reset=False)
+        size = check_size("size", self.size)
+        n_jobs = joblib.effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+
+        def load(item):
+            position, image = item
+            options = {"size": size, "resize": self.resize, "mode": self.mode}
+            if is_path(image):
+                return read_image(image, **options)
+            try:
+                return convert_image(np.asarray(image), self.value_range_, **options)
+            except ValueError as exc:
+                raise ValueError(f"Image {position} of X cannot be used: {exc}.") from exc
+
+        loaded = None
+        # closing the results is what cancels the rest after an error
+        with (
+            ThreadPoolExecutor(min(n_jobs, len(images))) as pool,
+            closing(pool.map(load, enumerate(images))) as results,
+        ):
+            for position, image in enumerate(results):
+                if loaded is None:
+                    loaded = np.empty((len(images), *image.shape), np.uint8)
+                if image.shape != loaded.shape[1:]:
+                    raise ValueError(_sizes_differ(images, position, loaded.shape[1:], image.shape))
+                loaded[position] = image
+        return loaded
+
+    def _check(self, X, reset):
+        """A list of paths and arrays, or one array of images."""
+        images = as_sequence(X)
+        if images is None:
+            images = check_images(self, X, channels=(1, 3, 4), reset=reset)
+        elif not images:
+            raise ValueError("X must hold at least one image. Got an empty sequence instead.")
+        return images
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _sizes_differ(images, position, first_shape, shape):
+    def describe(i, shape):
+        name = repr(os.fspath(images[i])) if is_path(images[i]) else f"image {i} of X"
+        return f"{name} has {shape[0]} x {shape[1]} pixels"
+
+    return (
+        f"Without a size, all images must be of one size, but {describe(0, first_shape)} and "
+        f"{describe(position, shape)}. Pass size= to ImageLoader, as in ImageLoader(size=224); "
+        "on the command line, --image-size 224."
+    )

@@ -1,0 +1,175 @@
+"""What the command line takes as INPUT and as labels: names of datasets, arrays, folders, a file."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_resnet import datasets
+from sklearn_resnet._image_loader import ImageLoader
+
+_NAMED = {
+    "digits": datasets.load_digits,
+    "mnist": datasets.fetch_mnist,
+    "cifar10": datasets.fetch_cifar10,
+}
+# The pairs of names under which images and labels are known in .npz files.
+_NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
+
+
+@dataclass
+class Input:
+    """Images in memory, with what is known of them; None is what is not."""
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    paths: np.ndarray | None = None
+
+
+def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=None):
+    """Read what a person named.
+
+    Parameters
+    ----------
+    source : str
+        The name of a dataset; a .npy or .npz file; a folder; an image file.
+    image_size : int, default=None
+        What the images of files are cut and resized to. Arrays are left as they are.
+    patches : int, default=None
+        How many patches to cut from an image file.
+    patch_size : int, default=64
+        Their height and width.
+    seed : int, default=None
+        What their places are drawn from.
+
+    Returns
+    -------
+    Input
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such thing, or there are no images in it.
+    """
+    path = Path(source)
+    is_image_file = path.is_file() and path.suffix.lower() not in (".npy", ".npz")
+    if patches is not None:
+        if not is_image_file:
+            raise ValueError(
+                f"--patches goes with one image file as INPUT. Got {source!r} instead."
+            )
+        cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
+        return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
+    if source in _NAMED:
+        return Input(*_NAMED[source](return_X_y=True))
+    if path.is_dir():
+        paths, labels = datasets.load_image_folder(path, return_X_y=True)
+        return Input(ImageLoader(image_size).fit_transform(paths), labels, paths)
+    if is_image_file:
+        paths = np.array([str(path)])
+        return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)
+    if path.is_file():
+        return _read_arrays(path)
+    near = difflib.get_close_matches(source, _NAMED, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise FileNotFoundError(
+        f"INPUT must be {', '.join(_NAMED)}, a .npy or .npz file, a folder of images or an image "
+        f"file. Got {source!r}, and there is no such file or folder.{hint}"
+    )
+
+
+def _read_arrays(path):
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            return Input(file)
+        with file:
+            if len(file.files) == 1:
+                return Input(file[file.files[0]])
+            for x, y in _NPZ_KEYS:
+                if x in file.files:
+                    return Input(file[x], np.ravel(file[y]) if y in file.files else None)
+            names = file.files
+    except (ValueError, OSError, EOFError, KeyError) as exc:
+        if "allow_pickle" in str(exc):
+            exc = "it holds pickled objects, which could run any program, and is not loaded"
+        raise ValueError(
+            f"The file {str(path)!r} cannot be read: {exc}. Save plain arrays by numpy.save or "
+            "numpy.savez."
+        ) from None
+    pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)
+    raise ValueError(
+        f"The file {str(path)!r} must hold one array, or images and labels named {pairs}. "
+        f"Got {', '.join(names)} instead."
+    )
+
+
+def read_labels(path, image_paths, n_images):
+    """Read labels from a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A .npy file; a .csv with a column ``label`` and, if its rows are in another order
+        than the images, one ``path`` with file names; or text, one label a line.
+    image_paths : ndarray of str or None
+        Of the images, to match names with.
+    n_images : int
+
+    Returns
+    -------
+    ndarray of shape (n_images,)
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such file, or it does not give each image a label.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of labels {str(path)!r}.")
+    try:
+        if path.suffix == ".npy":
+            labels = np.load(path, allow_pickle=False)
+        elif path.suffix == ".csv":
+            table = pd.read_csv(path)
+            if "label" not in table:
+                raise ValueError(f"it has no column 'label', but {', '.join(table.columns)}")
+            labels = table["label"]
+            if "path" in table and image_paths is not None:
+                labels = labels.iloc[_match(image_paths, table["path"].astype(str))]
+            labels = np.asarray(labels)
+            labels = labels.astype(str) if labels.dtype.kind == "O" else labels
+        else:
+            labels = np.array(path.read_text(encoding="utf-8").splitlines())
+    except ValueError as exc:
+        raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
+    if labels.shape != (n_images,):
+        raise ValueError(
+            f"The labels in {str(path)!r} must be one for each of the {n_images} images. Got an "
+            f"array of shape {labels.shape} instead."
+        )
+    return labels
+
+
+def _match(image_paths, names):
+    """Find, for each image, the row that names it by its path or by the end of its path."""
+    row_of = {Path(name).parts: row for row, name in enumerate(names)}
+    rows = []
+    for path in image_paths:
+        parts = Path(path).parts
+        ends = (parts[start:] for start in range(len(parts)))
+        row = next((row_of[end] for end in ends if end in row_of), None)
+        if row is None:
+            raise ValueError(f"no row has the path of {str(path)!r}")
+        if row in rows:
+            other = image_paths[rows.index(row)]
+            raise ValueError(
+                f"the path {names[row]!r} stands for both {str(other)!r} and {str(path)!r}; "
+                "name their folders too"
+            )
+        rows.append(row)
+    return rows

@@ -1,0 +1,303 @@
+"""The layers of Keras' ResNets: names, order, width, stride and cost, without building a network."""
+
+import difflib
+import numbers
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+# Blocks in the stages conv2 to conv5, and whether activation comes first (version 2).
+_ARCHITECTURES = {
+    "ResNet50": ((3, 4, 6, 3), False),
+    "ResNet101": ((3, 4, 23, 3), False),
+    "ResNet152": ((3, 8, 36, 3), False),
+    "ResNet50V2": ((3, 4, 6, 3), True),
+    "ResNet101V2": ((3, 4, 23, 3), True),
+    "ResNet152V2": ((3, 8, 36, 3), True),
+}
+ARCHITECTURES = tuple(_ARCHITECTURES)
+
+_COST_SIZE = 224  # images of this height and width are what costs are stated for
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network, and what it takes to compute its output.
+
+    ``ancestors`` holds the indices of all layers that the output depends on,
+    this one included; ``weight_shapes`` those of the layer's own weights, in
+    Keras' order.
+    """
+
+    index: int
+    name: str
+    kind: str
+    width: int
+    stride: int
+    weight_shapes: tuple[tuple[int, ...], ...]
+    ancestors: frozenset[int]
+    flop: int
+
+    @property
+    def stage(self):
+        """The first part of the name: ``"conv3"`` of ``"conv3_block1_out"``."""
+        return self.name.split("_")[0]
+
+    @property
+    def is_prefix(self):
+        """Whether the output depends on every layer that comes before."""
+        return len(self.ancestors) == self.index + 1
+
+
+class _Builder:
+    """Collects layers as they are called, then puts them in Keras' order."""
+
+    def __init__(self):
+        self.inputs = {"input_layer": ()}
+        self.facts = {"input_layer": ("input", 3, 1, (), 0)}
+
+    def add(self, kind, name, *inputs, width=None, kernel=1, stride=1, bias=True):
+        _, input_width, input_stride, _, _ = self.facts[inputs[0]]
+        width = width or input_width
+        stride = input_stride * stride
+        weight_shapes, flop = (), 0
+        if kind == "conv":
+            weight_shapes = ((kernel, kernel, input_width, width), *([(width,)] * bias))
+            flop = 2 * kernel**2 * input_width * width * (_COST_SIZE // stride) ** 2
+        elif kind == "bn":
+            weight_shapes = ((width,),) * 4
+        self.inputs[name] = inputs
+        self.facts[name] = (kind, width, stride, weight_shapes, flop)
+        return name
+
+    def layers(self):
+        # Keras sorts by distance from the output, and leaves layers at the same distance in
+        # the order of a depth-first walk: the order in which the functions below add them.
+        distance = dict.fromkeys(self.inputs, 0)
+        for name in reversed(self.inputs):
+            for source in self.inputs[name]:
+                distance[source] = max(distance[source], distance[name] + 1)
+        names = sorted(self.inputs, key=lambda name: -distance[name])
+        index = {name: i for i, name in enumerate(names)}
+        ancestors = {}
+        for name in names:
+            sources = (ancestors[source] for source in self.inputs[name])
+            ancestors[name] = frozenset([index[name]]).union(*sources)
+        return tuple(
+            Layer(index[n], n, kind, width, stride, shapes, ancestors[n], flop)
+            for n in names
+            for kind, width, stride, shapes, flop in [self.facts[n]]
+        )
+
+
+def _add_block_v1(net, x, name, filters, stride, conv_shortcut):
+    shortcut = x
+    if conv_shortcut:
+        shortcut = net.add("conv", f"{name}_0_conv", x, width=4 * filters, stride=stride)
+        shortcut = net.add("bn", f"{name}_0_bn", shortcut)
+    x = net.add("conv", f"{name}_1_conv", x, width=filters, stride=stride)
+    x = net.add("bn", f"{name}_1_bn", x)
+    x = net.add("relu", f"{name}_1_relu", x)
+    x = net.add("conv", f"{name}_2_conv", x, width=filters, kernel=3)
+    x = net.add("bn", f"{name}_2_bn", x)
+    x = net.add("relu", f"{name}_2_relu", x)
+    x = net.add("conv", f"{name}_3_conv", x, width=4 * filters)
+    x = net.add("bn", f"{name}_3_bn", x)
+    x = net.add("add", f"{name}_add", shortcut, x)
+    return net.add("relu", f"{name}_out", x)
+
+
+def _add_block_v2(net, x, name, filters, stride, conv_shortcut):
+    preact = net.add("bn", f"{name}_preact_bn", x)
+    preact = net.add("relu", f"{name}_preact_relu", preact)
+    shortcut = x
+    if conv_shortcut:
+        shortcut = net.add("conv", f"{name}_0_conv", preact, width=4 * filters)
+    elif stride > 1:
+        # Keras gives this layer no name of its own, but a running number.
+        number = sum(other.startswith("max_pooling2d") for other in net.inputs)
+        pool_name = "max_pooling2d" + (f"_{number}" if number else "")
+        shortcut = net.add("pool", pool_name, x, stride=stride)
+    x = net.add("conv", f"{name}_1_conv", preact, width=filters, bias=False)
+    x = net.add("bn", f"{name}_1_bn", x)
+    x = net.add("relu", f"{name}_1_relu", x)
+    x = net.add("pad", f"{name}_2_pad", x)
+    x = net.add("conv", f"{name}_2_conv", x, width=filters, kernel=3, stride=stride, bias=False)
+    x = net.add("bn", f"{name}_2_bn", x)
+    x = net.add("relu", f"{name}_2_relu", x)
+    x = net.add("conv", f"{name}_3_conv", x, width=4 * filters)
+    return net.add("add", f"{name}_out", shortcut, x)
+
+
+@lru_cache
+def layer_table(architecture):
+    """All layers of an architecture without its top, in Keras' order.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+
+    Returns
+    -------
+    tuple of Layer
+    """
+    blocks, preactivation = _ARCHITECTURES[architecture]
+    net = _Builder()
+    x = net.add("pad", "conv1_pad", "input_layer")
+    x = net.add("conv", "conv1_conv", x, width=64, kernel=7, stride=2)
+    if not preactivation:
+        x = net.add("bn", "conv1_bn", x)
+        x = net.add("relu", "conv1_relu", x)
+    x = net.add("pad", "pool1_pad", x)
+    x = net.add("pool", "pool1_pool", x, stride=2)
+    add_block = _add_block_v2 if preactivation else _add_block_v1
+    for i, n_blocks in enumerate(blocks):
+        # Version 1 halves the image in the first block of conv3 to conv5, version 2 in the
+        # last block of conv2 to conv4.
+        halving = (n_blocks if i < 3 else None) if preactivation else (1 if i > 0 else None)
+        for block in range(1, n_blocks + 1):
+            stride = 2 if block == halving else 1
+            x = add_block(net, x, f"conv{i + 2}_block{block}", 64 * 2**i, stride, block == 1)
+    if preactivation:
+        x = net.add("bn", "post_bn", x)
+        net.add("relu", "post_relu", x)
+    return net.layers()
+
+
+def ignored_layers(architecture, layer):
+    """Names of the layers before `layer` that its output does not depend on."""
+    table = layer_table(architecture)
+    return [other.name for other in table[: layer.index] if other.index not in layer.ancestors]
+
+
+def _resolve_one(table, architecture, spec):
+    if isinstance(spec, numbers.Integral) and not isinstance(spec, (bool, np.bool_)):
+        if -len(table) <= spec < len(table):
+            return table[spec]
+        raise ValueError(
+            f"The 'layers' parameter must be an index from {-len(table)} to {len(table) - 1}, "
+            f"since {architecture} has {len(table)} layers. Got {spec} instead. "
+            "list_layers() shows them all."
+        )
+    if isinstance(spec, str):
+        matches = [layer for layer in table if spec in (layer.name, layer.stage)]
+        if matches:
+            return matches[-1]
+        known = list(dict.fromkeys(name for la in table for name in (la.stage, la.name)))
+        near = difflib.get_close_matches(spec, known, n=3)
+        hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+        raise ValueError(
+            f"The 'layers' parameter must name a layer or a stage of {architecture}. "
+            f"Got {spec!r} instead. {hint}list_layers({architecture!r}) shows them all."
+        )
+    raise ValueError(
+        "The 'layers' parameter must be None, an index, the name of a layer or a stage, or a "
+        f"list of these. Got {spec!r} instead."
+    )
+
+
+def resolve_layers(architecture, layers):
+    """Find the layers that a user means.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    layers : None, int, str, or iterable of int and str
+        None is the last layer; an int an index, counted from the end if negative;
+        a str the name of a layer, or of a stage for its last layer.
+
+    Returns
+    -------
+    tuple of Layer
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, or the same one twice.
+    """
+    table = layer_table(architecture)
+    if layers is None:
+        return (table[-1],)
+    is_list = isinstance(layers, Iterable) and not isinstance(layers, (str, bytes))
+    found = tuple(_resolve_one(table, architecture, la) for la in (layers if is_list else [layers]))
+    if not found:
+        raise ValueError("The 'layers' parameter must name at least one layer. Got [] instead.")
+    for i, layer in enumerate(found):
+        if layer in found[:i]:
+            raise ValueError(
+                f"The 'layers' parameter must name each layer once. Got {layers!r} instead, "
+                f"in which layer {layer.index} ({layer.name!r}) comes twice."
+            )
+    return found
+
+
+def list_layers(architecture="ResNet50V2"):
+    """Show the layers at which a network can be cut.
+
+    Neither Keras nor weights are needed.
+
+    Parameters
+    ----------
+    architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
+"ResNet152V2"}, default="ResNet50V2"
+        The network, as `keras.applications` names it, without its top.
+
+    Returns
+    -------
+    layers : pandas.DataFrame
+        One row for each layer, with the columns
+
+        - ``index``: position in Keras' ``network.layers``, as in
+          ``ResNetFeatures(layers=82)``;
+        - ``name``, ``stage`` (``"conv3"``), ``kind`` (input, pad, conv, bn, relu,
+          pool or add);
+        - ``width``: channels, and so the number of features after pooling;
+        - ``stride``: pixels of the image from one position to the next;
+        - ``parameters``: weights that a network cut here has;
+        - ``gflop``: 10^9 floating-point operations of its convolutions for one
+          image of 224 x 224 pixels, a multiplication and an addition counted as two;
+        - ``is_prefix``: whether the output depends on every layer before it. Where
+          it does not, a cut here leaves out layers that a shallower cut has.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture.
+
+    Examples
+    --------
+    >>> from sklearn_resnet import list_layers
+    >>> list_layers().loc[82, ["name", "width", "stride"]].tolist()
+    ['conv3_block4_2_relu', 128, 16]
+    """
+    import pandas as pd
+
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"The 'architecture' parameter must be one of {', '.join(ARCHITECTURES)}. "
+            f"Got {architecture!r} instead."
+        )
+    table = layer_table(architecture)
+
+    def parameters(layer):
+        shapes = (shape for i in layer.ancestors for shape in table[i].weight_shapes)
+        return sum(int(np.prod(shape)) for shape in shapes)
+
+    return pd.DataFrame(
+        {
+            "index": layer.index,
+            "name": layer.name,
+            "stage": layer.stage,
+            "kind": layer.kind,
+            "width": layer.width,
+            "stride": layer.stride,
+            "parameters": parameters(layer),
+            "gflop": sum(table[i].flop for i in layer.ancestors) / 1e9,
+            "is_prefix": layer.is_prefix,
+        }
+        for layer in table
+    )

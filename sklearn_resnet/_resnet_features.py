@@ -1,0 +1,354 @@
+"""ResNetFeatures: images to the features of a ResNet cut at any layer."""
+
+import numbers
+import os
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
+
+from sklearn_resnet._image_arrays import (
+    as_sequence,
+    check_image_shape,
+    check_images,
+    check_size,
+    find_value_range,
+    is_path,
+)
+from sklearn_resnet._layers import ARCHITECTURES, ignored_layers, resolve_layers
+from sklearn_resnet._sklearn_private import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
+from sklearn_resnet._weights import check_cover, find_weights
+from sklearn_resnet.engines import Computation, get_run
+
+_POOLINGS = ("avg", "max")
+
+
+class ResNetFeatures(TransformerMixin, BaseEstimator):
+    """Turn images into the features of a ResNet cut at any layer.
+
+    The output of each chosen layer, a map of (height, width, channels), is pooled over
+    height and width: one feature for each channel.
+
+    Parameters
+    ----------
+    layers : None, int, str, or list of int and str, default=None
+        Where the network is cut. None is the last layer, after which only the classifier
+        comes; an int an index into Keras' ``network.layers``, counted from the end if
+        negative; a str the name of a layer, or of a stage (``"conv3"``) for its last
+        layer. A list gives the features of several layers side by side, for the cost of
+        the deepest. `list_layers` shows all layers with their widths and costs.
+    batch_size : int, default=64
+        Number of images that go through the network together. It changes the memory and
+        the time that are used, and no feature.
+    architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
+"ResNet152V2"}, default="ResNet50V2"
+        The network, as `keras.applications` names it. Images are brought to the values
+        that it was trained on.
+    weights : "imagenet", path, or None, default="imagenet"
+        ``"imagenet"``: as trained on ImageNet, from Keras' cache (the variable
+        KERAS_HOME sets its folder), downloaded once. A path: a weights file that Keras
+        wrote, in HDF5; it may hold only the first stages, if no cut lies beyond. None:
+        random, drawn from `random_state`.
+    pooling : {"avg", "max"} or list of these, default="avg"
+        How a map becomes features: by its mean, its maximum, or both side by side.
+    image_size : int or tuple of 2 int, default=None
+        Height and width to which images are resized before they enter the network, by
+        antialiased bilinear interpolation, without regard to their aspect ratio; an int
+        makes them square. None leaves them as they are.
+    image_shape : tuple of 2 or 3 int, default=None
+        For rows: the shape (height, width) or (height, width, channels) of the image that
+        a row stands for. None takes a row of s * s values for a square grey image, one of
+        3 * s * s for a square RGB image (channels last), and warns of any other, which is
+        taken for a grey image one pixel high.
+    value_range : tuple of 2 float, default=None
+        The values that stand for black and white. None lets `fit` find them: for
+        integers by dtype (255 for uint8, 65535 for uint16; for wider and signed ones the
+        smallest of 255, 65535 and the dtype's maximum that holds the largest value seen),
+        for floats (0, 1) if the largest value seen is at most 1, and else (0, 255).
+    random_state : int, RandomState instance or None, default=None
+        What random weights are drawn from, when `weights` is None. Pass an int for the
+        same features in every fit.
+    verbose : int, default=0
+        1 shows a progress bar on stderr, if that is a terminal.
+
+    Attributes
+    ----------
+    layers_ : list of int
+        Indices of the layers whose outputs are pooled.
+    value_range_ : tuple of 2 float
+        The values that stand for black and white.
+    weights_fingerprint_ : str
+        What tells the weights from all others: the SHA-256 of their file, or the
+        architecture and seed of random ones.
+    random_seed_ : int or None
+        What random weights are drawn with; None for others.
+    image_shape_ : tuple of int
+        Shape of the image that a row stands for. Only if `fit` saw rows.
+    n_features_in_ : int
+        Length of a row. Only if `fit` saw rows.
+    feature_names_in_ : ndarray of str
+        Names of the columns. Only if `fit` saw a dataframe with names.
+
+    See Also
+    --------
+    ImageLoader : Reads image files.
+    list_layers : Shows the layers at which a network can be cut.
+
+    Notes
+    -----
+    `fit` trains nothing: it finds the weights and the value range. No network is held by
+    the estimator, which is small to pickle and free to clone; networks are kept by the
+    process, a few at a time.
+
+    The features of an image depend on that image alone. On a CPU they are equal to the
+    last bit for any batch size, order and company.
+
+    Values outside the value range are not clipped.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image
+           Recognition", CVPR 2016.
+    .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Identity Mappings in Deep Residual
+           Networks", ECCV 2016 (version 2).
+
+    Examples
+    --------
+    >>> from sklearn_resnet import ResNetFeatures
+    >>> from sklearn_resnet.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> features = ResNetFeatures(layers="conv2_block1_out", weights=None, random_state=0)
+    >>> features.fit_transform(X[:10]).shape
+    (10, 256)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "layers": [numbers.Integral, str, "array-like", None],
+        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "architecture": [StrOptions(set(ARCHITECTURES))],
+        "weights": [str, os.PathLike, None],
+        "pooling": [StrOptions(set(_POOLINGS)), tuple, list],
+        "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
+        "image_shape": [tuple, list, None],
+        "value_range": [tuple, list, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        layers=None,
+        batch_size=64,
+        *,
+        architecture="ResNet50V2",
+        weights="imagenet",
+        pooling="avg",
+        image_size=None,
+        image_shape=None,
+        value_range=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.layers = layers
+        self.batch_size = batch_size
+        self.architecture = architecture
+        self.weights = weights
+        self.pooling = pooling
+        self.image_size = image_size
+        self.image_shape = image_shape
+        self.value_range = value_range
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Find the weights and the value range; nothing is trained.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `transform`.
+        y : Ignored
+            Present by convention.
+
+        Returns
+        -------
+        self : ResNetFeatures
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or `X` is not what it must be.
+        FileNotFoundError
+            If there is no weights file at the path given.
+        ConnectionError
+            If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+
+        Warns
+        -----
+        UserWarning
+            If a cut ignores layers that come before it.
+        """
+        check_image_shape(self.image_shape)
+        check_size("image_size", self.image_size)
+        self._poolings()
+        layers = resolve_layers(self.architecture, self.layers)
+        images = self._check(X, reset=True)
+        value_range = self._value_range(images)
+        is_random = self.weights is None
+        seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
+        weights = find_weights(self.architecture, self.weights, seed)
+        check_cover(weights, layers)
+        self.layers_ = [layer.index for layer in layers]
+        self.value_range_ = value_range
+        self.random_seed_ = seed
+        self.weights_fingerprint_ = weights.fingerprint
+        for layer in layers:
+            ignored = ignored_layers(self.architecture, layer)
+            if ignored:
+                warnings.warn(
+                    f"Layer {layer.index} ({layer.name!r}) of {self.architecture} does not depend "
+                    f"on {len(ignored)} of the layers before it: {', '.join(ignored)}. "
+                    "list_layers() shows, in the column is_prefix, the cuts that use all.",
+                    stacklevel=2,
+                )
+        return self
+
+    def transform(self, X):
+        """Turn images into features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_pixels), (n, height, width) or \
+(n, height, width, {1, 3})
+            Rows, grey images, or images with channels last, of any numeric dtype. It is
+            not written to, and converted batch by batch.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features), dtype float32
+            For each layer, for each pooling, one feature for each channel.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` does not hold images, or holds NaN or infinity, or if the weights found
+            are not the ones that `fit` found.
+        """
+        check_is_fitted(self)
+        images = self._check(X, reset=False)
+        self._warn_of_another_range(images)
+        weights = find_weights(self.architecture, self.weights, self.random_seed_)
+        if weights.fingerprint != self.weights_fingerprint_:
+            raise ValueError(
+                "The weights are not the ones that this ResNetFeatures was fitted with: they have "
+                f"the fingerprint {weights.fingerprint}, and must have "
+                f"{self.weights_fingerprint_}. Pass those as weights=, or fit again."
+            )
+        dtype = np.dtype(np.uint8 if images.dtype == np.uint8 else np.float32)
+        computation = Computation(
+            weights=weights,
+            taps=tuple(self.layers_),
+            pooling=self._poolings(),
+            image_shape=images.shape[1:],
+            image_size=check_size("image_size", self.image_size),
+            dtype=dtype.name,
+            value_range=tuple(map(float, self.value_range_)),
+        )
+        run = get_run(computation)
+        features = np.empty((len(images), self._n_features_out), np.float32)
+        # None hides the bar where stderr is no terminal
+        with tqdm(
+            total=len(images), unit=" images", disable=None if self.verbose else True
+        ) as progress:
+            for start in range(0, len(images), self.batch_size):
+                batch = images[start : start + self.batch_size].astype(dtype, copy=False)
+                features[start : start + len(batch)] = run(batch, self.batch_size)
+                progress.update(len(batch))
+        return features
+
+    def get_feature_names_out(self, input_features=None):
+        """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Held against the names of the columns that `fit` saw, and otherwise ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            With several poolings, their names stand before the channel:
+            ``"conv3_block4_2_relu_max_17"``.
+        """
+        check_is_fitted(self)
+        if input_features is not None:
+            check_feature_names_in(self, input_features)
+        poolings = self._poolings()
+        names = [
+            f"{layer.name}_{pooling}_{i}" if len(poolings) > 1 else f"{layer.name}_{i}"
+            for layer in resolve_layers(self.architecture, self.layers_)
+            for pooling in poolings
+            for i in range(layer.width)
+        ]
+        return np.array(names, dtype=object)
+
+    @property
+    def _n_features_out(self):
+        layers = resolve_layers(self.architecture, self.layers_)
+        return sum(layer.width for layer in layers) * len(self._poolings())
+
+    def _check(self, X, reset):
+        items = as_sequence(X)
+        if items is not None and items and is_path(items[0]):
+            raise ValueError(
+                f"X must hold images. Got paths, {os.fspath(items[0])!r} the first, instead. "
+                "Put ImageLoader(size=...) before ResNetFeatures."
+            )
+        return check_images(self, X, image_shape=self.image_shape, reset=reset)
+
+    def _value_range(self, images):
+        if self.value_range is None:
+            return find_value_range(images)
+        is_pair = len(self.value_range) == 2 and all(
+            isinstance(value, numbers.Real) for value in self.value_range
+        )
+        if not is_pair or not self.value_range[0] < self.value_range[1]:
+            raise ValueError(
+                "The 'value_range' parameter must be None or (black, white), black being less "
+                f"than white. Got {self.value_range!r} instead."
+            )
+        return tuple(map(float, self.value_range))
+
+    def _warn_of_another_range(self, images):
+        white, fitted = find_value_range(images)[1], self.value_range_[1]
+        if self.value_range is None and white != fitted:
+            warnings.warn(
+                f"X of dtype {images.dtype} seems to hold values from 0 to {white:g}, and those "
+                f"that fit saw went from 0 to {fitted:g}. Bring both to one range, or pass "
+                "value_range=.",
+                stacklevel=3,
+            )
+
+    def _poolings(self):
+        poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
+        if not poolings or not set(poolings) <= set(_POOLINGS) or len(poolings) > 2:
+            raise ValueError(
+                "The 'pooling' parameter must be 'avg', 'max' or a list of both. "
+                f"Got {self.pooling!r} instead."
+            )
+        return poolings
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,262 @@
+"""Where a network's weights come from: ImageNet, a file, or chance; and the network that has them."""
+
+import difflib
+import hashlib
+import os
+import random
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sklearn_resnet._downloads import keras_home, probe_url
+from sklearn_resnet._layers import ARCHITECTURES, layer_table
+from sklearn_resnet._quiet import quiet_stderr
+
+_IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+# As Keras has them: the MD5 of each file, and its size in MB.
+_IMAGENET_FILES = {
+    "ResNet50": ("4d473c1dd8becc155b73f8504c6f6626", 95),
+    "ResNet101": ("88cf7a10940856eca736dc7b7e228a21", 171),
+    "ResNet152": ("ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
+    "ResNet50V2": ("fac2f116257151a9d068a22e544a4917", 95),
+    "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
+    "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that exist, not loaded yet.
+
+    `fingerprint` tells them from all others. They cover the layers from 0 to
+    ``n_layers - 1``. Either `path` or `seed` says where they come from.
+    """
+
+    architecture: str
+    fingerprint: str
+    n_layers: int
+    path: str | None = None
+    seed: int | None = None
+
+
+def import_keras():
+    """Import Keras, and with it its backend, without what tensorflow prints meanwhile."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        import keras
+    return keras
+
+
+def find_weights(architecture, weights, seed):
+    """Find weights, downloading ImageNet's where they are absent.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    weights : "imagenet", path or None
+        As for `ResNetFeatures`.
+    seed : int or None
+        Of the random weights that None stands for.
+
+    Returns
+    -------
+    Weights
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ConnectionError
+        If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+    ValueError
+        If the file is no weights file, or one of another architecture.
+    """
+    if weights is None:
+        n_layers = len(layer_table(architecture))
+        return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
+    is_imagenet = isinstance(weights, str) and weights == "imagenet"
+    path = _imagenet_file(architecture) if is_imagenet else os.path.expanduser(os.fspath(weights))
+    if not os.path.isfile(path):
+        hint = " Did you mean 'imagenet'?" if difflib.get_close_matches(path, ["imagenet"]) else ""
+        raise FileNotFoundError(
+            "The 'weights' parameter must be 'imagenet', None (random weights) or the path of a "
+            f"Keras weights file. Got {path!r}, and there is no such file.{hint}"
+        )
+    stat = os.stat(path)
+    identity = (os.path.abspath(path), stat.st_mtime_ns, stat.st_size)
+    return Weights(
+        architecture,
+        f"sha256:{_digest(identity, 'sha256')}",
+        _count_layers(identity, architecture),
+        path=identity[0],
+    )
+
+
+def check_cover(weights, layers):
+    """Raise ValueError unless `weights` reach all of `layers`."""
+    for layer in layers:
+        if layer.index >= weights.n_layers:
+            deepest = layer_table(weights.architecture)[weights.n_layers - 1]
+            raise ValueError(
+                f"The weights file {weights.path!r} holds the layers 0 to {deepest.index} "
+                f"({deepest.name!r}) of {weights.architecture}. Layer {layer.index} "
+                f"({layer.name!r}) lies beyond. Pass layers={deepest.index} or less, or the "
+                "weights of the whole network."
+            )
+
+
+@lru_cache(maxsize=2)
+def load_network(weights):
+    """Build a network and give it its weights.
+
+    Parameters
+    ----------
+    weights : Weights
+
+    Returns
+    -------
+    keras.Model
+        Without its top, for images of any size. Layers that the weights do not cover
+        are left as Keras makes them.
+    """
+    keras = import_keras()
+    state = random.getstate()  # Keras draws from it even for weights that are then replaced
+    network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
+    random.setstate(state)
+    table = layer_table(weights.architecture)[: weights.n_layers]
+    if weights.path is None:
+        arrays = _draw_weights(table, weights.seed)
+    else:
+        arrays = _read_file(weights.path, load=True)
+    for layer in table:
+        if layer.weight_shapes and layer.name in arrays:
+            network.layers[layer.index].set_weights(arrays[layer.name])
+    return network
+
+
+def _draw_weights(table, seed):
+    """Convolution kernels after Glorot and Bengio (2010), uniform: the default of Keras."""
+    rng = np.random.RandomState(seed)  # its stream never changes between versions of NumPy
+    arrays = {}
+    for layer in table:
+        if layer.kind == "conv":
+            kernel, *bias = layer.weight_shapes
+            limit = np.sqrt(6 / (np.prod(kernel[:3]) + np.prod(kernel[:2]) * kernel[3]))
+            draw = rng.uniform(-limit, limit, kernel).astype(np.float32)
+            arrays[layer.name] = [draw, *(np.zeros(shape, np.float32) for shape in bias)]
+    return arrays
+
+
+def _imagenet_file(architecture):
+    """Path of ImageNet's weights in Keras' cache, downloaded by Keras if need be."""
+    md5, megabytes = _IMAGENET_FILES[architecture]
+    name = f"{architecture.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path = keras_home() / "models" / name
+    cause = ""
+    if path.is_file():
+        stat = path.stat()
+        if _digest((str(path), stat.st_mtime_ns, stat.st_size), "md5") == md5:
+            return str(path)
+        cause = "The file there is damaged or another one (its MD5 differs). "
+    try:
+        probe_url(_IMAGENET_URL + name)
+        return import_keras().utils.get_file(
+            name, _IMAGENET_URL + name, cache_subdir="models", file_hash=md5
+        )
+    except Exception as exc:  # Keras raises a bare Exception
+        raise ConnectionError(
+            f"ImageNet's weights of {architecture} are not on this machine, and cannot be "
+            f"downloaded: {exc}.\n"
+            f"Looked for: {path}\n{cause}"
+            f"Download:   {_IMAGENET_URL}{name} ({megabytes} MB)\n"
+            "Put the file there by hand (KERAS_HOME sets another folder), or pass the path of a "
+            "Keras weights file as weights=, or weights=None for random weights."
+        ) from exc
+
+
+@lru_cache(maxsize=16)
+def _digest(identity, algorithm):
+    with open(identity[0], "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _count_layers(identity, architecture):
+    """How many layers, from the first, the weights in a file cover."""
+    path = identity[0]
+    shapes = _read_file(path, load=False)
+    mismatch = _find_mismatch(shapes, architecture)
+    if mismatch:
+        others = [a for a in ARCHITECTURES if not _find_mismatch(shapes, a)]
+        hint = f" They fit architecture={' or '.join(map(repr, others))}." if others else ""
+        raise ValueError(
+            f"The weights file {path!r} is not one of {architecture}: {mismatch}.{hint}"
+        )
+    table = layer_table(architecture)
+    missing = (layer.index for layer in table if layer.weight_shapes and layer.name not in shapes)
+    return next(missing, len(table))
+
+
+def _find_mismatch(shapes, architecture):
+    """Say what in a file is not as in an architecture; an empty str if nothing is."""
+    table = {layer.name: layer for layer in layer_table(architecture) if layer.weight_shapes}
+    if "conv1_conv" not in shapes:
+        return "it has no weights of a layer 'conv1_conv', the first"
+    for name, found in shapes.items():
+        if name in table and found != list(table[name].weight_shapes):
+            expected = list(table[name].weight_shapes)
+            return f"the weights of {name!r} must have the shapes {expected}, and have {found}"
+        # a head of another name, on top of the network, does no harm
+        if name not in table and re.match(r"conv\d_", name):
+            return f"it has weights of a layer {name!r}, which {architecture} has not"
+    return ""
+
+
+def _read_file(path, load):
+    """Read a file that Keras wrote, of the format of version 3 or of the one before.
+
+    Only arrays are read: nothing that a file may hold besides is run.
+
+    Parameters
+    ----------
+    path : str
+    load : bool
+        Whether to read the arrays, or their shapes.
+
+    Returns
+    -------
+    dict of str to list
+        The arrays or shapes of each layer that has any, by the layer's name.
+    """
+    import h5py
+
+    def read(dataset):
+        return dataset[()] if load else dataset.shape
+
+    found = {}
+
+    def visit(path, item):
+        # version 3 keeps a layer's arrays in a group "vars", and the layer's name beside them
+        name = item.attrs.get("name")
+        if path.endswith("/vars") and name is not None and len(item):
+            found[name] = [read(item[key]) for key in sorted(item, key=int)]
+
+    try:
+        with h5py.File(path, "r") as file:
+            if "layer_names" in file.attrs:
+                for name in file.attrs["layer_names"]:
+                    name = name.decode() if isinstance(name, bytes) else name
+                    arrays = [read(file[name][key]) for key in file[name].attrs["weight_names"]]
+                    if arrays:
+                        found[name] = arrays
+            else:
+                file.visititems(visit)
+    except (OSError, KeyError, ValueError) as exc:
+        raise ValueError(
+            f"The weights file {path!r} is no HDF5 file as Keras writes them, or is damaged: "
+            f"{exc}. Such a file is made by model.save_weights('name.weights.h5')."
+        ) from exc
+    return found

@@ -1,0 +1,252 @@
+"""Images to start with: digits, MNIST, CIFAR-10, a folder, patches of a picture."""
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from natsort import natsorted
+from sklearn.datasets import load_digits as _load_sklearn_digits
+from sklearn.feature_extraction.image import extract_patches_2d
+from sklearn.utils import Bunch
+
+from sklearn_resnet._downloads import keras_home, probe_url
+from sklearn_resnet._image_arrays import check_size, is_path
+from sklearn_resnet._image_files import EXTENSIONS, read_image
+from sklearn_resnet._weights import import_keras
+
+__all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
+
+_CIFAR10_NAMES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+
+def load_digits(*, return_X_y=False):
+    """Load the handwritten digits that ship with scikit-learn, as images.
+
+    Parameters
+    ----------
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        With ``data``, ndarray of shape (1797, 8, 8), dtype uint8, 0 (background) to 255;
+        ``target``, ndarray of shape (1797,), the digits; ``target_names``; ``DESCR``.
+    (data, target) : tuple if `return_X_y`
+
+    See Also
+    --------
+    sklearn.datasets.load_digits : The same as floats from 0 to 16.
+
+    Examples
+    --------
+    >>> from sklearn_resnet.datasets import load_digits
+    >>> load_digits().data.shape
+    (1797, 8, 8)
+    """
+    digits = _load_sklearn_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return _bunch(images, digits.target, list("0123456789"), digits.DESCR, return_X_y)
+
+
+def fetch_mnist(*, subset="train", return_X_y=False):
+    """Fetch MNIST, from Keras' cache or, once, from the network.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        60,000 digits, 10,000 others, or both in this order.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        With ``data``, ndarray of shape (n, 28, 28), dtype uint8, 0 (background) to 255;
+        ``target``, ndarray of shape (n,), the digits; ``target_names``; ``DESCR``.
+    (data, target) : tuple if `return_X_y`
+
+    Raises
+    ------
+    ConnectionError
+        If it is neither in the cache nor to be downloaded. The message names the file.
+    ValueError
+        If there is no such subset.
+    """
+    X, y = _fetch_keras(
+        "mnist",
+        "mnist.npz",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+        11,
+        subset,
+    )
+    return _bunch(X, y, list("0123456789"), "MNIST: LeCun, Cortes and Burges.", return_X_y)
+
+
+def fetch_cifar10(*, subset="train", return_X_y=False):
+    """Fetch CIFAR-10, from Keras' cache or, once, from the network.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        50,000 photos, 10,000 others, or both in this order.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        With ``data``, ndarray of shape (n, 32, 32, 3), dtype uint8, 0 to 255; ``target``,
+        ndarray of shape (n,), 0 to 9; ``target_names``, what these stand for; ``DESCR``.
+    (data, target) : tuple if `return_X_y`
+
+    Raises
+    ------
+    ConnectionError
+        If it is neither in the cache nor to be downloaded. The message names the file.
+    ValueError
+        If there is no such subset.
+    """
+    X, y = _fetch_keras(
+        "cifar10",
+        "cifar-10-batches-py-target",
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        170,
+        subset,
+    )
+    return _bunch(X, y.ravel(), list(_CIFAR10_NAMES), "CIFAR-10: Krizhevsky, 2009.", return_X_y)
+
+
+def load_image_folder(folder, *, return_X_y=False):
+    """List the image files below a folder; the folders in it name their classes.
+
+    No image is read: `ImageLoader` does that.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        It holds images, or a folder for each class (with images at any depth in it).
+        Hidden files, and files whose names do not end as those of images, are passed over.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` instead of a Bunch.
+
+    Returns
+    -------
+    data : Bunch
+        With ``data``, ndarray of str of shape (n,), the paths, in natural order ("2.png"
+        before "10.png"); ``target``, ndarray of str of shape (n,), the names of their
+        class folders, or None if the images lie in `folder` itself; ``target_names``.
+    (data, target) : tuple if `return_X_y`
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds no images.
+
+    Warns
+    -----
+    UserWarning
+        If images lie beside the class folders: then none gets a label.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(
+            f"The 'folder' parameter must be a folder of images. Got {str(folder)!r}, which {what}."
+        )
+    relative = [
+        os.path.relpath(os.path.join(parent, name), folder)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+    ]
+    if not relative:
+        endings = ", ".join(sorted(EXTENSIONS))
+        raise ValueError(
+            f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
+            f"ends in {endings}."
+        )
+    parts = natsorted(Path(path).parts for path in relative)
+    paths = np.array([str(folder.joinpath(*p)) for p in parts])
+    n_beside = sum(len(p) == 1 for p in parts)
+    target = np.array([p[0] for p in parts]) if n_beside == 0 else None
+    if 0 < n_beside < len(parts):
+        warnings.warn(
+            f"{n_beside} of the {len(parts)} images below {str(folder)!r} lie in no class folder, "
+            "so that none gets a label. Move them into folders if the folders are classes.",
+            stacklevel=2,
+        )
+    names = [] if target is None else natsorted(set(target.tolist()))
+    return _bunch(paths, target, names, f"Images below {folder}.", return_X_y)
+
+
+def sample_patches(image, n, size, random_state=None):
+    """Cut patches from random places of one image.
+
+    Parameters
+    ----------
+    image : path, or array of shape (height, width) or (height, width, channels)
+        A file is read as by `ImageLoader`.
+    n : int
+        Number of patches; no more than there are places.
+    size : int or tuple of 2 int
+        Height and width of a patch, in pixels; an int makes it square.
+    random_state : int, RandomState instance or None, default=None
+        What the places are drawn from, with replacement.
+
+    Returns
+    -------
+    patches : ndarray of shape (n, height, width) or (n, height, width, channels)
+        Of the dtype of `image`; uint8 from a file.
+
+    Raises
+    ------
+    ValueError
+        If the image is too small.
+    """
+    name = repr(os.fspath(image)) if is_path(image) else "the image"
+    image = read_image(image) if is_path(image) else np.asarray(image)
+    size = check_size("size", size)
+    places = np.subtract(image.shape[:2], size) + 1
+    if min(places) < 1 or n > places.prod() or n < 1:
+        raise ValueError(
+            f"The 'n' and 'size' parameters must leave at least n places for a patch. Got n={n} "
+            f"and patches of {size[0]} x {size[1]} pixels, while {name} has {image.shape[0]} x "
+            f"{image.shape[1]} pixels. Pass a smaller size, fewer patches or a larger image."
+        )
+    return extract_patches_2d(image, size, max_patches=n, random_state=random_state)
+
+
+def _bunch(data, target, target_names, description, return_X_y):
+    if return_X_y:
+        return data, target
+    return Bunch(data=data, target=target, target_names=target_names, DESCR=description)
+
+
+def _fetch_keras(name, file_name, url, megabytes, subset):
+    """Arrays of a subset of one of Keras' datasets."""
+    if subset not in ("train", "test", "all"):
+        raise ValueError(
+            f"The 'subset' parameter must be 'train', 'test' or 'all'. Got {subset!r} instead."
+        )
+    path = keras_home() / "datasets" / file_name
+    try:
+        if not path.exists():
+            probe_url(url)
+        train, test = getattr(import_keras().datasets, name).load_data()
+    except Exception as exc:  # Keras raises a bare Exception
+        raise ConnectionError(
+            f"The dataset {name!r} is not on this machine, and cannot be downloaded: {exc}.\n"
+            f"Looked for: {path}\n"
+            f"Download:   {url} ({megabytes} MB)\n"
+            "Run this once where there is a network and copy Keras' folder (KERAS_HOME sets "
+            "another one), or use load_digits(), which needs none."
+        ) from exc
+    if subset == "all":
+        return tuple(np.concatenate(pair) for pair in zip(train, test, strict=True))
+    return train if subset == "train" else test

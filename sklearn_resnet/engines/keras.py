@@ -1,0 +1,109 @@
+"""Run a cut network with Keras, on whichever backend it has."""
+
+import contextlib
+import logging
+from functools import partial
+
+import numpy as np
+
+from sklearn_resnet._weights import import_keras
+
+# What oneDNN computes for a batch of one differs in the last bit from what it computes for the
+# same image in any larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
+_SMALLEST_BATCH = 2
+
+
+def padded_size(n_images, batch_size):
+    """Number of images to pad a batch to: a power of two, or the full batch.
+
+    So there are few shapes for a backend to compile, and one photo costs little.
+    """
+    return max(_SMALLEST_BATCH, min(1 << (n_images - 1).bit_length(), batch_size))
+
+
+def compile_network(network, computation):
+    """Put preprocessing, a cut network and pooling into one graph.
+
+    Parameters
+    ----------
+    network : keras.Model
+    computation : sklearn_resnet.engines.Computation
+
+    Returns
+    -------
+    run : callable
+        See `sklearn_resnet.engines.get_run`.
+
+    Notes
+    -----
+    On a CPU, features are bit-equal for any batch size, order and company of an image, as
+    batches of one are padded to two.
+    """
+    keras = import_keras()
+    ops = keras.ops
+    images = keras.Input(computation.image_shape, dtype=computation.dtype)
+    x = ops.cast(images, "float32")
+    if len(computation.image_shape) == 2:
+        x = ops.expand_dims(x, -1)
+    low, high = computation.value_range
+    if (low, high) != (0, 255):
+        x = (x - low) * (255 / (high - low))
+    if computation.image_size is not None and computation.image_size != x.shape[1:3]:
+        x = ops.image.resize(
+            x, computation.image_size, antialias=True, data_format="channels_last"
+        )
+    if x.shape[-1] == 1:
+        x = ops.repeat(x, 3, axis=-1)
+    x = _preprocess(x, computation.weights.architecture)
+    outputs = [network.layers[i].output for i in computation.taps]
+    maps = keras.Model(network.input, outputs)(x)
+    pools = {"avg": ops.mean, "max": ops.max}
+    features = ops.concatenate(
+        [pools[pooling](m, axis=(1, 2)) for m in maps for pooling in computation.pooling], axis=-1
+    )
+    model = keras.Model(images, features)
+    # XLA is no faster on a CPU, and not bit-equal among batch sizes; JAX runs nothing without it.
+    model.jit_compile = keras.backend.backend() == "jax"
+
+    return partial(_run, model)
+
+
+def _run(model, batch, batch_size):
+    padding = padded_size(len(batch), batch_size) - len(batch)
+    if padding:
+        blank = np.zeros((padding, *batch.shape[1:]), batch.dtype)
+        padded = np.concatenate([batch, blank])
+    else:
+        padded = batch
+    with _without_retracing_warnings():
+        return np.asarray(model.predict_on_batch(padded))[: len(batch)]
+
+
+@contextlib.contextmanager
+def _without_retracing_warnings():
+    """Drop tensorflow's warning of frequent tracing.
+
+    It takes the functions of all models for one, and so warns of a search over a few cuts,
+    each of which is traced once or twice in all.
+    """
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(_is_not_of_retracing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_of_retracing)
+
+
+def _is_not_of_retracing(record):
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _preprocess(x, architecture):
+    """From RGB in 0 to 255 to what the network was trained on.
+
+    Version 2 wants -1 to 1; version 1 BGR less ImageNet's mean, as Caffe had it
+    (`keras.applications.imagenet_utils.preprocess_input`, modes "tf" and "caffe").
+    """
+    if architecture.endswith("V2"):
+        return x / 127.5 - 1
+    return x[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)

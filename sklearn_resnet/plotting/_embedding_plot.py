@@ -1,0 +1,137 @@
+"""EmbeddingPlot: a scatter plot as a step of a pipeline."""
+
+import os
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_resnet._sklearn_private import Interval, fit_context
+from sklearn_resnet._whole_files import write_whole
+from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
+
+
+class EmbeddingPlot(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Draw what passes through a pipeline, when it is fitted.
+
+    Parameters
+    ----------
+    path : path, default=None
+        Where the picture goes; its ending chooses the format (.png, .pdf, .svg). None
+        draws without saving: a notebook shows the figure.
+    title : str, default=None
+        What stands above.
+    palette : str, list or dict, default=None
+        As in `EmbeddingDisplay.plot`.
+    point_size : float, default=None
+        Area of a point in points^2. None goes by how many points there are.
+    alpha : float, default=None
+        Opacity, from 0 to 1. None goes by how many points there are.
+
+    Attributes
+    ----------
+    display_ : EmbeddingDisplay
+        What was drawn. It is left out of copies and pickles.
+    n_features_in_ : int
+        Number of columns that `fit` saw.
+    feature_names_in_ : ndarray of str
+        Their names. Only if `fit` saw a dataframe with names.
+
+    See Also
+    --------
+    EmbeddingDisplay : The same as a function of an embedding.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn_resnet import EmbeddingPlot
+    >>> from sklearn_resnet.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> pipe = make_pipeline(PCA(2), EmbeddingPlot(title="Two principal components"))
+    >>> pipe.fit_transform(X.reshape(len(X), -1), y).shape
+    (1797, 2)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        "path": [str, os.PathLike, None],
+        "title": [str, None],
+        "palette": [str, list, dict, None],
+        "point_size": [Interval(Real, 0, None, closed="neither"), None],
+        "alpha": [Interval(Real, 0, 1, closed="both"), None],
+    }
+
+    def __init__(self, path=None, *, title=None, palette=None, point_size=None, alpha=None):
+        self.path = path
+        self.title = title
+        self.palette = palette
+        self.point_size = point_size
+        self.alpha = alpha
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Draw, and save the picture if there is a path.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_columns)
+            The first two columns are drawn.
+        y : array-like of shape (n,), default=None
+            What points are coloured by, as in `EmbeddingDisplay.from_embedding`.
+
+        Returns
+        -------
+        self : EmbeddingPlot
+
+        Raises
+        ------
+        OSError
+            If the picture cannot be written.
+        """
+        import matplotlib.pyplot as plt
+
+        X = validate_data(self, X)
+        y = None if y is None else np.asarray(y)
+        if y is not None and y.ndim > 1:
+            y = y[:, 0]  # the first of several targets
+        self.display_ = EmbeddingDisplay.from_embedding(
+            X,
+            y,
+            axis_names=getattr(self, "feature_names_in_", None),
+            title=self.title,
+            palette=self.palette,
+            point_size=self.point_size,
+            alpha=self.alpha,
+        )
+        if self.path is not None:
+            with write_whole(self.path) as path:
+                self.display_.figure_.savefig(path, dpi=150)
+            plt.close(self.display_.figure_)
+        return self
+
+    def transform(self, X):
+        """Pass `X` through.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_columns)
+
+        Returns
+        -------
+        X : ndarray of shape (n, n_columns)
+            As it came.
+        """
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False)
+
+    def __getstate__(self):
+        """Leave the figure out of pickles."""
+        state = super().__getstate__().copy()
+        state.pop("display_", None)
+        return state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
