@@ -1,5 +1,6 @@
 """Keras' cache folder, and finding out early that a download cannot work."""
 
+import http.client
 import os
 import threading
 import urllib.request
@@ -38,8 +39,8 @@ def probe_url(url, timeout=8):
             request = urllib.request.Request(url, method="HEAD")
             with urllib.request.urlopen(request, timeout=timeout):
                 failure[0] = None
-        except (OSError, ValueError) as exc:
-            failure[0] = str(getattr(exc, "reason", None) or exc)
+        except (OSError, ValueError, http.client.HTTPException) as exc:
+            failure[0] = str(getattr(exc, "reason", None) or exc) or type(exc).__name__
 
     # The time limit of urlopen does not cover the look-up of the host's name; a thread's does.
     thread = threading.Thread(target=ask, daemon=True)

@@ -30,8 +30,13 @@ def as_sequence(X):
         if array.dtype.kind not in "OUST" or array.ndim == 0:
             return None
         X = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    first = X[0] if len(X) else None
-    return list(X) if is_path(first) or np.ndim(first) > 1 else None
+    if not len(X):
+        return []
+    first = X[0]
+    if not is_path(first) and np.ndim(first) < 2:
+        return None
+    # as plain str: the repr of NumPy's would stand in messages
+    return [str(item) if isinstance(item, str) else item for item in X]
 
 
 def row_shape(n_features, image_shape=None):
@@ -105,7 +110,7 @@ def check_size(name, size):
     """
     if size is None:
         return None
-    pair = (size, size) if isinstance(size, numbers.Integral) else tuple(size)
+    pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, numbers.Integral) and n > 0 for n in pair):
         raise ValueError(
             f"The {name!r} parameter must be None, an int of at least 1 or (height, width). "
@@ -245,10 +250,10 @@ def find_value_range(images):
         return 0.0, (1.0 if images.max() <= 1 else 255.0)
     if kind in "iu":
         limit = float(np.iinfo(dtype).max)
-        if dtype in (np.uint8, np.uint16, np.int8):
+        if kind == "u" and dtype.itemsize <= 2:
             return 0.0, limit
         largest = images.max()
-        return 0.0, next(white for white in (255.0, 65535.0, limit) if largest <= white)
+        return 0.0, min(white for white in (255.0, 65535.0, limit) if largest <= white)
     raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
 
 

@@ -3,17 +3,20 @@
 import os
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, TiffTags, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import SAMPLEFORMAT
 
 from sklearn_resnet._image_arrays import find_value_range, to_uint8
 
-# What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF).
+# What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF). MPO is
+# no name to open files by: Pillow opens them as JPEG.
 _PILLOW_FORMATS = (
-    "JPEG", "MPO", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
+    "JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
-EXTENSIONS = frozenset(
-    ".jpg .jpeg .jfif .png .tif .tiff .gif .bmp .webp .ppm .pgm .pbm .jp2 .avif .npy".split()
-)
+EXTENSIONS = frozenset((
+    ".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".ppm", ".pgm",
+    ".pbm", ".jp2", ".avif", ".npy",
+))  # fmt: skip
 
 # Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as what is left
 # for the exact filter is at least this many times the target: the value of its `thumbnail`.
@@ -66,7 +69,7 @@ def read_image(path, *, size=None, resize="crop", mode="RGB"):
     except Exception as exc:
         # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
         # struct.error, OverflowError, DecompressionBombError and more.
-        cause = str(exc) or type(exc).__name__
+        cause = str(exc).rstrip(".") or type(exc).__name__
         if isinstance(exc, UnidentifiedImageError):
             cause = "its content is of no known image format"
         raise ValueError(
@@ -102,19 +105,22 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
 def _decode(path, size, mode):
     """An upright PIL image of mode L or RGB."""
     if path.lower().endswith(".npy"):
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:  # numpy.load would name the way to unpickle, and open .npz
+            array = np.lib.format.read_array(file, allow_pickle=False)
         return _without_alpha(_from_array(array, _file_value_range(array)))
-    try:
-        image = Image.open(path, formats=_PILLOW_FORMATS)
-    except UnidentifiedImageError:
-        return _decode_tiff(path)
-    with image:
+    # Given the path, Pillow 13 maps an uncompressed TIFF into memory with the sides of a turned one
+    # swapped, which scrambles its pixels. Given the file, it does not.
+    with open(path, "rb") as file:
+        try:
+            image = Image.open(file, formats=_PILLOW_FORMATS)
+        except UnidentifiedImageError:
+            return _decode_tiff(path)
         if size is not None:
             # does nothing unless the image is a JPEG; a turned one has its sides swapped
             longest = int(max(size) * _REDUCING_GAP)
             image.draft(mode, (longest, longest))
         image.load()
-        return _without_alpha(_to_8_bit(ImageOps.exif_transpose(image)))
+        return _without_alpha(_to_8_bit(ImageOps.exif_transpose(image), image))
 
 
 def _decode_tiff(path):
@@ -128,16 +134,23 @@ def _decode_tiff(path):
     return _without_alpha(_from_array(array, _file_value_range(array)))
 
 
-def _to_8_bit(image):
-    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip."""
+def _to_8_bit(image, opened):
+    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip.
+
+    The image as it was opened has what a turned or copied one lacks: its format and its tags.
+    """
     if not image.mode.startswith(("I", "F")):
         return image
     array = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})
-    is_unsigned = 1 in tags.get(TiffTags.SAMPLEFORMAT, (1,)) if tags else False
-    if image.mode == "I" and is_unsigned:
-        array = array.view(np.uint32)  # Pillow reads these bits as signed
-    return _from_array(array, _file_value_range(array))
+    if image.mode == "I" and opened.format == "PPM":
+        array = array.astype(np.uint16)  # what Pillow scales any depth to
+    elif image.mode == "I" and opened.format == "TIFF":
+        if 1 in opened.tag_v2.get(SAMPLEFORMAT, (1,)):
+            array = array.view(np.uint32)  # Pillow reads these bits as signed
+    scaled = _from_array(array, _file_value_range(array))
+    if "transparency" in opened.info:
+        scaled.putalpha(Image.fromarray(np.uint8(255) * (array != opened.info["transparency"])))
+    return scaled
 
 
 def _file_value_range(array):
@@ -186,8 +199,9 @@ def _fit(image, size, resize):
     box, inner = None, (width, height)
     if resize == "crop":
         scale = max(scale_x, scale_y)
-        margin_x = (image.width - width / scale) / 2
-        margin_y = (image.height - height / scale) / 2
+        # rounding may leave a little less than nothing, which Pillow rejects
+        margin_x = max(0.0, (image.width - width / scale) / 2)
+        margin_y = max(0.0, (image.height - height / scale) / 2)
         box = (margin_x, margin_y, image.width - margin_x, image.height - margin_y)
     elif resize == "pad":
         scale = min(scale_x, scale_y)
@@ -198,5 +212,3 @@ def _fit(image, size, resize):
     padded = Image.new(image.mode, (width, height))
     padded.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return padded
-
-

@@ -1,6 +1,8 @@
 """What the command line takes as INPUT and as labels: names of datasets, arrays, folders, a file."""
 
 import difflib
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
         return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)
     if path.is_file():
         return _read_arrays(path)
-    near = difflib.get_close_matches(source, _NAMED, n=1)
+    near = difflib.get_close_matches(source.lower(), _NAMED, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise FileNotFoundError(
         f"INPUT must be {', '.join(_NAMED)}, a .npy or .npz file, a folder of images or an image "
@@ -91,7 +93,7 @@ def _read_arrays(path):
                 if x in file.files:
                     return Input(file[x], np.ravel(file[y]) if y in file.files else None)
             names = file.files
-    except (ValueError, OSError, EOFError, KeyError) as exc:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
         if "allow_pickle" in str(exc):
             exc = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
@@ -135,17 +137,20 @@ def read_labels(path, image_paths, n_images):
         if path.suffix == ".npy":
             labels = np.load(path, allow_pickle=False)
         elif path.suffix == ".csv":
-            table = pd.read_csv(path)
+            # only an empty cell is a missing label: "NA" and "None" may be names
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
             if "label" not in table:
                 raise ValueError(f"it has no column 'label', but {', '.join(table.columns)}")
             labels = table["label"]
             if "path" in table and image_paths is not None:
                 labels = labels.iloc[_match(image_paths, table["path"].astype(str))]
+            if labels.isna().any():
+                raise ValueError(f"{int(labels.isna().sum())} of its rows have no label")
             labels = np.asarray(labels)
             labels = labels.astype(str) if labels.dtype.kind == "O" else labels
         else:
-            labels = np.array(path.read_text(encoding="utf-8").splitlines())
-    except ValueError as exc:
+            labels = np.array(path.read_text(encoding="utf-8-sig").splitlines())
+    except (ValueError, EOFError) as exc:
         raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
@@ -157,19 +162,21 @@ def read_labels(path, image_paths, n_images):
 
 def _match(image_paths, names):
     """Find, for each image, the row that names it by its path or by the end of its path."""
-    row_of = {Path(name).parts: row for row, name in enumerate(names)}
-    rows = []
+    row_of = {}
+    for row, name in enumerate(names):
+        if row_of.setdefault(Path(name).parts, row) != row:
+            raise ValueError(f"the path {name!r} comes twice; name the folders too")
+    image_of = {}
     for path in image_paths:
         parts = Path(path).parts
         ends = (parts[start:] for start in range(len(parts)))
         row = next((row_of[end] for end in ends if end in row_of), None)
         if row is None:
             raise ValueError(f"no row has the path of {str(path)!r}")
-        if row in rows:
-            other = image_paths[rows.index(row)]
+        if row in image_of:
             raise ValueError(
-                f"the path {names[row]!r} stands for both {str(other)!r} and {str(path)!r}; "
-                "name their folders too"
+                f"the path {names[row]!r} stands for both {str(image_of[row])!r} and "
+                f"{str(path)!r}; name their folders too"
             )
-        rows.append(row)
-    return rows
+        image_of[row] = path
+    return list(image_of)

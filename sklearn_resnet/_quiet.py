@@ -13,10 +13,7 @@ def quiet_stderr():
     tensorflow writes several lines about processors when it is imported, before it heeds
     any setting of its log level.
     """
-    try:
-        stderr = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # a notebook's, or none
-        stderr = 2
+    stderr = 2  # C++ code writes there, also where sys.stderr goes elsewhere, as in a notebook
     with tempfile.TemporaryFile() as held:
         sys.stderr and sys.stderr.flush()
         saved = os.dup(stderr)
@@ -24,6 +21,7 @@ def quiet_stderr():
         try:
             yield
         except BaseException:
+            sys.stderr and sys.stderr.flush()
             held.seek(0)
             os.write(saved, held.read())
             raise

@@ -28,7 +28,7 @@ from sklearn_resnet._sklearn_private import (
 from sklearn_resnet._weights import check_cover, find_weights
 from sklearn_resnet.engines import Computation, get_run
 
-_POOLINGS = ("avg", "max")
+_POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 
 
 class ResNetFeatures(TransformerMixin, BaseEstimator):
@@ -135,7 +135,7 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "architecture": [StrOptions(set(ARCHITECTURES))],
         "weights": [str, os.PathLike, None],
-        "pooling": [StrOptions(set(_POOLINGS)), tuple, list],
+        "pooling": [StrOptions({"avg", "max"}), tuple, list],
         "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
@@ -340,7 +340,7 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
 
     def _poolings(self):
         poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
-        if not poolings or not set(poolings) <= set(_POOLINGS) or len(poolings) > 2:
+        if poolings not in _POOLINGS:
             raise ValueError(
                 "The 'pooling' parameter must be 'avg', 'max' or a list of both. "
                 f"Got {self.pooling!r} instead."

@@ -58,7 +58,12 @@ def write_table(path, features, names, labels=None, paths=None):
                 np.save(whole, features)
             else:
                 extra = {"labels": labels, "paths": paths}
-                arrays = {key: value for key, value in extra.items() if value is not None}
+                arrays = {
+                    key: np.asarray(value) for key, value in extra.items() if value is not None
+                }
+                for key, value in arrays.items():
+                    if value.dtype.kind == "O":  # it would be pickled, and not be read again
+                        arrays[key] = value.astype(str)
                 np.savez_compressed(whole, features=features, **arrays)
         return
     import pandas as pd

@@ -26,6 +26,7 @@ Examples:
   embedding mnist.npz out/mnist.npy -l 82 -p -s 0 --weights my.weights.h5
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
 """
+_MOST_THUMBNAILS = 200
 _ONLY_FOR = {
     "dimensions": "pca",
     "layers": "resnet",
@@ -224,7 +225,8 @@ class _Run:
                 written.append(table)
             else:
                 xy = features
-            written.append(self._draw(kind, xy, data.labels, facts))
+            thumbnails = data.images if patches and n_images <= _MOST_THUMBNAILS else None
+            written.append(self._draw(kind, xy, data.labels, facts, thumbnails))
         written.append(self._write_record(facts, shapes, written))
         for path in written:
             self._print(f"wrote      {path}")
@@ -299,7 +301,7 @@ class _Run:
         )
         return umap.fit_transform(features)
 
-    def _draw(self, kind, xy, labels, facts):
+    def _draw(self, kind, xy, labels, facts, thumbnails):
         import matplotlib as mpl
 
         from sklearn_resnet import EmbeddingDisplay
@@ -310,6 +312,7 @@ class _Run:
             display = EmbeddingDisplay.from_embedding(
                 xy,
                 labels,
+                images=thumbnails,
                 axis_names=[f"{names[0]} 1", f"{names[0]} 2"],
                 title=self._title(kind, len(xy), facts),
             )
@@ -320,7 +323,9 @@ class _Run:
 
     def _title(self, kind, n_images, facts):
         what = f"{n_images:,} {'patches' if self.options['patches'] else 'images'}"
-        first = f"{Path(self.source).name or self.source}: {what}"
+        path = Path(self.source)
+        name = "/".join(path.parts[-2:]) if path.is_dir() else path.name
+        first = f"{name}: {what}"
         if facts["model"] == "pca":
             how = f"{facts['dimensions']} principal components of the pixels"
         else:
@@ -331,13 +336,21 @@ class _Run:
             weights = {"imagenet": "ImageNet's weights", "random": "random weights"}.get(
                 facts["weights"], f"weights {Path(facts['weights']).name}"
             )
-            how = f"{facts['architecture']}, {cut}, {weights}"
+            how = f"{facts['architecture']}, {cut}\n{weights}"
         return f"{first}\n{how}{', UMAP' if kind == 'umap' else ''}"
 
     def _write_record(self, facts, shapes, written):
         from sklearn_resnet._whole_files import write_whole
 
-        packages = "sklearn-resnet scikit-learn numpy keras tensorflow umap-learn pillow".split()
+        packages = [
+            "sklearn-resnet",
+            "scikit-learn",
+            "numpy",
+            "keras",
+            "tensorflow",
+            "umap-learn",
+            "pillow",
+        ]
         record = {
             "command": ["embedding", *sys.argv[1:]],
             "created": datetime.now(UTC).isoformat(timespec="seconds"),

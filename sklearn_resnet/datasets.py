@@ -112,7 +112,7 @@ def fetch_cifar10(*, subset="train", return_X_y=False):
     """
     X, y = _fetch_keras(
         "cifar10",
-        "cifar-10-batches-py-target",
+        "cifar-10-batches-py-target_archive",
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
         170,
         subset,
@@ -129,7 +129,8 @@ def load_image_folder(folder, *, return_X_y=False):
     ----------
     folder : str or path-like
         It holds images, or a folder for each class (with images at any depth in it).
-        Hidden files, and files whose names do not end as those of images, are passed over.
+        Hidden files and folders, and files whose names do not end as those of images, are
+        passed over.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -159,19 +160,22 @@ def load_image_folder(folder, *, return_X_y=False):
         raise FileNotFoundError(
             f"The 'folder' parameter must be a folder of images. Got {str(folder)!r}, which {what}."
         )
-    relative = [
-        os.path.relpath(os.path.join(parent, name), folder)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
-    ]
+    relative = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative += [
+            os.path.relpath(os.path.join(parent, name), folder)
+            for name in names
+            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
+        ]
     if not relative:
         endings = ", ".join(sorted(EXTENSIONS))
         raise ValueError(
             f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
             f"ends in {endings}."
         )
-    parts = natsorted(Path(path).parts for path in relative)
+    # sorted first, as the order of "1.png" and "01.png" is natural either way
+    parts = natsorted(sorted(Path(path).parts for path in relative))
     paths = np.array([str(folder.joinpath(*p)) for p in parts])
     n_beside = sum(len(p) == 1 for p in parts)
     target = np.array([p[0] for p in parts]) if n_beside == 0 else None

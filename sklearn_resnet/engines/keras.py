@@ -49,17 +49,19 @@ def compile_network(network, computation):
     if (low, high) != (0, 255):
         x = (x - low) * (255 / (high - low))
     if computation.image_size is not None and computation.image_size != x.shape[1:3]:
-        x = ops.image.resize(
-            x, computation.image_size, antialias=True, data_format="channels_last"
-        )
+        x = ops.image.resize(x, computation.image_size, antialias=True, data_format="channels_last")
     if x.shape[-1] == 1:
         x = ops.repeat(x, 3, axis=-1)
     x = _preprocess(x, computation.weights.architecture)
-    outputs = [network.layers[i].output for i in computation.taps]
-    maps = keras.Model(network.input, outputs)(x)
+    # a nested network cannot give its own input back, which is what layer 0 is
+    deep = [i for i in computation.taps if i > 0]
+    outputs = [network.layers[i].output for i in deep]
+    maps = dict(zip(deep, keras.Model(network.input, outputs)(x) if deep else [], strict=True))
+    maps[0] = x
     pools = {"avg": ops.mean, "max": ops.max}
     features = ops.concatenate(
-        [pools[pooling](m, axis=(1, 2)) for m in maps for pooling in computation.pooling], axis=-1
+        [pools[p](maps[i], axis=(1, 2)) for i in computation.taps for p in computation.pooling],
+        axis=-1,
     )
     model = keras.Model(images, features)
     # XLA is no faster on a CPU, and not bit-equal among batch sizes; JAX runs nothing without it.

@@ -1,5 +1,10 @@
 """EmbeddingDisplay: a scatter plot of an embedding, coloured by label."""
 
+import contextlib
+import itertools
+import textwrap
+from numbers import Real
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -7,7 +12,11 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 _MOST_CLASSES = 60  # more names than that fit no legend, and more colours no eye
+_FIGURE_SIZE = (8, 6)  # in inches
+_LEAST_WIDTH = 5  # of the figure beside its legend: long names make it wider
 _LEGEND_ROWS = 20
+_TITLE_WIDTH = 60  # of a line, in characters
+_THUMBNAIL_SIZE = 32  # the longer side, in points
 
 
 class EmbeddingDisplay:
@@ -63,7 +72,7 @@ class EmbeddingDisplay:
         ----------
         estimator : estimator with ``transform`` or ``fit_transform``
             A pipeline that ends in two columns, for one. If it is fitted, it transforms `X`;
-            if not, a clone of it is fitted on `X`.
+            if not, or if it has no ``transform``, a clone of it is fitted on `X`.
         X : array-like
             What the estimator takes: paths, images.
         y : array-like of shape (n,), default=None
@@ -77,10 +86,12 @@ class EmbeddingDisplay:
         -------
         display : EmbeddingDisplay
         """
-        try:
-            check_is_fitted(estimator)
-            embedding = estimator.transform(X)
-        except NotFittedError:
+        embedding = None
+        if hasattr(estimator, "transform"):
+            with contextlib.suppress(NotFittedError):
+                check_is_fitted(estimator)
+                embedding = estimator.transform(X)
+        if embedding is None:
             estimator = clone(estimator)
             embedding = estimator.fit_transform(X, y)
         names = None
@@ -123,7 +134,7 @@ class EmbeddingDisplay:
             axis_names = list(map(str, embedding.columns))
         embedding = check_array(embedding, input_name="embedding")
         if y is not None:
-            y = np.asarray(y)
+            y = _as_array(y)
             if y.ndim == 2 and y.shape[1] == 1:
                 y = y[:, 0]
             if y.ndim != 1:
@@ -134,15 +145,27 @@ class EmbeddingDisplay:
             check_consistent_length(embedding, y)
         return cls(embedding, y, axis_names=axis_names).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, title=None, palette=None, point_size=None, alpha=None, legend=True):
+    def plot(
+        self,
+        ax=None,
+        *,
+        images=None,
+        title=None,
+        palette=None,
+        point_size=None,
+        alpha=None,
+        legend=True,
+    ):
         """Draw the embedding.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
+        images : array-like of shape (n, height, width) or (n, height, width, 3), default=None
+            Drawn at their points, as thumbnails: for some hundred points at most.
         title : str, default=None
-            What stands above.
+            What stands above; long lines are broken.
         palette : str, list or dict, default=None
             A seaborn palette or, for a scale, a matplotlib colour map. None is
             "colorblind" for up to ten labels, "husl" with varied markers for more, and
@@ -171,9 +194,10 @@ class EmbeddingDisplay:
             "linewidth": 0,
             "rasterized": len(xy) > 5_000,  # keeps vector files small
         }
-        if ax is None:
+        own_figure = ax is None
+        if own_figure:
             with sns.axes_style("ticks"):
-                _, ax = plt.subplots(figsize=(8, 6), layout="constrained")
+                _, ax = plt.subplots(figsize=_FIGURE_SIZE, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.legend_ = self.colorbar_ = None
 
@@ -182,16 +206,35 @@ class EmbeddingDisplay:
         else:
             missing = _is_missing(y)
             ax.scatter(*xy[missing].T, color="0.8", **style)
+        if y is not None and not missing.all():
             # a fixed shuffle, so that no class covers the others for coming last
             order = np.random.RandomState(0).permutation(np.flatnonzero(~missing))
             draw = self._draw_scale if _is_scale(y[~missing]) else self._draw_labels
             draw(xy[order], y[order], palette, style, legend)
+        if images is not None:
+            self._draw_images(xy, images)
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set(xticks=[], yticks=[], title=title or "")
+        ax.set(xticks=[], yticks=[])
+        # matplotlib wraps at the figure's edge, but breaks no word: textwrap does
+        lines = [
+            part for line in (title or "").split("\n") for part in textwrap.wrap(line, _TITLE_WIDTH)
+        ]
+        ax.set_title("\n".join(lines), fontsize="medium", wrap=True)
         names = [] if self.axis_names is None else list(self.axis_names)[: self.embedding.shape[1]]
         ax.set(xlabel=names[0] if names else "", ylabel=names[1] if len(names) > 1 else "")
         sns.despine(ax=ax)
+        if own_figure and self.legend_ is not None:
+            legend_width = self.legend_.get_window_extent().width / self.figure_.dpi
+            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _LEAST_WIDTH + legend_width))
         return self
+
+    def _draw_images(self, xy, images):
+        from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+        check_consistent_length(xy, images)
+        for point, image in zip(xy, np.asarray(images), strict=True):
+            thumbnail = OffsetImage(image, zoom=_THUMBNAIL_SIZE / max(image.shape[:2]), cmap="gray")
+            self.ax_.add_artist(AnnotationBbox(thumbnail, point, pad=0.1, frameon=True))
 
     def _draw_scale(self, xy, y, palette, style, legend):
         points = self.ax_.scatter(*xy.T, c=y.astype(float), cmap=palette or "viridis", **style)
@@ -203,7 +246,7 @@ class EmbeddingDisplay:
         import seaborn as sns
         from natsort import natsorted
 
-        y = np.array([str(label) for label in y.tolist()])
+        y = np.array([_label(value) for value in y.tolist()])
         names, counts = np.unique(y, return_counts=True)
         if len(names) > _MOST_CLASSES:
             kept = names[np.argsort(-counts, kind="stable")[: _MOST_CLASSES - 1]]
@@ -213,32 +256,59 @@ class EmbeddingDisplay:
         else:
             names = natsorted(names)
         many = len(names) > 10
+        if isinstance(palette, dict):
+            colors = {_label(value): color for value, color in palette.items()}
+        else:
+            colors = sns.color_palette(palette or ("husl" if many else "colorblind"), len(names))
+            colors = dict(zip(names, colors, strict=True))
+        markers = dict(zip(names, itertools.cycle("os^DvPX" if many else "o"), strict=False))
         sns.scatterplot(
             x=xy[:, 0],
             y=xy[:, 1],
             hue=y,
             hue_order=names,
-            palette=sns.color_palette(palette or ("husl" if many else "colorblind"), len(names))
-            if not isinstance(palette, dict)
-            else palette,
-            style=y if many else None,
-            style_order=names if many else None,
-            markers=["o", "s", "^", "D", "v", "P", "X"] * (len(names) // 7 + 1) if many else True,
-            legend="full" if legend else False,
+            palette=colors,
+            style=y,
+            style_order=names,
+            markers=markers,
+            legend=False,
             ax=self.ax_,
             **style,
         )
-        if legend and len(names):
-            self.legend_ = self.ax_.legend(
-                loc="upper left",
-                bbox_to_anchor=(1.01, 1),
-                borderaxespad=0,
-                ncols=-(-len(names) // _LEGEND_ROWS),
-                frameon=False,
-                handletextpad=0.2,
-            )
-            for handle in self.legend_.legend_handles:
-                handle.set(markersize=6, alpha=1)
+        if legend:
+            self._draw_legend(names, colors, markers)
+
+    def _draw_legend(self, names, colors, markers):
+        from matplotlib.lines import Line2D
+
+        self.legend_ = self.ax_.legend(
+            [Line2D([], [], ls="", marker=markers[name], color=colors[name]) for name in names],
+            [" "] * len(names),
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+            borderaxespad=0,
+            ncols=-(-len(names) // _LEGEND_ROWS),
+            frameon=False,
+            handletextpad=0.2,
+        )
+        # set afterwards: a legend leaves out names with a leading underscore
+        for text, name in zip(self.legend_.get_texts(), names, strict=True):
+            text.set(text=name, parse_math=False)
+
+
+def _as_array(y):
+    """Make an array of values, in which missing ones are still None or NaN."""
+    import pandas as pd
+
+    if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
+        y = [None if pd.isna(value) else _label(value) for value in y]
+    # of a list, numpy alone would make the text "nan" of a NaN among text
+    return np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
+
+
+def _label(value):
+    """Write a label as the legend does, without the decimals that a missing value brings."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _is_missing(y):
@@ -249,10 +319,9 @@ def _is_missing(y):
 
 def _is_scale(y):
     """Whether values are numbers on a scale rather than labels."""
-    try:
-        numbers = y.astype(float) if y.dtype.kind in "iufO" else None
-    except (TypeError, ValueError):
-        numbers = None
-    if numbers is None or all(isinstance(value, bool) for value in y.tolist()):
+    if y.dtype.kind not in "iuf" and not all(
+        isinstance(value, Real) and not isinstance(value, bool) for value in y.tolist()
+    ):
         return False
+    numbers = y.astype(float)
     return bool((numbers % 1).any()) or len(np.unique(numbers)) > _MOST_CLASSES

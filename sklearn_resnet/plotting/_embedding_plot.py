@@ -92,9 +92,8 @@ class EmbeddingPlot(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         import matplotlib.pyplot as plt
 
         X = validate_data(self, X)
-        y = None if y is None else np.asarray(y)
-        if y is not None and y.ndim > 1:
-            y = y[:, 0]  # the first of several targets
+        if np.ndim(y) > 1:
+            y = np.asarray(y)[:, 0]  # the first of several targets
         self.display_ = EmbeddingDisplay.from_embedding(
             X,
             y,
@@ -105,9 +104,11 @@ class EmbeddingPlot(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             alpha=self.alpha,
         )
         if self.path is not None:
-            with write_whole(self.path) as path:
-                self.display_.figure_.savefig(path, dpi=150)
-            plt.close(self.display_.figure_)
+            try:
+                with write_whole(self.path) as path:
+                    self.display_.figure_.savefig(path, dpi=150)
+            finally:
+                plt.close(self.display_.figure_)
         return self
 
     def transform(self, X):

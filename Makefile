@@ -1,0 +1,44 @@
+# The commands that people use. Each makes .venv if it is absent or out of date.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs clean
+
+help:  ## Show these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: $(BIN)/.installed  ## Embed scikit-learn's digits and draw their map: demo/digits_umap.png
+	$(BIN)/embedding digits demo/digits.npz --model resnet --layers conv3 --weights random --image-size 32 --seed 0 --plot
+	@echo "The picture is demo/digits_umap.png"
+
+test: $(BIN)/.installed  ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BIN)/.installed  ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(BIN)/.installed  ## Put the code into its format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(BIN)/.installed  ## Measure, and write benchmarks/RESULTS.md (needs DATA, see benchmarks/README.md)
+	$(BIN)/python benchmarks/layer_accuracy.py $(DATA)
+
+docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
+	@echo "The documentation is docs/_build/index.html"
+
+clean:  ## Remove .venv and what was built
+	rm -rf $(VENV) docs/_build build dist demo .pytest_cache .ruff_cache

@@ -1,0 +1,212 @@
+"""The command: every kind of INPUT, OUTPUT and option, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sklearn_resnet.cli import main
+
+RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def digits(tmp_path):
+    from sklearn_resnet.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    np.savez(tmp_path / "digits.npz", x=X[:40], y=y[:40])
+    return tmp_path / "digits.npz"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat/2.png", "cat/10.jpg", "dog/1.png", "dog/3.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = (20, 16) if name != "dog/3.png" else (12, 30)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def test_pca_of_two_columns_is_drawn_as_it_is(digits, tmp_path):
+    output = run(digits, "out/pca.npy", "-m", "pca", "-d", 2, "-p")
+    assert "(40, 8, 8)" in output
+    assert "(40, 2)" in output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "pca.json",
+        "pca.npy",
+        "pca_pca.png",
+    ]
+    X = np.load("out/pca.npy")
+    assert X.shape == (40, 2)
+    assert X.dtype == np.float32
+    with Image.open("out/pca_pca.png") as image:
+        assert image.size == (1200, 900)
+
+
+def test_resnet_is_drawn_by_umap_and_a_seed_repeats_its_bytes(digits, tmp_path):
+    output = run(digits, "a/out.npy", *RESNET, "-p")
+    assert "UMAP" in output
+    run(digits, "b/out.npy", *RESNET, "-p", "-q")
+    names = ["out.json", "out.npy", "out_umap.npy", "out_umap.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    for name in ("out.npy", "out_umap.npy"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert np.load("a/out.npy").shape == (40, 64)
+    assert np.load("a/out_umap.npy").shape == (40, 2)
+
+
+def test_quiet_prints_nothing(digits):
+    assert run(digits, "out.npy", "-m", "pca", "-d", 2, "-q") == ""
+
+
+def test_compressed_output_has_labels_and_paths(photos):
+    run(photos, "out.npy", *RESNET, "--image-size", 16, "-c")
+    with np.load("out.npz", allow_pickle=False) as file:
+        assert sorted(file) == ["features", "labels", "paths"]
+        assert file["features"].shape == (4, 64)
+        assert file["labels"].tolist() == ["cat", "cat", "dog", "dog"]
+        names = [str(path).replace("\\", "/").split("photos/")[1] for path in file["paths"]]
+    assert names == ["cat/2.png", "cat/10.jpg", "dog/1.png", "dog/3.png"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables_name_their_columns(photos, suffix):
+    run(photos, f"out.{suffix}", *RESNET, "--image-size", 16, "--pooling", "avg,max")
+    frame = getattr(pd, f"read_{suffix}")(f"out.{suffix}")
+    assert frame.shape == (4, 2 + 128)
+    assert frame.columns[:3].tolist() == ["path", "label", "pool1_pool_avg_0"]
+    assert frame.columns[-1] == "pool1_pool_max_63"
+
+
+def test_the_record_says_how_it_was_made(digits):
+    run(digits, "out.npz", *RESNET[:2], "-l", "4,conv2_block1_out", "-s", 7, "-b", 16)
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["layers"] == [4, 16]
+    assert record["layer_names"] == ["pool1_pool", "conv2_block1_out"]
+    assert record["shapes"] == {"input": [40, 8, 8], "embedding": [40, 64 + 256]}
+    assert record["weights_fingerprint"].startswith("random:ResNet50V2:")
+    assert record["seed"] == 7
+    assert record["outputs"] == ["out.npz"]
+    assert {"sklearn-resnet", "numpy", "keras", "python"} <= set(record["versions"])
+    assert record["seconds"]["embedding"] > 0
+
+
+def test_features_equal_those_of_the_class(digits):
+    from sklearn_resnet import ResNetFeatures
+
+    run(digits, "out.npy", *RESNET, "--image-size", 12, "--pooling", "max")
+    X = np.load(digits)["x"]
+    expected = ResNetFeatures(4, weights=None, random_state=0, image_size=12, pooling="max")
+    np.testing.assert_array_equal(np.load("out.npy"), expected.fit_transform(X))
+
+
+def test_digits_need_no_file(tmp_path):
+    assert "(1797, 8, 8)" in run("digits", "out.npy", "-m", "pca", "-d", 3)
+
+
+def test_patches_of_one_image(photos):
+    run(photos / "cat/2.png", "out.npy", *RESNET, "--patches", 12, "--patch-size", 8, "-p")
+    assert np.load("out.npy").shape == (12, 64)
+    assert np.load("out_umap.npy").shape == (12, 2)
+
+
+def test_one_image_gives_one_row(photos):
+    run(photos / "cat/2.png", "out.npy", *RESNET)
+    assert np.load("out.npy").shape == (1, 64)
+
+
+def test_arrays_are_resized_for_pca_too(digits):
+    assert "(40, 8, 8)" in run(digits, "out.npy", "-m", "pca", "-d", 5, "--image-size", 4)
+
+
+def test_labels_from_a_file(digits):
+    with open("labels.txt", "w", encoding="utf-8") as file:
+        file.write("\n".join("even" if i % 2 == 0 else "odd" for i in range(40)))
+    run(digits, "out.npz", "-m", "pca", "-d", 2, "-p", "--labels", "labels.txt")
+    assert set(np.load("out.npz")["labels"]) == {"even", "odd"}
+
+
+def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
+    from sklearn_resnet import EmbeddingDisplay
+
+    titles = []
+    real = EmbeddingDisplay.from_embedding
+    monkeypatch.setattr(
+        EmbeddingDisplay, "from_embedding", lambda *a, **k: titles.append(k["title"]) or real(*a, **k)
+    )  # fmt: skip
+    run(digits, "out.npy", *RESNET, "-p")
+    assert "layer 4 (pool1_pool)" in titles[0]
+    assert "random weights" in titles[0]
+    assert "40 images" in titles[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["nowhere", "out.npy"], 1, "INPUT must be digits, mnist, cifar10"),
+        (["digit", "out.npy"], 1, "Did you mean 'digits'"),
+        (["digits", "out.txt"], 1, "OUTPUT must end in .npy"),
+        (["digits", "out.csv", "-c"], 2, "-c/--compress writes .npz"),
+        (["digits", "out.npy", "-m", "pca", "-l", "82"], 2, "--layers goes with --model resnet"),
+        (["digits", "out.npy", "-d", "2"], 2, "--dimensions goes with --model pca"),
+        (["digits", "out.npy", "-m", "pca", "-d", "999"], 1, "at most"),
+        (["digits", "out.npy", "-l", "999", "--weights", "random"], 1, "Got 999"),
+        (["digits", "out.npy", "-l", "conv9", "--weights", "random"], 1, "Did you mean"),
+        (["digits", "out.npy", "--weights", "none.h5"], 1, "no such file"),
+        (["digits", "out.npy", "--architecture", "VGG"], 1, "'architecture'"),
+        (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),
+        (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no file of labels"),
+        (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
+        (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
+        (["pickle.npz", "out.npy", *RESNET], 1, "pickled objects"),
+        (["photos", "out.npy", *RESNET], 1, "--image-size 224"),
+        (["photos/cat/2.png", "out.npy", *RESNET, "-p"], 1, "at least 4 images"),
+    ],
+)
+def test_what_is_wrong_is_said(args, code, message, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    np.savez("pickle.npz", x=np.array([{}], dtype=object))
+    assert message in run(*args, code=code)
+
+
+def test_an_unwritable_output_is_found_before_computing(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet._inputs.read_input", None)  # nothing may be read
+    (tmp_path / "file").write_text("")
+    assert "Cannot write 'file/out.npy'" in run(digits, "file/out.npy", *RESNET, code=1)
+    (tmp_path / "folder.npy").mkdir()
+    assert "it is a folder" in run(digits, "folder.npy", *RESNET, code=1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install pyarrow" in run(digits, "out.parquet", *RESNET, code=1)
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys\nfrom sklearn_resnet.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'tensorflow', 'keras', 'umap', 'matplotlib', 'skimage'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "embedding digits" in done.stdout

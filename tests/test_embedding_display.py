@@ -1,0 +1,371 @@
+"""EmbeddingDisplay: what is drawn, where, and in which colour."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.offsetbox import AnnotationBbox
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.manifold import TSNE
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_resnet import EmbeddingDisplay
+
+GREY = to_hex("0.8")
+LONG_TITLES = {
+    "words": "a title of many words " * 20,
+    "capitals": "A TITLE OF CAPITALS " * 20,
+    "no_spaces": "0123456789abcdef" * 16,
+    "lines": "\n".join(["a line of a title that has several of them " * 3] * 2),
+}
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def make_points(n, n_columns=2):
+    return np.random.RandomState(0).standard_normal((n, n_columns))
+
+
+def draw(n, y=None, **kwargs):
+    return EmbeddingDisplay.from_embedding(make_points(n), y, **kwargs)
+
+
+def drawn_points(display):
+    """The drawn points: {(x, y): colour}."""
+    points = {}
+    for collection in display.ax_.collections:
+        if not len(collection.get_offsets()):
+            continue
+        collection.update_scalarmappable()  # what drawing does with numbers
+        colors = collection.get_facecolors()
+        offsets = collection.get_offsets().tolist()
+        for i, point in enumerate(offsets):
+            points[tuple(point)] = to_hex(colors[i % len(colors)])
+    return points
+
+
+def legend_names(display):
+    return [text.get_text() for text in display.legend_.get_texts()]
+
+
+def legend_styles(display):
+    """Colour and marker of each name in the legend."""
+    handles = display.legend_.legend_handles
+    styles = [(to_hex(handle.get_color()), handle.get_marker()) for handle in handles]
+    return dict(zip(legend_names(display), styles, strict=True))
+
+
+def extents(display):
+    """Window extents of the figure, axes, title and legend, as drawn."""
+    display.figure_.canvas.draw()
+    artists = (display.figure_, display.ax_, display.ax_.title, display.legend_)
+    return [artist and artist.get_window_extent() for artist in artists]
+
+
+@pytest.mark.parametrize("n_columns", [1, 2, 3])
+@pytest.mark.parametrize("make", [np.asarray, np.ndarray.tolist], ids=["array", "list"])
+def test_the_first_two_columns_are_drawn(n_columns, make):
+    X = make_points(20, n_columns)
+    display = EmbeddingDisplay.from_embedding(make(X))
+    expected = np.column_stack([X, np.zeros(20)])[:, :2]
+    assert set(drawn_points(display)) == set(map(tuple, expected.tolist()))
+    assert display.legend_ is None
+    assert display.colorbar_ is None
+    assert display.ax_.get_xlabel() == display.ax_.get_ylabel() == ""
+    assert display.figure_ is display.ax_.figure
+
+
+@pytest.mark.parametrize(
+    ("columns", "labels"),
+    [(["a"], ("a", "")), (["a", "b"], ("a", "b")), (["a", "b", "c"], ("a", "b")), ([5, 6], "56")],
+)
+def test_column_names_stand_at_the_axes(columns, labels):
+    frame = pd.DataFrame(make_points(9, len(columns)), columns=columns)
+    display = EmbeddingDisplay.from_embedding(frame)
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == tuple(labels)
+
+
+def test_given_axis_names_come_before_those_of_columns():
+    frame = pd.DataFrame(make_points(9), columns=["a", "b"])
+    display = EmbeddingDisplay.from_embedding(frame, axis_names=["x", "y"])
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("y", "names"),
+    [
+        (np.array(["cat", "dog", "cat", "owl"]), ["cat", "dog", "owl"]),
+        (["img10", "img9", "img1", "img9"], ["img1", "img9", "img10"]),
+        (np.array([10, 9, 1, 9]), ["1", "9", "10"]),
+        (np.array([200, 3, 3, 3], np.uint8), ["3", "200"]),
+        (np.array([1.0, 2.0, 2.0, 1.0]), ["1", "2"]),
+        (np.array([[1], [2], [2], [1]]), ["1", "2"]),
+        ([True, False, True, True], ["False", "True"]),
+        (["0.5", "1.5", "1.5", "0.5"], ["0.5", "1.5"]),
+        (pd.Series(["0.5", "1.5", "1.5", "0.5"], dtype=object), ["0.5", "1.5"]),
+        (pd.Series(["0.5", "1.5", "1.5", "0.5"]), ["0.5", "1.5"]),
+        (pd.Series([0.5, 1.5, 1.5, 0.5]).astype("category"), ["0.5", "1.5"]),
+        (["_private", "b$", "$\\bad$", ""], ["", "$\\bad$", "_private", "b$"]),
+        (["_only", "_only", "_only", "_only"], ["_only"]),
+    ],
+)
+def test_labels_have_a_legend_in_natural_order(y, names):
+    display = draw(4, y)
+    assert legend_names(display) == names
+    assert display.colorbar_ is None
+    display.figure_.canvas.draw()
+    assert len(drawn_points(display)) == 4
+
+
+@pytest.mark.parametrize(
+    ("y", "names", "missing"),
+    [
+        (["a", None, "b", "a"], ["a", "b"], [1]),
+        (["a", float("nan"), "b", "a"], ["a", "b"], [1]),
+        (np.array(["a", np.nan, "b", None], object), ["a", "b"], [1, 3]),
+        (pd.Series(["a", None, "b", "a"]), ["a", "b"], [1]),
+        (pd.Series(["a", None, "b", "a"], dtype="category"), ["a", "b"], [1]),
+        (np.array([1.0, np.nan, 2.0, 1.0]), ["1", "2"], [1]),
+        (pd.Series([1, None, 2, 1], dtype="Int64"), ["1", "2"], [1]),
+        ([True, None, False, True], ["False", "True"], [1]),
+        ([None] * 4, None, [0, 1, 2, 3]),
+        (np.full(4, np.nan), None, [0, 1, 2, 3]),
+    ],
+)
+def test_points_without_a_label_are_grey(y, names, missing):
+    display = draw(4, y)
+    assert (display.legend_ and legend_names(display)) == names
+    points, X = drawn_points(display), make_points(4)
+    assert len(points) == 4
+    assert [i for i, point in enumerate(X) if points[tuple(point)] == GREY] == missing
+
+
+@pytest.mark.parametrize("n_labels", [2, 10, 25])
+def test_each_point_has_the_colour_of_its_label(n_labels):
+    y = np.arange(100) % n_labels
+    display = draw(100, y)
+    styles, points = legend_styles(display), drawn_points(display)
+    assert len(points) == 100
+    for point, label in zip(make_points(100), y, strict=True):
+        assert points[tuple(point)] == styles[str(label)][0]
+
+
+@pytest.mark.parametrize(
+    ("y", "palette"),
+    [
+        ("aabc", {"a": "red", "b": "lime", "c": "blue"}),
+        ("aabc", ["red", "lime", "blue"]),
+        ([0, 0, 1, 2], {0: "red", 1: "lime", 2: "blue"}),
+        ([0, 0, 1, 2.0], {0: "red", 1: "lime", 2: "blue"}),
+    ],
+)
+def test_a_palette_gives_labels_their_colours(y, palette):
+    points = drawn_points(draw(4, list(y), palette=palette))
+    colors = [points[tuple(point)] for point in make_points(4)]
+    assert colors == [to_hex(name) for name in ("red", "red", "lime", "blue")]
+
+
+@pytest.mark.parametrize("n_labels", [11, 25, 60])
+def test_many_labels_are_all_named_and_told_apart(n_labels):
+    display = draw(120, [f"label {i % n_labels}" for i in range(120)])
+    styles = legend_styles(display)
+    assert list(styles) == [f"label {i}" for i in range(n_labels)]
+    assert len(set(styles.values())) == n_labels
+    assert len({marker for _, marker in styles.values()}) == 7
+
+
+def test_the_rarest_of_too_many_labels_are_grouped():
+    y = [f"often {i % 59}" for i in range(118)] + [f"rare {i}" for i in range(7)]
+    display = draw(125, y)
+    names = legend_names(display)
+    assert names == [f"often {i}" for i in range(59)] + ["7 others"]
+    points, X = drawn_points(display), make_points(125)
+    color = legend_styles(display)["7 others"][0]
+    assert [i for i in range(125) if points[tuple(X[i])] == color] == list(range(118, 125))
+
+
+@pytest.mark.parametrize(
+    ("y", "low", "high"),
+    [
+        (np.linspace(-1.5, 2.5, 80), -1.5, 2.5),
+        (np.linspace(0, 1, 80, dtype=np.float32), 0, 1),
+        (np.r_[np.nan, np.linspace(3.5, 9, 79)], 3.5, 9),
+        (np.arange(80) - 5, -5, 74),
+        (np.arange(80).astype(object), 0, 79),
+        (pd.Series(np.arange(80), dtype="Int64"), 0, 79),
+    ],
+)
+def test_numbers_have_a_colour_bar_of_their_range(y, low, high):
+    display = draw(80, y)
+    assert display.legend_ is None
+    assert (display.colorbar_.vmin, display.colorbar_.vmax) == (low, high)
+    points, X = drawn_points(display), make_points(80)
+    assert len(points) == 80
+    viridis = plt.get_cmap("viridis")
+    assert points[tuple(X[int(np.nanargmin(np.array(y, float)))])] == to_hex(viridis(0.0))
+    assert points[tuple(X[-1])] == to_hex(viridis(1.0))
+
+
+def test_a_palette_of_a_scale_is_a_colour_map():
+    points = drawn_points(draw(80, np.linspace(0, 1, 80), palette="magma"))
+    assert points[tuple(make_points(80)[-1])] == to_hex(plt.get_cmap("magma")(1.0))
+
+
+@pytest.mark.parametrize("y", [list("abcd") * 20, np.linspace(0, 1, 80)], ids=["labels", "scale"])
+def test_the_legend_can_be_left_out(y):
+    display = draw(80, y, legend=False)
+    assert display.legend_ is None
+    assert display.colorbar_ is None
+    assert display.ax_.get_legend() is None
+    assert display.figure_.axes == [display.ax_]
+    assert len(drawn_points(display)) == 80
+
+
+def test_a_given_ax_is_drawn_on():
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
+    display = draw(8, list("abababab"), ax=right)
+    assert display.ax_ is right
+    assert display.figure_ is figure
+    assert not left.collections
+    assert plt.get_fignums() == [figure.number]
+    assert figure.get_size_inches().tolist() == [7, 3]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (4, 3, 3), (2, 2, 1)])
+def test_images_are_drawn_as_thumbnails(shape):
+    images = np.random.RandomState(0).randint(0, 256, (5, *shape), np.uint8)
+    display = draw(5, images=images)
+    boxes = [child for child in display.ax_.get_children() if isinstance(child, AnnotationBbox)]
+    assert [box.xy for box in boxes] == [
+        tuple(point) for point in make_points(5)
+    ] or np.array_equal([box.xy for box in boxes], make_points(5))
+    for box, image in zip(boxes, images, strict=True):
+        np.testing.assert_array_equal(np.squeeze(box.offsetbox.get_data()), np.squeeze(image))
+    display.figure_.canvas.draw()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        display.plot(images=images[1:])
+
+
+def test_point_size_and_alpha_are_those_given():
+    points = draw(5, list("ababa"), point_size=7, alpha=0.25).ax_.collections[-1]
+    assert points.get_sizes().tolist() == [7]
+    assert points.get_alpha() == 0.25
+
+
+@pytest.mark.parametrize("rank", [1, 5000, 20_000])
+def test_more_points_are_smaller(rank):
+    size = draw(rank).ax_.collections[0].get_sizes()[0]
+    assert size == {1: 40, 5000: 8, 20_000: 2}[rank]
+
+
+def test_from_estimator_transforms_with_a_fitted_estimator():
+    X = make_points(30, 4)
+    pca = PCA(2).fit(X[:10])
+    display = EmbeddingDisplay.from_estimator(pca, X, np.arange(30) % 3)
+    np.testing.assert_array_equal(display.embedding, pca.transform(X))
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("pca0", "pca1")
+    assert legend_names(display) == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("make", [PCA, lambda n: make_pipeline(StandardScaler(), PCA(n))])
+def test_from_estimator_fits_a_clone_of_an_unfitted_estimator(make):
+    X, estimator = make_points(30, 4), make(2)
+    display = EmbeddingDisplay.from_estimator(estimator, X)
+    np.testing.assert_allclose(display.embedding, make(2).fit_transform(X))
+    with pytest.raises(NotFittedError):
+        check_is_fitted(estimator)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_from_estimator_takes_one_without_transform(fitted):
+    X = make_points(12, 4)
+    estimator = TSNE(2, perplexity=3, max_iter=250, init="random", random_state=0)
+    if fitted:
+        estimator.fit(X)
+    display = EmbeddingDisplay.from_estimator(estimator, X)
+    assert display.embedding.shape == (12, 2)
+    assert hasattr(estimator, "embedding_") == fitted
+
+
+def test_from_estimator_takes_one_without_feature_names_or_with_dataframes():
+    X = pd.DataFrame(make_points(9), columns=["a", "b"])
+    display = EmbeddingDisplay.from_estimator(FunctionTransformer(np.asarray), X)
+    assert display.ax_.get_xlabel() == ""
+    scaler = StandardScaler().set_output(transform="pandas")
+    assert EmbeddingDisplay.from_estimator(scaler, X).ax_.get_xlabel() == "a"
+
+
+@pytest.mark.parametrize(
+    ("y", "images", "message"),
+    [
+        (list("abc"), None, "inconsistent numbers of samples"),
+        (np.zeros((4, 2)), None, r"one value for each point. Got an array of shape \(4, 2\)"),
+        (None, np.zeros((3, 2, 2)), "inconsistent numbers of samples"),
+    ],
+)
+def test_what_does_not_fit_the_points_is_an_error(y, images, message):
+    with pytest.raises(ValueError, match=message):
+        draw(4, y, images=images)
+
+
+@pytest.mark.parametrize(
+    ("embedding", "message"),
+    [
+        ([[0.0, np.nan]], "embedding contains NaN"),
+        ([[0.0, np.inf]], "embedding contains infinity"),
+        ([0.0, 1.0], "Expected 2D array"),
+        (np.empty((0, 2)), "minimum of 1 is required"),
+    ],
+)
+def test_an_embedding_that_is_no_table_of_numbers_is_an_error(embedding, message):
+    with pytest.raises(ValueError, match=message):
+        EmbeddingDisplay.from_embedding(embedding)
+
+
+def test_plot_draws_again():
+    display = draw(80, list("abcd") * 20)
+    first = display.ax_
+    points = drawn_points(display)
+    assert display.plot(title="again", legend=False) is display
+    assert display.ax_ is not first
+    assert display.ax_.get_title() == "again"
+    assert display.legend_ is None
+    assert drawn_points(display) == points
+
+
+@pytest.mark.parametrize("title", LONG_TITLES)
+@pytest.mark.parametrize("n_labels", [None, 3, 25, 60])
+def test_a_long_title_stays_within_the_figure(title, n_labels):
+    y = None if n_labels is None else np.arange(120) % n_labels
+    display = draw(120, y, title=LONG_TITLES[title])
+    figure, _, text, _ = extents(display)
+    assert display.ax_.get_title().replace("\n", "").replace(" ", "") == LONG_TITLES[title].replace(
+        "\n", ""
+    ).replace(" ", "")
+    assert figure.x0 <= text.x0 < text.x1 <= figure.x1
+    assert text.y1 <= figure.y1
+
+
+def test_the_lines_of_a_title_are_kept():
+    assert draw(3, title="one\ntwo").ax_.get_title() == "one\ntwo"
+    assert draw(3).ax_.get_title() == ""
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "name"), [(3, ""), (25, ""), (60, ""), (60, "a name that takes much room ")]
+)
+def test_the_legend_lies_in_the_figure_beside_the_axes(n_labels, name):
+    figure, ax, _, legend = extents(draw(120, [f"{name}{i % n_labels}" for i in range(120)]))
+    assert not legend.overlaps(ax)
+    assert legend.x0 >= ax.x1
+    assert figure.x0 <= legend.x0 < legend.x1 <= figure.x1
+    assert figure.y0 <= legend.y0 < legend.y1 <= figure.y1
+    assert ax.width > 0.5 * ax.height

@@ -1,0 +1,331 @@
+"""ResNetFeatures against Keras' own networks, and what it does with images of all kinds."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sklearn_resnet import ResNetFeatures, datasets
+from sklearn_resnet._layers import ARCHITECTURES
+from sklearn_resnet._weights import find_weights, load_network
+from sklearn_resnet.engines import keras as engine
+
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (5, 21, 17, 3), dtype=np.uint8)
+GREY = RNG.integers(0, 256, (5, 12, 12), dtype=np.uint8)
+
+
+def features(X, layers=16, **parameters):
+    parameters = {"weights": None, "random_state": 0} | parameters
+    return ResNetFeatures(layers, **parameters).fit_transform(X)
+
+
+def network(architecture="ResNet50V2", seed=None):
+    seed = np.random.RandomState(0).randint(2**31 - 1) if seed is None else seed
+    return load_network(find_weights(architecture, None, seed))
+
+
+def assert_close(actual, expected, rtol=1e-5):
+    """Compare relative to the largest feature: those near zero are differences of large ones."""
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not depend on:UserWarning")
+def test_every_layer_equals_keras():
+    import keras
+
+    base = network()
+    x = keras.applications.resnet_v2.preprocess_input(COLOUR.astype("float32"))
+    maps = keras.Model(base.input, [layer.output for layer in base.layers])(x, training=False)
+    ours = ResNetFeatures(list(range(190)), weights=None, random_state=0).fit(COLOUR)
+    X = ours.transform(COLOUR)
+    start = 0
+    for index, expected in enumerate(maps):
+        width = expected.shape[-1]
+        assert_close(X[:, start : start + width], np.asarray(expected).mean((1, 2)))
+        start += width
+        assert ours.layers_[index] == index
+    assert start == X.shape[1]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_equals_keras_with_its_own_preprocessing(architecture):
+    import keras
+
+    module = keras.applications.resnet_v2 if "V2" in architecture else keras.applications.resnet
+    base = network(architecture)
+    x = module.preprocess_input(COLOUR.astype("float32"))
+    cut = keras.Model(base.input, base.get_layer("conv3_block1_out").output)
+    expected = cut.predict(x, verbose=0).mean((1, 2))
+    assert_close(features(COLOUR, "conv3_block1_out", architecture=architecture), expected)
+
+
+def test_none_is_everything_but_the_top():
+    X = features(GREY, None)
+    assert X.shape == (5, 2048)
+    assert X.dtype == np.float32
+    np.testing.assert_array_equal(X, features(GREY, -1))
+
+
+def test_poolings_and_layers_stand_side_by_side():
+    both = ResNetFeatures([16, "conv3"], weights=None, random_state=0, pooling=["avg", "max"])
+    X = both.fit_transform(COLOUR)
+    names = both.get_feature_names_out()
+    assert X.shape == (5, len(names)) == (5, 2 * (256 + 512))
+    for layers, pooling, start in [(16, "avg", 0), (16, "max", 256), (85, "avg", 512)]:
+        alone = features(COLOUR, layers, pooling=pooling)
+        np.testing.assert_array_equal(X[:, start : start + alone.shape[1]], alone)
+    assert names[0] == "conv2_block1_out_avg_0"
+    assert names[256 + 17] == "conv2_block1_out_max_17"
+    assert names[-1] == "conv3_block4_out_max_511"
+
+
+def test_max_pooling_equals_keras():
+    import keras
+
+    base = network()
+    x = keras.applications.resnet_v2.preprocess_input(COLOUR.astype("float32"))
+    expected = keras.Model(base.input, base.layers[16].output).predict(x, verbose=0).max((1, 2))
+    assert_close(features(COLOUR, 16, pooling="max"), expected)
+
+
+def test_feature_names():
+    resnet = ResNetFeatures(82, weights=None, random_state=0).fit(GREY)
+    names = resnet.get_feature_names_out()
+    assert names[17] == "conv3_block4_2_relu_17"
+    assert len(names) == 128
+    frame = resnet.set_output(transform="pandas").transform(GREY)
+    assert frame.columns.tolist() == names.tolist()
+
+
+@pytest.mark.parametrize("layers", [16, 82, None])
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+def test_features_depend_on_the_image_alone(layers, images):
+    resnet = ResNetFeatures(layers, weights=None, random_state=0).fit(images)
+    X = resnet.transform(images)
+    order = [3, 0, 4, 2, 1]
+    np.testing.assert_array_equal(resnet.transform(images[order]), X[order])
+    np.testing.assert_array_equal(resnet.transform(images[3:4]), X[3:4])
+    for batch_size in (1, 2, 3, 5):
+        again = clone(resnet).set_params(batch_size=batch_size).fit_transform(images)
+        np.testing.assert_array_equal(again, X)
+
+
+EQUAL_RANGES = {
+    "uint8": GREY,
+    "int64 holding 0 to 255": GREY.astype(np.int64),
+    "float64 from 0 to 255": GREY.astype(np.float64),
+    "float32 from 0 to 1": GREY.astype(np.float32) / 255,
+    "float64 from 0 to 1": GREY / 255,
+    "uint16": GREY.astype(np.uint16) * 257,
+    "int32 up to 65535": GREY.astype(np.int32) * 257,
+    "RGB": np.repeat(GREY[..., None], 3, axis=-1),
+    "one channel": GREY[..., None],
+    "rows": GREY.reshape(5, -1),
+    "rows in a list": GREY.reshape(5, -1).tolist(),
+    "images in a list": list(GREY),
+    "rows in a dataframe": pd.DataFrame(GREY.reshape(5, -1)).add_prefix("pixel"),
+    "Fortran order": np.asfortranarray(GREY),
+    "negative strides": GREY[:, ::-1][:, ::-1],
+    "big-endian": GREY.astype(">f8"),
+}
+
+
+@pytest.mark.parametrize("kind", EQUAL_RANGES)
+def test_the_same_images_in_any_form_have_the_same_features(kind):
+    X = EQUAL_RANGES[kind]
+    before = pickle.dumps(X)
+    assert_close(features(X), features(GREY))
+    assert pickle.dumps(X) == before  # never written to
+
+
+def test_booleans_are_black_and_white():
+    assert_close(features(GREY > 127), features(((GREY > 127) * 255).astype(np.uint8)))
+
+
+def test_read_only_memory_maps_are_read(tmp_path):
+    np.save(tmp_path / "X.npy", GREY)
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    np.testing.assert_array_equal(features(X), features(GREY))
+
+
+def test_the_value_range_is_learnt_by_fit():
+    resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY / 255)
+    assert resnet.value_range_ == (0, 1)
+    dark = resnet.transform(GREY / 2550)
+    assert_close(dark, features(GREY / 10, value_range=(0, 255)))
+    assert ResNetFeatures(16, weights=None).fit(GREY / 2.0).value_range_ == (0, 255)
+    given = features(GREY.astype(np.int16) - 100, value_range=(-100, 155))
+    assert_close(given, features(GREY))
+
+
+def test_another_range_than_that_of_fit_is_warned_of():
+    resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY / 255)
+    with pytest.warns(UserWarning, match="from 0 to 255, and those that fit saw .* to 1"):
+        resnet.transform(GREY)
+
+
+def test_images_are_resized_inside_the_graph():
+    import keras
+
+    expected = keras.ops.image.resize(COLOUR.astype("float32"), (10, 12), antialias=True)
+    assert_close(features(COLOUR, image_size=(10, 12)), features(np.asarray(expected)))
+    assert_close(features(GREY, image_size=(12, 12)), features(GREY))
+    assert features(GREY, image_size=32).shape == (5, 256)
+
+
+def test_rows_take_the_shape_that_is_given():
+    rows = COLOUR.reshape(5, -1)
+    np.testing.assert_array_equal(features(rows, image_shape=(21, 17, 3)), features(COLOUR))
+    with pytest.warns(UserWarning, match="one pixel high"):
+        features(GREY.reshape(5, -1)[:, :10])
+
+
+def test_images_of_another_size_than_those_of_fit_are_fine():
+    resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY)
+    np.testing.assert_array_equal(resnet.transform(COLOUR), features(COLOUR))
+
+
+def test_a_cut_that_is_no_prefix_is_warned_of():
+    with pytest.warns(UserWarning, match=r"Layer 83 .* 9 of the layers before it: conv3_block4_"):
+        features(GREY, 83)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features(GREY, 82)
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (np.zeros((2, 3, 4, 5, 3)), ValueError, r"5 dimensions"),
+        (np.zeros((2, 8, 8, 2)), ValueError, r"1 or 3 channels.*Got 2"),
+        (np.zeros((2, 3, 8, 8)), ValueError, r"np\.moveaxis"),
+        (np.zeros((2, 0, 8)), ValueError, r"at least 1 x 1 pixel"),
+        (np.zeros((0, 8, 8)), ValueError, r"0 sample"),
+        (np.full((2, 8, 8), np.nan), ValueError, r"NaN"),
+        (np.full((2, 8, 8), np.inf), ValueError, r"infinity"),
+        (["a.jpg", "b.jpg"], ValueError, r"Got paths, 'a.jpg'.*ImageLoader"),
+        ([np.zeros((8, 8)), np.zeros((9, 8))], ValueError, r"\(8, 8\) and \(9, 8\)"),
+        (np.zeros(8), ValueError, r"2D array"),
+    ],
+)
+def test_what_holds_no_images_is_an_error(X, error, message):
+    with pytest.raises(error, match=message):
+        features(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"layers": 500}, "'layers' .*Got 500"),
+        ({"layers": "conv3_blok4_out"}, "Did you mean 'conv3_block4_out'"),
+        ({"layers": 1.5}, "'layers'"),
+        ({"batch_size": 0}, "'batch_size'"),
+        ({"architecture": "ResNet51"}, "'architecture'"),
+        ({"weights": 3}, "'weights'"),
+        ({"pooling": "mean"}, "'pooling'"),
+        ({"pooling": []}, "'pooling'"),
+        ({"pooling": ["avg", "avg"]}, "'pooling'"),
+        ({"image_size": 0}, "'image_size'"),
+        ({"image_size": (8, 8, 3)}, "'image_size'"),
+        ({"image_shape": (12, 11)}, "'image_shape'.*144"),
+        ({"image_shape": (6, 12, 2)}, "'image_shape'"),
+        ({"value_range": (1, 0)}, "'value_range'"),
+        ({"value_range": (0, 1, 2)}, "'value_range'"),
+        ({"random_state": "x"}, "'random_state'"),
+    ],
+)
+def test_bad_parameters_are_errors(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        features(GREY.reshape(5, -1), **parameters)
+
+
+def test_a_file_that_is_too_short_for_the_cut_is_an_error(tmp_path):
+    import keras
+
+    base = network()
+    path = tmp_path / "conv2.weights.h5"
+    keras.Model(base.input, base.get_layer("conv2_block3_out").output).save_weights(path)
+    np.testing.assert_array_equal(features(GREY, "conv2", weights=path), features(GREY, "conv2"))
+    with pytest.raises(ValueError, match=r"holds the layers 0 to 39 .*Layer 85 .* beyond"):
+        features(GREY, "conv3", weights=path)
+
+
+def test_transform_says_if_the_weights_are_others(tmp_path):
+    import keras
+
+    def save(seed):
+        base = network(seed=seed)
+        keras.Model(base.input, base.get_layer("conv2_block1_out").output).save_weights(path)
+
+    path = tmp_path / "some.weights.h5"
+    save(1)
+    resnet = ResNetFeatures(16, weights=str(path)).fit(GREY)
+    save(2)
+    with pytest.raises(ValueError, match=r"not the ones .* fitted with.*sha256"):
+        resnet.transform(GREY)
+
+
+def test_random_weights_are_those_of_the_fit():
+    resnet = ResNetFeatures(16, weights=None).fit(GREY)
+    np.testing.assert_array_equal(resnet.transform(GREY), resnet.transform(GREY))
+    assert np.abs(resnet.transform(GREY) - resnet.fit(GREY).transform(GREY)).max() > 0
+
+
+def test_transform_before_fit_is_an_error():
+    with pytest.raises(NotFittedError):
+        ResNetFeatures().transform(GREY)
+
+
+def test_a_pickle_is_small_and_works_where_tensorflow_was_not_imported(tmp_path):
+    resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY)
+    dump = pickle.dumps(resnet)
+    assert len(dump) < 10_000
+    (tmp_path / "resnet.pkl").write_bytes(dump)
+    np.save(tmp_path / "X.npy", GREY)
+    program = (
+        "import pickle, sys, numpy as np\n"
+        f"resnet = pickle.load(open({str(tmp_path / 'resnet.pkl')!r}, 'rb'))\n"
+        # pandas is not among them: scikit-learn imports it by itself where it is installed
+        "heavy = {'tensorflow', 'keras', 'umap', 'matplotlib', 'openvino'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        f"X = resnet.transform(np.load({str(tmp_path / 'X.npy')!r}))\n"
+        f"np.save({str(tmp_path / 'out.npy')!r}, X)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), resnet.transform(GREY))
+
+
+def test_no_network_is_built_before_it_is_needed(monkeypatch):
+    monkeypatch.setattr(engine, "compile_network", None)
+    monkeypatch.setattr("sklearn_resnet._weights.import_keras", None)
+    resnet = clone(ResNetFeatures([16, 82], weights=None, random_state=11)).fit(GREY)
+    assert len(resnet.get_feature_names_out()) == 384
+
+
+def test_a_search_over_layers_and_a_pipeline():
+    X, y = datasets.load_digits(return_X_y=True)
+    X, y = X[:60], y[:60] % 2
+    pipe = make_pipeline(
+        ResNetFeatures(weights=None, random_state=0), PCA(4), LogisticRegression(max_iter=1000)
+    )
+    grid = {"resnetfeatures__layers": [4, "conv2_block1_out", [4, 9]]}
+    search = GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(X, y)
+    assert search.predict(X).shape == (60,)
+    assert (search.cv_results_["mean_test_score"] > 0).all()
+
+
+def test_progress_is_shown_to_people_alone(capfd):
+    features(GREY, verbose=1)
+    assert "images" not in capfd.readouterr().err  # no terminal, no bar
