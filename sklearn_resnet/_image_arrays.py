@@ -163,7 +163,7 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     TypeError, ValueError
         If these are not images, or hold NaN or infinity.
     """
-    if X.ndim > 2 if hasattr(X, "ndim") else _is_nested(X):
+    if _count_dimensions(X) > 2:
         return _check_stack(estimator, X, channels, reset)
     X = validate_data(estimator, X, reset=reset)
     if reset:
@@ -173,17 +173,16 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     return X.reshape(len(X), *shape)
 
 
-def _is_nested(X):
-    """Whether `X`, without an ``ndim`` of its own, is a sequence of images rather than of rows."""
-    try:
-        first = X[0]
-    except (TypeError, IndexError, KeyError):
-        return False
-    return np.ndim(first) > 1
+def _count_dimensions(X):
+    if hasattr(X, "ndim"):
+        return X.ndim
+    if isinstance(X, (list, tuple)):
+        return 1 + np.ndim(X[0]) if len(X) else 1
+    return np.asarray(X).ndim
 
 
 def _check_stack(estimator, X, channels, reset):
-    if not hasattr(X, "ndim"):
+    if isinstance(X, (list, tuple)):
         shapes = list(dict.fromkeys(np.shape(image) for image in X))
         if len(shapes) > 1:
             raise ValueError(
@@ -220,9 +219,14 @@ def _check_stack(estimator, X, channels, reset):
             stacklevel=2,
         )
     if reset:
-        for left_from_rows in ("n_features_in_", "feature_names_in_", "image_shape_"):
-            vars(estimator).pop(left_from_rows, None)
+        forget_rows(estimator)
     return X
+
+
+def forget_rows(estimator):
+    """Remove what an earlier fit on rows has left."""
+    for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+        vars(estimator).pop(name, None)
 
 
 def find_value_range(images):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import SAMPLEFORMAT
+from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
 from sklearn_resnet._image_arrays import find_value_range, to_uint8
 
@@ -115,6 +115,8 @@ def _decode(path, size, mode):
             image = Image.open(file, formats=_PILLOW_FORMATS)
         except UnidentifiedImageError:
             return _decode_tiff(path)
+        if image.format == "TIFF" and _is_misread(image.tag_v2):
+            return _decode_tiff(path)
         if size is not None:
             # does nothing unless the image is a JPEG; a turned one has its sides swapped
             longest = int(max(size) * _REDUCING_GAP)
@@ -123,8 +125,15 @@ def _decode(path, size, mode):
         return _without_alpha(_to_8_bit(ImageOps.exif_transpose(image), image))
 
 
+def _is_misread(tags):
+    """Whether a TIFF is what Pillow 13 takes for 8 bits: 16 bits uncompressed, plane by plane."""
+    bits = tags.get(BITSPERSAMPLE, (1,))
+    is_plain_planar = tags.get(PLANAR_CONFIGURATION) == 2 and tags.get(COMPRESSION, 1) == 1
+    return is_plain_planar and len(bits) > 1 and max(bits) > 8
+
+
 def _decode_tiff(path):
-    """A TIFF that Pillow does not know: float64, or more than 8 bits in several channels."""
+    """A TIFF that Pillow does not know, or misreads: float64, or deep with several channels."""
     with open(path, "rb") as file:
         if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             raise UnidentifiedImageError
@@ -142,10 +151,10 @@ def _to_8_bit(image, opened):
     if not image.mode.startswith(("I", "F")):
         return image
     array = np.asarray(image)
-    if image.mode == "I" and opened.format == "PPM":
-        array = array.astype(np.uint16)  # what Pillow scales any depth to
-    elif image.mode == "I" and opened.format == "TIFF":
-        if 1 in opened.tag_v2.get(SAMPLEFORMAT, (1,)):
+    if image.mode == "I":
+        if opened.format == "PPM":
+            array = array.astype(np.uint16)  # what Pillow scales any depth to
+        elif opened.format == "TIFF" and 1 in opened.tag_v2.get(SAMPLEFORMAT, (1,)):
             array = array.view(np.uint32)  # Pillow reads these bits as signed
     scaled = _from_array(array, _file_value_range(array))
     if "transparency" in opened.info:

@@ -15,6 +15,7 @@ from sklearn_resnet._image_arrays import (
     check_images,
     check_size,
     find_value_range,
+    forget_rows,
     is_path,
 )
 from sklearn_resnet._image_files import convert_image, read_image
@@ -180,6 +181,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             images = check_images(self, X, channels=(1, 3, 4), reset=reset)
         elif not images:
             raise ValueError("X must hold at least one image. Got an empty sequence instead.")
+        elif reset:
+            forget_rows(self)
         return images
 
     def __sklearn_tags__(self):

@@ -83,10 +83,10 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
 
 def _read_arrays(path):
     try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            return Input(file)
-        with file:
+        with open(path, "rb") as opened:  # numpy leaves a damaged .npz open
+            file = np.load(opened, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                return Input(file)
             if len(file.files) == 1:
                 return Input(file[file.files[0]])
             for x, y in _NPZ_KEYS:

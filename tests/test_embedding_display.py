@@ -18,6 +18,7 @@ from sklearn_resnet import EmbeddingDisplay
 GREY = to_hex("0.8")
 LONG_TITLES = {
     "words": "a title of many words " * 20,
+    "wide": "WWWW " * 50,
     "capitals": "A TITLE OF CAPITALS " * 20,
     "no_spaces": "0123456789abcdef" * 16,
     "lines": "\n".join(["a line of a title that has several of them " * 3] * 2),
@@ -107,7 +108,7 @@ def test_given_axis_names_come_before_those_of_columns():
         (np.array([10, 9, 1, 9]), ["1", "9", "10"]),
         (np.array([200, 3, 3, 3], np.uint8), ["3", "200"]),
         (np.array([1.0, 2.0, 2.0, 1.0]), ["1", "2"]),
-        (np.array([[1], [2], [2], [1]]), ["1", "2"]),
+        (np.array([[1], [2], [2], [2]]), ["1", "2"]),
         ([True, False, True, True], ["False", "True"]),
         (["0.5", "1.5", "1.5", "0.5"], ["0.5", "1.5"]),
         (pd.Series(["0.5", "1.5", "1.5", "0.5"], dtype=object), ["0.5", "1.5"]),
@@ -164,6 +165,7 @@ def test_each_point_has_the_colour_of_its_label(n_labels):
         ("aabc", {"a": "red", "b": "lime", "c": "blue"}),
         ("aabc", ["red", "lime", "blue"]),
         ([0, 0, 1, 2], {0: "red", 1: "lime", 2: "blue"}),
+        ([[0], [0], [1], [2]], {0: "red", 1: "lime", 2: "blue"}),
         ([0, 0, 1, 2.0], {0: "red", 1: "lime", 2: "blue"}),
     ],
 )

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -48,6 +49,7 @@ def test_fit_draws_what_it_is_given():
     display = plot.set_params(alpha=0.5).fit(frame, Y).display_
     points = display.ax_.collections[-1]
     assert set(map(tuple, points.get_offsets().tolist())) == set(map(tuple, X[:, :2].tolist()))
+    assert {to_hex(color) for color in points.get_facecolors()} == {"#ff0000", "#0000ff"}
     assert points.get_sizes().tolist() == [9]
     assert points.get_alpha() == 0.5
     assert display.ax_.get_title() == "title"

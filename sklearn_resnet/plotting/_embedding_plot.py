@@ -92,7 +92,7 @@ class EmbeddingPlot(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         import matplotlib.pyplot as plt
 
         X = validate_data(self, X)
-        if np.ndim(y) > 1:
+        if np.asarray(y).ndim > 1:
             y = np.asarray(y)[:, 0]  # the first of several targets
         self.display_ = EmbeddingDisplay.from_embedding(
             X,

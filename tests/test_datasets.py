@@ -1,0 +1,331 @@
+"""The datasets: what they hold, in which order, and what is said where they are not."""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits as load_sklearn_digits
+
+from sklearn_resnet import datasets
+from sklearn_resnet.datasets import (
+    fetch_cifar10,
+    fetch_mnist,
+    load_digits,
+    load_image_folder,
+    sample_patches,
+)
+
+ARCHIVES = {"mnist": "mnist.npz", "cifar10": "cifar-10-batches-py-target_archive"}
+FETCH = {"mnist": fetch_mnist, "cifar10": fetch_cifar10}
+
+
+def make_images(folder, *names):
+    """Files of these names; `load_image_folder` reads none."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def list_names(folder, **kwargs):
+    """What `load_image_folder` lists, relative to the folder, and the labels."""
+    paths, target = load_image_folder(folder, return_X_y=True, **kwargs)
+    names = [os.path.relpath(path, folder) for path in paths]
+    return names, target if target is None else target.tolist()
+
+
+def test_digits_are_images_of_8_bits():
+    digits, expected = load_digits(), load_sklearn_digits()
+    assert digits.data.shape == (1797, 8, 8)
+    assert digits.data.dtype == np.uint8
+    assert (digits.data.min(), digits.data.max()) == (0, 255)
+    assert np.abs(digits.data - expected.images * (255 / 16)).max() <= 0.5
+    np.testing.assert_array_equal(digits.target, expected.target)
+    assert digits.target_names == list("0123456789")
+    assert "Optical recognition" in digits.DESCR
+
+
+def test_digits_as_a_pair():
+    X, y = load_digits(return_X_y=True)
+    np.testing.assert_array_equal(X, load_digits().data)
+    np.testing.assert_array_equal(y, load_digits().target)
+
+
+@pytest.mark.parametrize("as_path", [str, lambda path: path], ids=["str", "Path"])
+def test_class_folders_are_labels(tmp_path, as_path):
+    make_images(
+        tmp_path, "dog/1.png", "cat/deep/er/2.JPG", "cat/1.tif", "cat10/1.gif", "cat9/1.npy"
+    )
+    bunch = load_image_folder(as_path(tmp_path))
+    names = ["cat/1.tif", "cat/deep/er/2.JPG", "cat9/1.npy", "cat10/1.gif", "dog/1.png"]
+    assert bunch.data.tolist() == [str(tmp_path / name) for name in names]
+    assert bunch.target.tolist() == ["cat", "cat", "cat9", "cat10", "dog"]
+    assert bunch.target_names == ["cat", "cat9", "cat10", "dog"]
+    assert str(tmp_path) in bunch.DESCR
+
+
+def test_images_of_a_flat_folder_have_no_labels(tmp_path):
+    make_images(tmp_path, "1.png", "2.png")
+    bunch = load_image_folder(tmp_path)
+    assert len(bunch.data) == 2
+    assert bunch.target is None
+    assert bunch.target_names == []
+
+
+def test_images_beside_class_folders_are_warned_of(tmp_path):
+    make_images(tmp_path, "1.png", "cat/1.png", "cat/2.png")
+    with pytest.warns(UserWarning, match="1 of the 3 images .* lie in no class folder") as caught:
+        names, target = list_names(tmp_path)
+    assert names == ["1.png", "cat/1.png", "cat/2.png"]
+    assert target is None
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("parent", ["", "class2/", "class10/part10/"])
+def test_the_order_is_natural(tmp_path, parent):
+    names = [f"{parent}{name}.png" for name in ("1", "2", "10", "a1", "a2", "a10")]
+    make_images(tmp_path, *reversed(names))
+    assert list_names(tmp_path)[0] == names
+
+
+def test_class_folders_are_in_natural_order(tmp_path):
+    names = ["2/3.png", "2/20.png", "10/1.png", "10/b/1.png"]
+    make_images(tmp_path, *reversed(names))
+    assert list_names(tmp_path) == (names, ["2", "2", "10", "10"])
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_order_is_not_that_of_the_disk(tmp_path, monkeypatch, turn):
+    make_images(tmp_path, "1.png", "01.png", "001.png")
+    found = [(str(tmp_path), [], ["001.png", "01.png", "1.png"][::turn])]
+    monkeypatch.setattr(os, "walk", lambda *_, **__: iter(found))
+    assert list_names(tmp_path)[0] == ["001.png", "01.png", "1.png"]
+
+
+def test_hidden_files_and_those_that_are_no_images_are_passed_over(tmp_path):
+    make_images(
+        tmp_path,
+        "cat/1.png",
+        "cat/._1.png",
+        "cat/.hidden.png",
+        "cat/.checkpoints/1-checkpoint.png",
+        ".trash/1.png",
+        "cat/notes.txt",
+        "cat/png",
+        "Thumbs.db",
+    )
+    assert list_names(tmp_path) == (["cat/1.png"], ["cat"])
+
+
+def test_a_hidden_folder_can_be_named(tmp_path):
+    make_images(tmp_path / ".images", "1.png")
+    assert list_names(tmp_path / ".images") == (["1.png"], None)
+
+
+def test_a_loop_of_links_ends(tmp_path):
+    make_images(tmp_path, "cat/1.png")
+    (tmp_path / "cat" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert list_names(tmp_path) == (["cat/1.png"], ["cat"])
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("missing", FileNotFoundError, "must be a folder of images. Got .*missing', .*not exist"),
+        ("file.png", FileNotFoundError, "file.png', which is a file"),
+        ("empty", ValueError, r"empty' holds no images: .* ends in \.avif, .*\.png"),
+        ("texts", ValueError, "texts' holds no images"),
+    ],
+)
+def test_a_folder_without_images_is_an_error(tmp_path, name, error, message):
+    make_images(tmp_path, "file.png", "texts/1.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(error, match=message):
+        load_image_folder(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "patch_shape"),
+    [((9, 12), 3, (3, 3)), ((9, 12, 3), (4, 5), (4, 5, 3)), ((5, 5, 3), 2, (2, 2, 3))],
+)
+def test_patches_are_parts_of_the_image(shape, size, patch_shape):
+    image = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
+    patches = sample_patches(image, 8, size, random_state=0)
+    assert patches.shape == (8, *patch_shape)
+    assert patches.dtype == np.int16
+    width = shape[1]
+    n_channels = int(np.prod(shape[2:]))
+    for patch in patches:
+        row, column = divmod(int(patch.flat[0]) // n_channels, width)
+        part = image[row : row + patch_shape[0], column : column + patch_shape[1]]
+        np.testing.assert_array_equal(patch, part)
+    assert len({patch.tobytes() for patch in patches}) > 1
+
+
+def test_patches_of_a_file_are_those_of_its_pixels(tmp_path):
+    pixels = np.random.RandomState(0).randint(0, 256, (9, 12, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    expected = sample_patches(pixels, 5, 4, random_state=3)
+    for path in (tmp_path / "image.png", str(tmp_path / "image.png")):
+        patches = sample_patches(path, 5, 4, random_state=3)
+        assert patches.dtype == np.uint8
+        np.testing.assert_array_equal(patches, expected)
+
+
+def test_patches_are_repeated_by_their_random_state():
+    image = np.random.RandomState(0).random_sample((30, 30))
+    first, same, other = (sample_patches(image, 9, 4, random_state=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "message"),
+    [
+        (1, 10, "Got n=1 and patches of 10 x 10 pixels, while the image has 9 x 12 pixels"),
+        (1, (3, 13), "patches of 3 x 13"),
+        (81, (1, 4), None),
+        (82, (1, 4), "Got n=82"),
+        (0, 3, "Got n=0"),
+        (1, 0, "The 'size' parameter must be .* Got 0"),
+        (1, (3, 3, 3), r"The 'size' parameter must be .* Got \(3, 3, 3\)"),
+    ],
+)
+def test_an_image_too_small_for_the_patches_is_an_error(n, size, message):
+    image = np.zeros((9, 12))
+    if message is None:
+        assert len(sample_patches(image, n, size)) == n
+        return
+    with pytest.raises(ValueError, match=message):
+        sample_patches(image, n, size)
+
+
+def test_a_file_too_small_for_the_patches_is_named(tmp_path):
+    Image.new("L", (4, 3)).save(tmp_path / "small.png")
+    with pytest.raises(ValueError, match="small.png' has 3 x 4 pixels"):
+        sample_patches(tmp_path / "small.png", 1, 5)
+
+
+def make_keras(name):
+    """What stands in for Keras: 6 images to train with and 4 to test."""
+    rng = np.random.RandomState(0)
+    shape, label_shape = {"mnist": ((28, 28), ()), "cifar10": ((32, 32, 3), (1,))}[name]
+    subsets = tuple(
+        (
+            rng.randint(0, 256, (n, *shape), np.uint8),
+            rng.randint(0, 10, (n, *label_shape)).astype(np.uint8),
+        )
+        for n in (6, 4)
+    )
+    loader = SimpleNamespace(load_data=lambda: subsets)
+    return SimpleNamespace(datasets=SimpleNamespace(**{name: loader})), subsets
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Keras' folder of datasets, empty, and a network in which every URL fails."""
+
+    def probe(url):
+        raise ConnectionError("the network is unreachable")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(datasets, "probe_url", probe)
+    (tmp_path / "datasets").mkdir()
+    return tmp_path / "datasets"
+
+
+@pytest.mark.parametrize("name", FETCH)
+@pytest.mark.parametrize(
+    ("kwargs", "rows"),
+    [
+        ({}, range(6)),
+        ({"subset": "train"}, range(6)),
+        ({"subset": "test"}, range(6, 10)),
+        ({"subset": "all"}, range(10)),
+    ],
+)
+def test_subsets_of_kerass_datasets(cache, monkeypatch, name, kwargs, rows):
+    (cache / ARCHIVES[name]).touch()  # what Keras looks for: nothing is probed
+    keras, ((x_train, y_train), (x_test, y_test)) = make_keras(name)
+    monkeypatch.setattr(datasets, "import_keras", lambda: keras)
+    bunch = FETCH[name](**kwargs)
+    np.testing.assert_array_equal(bunch.data, np.concatenate([x_train, x_test])[rows])
+    np.testing.assert_array_equal(bunch.target, np.concatenate([y_train, y_test])[rows].ravel())
+    assert bunch.data.dtype == np.uint8
+    assert len(bunch.target_names) == 10
+    assert bunch.DESCR
+    X, y = FETCH[name](**kwargs, return_X_y=True)
+    np.testing.assert_array_equal(X, bunch.data)
+    np.testing.assert_array_equal(y, bunch.target)
+
+
+@pytest.mark.parametrize("name", FETCH)
+def test_kerass_datasets_are_downloaded_where_there_is_a_network(cache, monkeypatch, name):
+    probed = []
+    monkeypatch.setattr(datasets, "probe_url", probed.append)
+    monkeypatch.setattr(datasets, "import_keras", lambda: make_keras(name)[0])
+    assert len(FETCH[name]().data) == 6
+    assert len(probed) == 1
+
+
+ABSENT = [
+    ("mnist", "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz", "11 MB"),
+    ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "170 MB"),
+]
+
+
+@pytest.mark.parametrize(("name", "url", "size"), ABSENT)
+def test_an_absent_dataset_is_an_error_that_helps(cache, monkeypatch, name, url, size):
+    monkeypatch.setattr(datasets, "import_keras", lambda: pytest.fail("nothing is to be imported"))
+    with pytest.raises(ConnectionError) as caught:
+        FETCH[name]()
+    message = str(caught.value)
+    assert f"{name!r} is not on this machine" in message
+    assert "the network is unreachable" in message
+    assert f"Looked for: {cache / ARCHIVES[name]}\n" in message
+    assert f"{url} ({size})" in message
+    assert "KERAS_HOME" in message
+    assert "load_digits()" in message
+
+
+@pytest.mark.parametrize(("name", "url", "size"), ABSENT)
+def test_what_keras_raises_while_downloading_is_an_error_that_helps(
+    cache, monkeypatch, name, url, size
+):
+    def load_data():
+        raise Exception("URL fetch failure")
+
+    keras = SimpleNamespace(
+        datasets=SimpleNamespace(**{name: SimpleNamespace(load_data=load_data)})
+    )
+    monkeypatch.setattr(datasets, "probe_url", lambda url: None)
+    monkeypatch.setattr(datasets, "import_keras", lambda: keras)
+    with pytest.raises(ConnectionError, match="URL fetch failure"):
+        FETCH[name]()
+
+
+@pytest.mark.parametrize("fetch", FETCH.values())
+@pytest.mark.parametrize("subset", ["validation", "Train", None])
+def test_a_wrong_subset_is_an_error(cache, fetch, subset):
+    with pytest.raises(ValueError, match=rf"must be 'train', 'test' or 'all'. Got {subset!r}"):
+        fetch(subset=subset)
+
+
+@pytest.mark.parametrize(("name", "url", "size"), ABSENT)
+def test_the_looked_for_file_and_the_url_are_those_of_keras(cache, monkeypatch, name, url, size):
+    """Keras is asked, with its downloader replaced, what it would look for."""
+    import keras
+    from keras.src.utils import file_utils
+
+    asked = {}
+
+    def urlretrieve(origin, target, *_):
+        asked.update(origin=origin, target=target)
+        raise Exception("not in tests")
+
+    monkeypatch.setattr(file_utils, "urlretrieve", urlretrieve)
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(cache.parent))
+    with pytest.raises(Exception, match="not in tests"):
+        getattr(keras.datasets, name).load_data()
+    assert asked == {"origin": url, "target": str(cache / ARCHIVES[name])}

@@ -1,0 +1,302 @@
+"""ImageLoader: all it takes, in order, and what it says of what it cannot take."""
+
+import pickle
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sklearn_resnet import ImageLoader, _image_loader
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (5, 6, 7), np.uint8)
+COLOUR = RNG.integers(0, 256, (5, 6, 7, 3), np.uint8)
+
+
+def as_rgb(grey):
+    return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+
+
+def save(folder, images):
+    paths = [folder / f"{i}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return save(tmp_path, COLOUR)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        list,
+        tuple,
+        lambda paths: [str(path) for path in paths],
+        lambda paths: np.array(paths),
+        lambda paths: np.array([str(path) for path in paths]),
+        lambda paths: pd.Series(paths, index=[4, 3, 2, 1, 0]),
+        lambda paths: pd.Series([str(path) for path in paths]),
+        lambda paths: pd.DataFrame({"path": [str(path) for path in paths]}),
+    ],
+    ids=["list", "tuple", "str", "array", "array of str", "series", "series of str", "column"],
+)
+def test_paths_in_any_container(paths, container):
+    images = ImageLoader().fit_transform(container(paths))
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, COLOUR)
+
+
+@pytest.mark.parametrize("n_jobs", [8, -1, None])
+def test_order_is_kept_when_later_images_are_read_first(paths, monkeypatch, n_jobs):
+    def read(path, **options):
+        time.sleep(0.01 * (len(paths) - paths.index(path)))
+        finished.append(path)
+        return np.full((1, 1, 3), paths.index(path), np.uint8)
+
+    finished = []
+    monkeypatch.setattr(_image_loader, "read_image", read)
+    images = ImageLoader(n_jobs=n_jobs).fit_transform(paths)
+    assert images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert finished != paths or n_jobs != 8
+
+
+def test_order_is_kept_of_many_files(tmp_path):
+    paths = save(tmp_path, [np.full((1 + i % 7, 1 + i % 5), i, np.uint8) for i in range(100)])
+    images = ImageLoader(2, mode="L", resize="stretch", n_jobs=16).fit_transform(paths)
+    np.testing.assert_array_equal(images[:, 1, 1], np.arange(100))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_as_many_threads_read_as_n_jobs_says(paths, monkeypatch, n_jobs):
+    def read(path, **options):
+        threads.add(threading.get_ident())
+        together.wait(timeout=30)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    threads, together = set(), threading.Barrier(n_jobs)
+    monkeypatch.setattr(_image_loader, "read_image", read)
+    ImageLoader(n_jobs=n_jobs).fit_transform(paths[:3])
+    assert len(threads) == n_jobs
+
+
+@pytest.mark.parametrize("parameters", [{}, {"size": 4}, {"size": (3, 9), "resize": "pad"}])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_one_thread_and_four_give_the_same(paths, parameters, mode):
+    one, four = (
+        ImageLoader(**parameters, mode=mode, n_jobs=n_jobs).fit_transform(paths)
+        for n_jobs in (1, 4)
+    )
+    np.testing.assert_array_equal(one, four)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [(4, (4, 4)), (np.int64(4), (4, 4)), ((3, 9), (3, 9)), ([3, 9], (3, 9))]
+)
+@pytest.mark.parametrize(("mode", "channels"), [("RGB", (3,)), ("L", ())])
+def test_shapes_of_the_result(paths, size, shape, mode, channels):
+    mixed = [*paths, np.zeros((9, 2)), np.zeros((1, 300, 3)), np.zeros((20, 20, 4))]
+    images = ImageLoader(size, mode=mode).fit_transform(mixed)
+    assert images.shape == (8, *shape, *channels)
+
+
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        (GREY[:, :6, :6].reshape(5, 36), as_rgb(GREY[:, :6, :6])),
+        (COLOUR[:, :6, :6].reshape(5, 108), COLOUR[:, :6, :6]),
+        (GREY, as_rgb(GREY)),
+        (GREY[..., np.newaxis], as_rgb(GREY)),
+        (COLOUR, COLOUR),
+        (COLOUR.tolist(), COLOUR),
+        (COLOUR.astype(float), COLOUR),
+        (COLOUR / 255, COLOUR),
+        ((COLOUR / 255).astype(np.float32), COLOUR),
+        (COLOUR * np.uint16(257), COLOUR),
+        (COLOUR.astype(np.int64), COLOUR),
+        (GREY > 99, as_rgb((GREY > 99) * np.uint8(255))),
+        (np.asfortranarray(COLOUR), COLOUR),
+        (COLOUR[:, ::-1, ::-1], COLOUR[:, ::-1, ::-1]),
+        (pd.DataFrame(GREY[:, :6, :6].reshape(5, 36)), as_rgb(GREY[:, :6, :6])),
+    ],
+)
+def test_numeric_arrays(X, expected):
+    images = ImageLoader().fit_transform(X)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, expected)
+
+
+@pytest.mark.parametrize("white", [255, 1.0])
+def test_arrays_with_alpha_are_laid_on_white(white):
+    X = np.array([[[[1, 0, 0, 1], [1, 0, 0, 0], [1, 0, 0, 0.2]]]]) * white
+    expected = [[[[255, 0, 0], [255, 255, 255], [255, 204, 204]]]]
+    np.testing.assert_array_equal(ImageLoader().fit_transform(X), expected)
+    np.testing.assert_array_equal(ImageLoader().fit_transform(list(X)), expected)
+
+
+def test_arrays_of_different_sizes():
+    X = [np.full((3, 4), 0.2), np.full((5, 2, 1), 0.4), np.full((2, 9, 3), 1.0)]
+    images = ImageLoader(4).fit_transform(X)
+    assert [np.unique(image).tolist() for image in images] == [[51], [102], [255]]
+
+
+@pytest.mark.parametrize(
+    ("X", "white"),
+    [
+        (["a.png"], 255),
+        (GREY, 255),
+        (GREY / 255, 1),
+        (GREY / 1.0, 255),
+        (GREY.astype(np.uint16), 65_535),
+        ([GREY[0], GREY[1, 1:]], 255),
+        ([GREY[0] / 255, GREY[1, 1:] / 255], 1),
+        (["a.png", GREY[0] / 255], 1),
+        ([np.full((2, 2), 0.5), np.full((3, 3), 200.0)], 255),
+    ],
+)
+def test_fit_learns_the_value_range(X, white):
+    assert ImageLoader().fit(X).value_range_ == (0, white)
+
+
+@pytest.mark.parametrize("container", [np.asarray, list])
+def test_transform_keeps_the_value_range_of_fit(container):
+    """A dark batch stays dark, where a range of its own would brighten it."""
+    loader = ImageLoader(mode="L").fit(container(np.full((1, 2, 2), 200.0)))
+    assert (loader.transform(container(np.full((1, 2, 2), 1.0))) == 1).all()
+
+
+def test_fit_reads_no_file():
+    ImageLoader().fit(["there is no such file.png"])
+
+
+def test_a_fit_on_paths_forgets_rows(paths):
+    loader = ImageLoader().fit(np.ones((2, 4)))
+    assert (loader.n_features_in_, loader.image_shape_) == (4, (2, 2))
+    loader.fit(paths)
+    assert not {"n_features_in_", "image_shape_"} & set(vars(loader))
+    assert loader.transform(np.ones((2, 9))).shape == (2, 3, 3, 3)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"size": 3}, {"mode": "L"}])
+@pytest.mark.parametrize("X", [GREY, COLOUR, COLOUR / 255, RNG.random((5, 6, 7, 4))])
+def test_the_input_is_never_written_to_nor_shared(parameters, X):
+    for given in (X.copy(), list(X.copy())):
+        images = ImageLoader(**parameters).fit_transform(given)
+        images[:] = 7
+        np.testing.assert_array_equal(given, X)
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    ImageLoader(**parameters).fit_transform(frozen)
+
+
+def test_without_a_size_two_files_of_different_sizes_are_named(tmp_path):
+    paths = save(tmp_path, [np.zeros(shape, np.uint8) for shape in ((2, 3), (2, 3), (4, 3))])
+    message = r"'.*0\.png' has 2 x 3 pixels and '.*2\.png' has 4 x 3 pixels\. Pass size= to"
+    with pytest.raises(ValueError, match=message):
+        ImageLoader().fit_transform(paths)
+    with pytest.raises(ValueError, match=r"image 0 of X has 2 x 3 .* image 1 of X has 4 x 3"):
+        ImageLoader().fit_transform([np.zeros((2, 3)), np.zeros((4, 3))])
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+@pytest.mark.parametrize("bad", [0, 3])
+def test_an_error_in_one_file_names_it(paths, n_jobs, bad):
+    paths[bad].write_text("no image")
+    with pytest.raises(ValueError, match=rf"'.*{bad}\.png' cannot be read: .* known image format"):
+        ImageLoader(n_jobs=n_jobs).fit_transform(paths)
+    paths[bad].unlink()
+    with pytest.raises(FileNotFoundError, match=rf"no image file '.*{bad}\.png'"):
+        ImageLoader(n_jobs=n_jobs).fit_transform(paths)
+
+
+def test_an_error_ends_the_reading(monkeypatch):
+    def read(path, **options):
+        time.sleep(0.01)
+        count.append(path)
+        raise ValueError("bad")
+
+    count = []
+    monkeypatch.setattr(_image_loader, "read_image", read)
+    with pytest.raises(ValueError, match="bad"):
+        ImageLoader(n_jobs=1).fit_transform(["a.png"] * 200)
+    assert len(count) < 100
+
+
+@pytest.mark.parametrize(
+    ("image", "cause"),
+    [
+        (np.zeros((4, 4, 2)), r"it must have the shape .*not \(4, 4, 2\)"),
+        (np.zeros((1, 2, 4, 4, 3)), r"it must have the shape .*not \(1, 2, 4, 4, 3\)"),
+        (np.zeros((0, 4)), r"it has no pixels, its shape is \(0, 4\)"),
+        (np.full((4, 4), np.nan), "it holds NaN or infinity"),
+        (np.nan, r"it must have the shape .*not \(\)"),
+    ],
+)
+def test_an_error_in_one_array_names_it(image, cause):
+    with pytest.raises(ValueError, match=rf"Image 1 of X cannot be used: {cause}\.$"):
+        ImageLoader(4).fit_transform([np.ones((4, 4)), image])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "must hold at least one image. Got an empty sequence instead"),
+        (pd.Series([], dtype=object), "must hold at least one image"),
+        (np.zeros((0, 4, 4)), "0 sample"),
+        ("a.png", r"Got the single path 'a\.png' instead; pass \[path\]"),
+        (np.zeros((2, 4, 4, 2)), "must have 1 or 3 or 4 channels, .*Got 2"),
+        (np.zeros((2, 3, 8, 8)), "channels seem to come first"),
+        (np.zeros((1, 2, 8, 8, 3)), "5 dimensions"),
+        (np.full((2, 8, 8), np.nan), "contains NaN"),
+        ([1, 2], "Expected 2D array"),
+    ],
+)
+def test_what_holds_no_images_is_an_error(X, message):
+    with pytest.raises(ValueError, match=message):
+        ImageLoader().fit(X)
+    with pytest.raises(ValueError, match=message):
+        ImageLoader().fit(GREY).transform(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"size": 0}, "'size' parameter"),
+        ({"size": 2.5}, "'size' parameter"),
+        ({"size": "4"}, "'size' parameter"),
+        ({"size": (4,)}, r"'size' parameter must be .*\(height, width\)\. Got \(4,\)"),
+        ({"size": (4, 0)}, r"'size' parameter .*Got \(4, 0\)"),
+        ({"mode": "CMYK"}, "'mode' parameter"),
+        ({"resize": "fit"}, "'resize' parameter"),
+        ({"n_jobs": 1.5}, "'n_jobs' parameter"),
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"on_error": "skip"}, "'on_error' parameter"),
+    ],
+)
+def test_bad_parameters_are_errors(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        ImageLoader(**parameters).fit_transform(GREY)
+
+
+def test_transform_before_fit_is_an_error(paths):
+    with pytest.raises(NotFittedError, match="ImageLoader instance is not fitted"):
+        ImageLoader().transform(paths)
+
+
+def test_clone_and_pickle(paths):
+    loader = ImageLoader((3, 4), mode="L", resize="pad", n_jobs=2)
+    assert clone(loader).get_params() == loader.get_params()
+    loader.fit(GREY / 255)
+    copy = pickle.loads(pickle.dumps(loader))
+    assert copy.value_range_ == (0, 1)
+    for X in (paths, GREY / 255):
+        np.testing.assert_array_equal(copy.transform(X), loader.transform(X))
+    with pytest.raises(NotFittedError):
+        clone(loader).transform(paths)

@@ -1,0 +1,127 @@
+"""Features, labels and paths to files, and back."""
+
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_resnet._tables import SUFFIXES, check_table_path, write_table
+
+FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
+NAMES = np.array(["f0", "f1", "f2"], object)
+BESIDE = {
+    "nothing": {},
+    "labels": {"labels": np.array([3, 1, 2, 2], np.uint8)},
+    "both": {
+        "labels": np.array(["cat", "dog, big", 'a "b"', "ü"]),
+        "paths": np.array(["a/1.png", "a/2.png", "b 3.png", "ü.png"]),
+    },
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_npy_holds_the_features_alone(tmp_path, beside):
+    path = tmp_path / "out.npy"
+    write_table(path, FEATURES, NAMES, **BESIDE[beside])
+    features = np.load(path, allow_pickle=False)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, FEATURES)
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+def test_npz_holds_arrays_by_name(tmp_path, beside):
+    path = tmp_path / "out.npz"
+    write_table(str(path), FEATURES, NAMES, **BESIDE[beside])
+    with np.load(path, allow_pickle=False) as file:
+        assert set(file.files) == {"features", *BESIDE[beside]}
+        assert file["features"].dtype == np.float32
+        np.testing.assert_array_equal(file["features"], FEATURES)
+        for key, value in BESIDE[beside].items():
+            assert file[key].dtype == value.dtype
+            np.testing.assert_array_equal(file[key], value)
+
+
+@pytest.mark.parametrize(
+    "labels", [["cat", "dog", "cat", "dog"], np.array(["cat", "dog", "cat", "dog"], object)]
+)
+def test_npz_holds_no_pickles(tmp_path, labels):
+    write_table(tmp_path / "out.npz", FEATURES, NAMES, labels, pd.Series(["1", "2", "3", "4"]))
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as file:
+        assert file["labels"].tolist() == ["cat", "dog", "cat", "dog"]
+        assert file["paths"].tolist() == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_hold_columns_by_name(tmp_path, suffix, beside):
+    path = tmp_path / f"out{suffix}"
+    write_table(path, FEATURES, NAMES, **BESIDE[beside])
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix]
+    frame = read(path)
+    expected = {"paths": "path", "labels": "label"}
+    columns = [expected[key] for key in expected if key in BESIDE[beside]]
+    assert frame.columns.tolist() == [*columns, "f0", "f1", "f2"]
+    np.testing.assert_array_equal(frame[["f0", "f1", "f2"]].to_numpy(np.float32), FEATURES)
+    for key, value in BESIDE[beside].items():
+        assert frame[expected[key]].tolist() == value.tolist()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_the_same_call_writes_the_same_bytes(tmp_path, suffix, monkeypatch):
+    written = []
+    for year in (0, 1):
+        monkeypatch.setattr("time.time", lambda year=year: 1.7e9 + year * 3e7)
+        write_table(tmp_path / f"out{suffix}", FEATURES, NAMES, **BESIDE["both"])
+        written.append((tmp_path / f"out{suffix}").read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f"out{suffix}"
+    path.write_text("old")
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("the disk is full")
+
+    for owner, name in (
+        (np, "save"),
+        (np, "savez_compressed"),
+        (pd.DataFrame, "to_csv"),
+        (pd.DataFrame, "to_parquet"),
+    ):
+        monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        write_table(path, FEATURES, NAMES)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_path_that_can_be_written_is_let_pass(tmp_path, suffix):
+    check_table_path(tmp_path / f"out{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.NPY", "out.npy.gz", ".npz"])
+def test_an_unknown_ending_is_an_error(tmp_path, name):
+    with pytest.raises(
+        ValueError, match=rf"end in \.npy, \.npz, \.csv or \.parquet. Got .*{name}'"
+    ):
+        check_table_path(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(("name", "error"), [("file/out.npy", OSError), ("a.csv", OSError)])
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path, name, error):
+    (tmp_path / "file").touch()
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(error, match=f"Cannot write .*{name}"):
+        check_table_path(tmp_path / name)
+
+
+def test_parquet_without_pyarrow_is_an_error_that_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="needs pyarrow.* `pip install pyarrow`.*npz or .csv"):
+        check_table_path(tmp_path / "out.parquet")
+    check_table_path(tmp_path / "out.csv")
