@@ -173,6 +173,11 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     return X.reshape(len(X), *shape)
 
 
+def check_image_list(estimator, X, *, reset):
+    """Validate a list of images of different sizes, as `check_images` does those of one size."""
+    return [check_images(estimator, np.asarray(image)[None], reset=reset)[0] for image in X]
+
+
 def _count_dimensions(X):
     if hasattr(X, "ndim"):
         return X.ndim
@@ -187,7 +192,8 @@ def _check_stack(estimator, X, channels, reset):
         if len(shapes) > 1:
             raise ValueError(
                 f"X must hold images of one size. Got {shapes[0]} and {shapes[1]} among "
-                f"{len(X)} images. ImageLoader(size=...) brings them to one size."
+                f"{len(X)} images. ImageLoader(size=...) brings them to one size, and so does "
+                "ResNetFeatures(image_size=...)."
             )
     X = check_array(
         X, dtype="numeric", ensure_2d=False, allow_nd=True, estimator=estimator, input_name="X"
@@ -239,14 +245,16 @@ def find_value_range(images):
 
     Parameters
     ----------
-    images : ndarray
-        Of any shape and numeric dtype.
+    images : ndarray, or list of ndarray
+        Of any shapes and numeric dtypes.
 
     Returns
     -------
     tuple of float
         ``(black, white)``.
     """
+    if isinstance(images, list):
+        return max((find_value_range(image) for image in images), key=lambda found: found[1])
     kind, dtype = images.dtype.kind, images.dtype
     if kind == "b":
         return 0.0, 1.0

@@ -19,7 +19,13 @@ from sklearn_resnet._image_arrays import (
     is_path,
 )
 from sklearn_resnet._image_files import convert_image, read_image
-from sklearn_resnet._sklearn_private import Interval, StrOptions, fit_context
+from sklearn_resnet._sklearn_private import (
+    Interval,
+    StrOptions,
+    fit_context,
+    get_output_config,
+)
+from sklearn_resnet._threads import count_threads
 
 
 class ImageLoader(TransformerMixin, BaseEstimator):
@@ -40,8 +46,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         extends beyond the middle, by adding black at two sides, or by stretching it.
         Pixels are interpolated bilinearly, over as many as one target pixel covers.
     n_jobs : int, default=None
-        Number of threads that decode. None and -1 take all cores: decoding in threads
-        copies nothing and changes no result.
+        Number of threads that decode. None takes one for each core that this process may
+        use: decoding in threads copies nothing and changes no result. -1 takes all cores.
     on_error : {"raise"}, default="raise"
         What to do about an image that cannot be read: raise an error that names it.
 
@@ -114,9 +120,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         check_size("size", self.size)
         images = self._check(X, reset=True)
         if isinstance(images, list):
-            arrays = [image for image in images if not is_path(image) and np.size(image)]
-            ranges = [find_value_range(np.asarray(image)) for image in arrays]
-            self.value_range_ = max(ranges, key=lambda r: r[1], default=(0.0, 255.0))
+            arrays = [np.asarray(im) for im in images if not is_path(im) and np.size(im)]
+            self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
         else:
             self.value_range_ = find_value_range(images)
         return self
@@ -135,7 +140,8 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         Returns
         -------
         images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
-            In the order of `X`, dtype uint8, 0 to 255.
+            In the order of `X`, dtype uint8, 0 to 255. After ``set_output("pandas")`` or
+            "polars", a dataframe with the images in one column, and the index of `X`.
 
         Raises
         ------
@@ -146,9 +152,29 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             and `size` is None. The message names the files.
         """
         check_is_fitted(self)
-        images = self._check(X, reset=False)
+        loaded = self._load(self._check(X, reset=False))
+        library = get_output_config("transform", self)["dense"]
+        return loaded if library == "default" else _to_frame(loaded, X, library)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the one column that images make in a dataframe.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str objects
+            ``["image"]``.
+        """
+        check_is_fitted(self)
+        return np.array(["image"], dtype=object)
+
+    def _load(self, images):
         size = check_size("size", self.size)
-        n_jobs = joblib.effective_n_jobs(-1 if self.n_jobs is None else self.n_jobs)
+        n_jobs = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
 
         def load(item):
             position, image = item
@@ -191,6 +217,17 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _to_frame(images, X, library):
+    """Make a dataframe with images as the objects of one column."""
+    if library == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame({"image": list(images)}, index=getattr(X, "index", None))
+    import polars as pl
+
+    return pl.DataFrame({"image": pl.Series(list(images), dtype=pl.Object)})
 
 
 def _sizes_differ(images, position, first_shape, shape):

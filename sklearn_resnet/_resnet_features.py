@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from sklearn_resnet._image_arrays import (
     as_sequence,
+    check_image_list,
     check_image_shape,
     check_images,
     check_size,
@@ -26,7 +27,7 @@ from sklearn_resnet._sklearn_private import (
     fit_context,
 )
 from sklearn_resnet._weights import check_cover, find_weights
-from sklearn_resnet.engines import Computation, get_run
+from sklearn_resnet.engines import Computation, get_run, resize_images
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 
@@ -230,7 +231,8 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, {1, 3})
             Rows, grey images, or images with channels last, of any numeric dtype. It is
-            not written to, and converted batch by batch.
+            not written to, and converted batch by batch. With `image_size`, a list of
+            images of different sizes will do.
 
         Returns
         -------
@@ -253,15 +255,19 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
                 f"the fingerprint {weights.fingerprint}, and must have "
                 f"{self.weights_fingerprint_}. Pass those as weights=, or fit again."
             )
-        dtype = np.dtype(np.uint8 if images.dtype == np.uint8 else np.float32)
+        size = check_size("image_size", self.image_size)
+        value_range = tuple(map(float, self.value_range_))
+        is_ragged = isinstance(images, list)
+        is_bytes = not is_ragged and images.dtype == np.uint8
+        dtype = np.dtype(np.uint8 if is_bytes else np.float32)
         computation = Computation(
             weights=weights,
             taps=tuple(self.layers_),
             pooling=self._poolings(),
-            image_shape=images.shape[1:],
-            image_size=check_size("image_size", self.image_size),
+            image_shape=(*size, 3) if is_ragged else images.shape[1:],
+            image_size=size,
             dtype=dtype.name,
-            value_range=tuple(map(float, self.value_range_)),
+            value_range=(0.0, 255.0) if is_ragged else value_range,
         )
         run = get_run(computation)
         features = np.empty((len(images), self._n_features_out), np.float32)
@@ -270,7 +276,10 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
             total=len(images), unit=" images", disable=None if self.verbose else True
         ) as progress:
             for start in range(0, len(images), self.batch_size):
-                batch = images[start : start + self.batch_size].astype(dtype, copy=False)
+                batch = images[start : start + self.batch_size]
+                if is_ragged:
+                    batch = resize_images(batch, size, value_range)
+                batch = batch.astype(dtype, copy=False)
                 features[start : start + len(batch)] = run(batch, self.batch_size)
                 progress.update(len(batch))
         return features
@@ -308,11 +317,15 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
 
     def _check(self, X, reset):
         items = as_sequence(X)
-        if items is not None and items and is_path(items[0]):
+        if items and is_path(items[0]):
             raise ValueError(
                 f"X must hold images. Got paths, {os.fspath(items[0])!r} the first, instead. "
                 "Put ImageLoader(size=...) before ResNetFeatures."
             )
+        if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
+            return check_image_list(self, items, reset=reset)
+        # the items of a dataframe's column stand for it
+        X = items if items else X
         return check_images(self, X, image_shape=self.image_shape, reset=reset)
 
     def _value_range(self, images):
@@ -332,7 +345,7 @@ class ResNetFeatures(TransformerMixin, BaseEstimator):
         white, fitted = find_value_range(images)[1], self.value_range_[1]
         if self.value_range is None and white != fitted:
             warnings.warn(
-                f"X of dtype {images.dtype} seems to hold values from 0 to {white:g}, and those "
+                f"X seems to hold values from 0 to {white:g}, and those "
                 f"that fit saw went from 0 to {fitted:g}. Bring both to one range, or pass "
                 "value_range=.",
                 stacklevel=3,

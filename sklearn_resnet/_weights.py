@@ -13,6 +13,7 @@ import numpy as np
 from sklearn_resnet._downloads import keras_home, probe_url
 from sklearn_resnet._layers import ARCHITECTURES, layer_table
 from sklearn_resnet._quiet import quiet_stderr
+from sklearn_resnet._threads import count_threads
 
 _IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
 # As Keras has them: the MD5 of each file, and its size in MB.
@@ -42,8 +43,13 @@ class Weights:
 
 
 def import_keras():
-    """Import Keras, and with it its backend, without what tensorflow prints meanwhile."""
+    """Import Keras, and with it its backend, without what tensorflow prints meanwhile.
+
+    tensorflow takes all cores in each process unless told how many there are for it.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count_threads()))
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     with quiet_stderr():
         import keras
     return keras

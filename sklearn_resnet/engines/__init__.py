@@ -64,3 +64,23 @@ def get_run(computation):
     """
     with _lock:  # several threads that want one computation compile it once
         return _compile(computation)
+
+
+def resize_images(images, image_size, value_range):
+    """Bring images of different sizes to one, as a compiled computation does those of one size.
+
+    Parameters
+    ----------
+    images : list of ndarray of shape (height, width) or (height, width, {1, 3})
+    image_size : tuple of 2 int
+    value_range : tuple of 2 float
+        The values that stand for black and white.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, 3), float32
+        In 0 to 255.
+    """
+    from sklearn_resnet.engines import keras
+
+    return keras.resize_images(images, image_size, value_range)

@@ -42,16 +42,7 @@ def compile_network(network, computation):
     keras = import_keras()
     ops = keras.ops
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
-    x = ops.cast(images, "float32")
-    if len(computation.image_shape) == 2:
-        x = ops.expand_dims(x, -1)
-    low, high = computation.value_range
-    if (low, high) != (0, 255):
-        x = (x - low) * (255 / (high - low))
-    if computation.image_size is not None and computation.image_size != x.shape[1:3]:
-        x = ops.image.resize(x, computation.image_size, antialias=True, data_format="channels_last")
-    if x.shape[-1] == 1:
-        x = ops.repeat(x, 3, axis=-1)
+    x = _standardize(images, computation.value_range, computation.image_size)
     x = _preprocess(x, computation.weights.architecture)
     # a nested network cannot give its own input back, which is what layer 0 is
     deep = [i for i in computation.taps if i > 0]
@@ -98,6 +89,28 @@ def _without_retracing_warnings():
 
 def _is_not_of_retracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
+
+
+def resize_images(images, image_size, value_range):
+    """See `sklearn_resnet.engines.resize_images`."""
+    import_keras()
+    resized = [_standardize(image[None], value_range, image_size) for image in images]
+    return np.concatenate([np.asarray(image) for image in resized])
+
+
+def _standardize(images, value_range, image_size):
+    """Images of any form to float32 RGB in 0 to 255, of a given size."""
+    from keras import ops
+
+    x = ops.cast(images, "float32")
+    if len(x.shape) == 3:
+        x = ops.expand_dims(x, -1)
+    low, high = value_range
+    if (low, high) != (0, 255):
+        x = (x - low) * (255 / (high - low))
+    if image_size is not None and image_size != x.shape[1:3]:
+        x = ops.image.resize(x, image_size, antialias=True, data_format="channels_last")
+    return ops.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
 
 
 def _preprocess(x, architecture):
