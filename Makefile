@@ -22,7 +22,7 @@ demo: $(BIN)/.installed  ## Embed scikit-learn's digits and draw their map: demo
 	@echo "The picture is demo/digits_umap.png"
 
 test: $(BIN)/.installed  ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(BIN)/.installed  ## Check style and formatting
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from sklearn_resnet._image_arrays import (
 )
 from sklearn_resnet._image_files import convert_image, read_image
 from sklearn_resnet._sklearn_private import (
+    DocumentedParameters,
     Interval,
     StrOptions,
     fit_context,
@@ -28,7 +29,7 @@ from sklearn_resnet._sklearn_private import (
 from sklearn_resnet._threads import count_threads
 
 
-class ImageLoader(TransformerMixin, BaseEstimator):
+class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Read image files as arrays of one size.
 
     Images come out upright, in 8 bits, in colour, in the order of their paths, decoded by

@@ -271,8 +271,11 @@ def list_layers(architecture="ResNet50V2"):
     Examples
     --------
     >>> from sklearn_resnet import list_layers
-    >>> list_layers().loc[82, ["name", "width", "stride"]].tolist()
-    ['conv3_block4_2_relu', 128, 16]
+    >>> layers = list_layers().set_index("name")
+    >>> print(layers.loc["conv3_block4_2_relu", ["index", "width", "stride"]].to_string())
+    index      82
+    width     128
+    stride     16
     """
     import pandas as pd
 

@@ -21,6 +21,7 @@ from sklearn_resnet._image_arrays import (
 )
 from sklearn_resnet._layers import ARCHITECTURES, ignored_layers, resolve_layers
 from sklearn_resnet._sklearn_private import (
+    DocumentedParameters,
     Interval,
     StrOptions,
     check_feature_names_in,
@@ -32,7 +33,7 @@ from sklearn_resnet.engines import Computation, get_run, resize_images
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 
 
-class ResNetFeatures(TransformerMixin, BaseEstimator):
+class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Turn images into the features of a ResNet cut at any layer.
 
     The output of each chosen layer, a map of (height, width, channels), is pooled over

@@ -6,9 +6,19 @@ from sklearn.utils._set_output import _get_output_config as get_output_config
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 
 __all__ = [
+    "DocumentedParameters",
     "Interval",
     "StrOptions",
     "check_feature_names_in",
     "fit_context",
     "get_output_config",
 ]
+
+
+class DocumentedParameters:
+    """Mixin that has the HTML view of an estimator show what its parameters mean."""
+
+    # scikit-learn shows the text only beside a link, and there is no page to link to yet: the
+    # link stays where it is. TODO: the address of the documentation, once it is published.
+    _doc_link_module = "sklearn_resnet"
+    _doc_link_template = "#{estimator_name}"

@@ -184,6 +184,21 @@ def test_tiff_with_alpha_is_laid_on_white(tmp_path, dtype, white):
     np.testing.assert_array_equal(read_image(tmp_path / "image.tif"), expected)
 
 
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_tiff_with_premultiplied_alpha_is_laid_on_white(tmp_path, photometric):
+    pixels = [[51, 102], [0, 0], [200, 255]]
+    array = np.array([[[grey] * (3 if photometric == "rgb" else 1) + [a] for grey, a in pixels]])
+    tifffile.imwrite(
+        tmp_path / "image.tif",
+        array.astype(np.uint8),
+        photometric=photometric,
+        extrasamples=["assocalpha"],
+        planarconfig="contig",
+    )
+    pixels = read_image(tmp_path / "image.tif", mode="L").astype(int)
+    assert abs(pixels - [[51 + 153, 255, 200]]).max() <= 1
+
+
 def test_the_name_of_a_file_does_not_tell_its_format(tmp_path):
     tifffile.imwrite(tmp_path / "tiff.jpg", np.array([[0, 0.2, 1]]))
     with_mode("L", 0, 51, 255).save(tmp_path / "png.tif", format="PNG")
@@ -213,11 +228,18 @@ def test_mpo_gives_its_first_picture(tmp_path):
     assert abs(read_image(tmp_path / "image.mpo").astype(int) - RED).max() <= 3
 
 
-@pytest.mark.parametrize("maximum", [65_535, 1023])
-def test_pgm_of_more_than_8_bits(tmp_path, maximum):
-    pixels = np.array([0, maximum // 255, maximum], ">u2")
-    (tmp_path / "image.pgm").write_bytes(b"P5 3 1 %d\n" % maximum + pixels.tobytes())
-    np.testing.assert_array_equal(read_image(tmp_path / "image.pgm", mode="L"), [[0, 1, 255]])
+@pytest.mark.parametrize(
+    ("maximum", "values", "expected"),
+    [
+        (65_535, [0, 257, 65_535], [0, 1, 255]),
+        (65_535, [0, 100, 255], [0, 0, 1]),
+        (1023, [0, 4, 1023], [0, 1, 255]),
+    ],
+)
+def test_pgm_of_more_than_8_bits(tmp_path, maximum, values, expected):
+    pixels = np.array(values, ">u2").tobytes()
+    (tmp_path / "image.pgm").write_bytes(b"P5 3 1 %d\n" % maximum + pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "image.pgm", mode="L"), [expected])
 
 
 @pytest.mark.parametrize(
@@ -303,7 +325,8 @@ def test_an_image_of_the_size_is_left_as_it_is(resize):
 @pytest.mark.parametrize(("side", "size"), [(11, 49), (22, 49), (31, 299), (49, 147)])
 def test_crop_survives_the_rounding_of_its_box(side, size):
     image = np.full((side, side + 5), 90, np.uint8)
-    assert (convert_image(image, (0, 255), size=(size, size)) == 90).all()
+    for turned in (image, image.T):
+        assert (convert_image(turned, (0, 255), size=(size, size)) == 90).all()
 
 
 @pytest.mark.parametrize("turn", [False, True], ids=["wide", "tall"])
@@ -404,6 +427,7 @@ def save_npz(path):
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
 BAD_FILES = {
     "a text": ("a.jpg", lambda path: path.write_text("no image"), "its content is of no known"),
+    "EPS, which runs Ghostscript": ("a.eps", NOISE.save, "its content is of no known"),
     "empty": ("a.jpg", lambda path: path.touch(), "its content is of no known"),
     "truncated JPEG": ("a.jpg", lambda path: half_of(NOISE, path), "image file is truncated"),
     "truncated PNG": ("a.png", lambda path: half_of(NOISE, path), "truncated"),

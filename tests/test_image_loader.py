@@ -107,6 +107,14 @@ def test_shapes_of_the_result(paths, size, shape, mode, channels):
     assert images.shape == (8, *shape, *channels)
 
 
+@pytest.mark.parametrize(("resize", "black"), [("crop", 0), ("pad", 8), ("stretch", 0)])
+def test_resize_holds_for_files_and_arrays(tmp_path, resize, black):
+    white = np.full((2, 4), 255, np.uint8)
+    X = [*save(tmp_path, [white]), white]
+    images = ImageLoader(4, mode="L", resize=resize).fit_transform(X)
+    assert (images == 0).sum(axis=(1, 2)).tolist() == [black, black]
+
+
 @pytest.mark.parametrize(
     ("X", "expected"),
     [

@@ -7,12 +7,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_resnet._sklearn_private import Interval, fit_context
+from sklearn_resnet._sklearn_private import DocumentedParameters, Interval, fit_context
 from sklearn_resnet._whole_files import write_whole
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 
 
-class EmbeddingPlot(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Draw what passes through a pipeline, when it is fitted.
 
     Parameters
