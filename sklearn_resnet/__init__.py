@@ -1,10 +1,14 @@
 """Pretrained image features inside scikit-learn."""
 
+from importlib.metadata import version as _version
+
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot
+
+__version__ = _version("sklearn-resnet")
 
 __all__ = [
     "EmbeddingDisplay",

@@ -20,8 +20,14 @@ def as_sequence(X):
     A column of a dataframe counts as a list of its items.
     """
     if is_path(X):
+        remedy = "load_image_folder() lists its images" if os.path.isdir(X) else "pass [path]"
         raise ValueError(
-            f"X must be a list of paths. Got the single path {os.fspath(X)!r} instead; pass [path]."
+            f"X must be a list of paths. Got the single path {os.fspath(X)!r} instead; {remedy}."
+        )
+    if isinstance(X, dict):
+        raise ValueError(
+            f"X must be images or a list of paths. Got a {type(X).__name__} with "
+            f"{', '.join(map(repr, X))} instead; pass what it holds, as in X.data."
         )
     if isinstance(X, np.ndarray) and X.dtype.kind in "biufc":
         return None
@@ -267,6 +273,37 @@ def find_value_range(images):
         largest = images.max()
         return 0.0, min(white for white in (255.0, 65535.0, limit) if largest <= white)
     raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
+
+
+def warn_of_another_range(images, value_range):
+    """Warn if images seem to be on another scale than those that `fit` saw.
+
+    Parameters
+    ----------
+    images : ndarray, or list of ndarray
+    value_range : tuple of 2 float
+        What `find_value_range` found then.
+    """
+    white = find_value_range(images)[1]
+    if white != value_range[1]:
+        warnings.warn(
+            f"X seems to hold values from 0 to {white:g}, and those that fit saw went from 0 to "
+            f"{value_range[1]:g}. Bring both to one range.",
+            stacklevel=3,
+        )
+
+
+def warn_of_values_beyond(images, value_range, remedy):
+    """Warn of floats that lie outside the range found for them."""
+    for array in images if isinstance(images, list) else [images]:
+        least, largest = array.min(), array.max()
+        if array.dtype.kind == "f" and (least < value_range[0] or largest > value_range[1]):
+            warnings.warn(
+                f"X holds values from {least:.3g} to {largest:.3g}, while black is taken to be "
+                f"{value_range[0]:g} and white {value_range[1]:g}. {remedy}",
+                stacklevel=3,
+            )
+            return
 
 
 def to_uint8(images, value_range):

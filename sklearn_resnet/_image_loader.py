@@ -17,6 +17,8 @@ from sklearn_resnet._image_arrays import (
     find_value_range,
     forget_rows,
     is_path,
+    warn_of_another_range,
+    warn_of_values_beyond,
 )
 from sklearn_resnet._image_files import convert_image, read_image
 from sklearn_resnet._sklearn_private import (
@@ -77,7 +79,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     More than 8 bits are scaled, not clipped: 16 bits from 0 to 65535, 32 bits from 0 to
     255, 65535 or the dtype's maximum, whichever first holds their largest value, floats
     from 0 to 1 or 0 to 255, whichever holds them, and else from their least to their
-    largest value.
+    largest value. Of arrays in memory, `fit` finds one range for all, as that of
+    `ResNetFeatures` does; values beyond it are clipped.
 
     Examples
     --------
@@ -120,11 +123,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_size("size", self.size)
         images = self._check(X, reset=True)
-        if isinstance(images, list):
-            arrays = [np.asarray(im) for im in images if not is_path(im) and np.size(im)]
-            self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
-        else:
-            self.value_range_ = find_value_range(images)
+        arrays = _arrays(images)
+        self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
+        if arrays:
+            warn_of_values_beyond(arrays, self.value_range_, "What lies beyond is clipped.")
         return self
 
     def transform(self, X):
@@ -153,7 +155,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             and `size` is None. The message names the files.
         """
         check_is_fitted(self)
-        loaded = self._load(self._check(X, reset=False))
+        images = self._check(X, reset=False)
+        arrays = _arrays(images)
+        if arrays:
+            warn_of_another_range(arrays, self.value_range_)
+        loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
         return loaded if library == "default" else _to_frame(loaded, X, library)
 
@@ -218,6 +224,13 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _arrays(images):
+    """What of `images` is not paths, as a list."""
+    if not isinstance(images, list):
+        return [images]
+    return [np.asarray(image) for image in images if not is_path(image) and np.size(image)]
 
 
 def _to_frame(images, X, library):

@@ -29,6 +29,35 @@ class Input:
     paths: np.ndarray | None = None
 
 
+def check_input(source, patches=None):
+    """Find out, without reading anything, whether there is what a person named.
+
+    Parameters
+    ----------
+    source, patches
+        As for `read_input`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such thing, or patches cannot be cut from it.
+    """
+    path = Path(source)
+    if patches is not None and not _is_image_file(path):
+        raise ValueError(f"--patches goes with one image file as INPUT. Got {source!r} instead.")
+    if source not in _NAMED and not path.exists():
+        near = difflib.get_close_matches(source.lower(), _NAMED, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise FileNotFoundError(
+            f"INPUT must be {', '.join(_NAMED)}, a .npy or .npz file, a folder of images or an "
+            f"image file. Got {source!r}, and there is no such file or folder.{hint}"
+        )
+
+
+def _is_image_file(path):
+    return path.is_file() and path.suffix.lower() not in (".npy", ".npz")
+
+
 def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=None):
     """Read what a person named.
 
@@ -54,13 +83,9 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
     OSError, ValueError
         If there is no such thing, or there are no images in it.
     """
+    check_input(source, patches)
     path = Path(source)
-    is_image_file = path.is_file() and path.suffix.lower() not in (".npy", ".npz")
     if patches is not None:
-        if not is_image_file:
-            raise ValueError(
-                f"--patches goes with one image file as INPUT. Got {source!r} instead."
-            )
         cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
     if source in _NAMED:
@@ -68,17 +93,10 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
     if path.is_dir():
         paths, labels = datasets.load_image_folder(path, return_X_y=True)
         return Input(ImageLoader(image_size).fit_transform(paths), labels, paths)
-    if is_image_file:
+    if _is_image_file(path):
         paths = np.array([str(path)])
         return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)
-    if path.is_file():
-        return _read_arrays(path)
-    near = difflib.get_close_matches(source.lower(), _NAMED, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise FileNotFoundError(
-        f"INPUT must be {', '.join(_NAMED)}, a .npy or .npz file, a folder of images or an image "
-        f"file. Got {source!r}, and there is no such file or folder.{hint}"
-    )
+    return _read_arrays(path)
 
 
 def _read_arrays(path):

@@ -2,6 +2,7 @@
 
 import difflib
 import numbers
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -187,7 +188,8 @@ def _resolve_one(table, architecture, spec):
         if matches:
             return matches[-1]
         known = list(dict.fromkeys(name for la in table for name in (la.stage, la.name)))
-        near = difflib.get_close_matches(spec, known, n=3)
+        number = re.fullmatch(r"(?:layer)?[\s_]*(-?\d+)", spec.strip(), re.IGNORECASE)
+        near = [int(number[1])] if number else difflib.get_close_matches(spec, known, n=3)
         hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
             f"The 'layers' parameter must name a layer or a stage of {architecture}. "

@@ -18,6 +18,8 @@ from sklearn_resnet._image_arrays import (
     check_size,
     find_value_range,
     is_path,
+    warn_of_another_range,
+    warn_of_values_beyond,
 )
 from sklearn_resnet._layers import ARCHITECTURES, ignored_layers, resolve_layers
 from sklearn_resnet._sklearn_private import (
@@ -205,6 +207,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         layers = resolve_layers(self.architecture, self.layers)
         images = self._check(X, reset=True)
         value_range = self._value_range(images)
+        if self.value_range is None:
+            warn_of_values_beyond(images, value_range, "Pass value_range= to say otherwise.")
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
@@ -248,7 +252,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = self._check(X, reset=False)
-        self._warn_of_another_range(images)
+        if self.value_range is None:
+            warn_of_another_range(images, self.value_range_)
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
         if weights.fingerprint != self.weights_fingerprint_:
             raise ValueError(
@@ -341,16 +346,6 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 f"than white. Got {self.value_range!r} instead."
             )
         return tuple(map(float, self.value_range))
-
-    def _warn_of_another_range(self, images):
-        white, fitted = find_value_range(images)[1], self.value_range_[1]
-        if self.value_range is None and white != fitted:
-            warnings.warn(
-                f"X seems to hold values from 0 to {white:g}, and those "
-                f"that fit saw went from 0 to {fitted:g}. Bring both to one range, or pass "
-                "value_range=.",
-                stacklevel=3,
-            )
 
     def _poolings(self):
         poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)

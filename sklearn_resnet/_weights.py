@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+import joblib
 import numpy as np
 
 from sklearn_resnet._downloads import keras_home, probe_url
@@ -45,11 +46,12 @@ class Weights:
 def import_keras():
     """Import Keras, and with it its backend, without what tensorflow prints meanwhile.
 
-    tensorflow takes all cores in each process unless told how many there are for it.
+    tensorflow takes all cores in each process, unless told how many there are for it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count_threads()))
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    if count_threads() < joblib.cpu_count():  # else workers would inherit that all are theirs
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count_threads()))
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     with quiet_stderr():
         import keras
     return keras
@@ -202,23 +204,39 @@ def _count_layers(identity, architecture):
             f"The weights file {path!r} is not one of {architecture}: {mismatch}.{hint}"
         )
     table = layer_table(architecture)
-    missing = (layer.index for layer in table if layer.weight_shapes and layer.name not in shapes)
+    missing = (layer.index for layer in table if layer.weight_shapes and not shapes.get(layer.name))
     return next(missing, len(table))
 
 
 def _find_mismatch(shapes, architecture):
     """Say what in a file is not as in an architecture; an empty str if nothing is."""
     table = {layer.name: layer for layer in layer_table(architecture) if layer.weight_shapes}
-    if "conv1_conv" not in shapes:
+    if not shapes.get("conv1_conv"):
         return "it has no weights of a layer 'conv1_conv', the first"
     for name, found in shapes.items():
-        if name in table and found != list(table[name].weight_shapes):
+        if name in table and found and found != list(table[name].weight_shapes):
             expected = list(table[name].weight_shapes)
             return f"the weights of {name!r} must have the shapes {expected}, and have {found}"
         # a head of another name, on top of the network, does no harm
-        if name not in table and re.match(r"conv\d_", name):
+        if name not in table and found and re.match(r"conv\d_", name):
             return f"it has weights of a layer {name!r}, which {architecture} has not"
-    return ""
+    return _find_other_poolings(shapes, architecture)
+
+
+def _find_other_poolings(shapes, architecture):
+    """Tell networks apart whose names and shapes begin alike, by where they halve the image."""
+    if all(shapes.values()):  # layers without weights are not listed
+        return ""
+    table = layer_table(architecture)
+    weighted = [layer.index for layer in table if layer.weight_shapes]
+    last = max(i for i in weighted if shapes.get(table[i].name))
+    following = next((i for i in weighted if i > last), len(table))
+    poolings = [layer.index for layer in table if layer.name.startswith("max_pooling2d")]
+    n_least, n_most = (sum(i < end for i in poolings) for end in (last, following))
+    n_found = sum(name.startswith("max_pooling2d") for name in shapes)
+    if n_least <= n_found <= n_most:
+        return ""
+    return f"up to {table[last].name!r} it halves the image {n_found} times, and must {n_least}"
 
 
 def _read_file(path, load):
@@ -235,7 +253,7 @@ def _read_file(path, load):
     Returns
     -------
     dict of str to list
-        The arrays or shapes of each layer that has any, by the layer's name.
+        The arrays or shapes of each layer, by its name; empty for one without weights.
     """
     import h5py
 
@@ -247,7 +265,7 @@ def _read_file(path, load):
     def visit(path, item):
         # version 3 keeps a layer's arrays in a group "vars", and the layer's name beside them
         name = item.attrs.get("name")
-        if path.endswith("/vars") and name is not None and len(item):
+        if path.endswith("/vars") and name is not None:
             found[name] = [read(item[key]) for key in sorted(item, key=int)]
 
     try:
@@ -256,8 +274,7 @@ def _read_file(path, load):
                 for name in file.attrs["layer_names"]:
                     name = name.decode() if isinstance(name, bytes) else name
                     arrays = [read(file[name][key]) for key in file[name].attrs["weight_names"]]
-                    if arrays:
-                        found[name] = arrays
+                    found[name] = arrays
             else:
                 file.visititems(visit)
     except (OSError, KeyError, ValueError) as exc:

@@ -2,8 +2,10 @@
 
 import json
 import platform
+import re
 import sys
 import time
+import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +24,7 @@ Beside it, a .json says how it was made.
 \b
 Examples:
   embedding digits out/digits.npy --model pca -d 2 -p
-  embedding photos/ out/photos.npz -l conv3 --image-size 224 -p
+  embedding photos/ out/photos.npz -l conv4 --image-size 224 -p
   embedding mnist.npz out/mnist.npy -l 82 -p -s 0 --weights my.weights.h5
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
 """
@@ -45,7 +47,8 @@ class _Layers(click.ParamType):
     def convert(self, value, param, ctx):
         if not isinstance(value, str):
             return value
-        layers = [int(v) if v.lstrip("-").isdecimal() else v for v in value.split(",")]
+        parts = [part.strip() for part in value.split(",")]
+        layers = [int(part) if part.lstrip("-").isdecimal() else part for part in parts]
         return layers if len(layers) > 1 else layers[0]
 
 
@@ -55,7 +58,9 @@ class _Pooling(click.ParamType):
     name = "pooling"
 
     def convert(self, value, param, ctx):
-        return value.split(",") if isinstance(value, str) and "," in value else value
+        if not isinstance(value, str) or "," not in value:
+            return value
+        return [part.strip() for part in value.split(",")]
 
 
 @click.command(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -117,7 +122,13 @@ class _Pooling(click.ParamType):
     show_default=True,
     help="Images that go through the network together.",
 )
-@click.option("--labels", metavar="FILE", help="Labels: .npy, .csv (label, path), or text lines.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help="A label for each image: a .csv with the columns path and label, or only label; a .npy; or "
+    "text, a label a line. Without paths, they go in the order of the images: 2.png before 10.png, "
+    "as the column path of a .csv OUTPUT shows.",
+)
 @click.option("--patches", type=click.IntRange(1), help="Cut this many patches from one image.")
 @click.option(
     "--patch-size",
@@ -155,7 +166,18 @@ def main(ctx, output, compress, **options):
     try:
         _Run(output, **options).embed()
     except (ValueError, TypeError, OSError, ImportError) as exc:
-        raise click.ClickException(str(exc)) from exc
+        raise click.ClickException(_for_shell(str(exc))) from exc
+
+
+def _for_shell(message):
+    """Name options where a message of the classes names parameters."""
+    message = message.replace("weights=None", "--weights random")
+    message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
+    message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
+    options = "layers|architecture|weights|pooling|image_size|batch_size"
+    message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)
+    message = re.sub(rf"\b({options})=", r"--\1 ", message)
+    return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), message)
 
 
 def _check_options(ctx):
@@ -167,6 +189,9 @@ def _check_options(ctx):
             raise click.UsageError(
                 f"--{name.replace('_', '-')} goes with --model {only}, not with --model {model}."
             )
+    is_sized = ctx.get_parameter_source("patch_size") is click.core.ParameterSource.COMMANDLINE
+    if is_sized and ctx.params["patches"] is None:
+        raise click.UsageError("--patch-size goes with --patches, the number of patches to cut.")
 
 
 class _Run:
@@ -184,11 +209,18 @@ class _Run:
         self.seconds = {}
 
     def embed(self):
-        from sklearn_resnet._inputs import read_input, read_labels
+        from sklearn_resnet._inputs import check_input, read_input, read_labels
         from sklearn_resnet._tables import check_table_path, write_table
 
+        self._check_places()
         check_table_path(self.output)
         patches, image_size = self.options["patches"], self.options["image_size"]
+        check_input(self.source, patches)
+        if self.model == "resnet":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # fitting on the images will warn
+                # finds what is wrong with an option, or missing, before images are read
+                self._make_resnet().fit(np.zeros((1, 8, 8), np.uint8))
         data = self._timed(
             "input",
             read_input,
@@ -231,6 +263,19 @@ class _Run:
         for path in written:
             self._print(f"wrote      {path}")
 
+    def _check_places(self):
+        """Refuse an OUTPUT that would replace INPUT, or be taken for an image by the next run."""
+        source, output = Path(self.source).resolve(), self.output.resolve()
+        if source == output:
+            raise ValueError(
+                f"OUTPUT must be another file than INPUT. Got {str(self.output)!r} for both."
+            )
+        if source.is_dir() and source in output.parents:
+            raise ValueError(
+                f"OUTPUT must lie outside of INPUT, whose files are all taken for images by the "
+                f"next run. Got {str(self.output)!r} in {self.source!r}."
+            )
+
     def _pca(self, images):
         from sklearn.decomposition import PCA
 
@@ -252,11 +297,11 @@ class _Run:
         facts = {"model": "pca", "dimensions": n_components, "explained_variance": explained}
         return features, [f"pca_{i + 1}" for i in range(n_components)], facts
 
-    def _resnet(self, images):
+    def _make_resnet(self):
         from sklearn_resnet import ResNetFeatures
 
         is_random = self.options["weights"] == "random"
-        resnet = ResNetFeatures(
+        return ResNetFeatures(
             layers=self.options["layers"],
             batch_size=self.options["batch_size"],
             architecture=self.options["architecture"],
@@ -266,6 +311,9 @@ class _Run:
             random_state=self.seed,
             verbose=0 if self.quiet else 1,
         )
+
+    def _resnet(self, images):
+        resnet = self._make_resnet()
         features = resnet.fit_transform(images)
         names = resnet.get_feature_names_out().tolist()
         facts = {

@@ -160,6 +160,22 @@ def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
     assert "40 images" in titles[0]
 
 
+def save_first_layer(path):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group.attrs["name"] = "conv1_conv"
+        group["0"] = np.zeros((7, 7, 3, 64), np.float32)
+        group["1"] = np.zeros(64, np.float32)
+
+
+def test_options_are_checked_before_images_are_read(digits, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet._inputs.read_input", None)
+    assert "Got 999" in run(digits, "out.npy", "-l", "999", "--weights", "random", code=1)
+    assert "no such file" in run(digits, "out.npy", "--weights", "no.h5", code=1)
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
@@ -172,8 +188,12 @@ def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
         (["digits", "out.npy", "-m", "pca", "-d", "999"], 1, "at most"),
         (["digits", "out.npy", "-l", "999", "--weights", "random"], 1, "Got 999"),
         (["digits", "out.npy", "-l", "conv9", "--weights", "random"], 1, "Did you mean"),
-        (["digits", "out.npy", "--weights", "none.h5"], 1, "no such file"),
-        (["digits", "out.npy", "--architecture", "VGG"], 1, "'architecture'"),
+        (["digits", "out.npy", "--weights", "none.h5"], 1, "--weights must be"),
+        (["digits", "out.npy", "-l", "86", "--weights", "conv1.weights.h5"], 1, "Pass --layers"),
+        (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size goes with --patches"),
+        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must lie outside of INPUT"),
+        (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
+        (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
         (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),
         (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no file of labels"),
         (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
@@ -187,6 +207,7 @@ def test_what_is_wrong_is_said(args, code, message, photos, tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "empty").mkdir()
     np.savez("pickle.npz", x=np.array([{}], dtype=object))
+    save_first_layer("conv1.weights.h5")
     assert message in run(*args, code=code)
 
 

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.offsetbox import AnnotationBbox
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.manifold import TSNE
 from sklearn.pipeline import make_pipeline
@@ -371,3 +372,23 @@ def test_the_legend_lies_in_the_figure_beside_the_axes(n_labels, name):
     assert figure.x0 <= legend.x0 < legend.x1 <= figure.x1
     assert figure.y0 <= legend.y0 < legend.y1 <= figure.y1
     assert ax.width > 0.5 * ax.height
+
+
+def test_from_estimator_colours_by_y_and_fits_without_it():
+    class Supervised(PCA):
+        def fit_transform(self, X, y=None):
+            assert y is None
+            return super().fit_transform(X)
+
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    display = EmbeddingDisplay.from_estimator(Supervised(2), X, ["a", "b"] * 6)
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["a", "b"]
+    lda = LinearDiscriminantAnalysis()  # it cannot do without y
+    display = EmbeddingDisplay.from_estimator(lda, X, ["a", "b", "c"] * 4)
+    assert display.embedding.shape == (12, 2)
+
+
+def test_thumbnails_must_be_arrays():
+    xy = np.random.default_rng(0).normal(size=(2, 2))
+    with pytest.raises(ValueError, match="'images' parameter .* ImageLoader reads files"):
+        EmbeddingDisplay.from_embedding(xy, images=["a.jpg", "b.jpg"])

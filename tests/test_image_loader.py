@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import Bunch
 
 from sklearn_resnet import ImageLoader, _image_loader
 
@@ -177,7 +178,24 @@ def test_fit_learns_the_value_range(X, white):
 def test_transform_keeps_the_value_range_of_fit(container):
     """A dark batch stays dark, where a range of its own would brighten it."""
     loader = ImageLoader(mode="L").fit(container(np.full((1, 2, 2), 200.0)))
-    assert (loader.transform(container(np.full((1, 2, 2), 1.0))) == 1).all()
+    with pytest.warns(UserWarning, match="from 0 to 1, and those that fit saw .* to 255"):
+        dark = loader.transform(container(np.full((1, 2, 2), 1.0)))
+    assert (dark == 1).all()
+
+
+@pytest.mark.parametrize(
+    "X", [np.linspace(-1, 1, 32).reshape(2, 4, 4)[..., :2], np.full((2, 4, 5), 300.0)]
+)
+def test_fit_warns_of_floats_beyond_the_range_it_finds(X):
+    with pytest.warns(UserWarning, match="while black is taken to be 0 .* is clipped"):
+        ImageLoader().fit(X)
+
+
+def test_what_datasets_give_must_be_unpacked(tmp_path):
+    with pytest.raises(ValueError, match="Got a Bunch with 'data', 'target'.* X.data"):
+        ImageLoader().fit(Bunch(data=["a.png"], target=[0]))
+    with pytest.raises(ValueError, match="single path .* load_image_folder"):
+        ImageLoader().fit(str(tmp_path))
 
 
 def test_fit_reads_no_file():
@@ -189,7 +207,7 @@ def test_a_fit_on_paths_forgets_rows(paths):
     assert (loader.n_features_in_, loader.image_shape_) == (4, (2, 2))
     loader.fit(paths)
     assert not {"n_features_in_", "image_shape_"} & set(vars(loader))
-    assert loader.transform(np.ones((2, 9))).shape == (2, 3, 3, 3)
+    assert loader.transform(np.full((2, 9), 255.0)).shape == (2, 3, 3, 3)
 
 
 @pytest.mark.parametrize("parameters", [{}, {"size": 3}, {"mode": "L"}])

@@ -102,6 +102,8 @@ def test_resolve_layers(spec, indices):
         (-191, r"Got -191"),
         ("conv3_blok4_2_relu", r"Did you mean 'conv3_block4_2_relu'"),
         ("conv8", r"Did you mean .*'conv"),
+        ("82", r"Did you mean 82"),
+        ("Layer 82", r"Did you mean 82"),
         ("zzz", r"Got 'zzz' instead. list_layers"),
         (8.5, r"Got 8.5"),
         (True, r"Got True"),

@@ -175,6 +175,15 @@ def test_another_range_than_that_of_fit_is_warned_of():
         resnet.transform(GREY)
 
 
+def test_floats_beyond_the_range_that_fit_finds_are_warned_of():
+    with pytest.warns(UserWarning, match=r"from -1 to 1, while black .* Pass value_range="):
+        features(GREY / 127.5 - 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        signed = features(GREY / 127.5 - 1, value_range=(-1, 1))
+    assert_close(signed, features(GREY))
+
+
 def test_images_are_resized_inside_the_graph():
     import keras
 

@@ -94,6 +94,16 @@ def test_a_file_of_another_architecture_is_an_error(files, name, architecture, m
         find_weights(architecture, files / name, None)
 
 
+def test_a_file_of_a_network_that_begins_alike_is_an_error(tmp_path):
+    """ResNet101V2 has all layers of ResNet50V2's conv4, but halves the image 17 blocks later."""
+    path = tmp_path / "conv4.weights.h5"
+    build(last="conv4_block6_out").save_weights(path)
+    assert find_weights("ResNet50V2", path, None).n_layers == 154
+    message = r"'conv4_block6_3_conv' it halves the image 3 times, and must 2.*'ResNet50V2'"
+    with pytest.raises(ValueError, match=message):
+        find_weights("ResNet101V2", path, None)
+
+
 def test_a_file_of_another_network_is_an_error(tmp_path):
     import keras
 

@@ -8,7 +8,7 @@ from numbers import Real
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 _MOST_CLASSES = 60  # more names than that fit no legend, and more colours no eye
@@ -76,7 +76,8 @@ class EmbeddingDisplay:
         X : array-like
             What the estimator takes: paths, images.
         y : array-like of shape (n,), default=None
-            What points are coloured by; the fit gets it too.
+            What points are coloured by. No fit sees it, unless the estimator cannot do
+            without: UMAP, for one, would draw labels apart that it is given.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **kwargs : dict
@@ -93,7 +94,8 @@ class EmbeddingDisplay:
                 embedding = estimator.transform(X)
         if embedding is None:
             estimator = clone(estimator)
-            embedding = estimator.fit_transform(X, y)
+            needs_y = get_tags(estimator).target_tags.required
+            embedding = estimator.fit_transform(X, y if needs_y else None)
         names = None
         if hasattr(estimator, "get_feature_names_out") and not hasattr(embedding, "columns"):
             try:
@@ -232,7 +234,13 @@ class EmbeddingDisplay:
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
         check_consistent_length(xy, images)
-        for point, image in zip(xy, np.asarray(images), strict=True):
+        images = [np.asarray(image) for image in images]
+        if not all(image.ndim in (2, 3) and image.size for image in images):
+            raise ValueError(
+                "The 'images' parameter must hold arrays of shape (height, width) or (height, "
+                f"width, 3). Got {images[0]!r} among them instead. ImageLoader reads files."
+            )
+        for point, image in zip(xy, images, strict=True):
             thumbnail = OffsetImage(image, zoom=_THUMBNAIL_SIZE / max(image.shape[:2]), cmap="gray")
             self.ax_.add_artist(AnnotationBbox(thumbnail, point, pad=0.1, frameon=True))
 

@@ -42,6 +42,12 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
     --------
     EmbeddingDisplay : The same as a function of an embedding.
 
+    Notes
+    -----
+    A pipeline hands `y` to all its steps. UMAP makes use of it, and draws labels apart that
+    the images alone do not tell apart; to draw what they do, give UMAP no `y`:
+    `EmbeddingDisplay.from_estimator` sees to it.
+
     Examples
     --------
     >>> from sklearn.decomposition import PCA
