@@ -176,6 +176,7 @@ def _for_shell(message):
     message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
     options = "layers|architecture|weights|pooling|image_size|batch_size"
     message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)
+    message = re.sub(rf"\b({options})=(?=[,.])", r"--\1", message)
     message = re.sub(rf"\b({options})=", r"--\1 ", message)
     return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), message)
 
@@ -373,7 +374,7 @@ class _Run:
         what = f"{n_images:,} {'patches' if self.options['patches'] else 'images'}"
         path = Path(self.source)
         name = "/".join(path.parts[-2:]) if path.is_dir() else path.name
-        first = f"{name}: {what}"
+        first = f"{name}: {'UMAP of ' if kind == 'umap' else ''}{what}"
         if facts["model"] == "pca":
             how = f"{facts['dimensions']} principal components of the pixels"
         else:
@@ -385,7 +386,7 @@ class _Run:
                 facts["weights"], f"weights {Path(facts['weights']).name}"
             )
             how = f"{facts['architecture']}, {cut}\n{weights}"
-        return f"{first}\n{how}{', UMAP' if kind == 'umap' else ''}"
+        return f"{first}\n{how}"
 
     def _write_record(self, facts, shapes, written):
         from sklearn_resnet._whole_files import write_whole
