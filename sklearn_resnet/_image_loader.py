@@ -25,6 +25,7 @@ from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
     StrOptions,
+    check_feature_names_in,
     fit_context,
     get_output_config,
 )
@@ -169,7 +170,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Ignored.
+            Held against the names of the columns that `fit` saw, and otherwise ignored.
 
         Returns
         -------
@@ -177,6 +178,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             ``["image"]``.
         """
         check_is_fitted(self)
+        if input_features is not None:
+            check_feature_names_in(self, input_features)
         return np.array(["image"], dtype=object)
 
     def _load(self, images):
