@@ -11,6 +11,15 @@ from pathlib import Path
 
 import click
 import numpy as np
+from sklearn.decomposition import PCA
+
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._inputs import check_input, read_input, read_labels
+from sklearn_resnet._quiet import quiet_stderr
+from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet._tables import check_table_path, write_table
+from sklearn_resnet._whole_files import write_whole
+from sklearn_resnet.plotting import EmbeddingDisplay
 
 _MOST_THUMBNAILS = 200
 
@@ -30,9 +39,6 @@ class EmbeddingRun:
         self.seconds = {}
 
     def embed(self):
-        from sklearn_resnet._inputs import check_input, read_input, read_labels
-        from sklearn_resnet._tables import check_table_path, write_table
-
         self._check_places()
         check_table_path(self.output)
         patches, image_size = self.options["patches"], self.options["image_size"]
@@ -98,10 +104,6 @@ class EmbeddingRun:
             )
 
     def _pca(self, images):
-        from sklearn.decomposition import PCA
-
-        from sklearn_resnet import ImageLoader
-
         size, n_components = self.options["image_size"], self.options["dimensions"]
         if size is not None and images.shape[1:3] != (size, size):
             mode = "L" if images.ndim < 4 else "RGB"
@@ -119,8 +121,6 @@ class EmbeddingRun:
         return features, [f"pca_{i + 1}" for i in range(n_components)], facts
 
     def _make_resnet(self):
-        from sklearn_resnet import ResNetFeatures
-
         is_random = self.options["weights"] == "random"
         return ResNetFeatures(
             layers=self.options["layers"],
@@ -151,8 +151,6 @@ class EmbeddingRun:
         return features, names, facts
 
     def _umap(self, features):
-        from sklearn_resnet._quiet import quiet_stderr
-
         n_images = len(features)
         if n_images < 4:
             raise ValueError(
@@ -172,9 +170,6 @@ class EmbeddingRun:
 
     def _draw(self, kind, xy, labels, facts, thumbnails):
         import matplotlib as mpl
-
-        from sklearn_resnet import EmbeddingDisplay
-        from sklearn_resnet._whole_files import write_whole
 
         names = ("principal component", "PC") if kind == "pca" else ("UMAP", "UMAP")
         with mpl.rc_context({"backend": "agg"}):
@@ -209,8 +204,6 @@ class EmbeddingRun:
         return f"{first}\n{how}"
 
     def _write_record(self, facts, shapes, written):
-        from sklearn_resnet._whole_files import write_whole
-
         packages = [
             "sklearn-resnet",
             "scikit-learn",

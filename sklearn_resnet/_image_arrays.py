@@ -296,8 +296,10 @@ def warn_of_another_range(images, value_range):
 def warn_of_values_beyond(images, value_range, remedy):
     """Warn of floats that lie outside the range found for them."""
     for array in images if isinstance(images, list) else [images]:
+        if array.dtype.kind != "f":  # integers fit their range, and may be too many to scan
+            continue
         least, largest = array.min(), array.max()
-        if array.dtype.kind == "f" and (least < value_range[0] or largest > value_range[1]):
+        if least < value_range[0] or largest > value_range[1]:
             warnings.warn(
                 f"X holds values from {least:.3g} to {largest:.3g}, while black is taken to be "
                 f"{value_range[0]:g} and white {value_range[1]:g}. {remedy}",

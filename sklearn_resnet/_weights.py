@@ -43,6 +43,7 @@ class Weights:
     seed: int | None = None
 
 
+@lru_cache
 def import_keras():
     """Import Keras, and with it its backend, without what tensorflow prints meanwhile.
 

@@ -171,7 +171,7 @@ def save_first_layer(path):
 
 
 def test_options_are_checked_before_images_are_read(digits, monkeypatch):
-    monkeypatch.setattr("sklearn_resnet._inputs.read_input", None)
+    monkeypatch.setattr("sklearn_resnet._embedding_run.read_input", None)
     assert "Got 999" in run(digits, "out.npy", "-l", "999", "--weights", "random", code=1)
     assert "no such file" in run(digits, "out.npy", "--weights", "no.h5", code=1)
 
@@ -212,7 +212,7 @@ def test_what_is_wrong_is_said(args, code, message, photos, tmp_path):
 
 
 def test_an_unwritable_output_is_found_before_computing(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_resnet._inputs.read_input", None)  # nothing may be read
+    monkeypatch.setattr("sklearn_resnet._embedding_run.read_input", None)  # nothing may be read
     (tmp_path / "file").write_text("")
     assert "Cannot write 'file/out.npy'" in run(digits, "file/out.npy", *RESNET, code=1)
     (tmp_path / "folder.npy").mkdir()

@@ -15,6 +15,7 @@ from sklearn_resnet._image_arrays import (
     find_value_range,
     row_shape,
     to_uint8,
+    warn_of_values_beyond,
 )
 
 NAMES = ["a.png", "b.png"]
@@ -322,3 +323,15 @@ def test_to_uint8_of_every_16_bit_value():
 def test_to_uint8_copies_nothing_that_needs_no_scaling():
     images = np.arange(12, dtype=np.uint8)
     assert to_uint8(images, (0.0, 255.0)) is images
+
+
+def test_integers_are_not_scanned_for_values_beyond_their_range():
+    class Unscanned(np.ndarray):
+        def min(self, *args, **kwargs):
+            raise AssertionError("scanned")
+
+        max = min
+
+    warn_of_values_beyond(np.zeros((2, 3, 3), np.uint8).view(Unscanned), (0, 255), "")
+    with pytest.raises(AssertionError, match="scanned"):
+        warn_of_values_beyond(np.zeros((2, 3, 3)).view(Unscanned), (0, 255), "")
