@@ -6,6 +6,7 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.engines.choice import show_engine
 from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot
 
 __version__ = _version("sklearn-resnet")
@@ -17,4 +18,5 @@ __all__ = [
     "ResNetFeatures",
     "datasets",
     "list_layers",
+    "show_engine",
 ]

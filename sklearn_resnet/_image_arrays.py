@@ -6,6 +6,7 @@ import os
 import warnings
 
 import numpy as np
+from PIL import Image
 from sklearn.utils.validation import check_array, validate_data
 
 
@@ -317,3 +318,28 @@ def to_uint8(images, value_range):
         255 / (high - low)
     )
     return np.rint(scaled).clip(0, 255).astype(np.uint8)
+
+
+def resize_image(image, size, value_range):
+    """Bring an image to a size, without rounding its values.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, {1, 3})
+    size : tuple of 2 int
+        ``(height, width)``.
+    value_range : tuple of 2 float
+        The values that stand for black and white.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype float32
+        In 0 to 255, interpolated bilinearly over as many pixels as one of the result covers.
+    """
+    low, high = value_range
+    channels = image[..., np.newaxis] if image.ndim == 2 else image
+    resized = np.empty((*size, channels.shape[-1]), np.float32)
+    for i in range(channels.shape[-1]):
+        channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
+        resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))

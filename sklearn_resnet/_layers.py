@@ -27,9 +27,10 @@ _COST_SIZE = 224  # images of this height and width are what costs are stated fo
 class Layer:
     """One layer of a network, and what it takes to compute its output.
 
-    ``ancestors`` holds the indices of all layers that the output depends on,
-    this one included; ``weight_shapes`` those of the layer's own weights, in
-    Keras' order.
+    ``inputs`` holds the indices of the layers that it takes, ``ancestors`` of all that
+    its output depends on, this one included; ``weight_shapes`` the shapes of its own
+    weights, in Keras' order. ``kernel`` is the side of the window that a convolution or a
+    pooling moves over its input, and that padding makes room for.
     """
 
     index: int
@@ -37,7 +38,9 @@ class Layer:
     kind: str
     width: int
     stride: int
+    kernel: int
     weight_shapes: tuple[tuple[int, ...], ...]
+    inputs: tuple[int, ...]
     ancestors: frozenset[int]
     flop: int
 
@@ -57,10 +60,10 @@ class _Builder:
 
     def __init__(self):
         self.inputs = {"input_layer": ()}
-        self.facts = {"input_layer": ("input", 3, 1, (), 0)}
+        self.facts = {"input_layer": ("input", 3, 1, 1, (), 0)}
 
     def add(self, kind, name, *inputs, width=None, kernel=1, stride=1, bias=True):
-        _, input_width, input_stride, _, _ = self.facts[inputs[0]]
+        _, input_width, input_stride, *_ = self.facts[inputs[0]]
         width = width or input_width
         stride = input_stride * stride
         weight_shapes, flop = (), 0
@@ -70,7 +73,7 @@ class _Builder:
         elif kind == "bn":
             weight_shapes = ((width,),) * 4
         self.inputs[name] = inputs
-        self.facts[name] = (kind, width, stride, weight_shapes, flop)
+        self.facts[name] = (kind, width, stride, kernel, weight_shapes, flop)
         return name
 
     def layers(self):
@@ -82,14 +85,15 @@ class _Builder:
                 distance[source] = max(distance[source], distance[name] + 1)
         names = sorted(self.inputs, key=lambda name: -distance[name])
         index = {name: i for i, name in enumerate(names)}
-        ancestors = {}
+        inputs, ancestors = {}, {}
         for name in names:
+            inputs[name] = tuple(index[source] for source in self.inputs[name])
             sources = (ancestors[source] for source in self.inputs[name])
             ancestors[name] = frozenset([index[name]]).union(*sources)
         return tuple(
-            Layer(index[n], n, kind, width, stride, shapes, ancestors[n], flop)
+            Layer(index[n], n, kind, width, stride, kernel, shapes, inputs[n], ancestors[n], flop)
             for n in names
-            for kind, width, stride, shapes, flop in [self.facts[n]]
+            for kind, width, stride, kernel, shapes, flop in [self.facts[n]]
         )
 
 
@@ -124,7 +128,7 @@ def _add_block_v2(net, x, name, filters, stride, conv_shortcut):
     x = net.add("conv", f"{name}_1_conv", preact, width=filters, bias=False)
     x = net.add("bn", f"{name}_1_bn", x)
     x = net.add("relu", f"{name}_1_relu", x)
-    x = net.add("pad", f"{name}_2_pad", x)
+    x = net.add("pad", f"{name}_2_pad", x, kernel=3)
     x = net.add("conv", f"{name}_2_conv", x, width=filters, kernel=3, stride=stride, bias=False)
     x = net.add("bn", f"{name}_2_bn", x)
     x = net.add("relu", f"{name}_2_relu", x)
@@ -147,13 +151,13 @@ def layer_table(architecture):
     """
     blocks, preactivation = _ARCHITECTURES[architecture]
     net = _Builder()
-    x = net.add("pad", "conv1_pad", "input_layer")
+    x = net.add("pad", "conv1_pad", "input_layer", kernel=7)
     x = net.add("conv", "conv1_conv", x, width=64, kernel=7, stride=2)
     if not preactivation:
         x = net.add("bn", "conv1_bn", x)
         x = net.add("relu", "conv1_relu", x)
-    x = net.add("pad", "pool1_pad", x)
-    x = net.add("pool", "pool1_pool", x, stride=2)
+    x = net.add("pad", "pool1_pad", x, kernel=3)
+    x = net.add("pool", "pool1_pool", x, kernel=3, stride=2)
     add_block = _add_block_v2 if preactivation else _add_block_v1
     for i, n_blocks in enumerate(blocks):
         # Version 1 halves the image in the first block of conv3 to conv5, version 2 in the

@@ -1,4 +1,4 @@
-"""Keep what libraries print while they are imported from people's terminals."""
+"""Keep libraries quiet while they are imported: on terminals, and on the network."""
 
 import contextlib
 import os
@@ -29,3 +29,20 @@ def quiet_stderr():
             sys.stderr and sys.stderr.flush()
             os.dup2(saved, stderr)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def hidden_module(name):
+    """Let a module seem not to be installed, to libraries that can do without it.
+
+    Meanwhile importing it raises ImportError, in all threads; one that was imported before
+    is there again afterwards.
+    """
+    imported = sys.modules.get(name)
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if imported is not None:
+            sys.modules[name] = imported

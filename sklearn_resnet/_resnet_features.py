@@ -3,6 +3,8 @@
 import numbers
 import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -18,6 +20,7 @@ from sklearn_resnet._image_arrays import (
     check_size,
     find_value_range,
     is_path,
+    resize_image,
     warn_of_another_range,
     warn_of_values_beyond,
 )
@@ -29,8 +32,11 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
+from sklearn_resnet._threads import count_threads
 from sklearn_resnet._weights import check_cover, find_weights
-from sklearn_resnet.engines import Computation, get_run, resize_images
+from sklearn_resnet.engines import Computation, get_run
+from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
+from sklearn_resnet.engines.quantization import MOST_IMAGES, find_ranges
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 
@@ -77,6 +83,15 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         integers by dtype (255 for uint8, 65535 for uint16; for wider and signed ones the
         smallest of 255, 65535 and the dtype's maximum that holds the largest value seen),
         for floats (0, 1) if the largest value seen is at most 1, and else (0, 255).
+    engine : {"auto", "openvino", "keras"}, default="auto"
+        What runs the network: OpenVINO, on the processor, or Keras, on whatever its backend
+        can use. ``"auto"`` takes Keras where it can use a GPU, and else OpenVINO.
+        `show_engine` tells which it is here.
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
+        What the network computes in; the features are float32. ``"int8"``, by OpenVINO
+        alone, is several times as fast; `fit` then runs up to 300 of its images through
+        the network, for which NNCF must be installed
+        (``pip install 'sklearn-resnet[int8]'``). ``"float16"`` is for GPUs, by Keras alone.
     random_state : int, RandomState instance or None, default=None
         What random weights are drawn from, when `weights` is None. Pass an int for the
         same features in every fit.
@@ -92,6 +107,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     weights_fingerprint_ : str
         What tells the weights from all others: the SHA-256 of their file, or the
         architecture and seed of random ones.
+    activation_ranges_ : dict of str to tuple of 2 float
+        Between which values the input of each convolution lies, by its name. Only for
+        ``precision="int8"``.
     random_seed_ : int or None
         What random weights are drawn with; None for others.
     image_shape_ : tuple of int
@@ -143,6 +161,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
         "value_range": [tuple, list, None],
+        "engine": [StrOptions(set(ENGINES))],
+        "precision": [StrOptions(set(PRECISIONS))],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -158,6 +178,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         image_size=None,
         image_shape=None,
         value_range=None,
+        engine="auto",
+        precision="float32",
         random_state=None,
         verbose=0,
     ):
@@ -169,6 +191,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.image_size = image_size
         self.image_shape = image_shape
         self.value_range = value_range
+        self.engine = engine
+        self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
 
@@ -205,6 +229,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         check_size("image_size", self.image_size)
         self._poolings()
         layers = resolve_layers(self.architecture, self.layers)
+        choose_engine(self.engine, self.precision)
         images = self._check(X, reset=True)
         value_range = self._value_range(images)
         if self.value_range is None:
@@ -226,6 +251,15 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                     "list_layers() shows, in the column is_prefix, the cuts that use all.",
                     stacklevel=2,
                 )
+        vars(self).pop("activation_ranges_", None)
+        if self.precision == "int8":
+            computation, is_resized = self._plan(images, weights)
+            n_images = min(len(images), MOST_IMAGES)
+            positions = np.linspace(0, len(images) - 1, n_images).astype(int)
+            is_ragged = isinstance(images, list)
+            sample = [images[i] for i in positions] if is_ragged else images[positions]
+            sample = np.concatenate(list(self._batches(sample, computation, is_resized)))
+            self.activation_ranges_ = dict(find_ranges(computation, sample))
         return self
 
     def transform(self, X):
@@ -261,34 +295,51 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 f"the fingerprint {weights.fingerprint}, and must have "
                 f"{self.weights_fingerprint_}. Pass those as weights=, or fit again."
             )
-        size = check_size("image_size", self.image_size)
-        value_range = tuple(map(float, self.value_range_))
-        is_ragged = isinstance(images, list)
-        is_bytes = not is_ragged and images.dtype == np.uint8
-        dtype = np.dtype(np.uint8 if is_bytes else np.float32)
-        computation = Computation(
-            weights=weights,
-            taps=tuple(self.layers_),
-            pooling=self._poolings(),
-            image_shape=(*size, 3) if is_ragged else images.shape[1:],
-            image_size=size,
-            dtype=dtype.name,
-            value_range=(0.0, 255.0) if is_ragged else value_range,
-        )
+        computation, is_resized = self._plan(images, weights)
         run = get_run(computation)
         features = np.empty((len(images), self._n_features_out), np.float32)
+        start = 0
         # None hides the bar where stderr is no terminal
         with tqdm(
             total=len(images), unit=" images", disable=None if self.verbose else True
         ) as progress:
+            for part in run(self._batches(images, computation, is_resized), self.batch_size):
+                features[start : start + len(part)] = part
+                start += len(part)
+                progress.update(len(part))
+        return features
+
+    def _plan(self, images, weights):
+        """The computation that features of `images` are the result of."""
+        size = check_size("image_size", self.image_size)
+        # whatever the sizes and channels of images that are resized, one computation serves them
+        # all: so what a grey one gives does not depend on whether there are coloured ones
+        is_ragged = isinstance(images, list)
+        is_resized = is_ragged or (size is not None and images.shape[1:] != (*size, 3))
+        is_bytes = not is_resized and images.dtype == np.uint8
+        ranges = getattr(self, "activation_ranges_", None)
+        return Computation(
+            engine=choose_engine(self.engine, self.precision).engine,
+            weights=weights,
+            taps=tuple(self.layers_),
+            pooling=self._poolings(),
+            image_shape=(*size, 3) if is_resized else images.shape[1:],
+            dtype="uint8" if is_bytes else "float32",
+            value_range=(0.0, 255.0) if is_resized else tuple(map(float, self.value_range_)),
+            precision=self.precision,
+            ranges=ranges and tuple(ranges.items()),
+        ), is_resized
+
+    def _batches(self, images, computation, is_resized):
+        """Yield batches of images as the computation takes them."""
+        size = computation.image_shape[:2]
+        with ThreadPoolExecutor(count_threads()) as pool:
             for start in range(0, len(images), self.batch_size):
                 batch = images[start : start + self.batch_size]
-                if is_ragged:
-                    batch = resize_images(batch, size, value_range)
-                batch = batch.astype(dtype, copy=False)
-                features[start : start + len(batch)] = run(batch, self.batch_size)
-                progress.update(len(batch))
-        return features
+                if is_resized:
+                    resize = partial(resize_image, size=size, value_range=self.value_range_)
+                    batch = np.stack(list(pool.map(resize, batch)))
+                yield batch.astype(computation.dtype, copy=False)
 
     def get_feature_names_out(self, input_features=None):
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.

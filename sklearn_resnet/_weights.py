@@ -1,5 +1,6 @@
 """Where a network's weights come from: ImageNet, a file, or chance; and the network that has them."""
 
+import contextlib
 import difflib
 import hashlib
 import os
@@ -53,8 +54,17 @@ def import_keras():
     if count_threads() < joblib.cpu_count():  # else workers would inherit that all are theirs
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count_threads()))
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX on a GPU
     with quiet_stderr():
         import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # else it takes all of a GPU's memory for itself
+            for gpu in tf.config.list_physical_devices("GPU"):
+                with contextlib.suppress(RuntimeError):  # it is in use already
+                    tf.config.experimental.set_memory_growth(gpu, True)
     return keras
 
 
@@ -117,13 +127,35 @@ def check_cover(weights, layers):
             )
 
 
+def load_arrays(weights, layers):
+    """Read, or draw, the weights of layers.
+
+    Parameters
+    ----------
+    weights : Weights
+    layers : iterable of sklearn_resnet._layers.Layer
+        In the order of the network, from its first on as far as they are needed.
+
+    Returns
+    -------
+    dict of str to list of ndarray
+        For the name of each layer that has weights: these, in Keras' order.
+    """
+    layers = [layer for layer in layers if layer.weight_shapes]
+    if weights.path is None:
+        return _draw_arrays(layers, weights.seed)
+    return _read_file(weights.path, load={layer.name for layer in layers})
+
+
 @lru_cache(maxsize=2)
-def load_network(weights):
+def load_network(weights, policy="float32"):
     """Build a network and give it its weights.
 
     Parameters
     ----------
     weights : Weights
+    policy : str, default="float32"
+        Keras' name for the dtypes in which layers compute and keep their weights.
 
     Returns
     -------
@@ -132,30 +164,33 @@ def load_network(weights):
         are left as Keras makes them.
     """
     keras = import_keras()
-    state = random.getstate()  # Keras draws from it even for weights that are then replaced
-    network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
-    random.setstate(state)
+    # what follows is set for a while, and drawn from even for weights that are then replaced
+    global_policy, state = keras.config.dtype_policy(), random.getstate()
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
+    finally:
+        keras.config.set_dtype_policy(global_policy)
+        random.setstate(state)
     table = layer_table(weights.architecture)[: weights.n_layers]
-    if weights.path is None:
-        arrays = _draw_weights(table, weights.seed)
-    else:
-        arrays = _read_file(weights.path, load=True)
-    for layer in table:
-        if layer.weight_shapes and layer.name in arrays:
-            network.layers[layer.index].set_weights(arrays[layer.name])
+    for name, arrays in load_arrays(weights, table).items():
+        index = next(layer.index for layer in table if layer.name == name)
+        network.layers[index].set_weights(arrays)
     return network
 
 
-def _draw_weights(table, seed):
+def _draw_arrays(layers, seed):
     """Convolution kernels after Glorot and Bengio (2010), uniform: the default of Keras."""
     rng = np.random.RandomState(seed)  # its stream never changes between versions of NumPy
     arrays = {}
-    for layer in table:
+    for layer in layers:
+        kernel, *rest = layer.weight_shapes
         if layer.kind == "conv":
-            kernel, *bias = layer.weight_shapes
             limit = np.sqrt(6 / (np.prod(kernel[:3]) + np.prod(kernel[:2]) * kernel[3]))
             draw = rng.uniform(-limit, limit, kernel).astype(np.float32)
-            arrays[layer.name] = [draw, *(np.zeros(shape, np.float32) for shape in bias)]
+            arrays[layer.name] = [draw, *(np.zeros(shape, np.float32) for shape in rest)]
+        else:  # batch normalisation that changes nothing: scale, offset, mean, variance
+            arrays[layer.name] = [np.full(kernel, x, np.float32) for x in (1, 0, 0, 1)]
     return arrays
 
 
@@ -196,7 +231,7 @@ def _digest(identity, algorithm):
 def _count_layers(identity, architecture):
     """How many layers, from the first, the weights in a file cover."""
     path = identity[0]
-    shapes = _read_file(path, load=False)
+    shapes = _read_file(path)
     mismatch = _find_mismatch(shapes, architecture)
     if mismatch:
         others = [a for a in ARCHITECTURES if not _find_mismatch(shapes, a)]
@@ -240,7 +275,7 @@ def _find_other_poolings(shapes, architecture):
     return f"up to {table[last].name!r} it halves the image {n_found} times, and must {n_least}"
 
 
-def _read_file(path, load):
+def _read_file(path, load=None):
     """Read a file that Keras wrote, of the format of version 3 or of the one before.
 
     Only arrays are read: nothing that a file may hold besides is run.
@@ -248,8 +283,8 @@ def _read_file(path, load):
     Parameters
     ----------
     path : str
-    load : bool
-        Whether to read the arrays, or their shapes.
+    load : set of str, default=None
+        Names of the layers whose arrays to read. None reads the shapes of all.
 
     Returns
     -------
@@ -258,24 +293,26 @@ def _read_file(path, load):
     """
     import h5py
 
-    def read(dataset):
-        return dataset[()] if load else dataset.shape
-
     found = {}
+
+    def read(name, datasets):
+        if load is None:
+            found[name] = [dataset.shape for dataset in datasets]
+        elif name in load:
+            found[name] = [dataset[()] for dataset in datasets]
 
     def visit(path, item):
         # version 3 keeps a layer's arrays in a group "vars", and the layer's name beside them
         name = item.attrs.get("name")
         if path.endswith("/vars") and name is not None:
-            found[name] = [read(item[key]) for key in sorted(item, key=int)]
+            read(name, (item[key] for key in sorted(item, key=int)))
 
     try:
         with h5py.File(path, "r") as file:
             if "layer_names" in file.attrs:
                 for name in file.attrs["layer_names"]:
                     name = name.decode() if isinstance(name, bytes) else name
-                    arrays = [read(file[name][key]) for key in file[name].attrs["weight_names"]]
-                    found[name] = arrays
+                    read(name, (file[name][key] for key in file[name].attrs["weight_names"]))
             else:
                 file.visititems(visit)
     except (OSError, KeyError, ValueError) as exc:

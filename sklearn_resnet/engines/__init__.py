@@ -1,10 +1,11 @@
-"""How a cut network is run: which engine does it, and the store of what engines compiled."""
+"""How a cut network is run: the store of what engines compiled."""
 
+import importlib
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sklearn_resnet._weights import Weights, load_network
+from sklearn_resnet._weights import Weights
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Computation:
 
     Attributes
     ----------
+    engine : {"openvino", "keras"}
     weights : Weights
         The network.
     taps : tuple of int
@@ -20,22 +22,26 @@ class Computation:
     pooling : tuple of {"avg", "max"}
         What each tap gives, in this order.
     image_shape : tuple of 2 or 3 int
-        Of one image as it comes.
-    image_size : tuple of 2 int or None
-        What images are resized to before the network.
+        Of one image.
     dtype : {"uint8", "float32"}
-        Of images as they come.
+        Of images.
     value_range : tuple of 2 float
         The values that stand for black and white.
+    precision : {"float32", "bfloat16", "float16", "int8"}
+        What the network computes in; features are float32.
+    ranges : tuple of (str, (float, float)) or None
+        For int8: by the name of a convolution, between which values its input lies.
     """
 
+    engine: str
     weights: Weights
     taps: tuple
     pooling: tuple
     image_shape: tuple
-    image_size: tuple | None
     dtype: str
     value_range: tuple
+    precision: str = "float32"
+    ranges: tuple | None = None
 
 
 _lock = threading.Lock()
@@ -43,9 +49,8 @@ _lock = threading.Lock()
 
 @lru_cache(maxsize=8)
 def _compile(computation):
-    from sklearn_resnet.engines import keras
-
-    return keras.compile_network(load_network(computation.weights), computation)
+    engine = importlib.import_module(f"sklearn_resnet.engines.{computation.engine}")
+    return engine.compile_network(computation)
 
 
 def get_run(computation):
@@ -58,29 +63,11 @@ def get_run(computation):
     Returns
     -------
     run : callable
-        ``run(batch, batch_size)`` takes up to ``batch_size`` images, of the shape and dtype
-        of the computation, to an array of shape (n_images, n_features), float32: for each tap,
-        for each pooling, its features.
+        ``run(batches, batch_size)`` takes an iterable of arrays of up to ``batch_size``
+        images, of the shape and dtype of the computation, and yields arrays of shape
+        (n, n_features), float32, in the order of the images but not always as many at
+        once: for each tap, for each pooling, its features. It asks for batches ahead of
+        those whose features it has yielded, and computes meanwhile.
     """
     with _lock:  # several threads that want one computation compile it once
         return _compile(computation)
-
-
-def resize_images(images, image_size, value_range):
-    """Bring images of different sizes to one, as a compiled computation does those of one size.
-
-    Parameters
-    ----------
-    images : list of ndarray of shape (height, width) or (height, width, {1, 3})
-    image_size : tuple of 2 int
-    value_range : tuple of 2 float
-        The values that stand for black and white.
-
-    Returns
-    -------
-    ndarray of shape (n, height, width, 3), float32
-        In 0 to 255.
-    """
-    from sklearn_resnet.engines import keras
-
-    return keras.resize_images(images, image_size, value_range)

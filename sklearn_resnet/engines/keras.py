@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 
-from sklearn_resnet._weights import import_keras
+from sklearn_resnet._weights import import_keras, load_network
 
 # What oneDNN computes for a batch of one differs in the last bit from what it computes for the
 # same image in any larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
@@ -21,12 +23,11 @@ def padded_size(n_images, batch_size):
     return max(_SMALLEST_BATCH, min(1 << (n_images - 1).bit_length(), batch_size))
 
 
-def compile_network(network, computation):
+def compile_network(computation):
     """Put preprocessing, a cut network and pooling into one graph.
 
     Parameters
     ----------
-    network : keras.Model
     computation : sklearn_resnet.engines.Computation
 
     Returns
@@ -41,8 +42,11 @@ def compile_network(network, computation):
     """
     keras = import_keras()
     ops = keras.ops
+    # "mixed" keeps weights, and so batch normalisation's statistics, in float32
+    policy = {"float32": "float32"}.get(computation.precision, f"mixed_{computation.precision}")
+    network = load_network(computation.weights, policy)
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
-    x = _standardize(images, computation.value_range, computation.image_size)
+    x = _standardize(images, computation.value_range)
     x = _preprocess(x, computation.weights.architecture)
     # a nested network cannot give its own input back, which is what layer 0 is
     deep = [i for i in computation.taps if i > 0]
@@ -51,17 +55,46 @@ def compile_network(network, computation):
     maps[0] = x
     pools = {"avg": ops.mean, "max": ops.max}
     features = ops.concatenate(
-        [pools[p](maps[i], axis=(1, 2)) for i in computation.taps for p in computation.pooling],
+        [
+            pools[pooling](ops.cast(maps[tap], "float32"), axis=(1, 2))
+            for tap in computation.taps
+            for pooling in computation.pooling
+        ],
         axis=-1,
     )
     model = keras.Model(images, features)
-    # XLA is no faster on a CPU, and not bit-equal among batch sizes; JAX runs nothing without it.
-    model.jit_compile = keras.backend.backend() == "jax"
+    has_gpu = bool(list_gpus())
+    # On a CPU, XLA is no faster, and not bit-equal among batch sizes; JAX runs nothing without it.
+    model.jit_compile = keras.backend.backend() == "jax" or (
+        has_gpu and keras.backend.backend() == "tensorflow"
+    )
+    # on a GPU, while one batch is computed the next is copied there
+    return partial(_run, model, 2 if has_gpu else 1)
 
-    return partial(_run, model)
+
+def list_gpus():
+    """Names of the GPUs that Keras can use, with the backend it has."""
+    keras = import_keras()
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return keras.distribution.list_devices("gpu")
 
 
-def _run(model, batch, batch_size):
+def _run(model, n_threads, batches, batch_size):
+    # a thread, even if only one, lets batches be made ready while another is computed
+    with ThreadPoolExecutor(n_threads) as pool:
+        running = deque()
+        for batch in batches:
+            running.append(pool.submit(_predict, model, batch, batch_size))
+            if len(running) > n_threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _predict(model, batch, batch_size):
     padding = padded_size(len(batch), batch_size) - len(batch)
     if padding:
         blank = np.zeros((padding, *batch.shape[1:]), batch.dtype)
@@ -91,15 +124,8 @@ def _is_not_of_retracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-def resize_images(images, image_size, value_range):
-    """See `sklearn_resnet.engines.resize_images`."""
-    import_keras()
-    resized = [_standardize(image[None], value_range, image_size) for image in images]
-    return np.concatenate([np.asarray(image) for image in resized])
-
-
-def _standardize(images, value_range, image_size):
-    """Images of any form to float32 RGB in 0 to 255, of a given size."""
+def _standardize(images, value_range):
+    """Images of any form to float32 RGB in 0 to 255."""
     from keras import ops
 
     x = ops.cast(images, "float32")
@@ -108,8 +134,6 @@ def _standardize(images, value_range, image_size):
     low, high = value_range
     if (low, high) != (0, 255):
         x = (x - low) * (255 / (high - low))
-    if image_size is not None and image_size != x.shape[1:3]:
-        x = ops.image.resize(x, image_size, antialias=True, data_format="channels_last")
     return ops.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
 
 
