@@ -108,7 +108,7 @@ class EmbeddingRun:
         if size is not None and images.shape[1:3] != (size, size):
             mode = "L" if images.ndim < 4 else "RGB"
             images = ImageLoader(size, mode=mode, resize="stretch").fit_transform(images)
-        rows = images.reshape(len(images), -1).astype(np.float32, copy=False)
+        rows = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False)
         if n_components > min(rows.shape):
             raise ValueError(
                 f"--dimensions must be at most the number of images and of their values, "

@@ -1,9 +1,6 @@
 """ImageLoader: image files, or arrays, to images of one size."""
 
 import numbers
-import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 import joblib
 import numpy as np
@@ -20,7 +17,7 @@ from sklearn_resnet._image_arrays import (
     warn_of_another_range,
     warn_of_values_beyond,
 )
-from sklearn_resnet._image_files import convert_image, read_image
+from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
@@ -52,6 +49,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     n_jobs : int, default=None
         Number of threads that decode. None takes one for each core that this process may
         use: decoding in threads copies nothing and changes no result. -1 takes all cores.
+    lazy : bool, default=False
+        Whether `transform` gives `LazyImages`, which decode an image when it is needed and
+        not before: `ResNetFeatures` takes them, and then memory holds a few batches
+        of images rather than all, and decoding hides behind computing.
     on_error : {"raise"}, default="raise"
         What to do about an image that cannot be read: raise an error that names it.
 
@@ -97,14 +98,18 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "mode": [StrOptions({"RGB", "L"})],
         "resize": [StrOptions({"crop", "pad", "stretch"})],
         "n_jobs": [numbers.Integral, None],
+        "lazy": ["boolean"],
         "on_error": [StrOptions({"raise"})],
     }
 
-    def __init__(self, size=None, *, mode="RGB", resize="crop", n_jobs=None, on_error="raise"):
+    def __init__(
+        self, size=None, *, mode="RGB", resize="crop", n_jobs=None, lazy=False, on_error="raise"
+    ):
         self.size = size
         self.mode = mode
         self.resize = resize
         self.n_jobs = n_jobs
+        self.lazy = lazy
         self.on_error = on_error
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -144,7 +149,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
-            In the order of `X`, dtype uint8, 0 to 255. After ``set_output("pandas")`` or
+            In the order of `X`, dtype uint8, 0 to 255; `LazyImages` if `lazy`. After ``set_output("pandas")`` or
             "polars", a dataframe with the images in one column, and the index of `X`.
 
         Raises
@@ -162,7 +167,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             warn_of_another_range(arrays, self.value_range_)
         loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
-        return loaded if library == "default" else _to_frame(loaded, X, library)
+        if library != "default":
+            return _to_frame(loaded, X, library)
+        return loaded if self.lazy else np.asarray(loaded)
 
     def get_feature_names_out(self, input_features=None):
         """Name the one column that images make in a dataframe.
@@ -183,32 +190,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         return np.array(["image"], dtype=object)
 
     def _load(self, images):
-        size = check_size("size", self.size)
-        n_jobs = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
-
-        def load(item):
-            position, image = item
-            options = {"size": size, "resize": self.resize, "mode": self.mode}
-            if is_path(image):
-                return read_image(image, **options)
-            try:
-                return convert_image(np.asarray(image), self.value_range_, **options)
-            except ValueError as exc:
-                raise ValueError(f"Image {position} of X cannot be used: {exc}.") from exc
-
-        loaded = None
-        # closing the results is what cancels the rest after an error
-        with (
-            ThreadPoolExecutor(min(n_jobs, len(images))) as pool,
-            closing(pool.map(load, enumerate(images))) as results,
-        ):
-            for position, image in enumerate(results):
-                if loaded is None:
-                    loaded = np.empty((len(images), *image.shape), np.uint8)
-                if image.shape != loaded.shape[1:]:
-                    raise ValueError(_sizes_differ(images, position, loaded.shape[1:], image.shape))
-                loaded[position] = image
-        return loaded
+        n_threads = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
+        options = {
+            "size": check_size("size", self.size),
+            "resize": self.resize,
+            "mode": self.mode,
+        }
+        # one array of images is as good as a list of them
+        return LazyImages(images, options, self.value_range_, min(n_threads, len(images)))
 
     def _check(self, X, reset):
         """A list of paths and arrays, or one array of images."""
@@ -245,15 +234,3 @@ def _to_frame(images, X, library):
     import polars as pl
 
     return pl.DataFrame({"image": pl.Series(list(images), dtype=pl.Object)})
-
-
-def _sizes_differ(images, position, first_shape, shape):
-    def describe(i, shape):
-        name = repr(os.fspath(images[i])) if is_path(images[i]) else f"image {i} of X"
-        return f"{name} has {shape[0]} x {shape[1]} pixels"
-
-    return (
-        f"Without a size, all images must be of one size, but {describe(0, first_shape)} and "
-        f"{describe(position, shape)}. Pass size= to ImageLoader, as in ImageLoader(size=224); "
-        "on the command line, --image-size 224."
-    )

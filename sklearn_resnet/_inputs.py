@@ -10,6 +10,7 @@ import numpy as np
 
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._lazy_images import LazyImages
 
 _NAMED = {
     "digits": datasets.load_digits,
@@ -22,9 +23,9 @@ _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"
 
 @dataclass
 class Input:
-    """Images in memory, with what is known of them; None is what is not."""
+    """Images, with what is known of them; None is what is not."""
 
-    images: np.ndarray
+    images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
     paths: np.ndarray | None = None
 
@@ -92,7 +93,7 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
         return Input(*_NAMED[source](return_X_y=True))
     if path.is_dir():
         paths, labels = datasets.load_image_folder(path, return_X_y=True)
-        return Input(ImageLoader(image_size).fit_transform(paths), labels, paths)
+        return Input(ImageLoader(image_size, lazy=True).fit_transform(paths), labels, paths)
     if _is_image_file(path):
         paths = np.array([str(path)])
         return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)

@@ -19,12 +19,14 @@ from sklearn_resnet._image_arrays import (
     check_images,
     check_size,
     find_value_range,
+    forget_rows,
     is_path,
     resize_image,
     warn_of_another_range,
     warn_of_values_beyond,
 )
 from sklearn_resnet._layers import ARCHITECTURES, ignored_layers, resolve_layers
+from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
@@ -268,10 +270,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_pixels), (n, height, width) or \
-(n, height, width, {1, 3})
+(n, height, width, {1, 3}), or LazyImages
             Rows, grey images, or images with channels last, of any numeric dtype. It is
             not written to, and converted batch by batch. With `image_size`, a list of
-            images of different sizes will do.
+            images of different sizes will do. What ``ImageLoader(lazy=True)`` gives is
+            decoded while the images before are computed.
 
         Returns
         -------
@@ -334,8 +337,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Yield batches of images as the computation takes them."""
         size = computation.image_shape[:2]
         with ThreadPoolExecutor(count_threads()) as pool:
-            for start in range(0, len(images), self.batch_size):
-                batch = images[start : start + self.batch_size]
+            for batch in _cut(images, self.batch_size):
                 if is_resized:
                     resize = partial(resize_image, size=size, value_range=self.value_range_)
                     batch = np.stack(list(pool.map(resize, batch)))
@@ -373,6 +375,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         return sum(layer.width for layer in layers) * len(self._poolings())
 
     def _check(self, X, reset):
+        if isinstance(X, LazyImages):
+            if reset:
+                forget_rows(self)
+            return X
         items = as_sequence(X)
         if items and is_path(items[0]):
             raise ValueError(
@@ -412,3 +418,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _cut(images, batch_size):
+    if isinstance(images, LazyImages):
+        return images.batches(batch_size)
+    return (images[i : i + batch_size] for i in range(0, len(images), batch_size))

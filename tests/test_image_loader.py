@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from sklearn_resnet import ImageLoader, _image_loader
+from sklearn_resnet import ImageLoader, _lazy_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 7), np.uint8)
@@ -63,7 +63,7 @@ def test_order_is_kept_when_later_images_are_read_first(paths, monkeypatch, n_jo
         return np.full((1, 1, 3), paths.index(path), np.uint8)
 
     finished = []
-    monkeypatch.setattr(_image_loader, "read_image", read)
+    monkeypatch.setattr(_lazy_images, "read_image", read)
     images = ImageLoader(n_jobs=n_jobs).fit_transform(paths)
     assert images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert finished != paths or n_jobs != 8
@@ -83,8 +83,8 @@ def test_as_many_threads_read_as_n_jobs_says(paths, monkeypatch, n_jobs):
         return np.zeros((1, 1, 3), np.uint8)
 
     threads, together = set(), threading.Barrier(n_jobs)
-    monkeypatch.setattr(_image_loader, "read_image", read)
-    ImageLoader(n_jobs=n_jobs).fit_transform(paths[:3])
+    monkeypatch.setattr(_lazy_images, "read_image", read)
+    ImageLoader(1, n_jobs=n_jobs).fit_transform(paths[:3])
     assert len(threads) == n_jobs
 
 
@@ -249,7 +249,7 @@ def test_an_error_ends_the_reading(monkeypatch):
         raise ValueError("bad")
 
     count = []
-    monkeypatch.setattr(_image_loader, "read_image", read)
+    monkeypatch.setattr(_lazy_images, "read_image", read)
     with pytest.raises(ValueError, match="bad"):
         ImageLoader(n_jobs=1).fit_transform(["a.png"] * 200)
     assert len(count) < 100
