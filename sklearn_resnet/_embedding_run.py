@@ -5,6 +5,7 @@ import platform
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,13 +16,24 @@ from sklearn.decomposition import PCA
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._inputs import check_input, read_input, read_labels
-from sklearn_resnet._quiet import quiet_stderr
+from sklearn_resnet._quiet import hidden_module
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._tables import check_table_path, write_table
 from sklearn_resnet._whole_files import write_whole
+from sklearn_resnet.engines.choice import choose_engine
 from sklearn_resnet.plotting import EmbeddingDisplay
 
 _MOST_THUMBNAILS = 200
+
+
+def _import_umap():
+    if "tensorflow" in sys.modules:
+        from umap import UMAP
+
+        return UMAP
+    with hidden_module("tensorflow"):  # 3 s and 500 MB, for a part of umap that is not used here
+        from umap import UMAP
+    return UMAP
 
 
 class EmbeddingRun:
@@ -67,7 +79,10 @@ class EmbeddingRun:
             )
         self._say("input", data.images)
         compute = self._pca if self.model == "pca" else self._resnet
-        features, names, facts = self._timed("embedding", compute, data.images)
+        with ThreadPoolExecutor(1) as background:
+            if self.plot and self._imports_umap_early():
+                background.submit(_import_umap)  # it takes seconds; an error comes back below
+            features, names, facts = self._timed("embedding", compute, data.images)
         self._say("embedding", features)
         write_table(self.output, features, names, data.labels, data.paths)
         written = [self.output]
@@ -129,6 +144,8 @@ class EmbeddingRun:
             weights=None if is_random else self.options["weights"],
             pooling=self.options["pooling"],
             image_size=self.options["image_size"],
+            engine=self.options["engine"],
+            precision=self.options["precision"],
             random_state=self.seed,
             verbose=0 if self.quiet else 1,
         )
@@ -145,6 +162,8 @@ class EmbeddingRun:
             "pooling": resnet.pooling,
             "image_size": resnet.image_size,
             "value_range": resnet.value_range_,
+            "engine": choose_engine(resnet.engine, resnet.precision).engine,
+            "precision": resnet.precision,
             "weights": self.options["weights"],
             "weights_fingerprint": resnet.weights_fingerprint_,
         }
@@ -157,9 +176,7 @@ class EmbeddingRun:
                 f"-p/--plot needs at least 4 images for a map by UMAP. Got {n_images}. The "
                 f"embedding is in {str(self.output)!r}; leave -p out."
             )
-        with quiet_stderr():  # it imports tensorflow
-            from umap import UMAP
-        umap = UMAP(
+        umap = _import_umap()(
             n_neighbors=min(15, n_images - 1),
             # the spectral layout needs more points than it has dimensions to start from
             init="spectral" if n_images > 10 else "random",
@@ -167,6 +184,13 @@ class EmbeddingRun:
             n_jobs=-1 if self.seed is None else 1,
         )
         return umap.fit_transform(features)
+
+    def _imports_umap_early(self):
+        """Whether umap will be needed, and can be imported beside what computes the features."""
+        if self.model == "pca":
+            return self.options["dimensions"] != 2
+        engine = choose_engine(self.options["engine"], self.options["precision"]).engine
+        return engine == "openvino"  # Keras imports tensorflow, which is hidden from umap
 
     def _draw(self, kind, xy, labels, facts, thumbnails):
         import matplotlib as mpl
@@ -209,6 +233,7 @@ class EmbeddingRun:
             "scikit-learn",
             "numpy",
             "keras",
+            "openvino",
             "tensorflow",
             "umap-learn",
             "pillow",

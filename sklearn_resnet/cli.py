@@ -29,6 +29,8 @@ _ONLY_FOR = {
     "weights": "resnet",
     "pooling": "resnet",
     "batch_size": "resnet",
+    "engine": "resnet",
+    "precision": "resnet",
 }
 
 
@@ -116,6 +118,21 @@ class _Pooling(click.ParamType):
     help="Images that go through the network together.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["auto", "openvino", "keras"]),
+    default="auto",
+    show_default=True,
+    help="What runs the ResNet: OpenVINO (on the processor) or Keras; auto is Keras where it "
+    "can use a GPU, and else OpenVINO.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="What the ResNet computes in. int8 is fastest, and needs sklearn-resnet[int8].",
+)
+@click.option(
     "--labels",
     metavar="FILE",
     help="A label for each image: a .csv with the columns path and label, or only label; a .npy; or "
@@ -167,7 +184,7 @@ def _for_shell(message):
     message = message.replace("weights=None", "--weights random")
     message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
     message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
-    options = "layers|architecture|weights|pooling|image_size|batch_size"
+    options = "layers|architecture|weights|pooling|image_size|batch_size|engine|precision"
     message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)
     message = re.sub(rf"\b({options})=(?=[,.])", r"--\1", message)
     message = re.sub(rf"\b({options})=", r"--\1 ", message)
