@@ -32,8 +32,8 @@ format: $(BIN)/.installed  ## Put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.installed  ## Measure, and write benchmarks/RESULTS.md (needs DATA, see benchmarks/README.md)
-	$(BIN)/python benchmarks/layer_accuracy.py $(DATA)
+bench: $(BIN)/.installed  ## Measure, and write benchmarks/RESULTS.md (DATA=folder, see benchmarks/README.md)
+	$(BIN)/python benchmarks $(DATA) $(NAMES)
 
 docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 
 if lean != "lean":  # what a script imports at its top that also draws a map
     import seaborn  # noqa: F401
-    import skimage.io
+    import skimage.io  # noqa: F401
     import sklearn.decomposition  # noqa: F401
     import umap  # noqa: F401
 

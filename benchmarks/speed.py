@@ -21,7 +21,7 @@ from sklearn_resnet._layers import layer_table
 from sklearn_resnet._weights import find_weights, import_keras, load_network
 from sklearn_resnet.datasets import load_image_folder
 
-_ROUNDS = 7
+_ROUNDS = int(os.environ.get("ROUNDS", 7))
 _SIDE = 1536  # of the matrices whose product is the measure of the processor
 _HERE = Path(__file__).parent
 _PRODUCT = f"""
@@ -178,20 +178,18 @@ def scaling_rows(weights, X):
         for n in counts:
             rates[n].append(n / timed(resnet.transform, X[:n])[0])
     script = (
-        "import sys, numpy as np, resource; from sklearn_resnet import ResNetFeatures\n"
+        "import sys, numpy as np; from sklearn_resnet import ResNetFeatures\n"
         "X = np.load(sys.argv[1], mmap_mode='r')[: int(sys.argv[2])]\n"
-        "features = ResNetFeatures(82, weights=sys.argv[3]).fit(X).transform(X)\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "print(peak, peak - (X.nbytes + features.nbytes) / 2**20)"
+        "ResNetFeatures(82, weights=sys.argv[3]).fit(X).transform(X)"
     )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "X.npy"
         np.save(path, X)
         for n in counts:
             ratios = [rate / base for rate, base in zip(rates[n], rates[10_000], strict=True)]
-            command = [sys.executable, "-c", script, path, str(n), str(weights)]
-            peak, rest = subprocess.check_output(command, text=True).split()
-            yield f"| {n:,} | {describe(ratios)} | {float(peak):.0f} MB | {float(rest):.0f} MB |"
+            peak = peak_memory([sys.executable, "-c", script, path, str(n), weights])
+            held = (X[:n].nbytes + n * 128 * 4) / 2**20
+            yield f"| {n:,} | {describe(ratios)} | {peak:.0f} MB | {peak - held:.0f} MB |"
 
 
 def run_process(command):

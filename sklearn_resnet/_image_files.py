@@ -46,7 +46,7 @@ def read_image(path, *, size=None, resize="crop", mode="RGB"):
     Raises
     ------
     OSError
-        If there is no such file, or it cannot be opened.
+        If there is no such file, or it cannot be image.
     ValueError
         If the file is no image, is damaged, or has no pixels. Both name the file,
         the cause and the remedy.
@@ -62,8 +62,9 @@ def read_image(path, *, size=None, resize="crop", mode="RGB"):
             f"{path!r} is a folder, not an image file. load_image_folder() lists its images."
         )
     try:
-        image = _decode(path, size, mode)
-        return np.asarray(_fit(image, size, resize).convert(mode))
+        image = _fit(_decode(path, size, mode), size, resize)
+        # of a large image, each copy costs a tenth of its decoding
+        return np.asarray(image if image.mode == mode else image.convert(mode))
     except PermissionError:
         raise
     except Exception as exc:
@@ -122,7 +123,8 @@ def _decode(path, size, mode):
             longest = int(max(size) * _REDUCING_GAP)
             image.draft(mode, (longest, longest))
         image.load()
-        return _without_alpha(_to_8_bit(ImageOps.exif_transpose(image), image))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _without_alpha(_to_8_bit(image))
 
 
 def _is_misread(tags):
@@ -143,22 +145,19 @@ def _decode_tiff(path):
     return _without_alpha(_from_array(array, _file_value_range(array)))
 
 
-def _to_8_bit(image, opened):
-    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip.
-
-    The image as it was opened has what a turned or copied one lacks: its format and its tags.
-    """
+def _to_8_bit(image):
+    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip."""
     if not image.mode.startswith(("I", "F")):
         return image
     array = np.asarray(image)
     if image.mode == "I":
-        if opened.format == "PPM":
+        if image.format == "PPM":
             array = array.astype(np.uint16)  # what Pillow scales any depth to
-        elif opened.format == "TIFF" and 1 in opened.tag_v2.get(SAMPLEFORMAT, (1,)):
+        elif image.format == "TIFF" and 1 in image.tag_v2.get(SAMPLEFORMAT, (1,)):
             array = array.view(np.uint32)  # Pillow reads these bits as signed
     scaled = _from_array(array, _file_value_range(array))
-    if "transparency" in opened.info:
-        scaled.putalpha(Image.fromarray(np.uint8(255) * (array != opened.info["transparency"])))
+    if "transparency" in image.info:
+        scaled.putalpha(Image.fromarray(np.uint8(255) * (array != image.info["transparency"])))
     return scaled
 
 
@@ -196,7 +195,7 @@ def _without_alpha(image):
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
-    return image if image.mode == "L" else image.convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
 def _fit(image, size, resize):

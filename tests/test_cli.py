@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from sklearn_resnet import _embedding_run
 from sklearn_resnet.cli import main
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
@@ -225,9 +227,63 @@ def test_help_imports_nothing_heavy():
     program = (
         "import sys\nfrom sklearn_resnet.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'tensorflow', 'keras', 'umap', 'matplotlib', 'skimage'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'openvino', 'umap', 'matplotlib', 'skimage', 'nncf'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "embedding digits" in done.stdout
+
+
+def test_features_and_their_map_need_no_tensorflow(digits):
+    program = (
+        "import sys\nfrom sklearn_resnet.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as exit:\n    assert not exit.code\n"
+        "assert {'openvino', 'umap', 'matplotlib'} <= set(sys.modules)\n"
+        "assert not {'tensorflow', 'keras', 'nncf'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, digits, "out.npy", *RESNET, "-p", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+    assert Path("out_umap.png").is_file()
+
+
+def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
+    events, importing = [], threading.Event()
+
+    def import_umap():
+        events.append(threading.current_thread() is threading.main_thread())
+        importing.set()
+        return real()
+
+    def resnet(self, images):
+        assert importing.wait(timeout=60)
+        return compute(self, images)
+
+    real, compute = _embedding_run._import_umap, _embedding_run.EmbeddingRun._resnet
+    monkeypatch.setattr(_embedding_run, "_import_umap", import_umap)
+    monkeypatch.setattr(_embedding_run.EmbeddingRun, "_resnet", resnet)
+    run(digits, "out.npy", *RESNET, "-p")
+    assert events == [False, True]
+    events.clear()
+    run(digits, "out.npy", "-m", "pca", "-d", "2", "-p")
+    assert events == []
+
+
+@pytest.mark.parametrize("options", [["--engine", "keras"], ["--precision", "bfloat16"]])
+def test_engine_and_precision_are_recorded(digits, options):
+    run(digits, "out.npy", *RESNET)
+    run(digits, "other.npy", *RESNET, *options)
+    record = json.loads(Path("other.json").read_text())
+    assert record[options[0].strip("-")] == options[1]
+    np.testing.assert_allclose(np.load("out.npy"), np.load("other.npy"), atol=0.05)
+    assert "openvino" in record["versions"]
+
+
+def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("sklearn_resnet._embedding_run.read_input", None)
+    message = run("digits", "o.npy", *RESNET, "--engine", "keras", "--precision", "int8", code=1)
+    assert "--precision must be one of" in message
+    assert "with --engine 'keras'" in message

@@ -1,6 +1,7 @@
 """How a cut network is run: the store of what engines compiled."""
 
 import importlib
+import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +45,7 @@ class Computation:
     ranges: tuple | None = None
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 @lru_cache(maxsize=8)
@@ -71,3 +72,16 @@ def get_run(computation):
     """
     with _lock:  # several threads that want one computation compile it once
         return _compile(computation)
+
+
+def _empty_stores():
+    """Before a fork: OpenVINO would wait, in the child, for threads that only the parent has."""
+    _lock.acquire()
+    _compile.cache_clear()
+    importlib.import_module("sklearn_resnet.engines.openvino").get_core.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_empty_stores, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ _RUNS = {
     "openvino": ("float32", "bfloat16", "int8"),
     "keras": ("float32", "bfloat16", "float16"),
 }
+_BETWEEN = ("sklearn_resnet", "sklearn", "joblib")
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,18 @@ def _choose_by_device():
     warnings.warn(
         f"T{reason[1:]}: the processor computes. pip install 'tensorflow[and-cuda]' brings what "
         "tensorflow needs for it; engine='openvino' means the processor, and stops this warning.",
-        stacklevel=5,
+        stacklevel=_count_frames_to_caller(),
     )
     return Choice("openvino", reason)
+
+
+def _count_frames_to_caller():
+    """Stacklevel of a warning for who called this package, through scikit-learn or not."""
+    # TODO: skip_file_prefixes=, once Python 3.12 is the oldest
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def show_engine(engine="auto", precision="float32"):
