@@ -21,7 +21,7 @@ from sklearn_resnet._layers import layer_table
 from sklearn_resnet._weights import find_weights, import_keras, load_network
 from sklearn_resnet.datasets import load_image_folder
 
-_ROUNDS = int(os.environ.get("ROUNDS", 7))
+_ROUNDS = 7
 _SIDE = 1536  # of the matrices whose product is the measure of the processor
 _HERE = Path(__file__).parent
 _PRODUCT = f"""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 import numpy as np
-from sklearn.decomposition import PCA
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._inputs import check_input, read_input, read_labels
@@ -129,6 +128,8 @@ class EmbeddingRun:
                 f"--dimensions must be at most the number of images and of their values, "
                 f"{min(rows.shape)} here. Got {n_components} instead."
             )
+        from sklearn.decomposition import PCA
+
         pca = PCA(n_components, random_state=self.seed)
         features = pca.fit_transform(rows)
         explained = float(pca.explained_variance_ratio_.sum())

@@ -6,7 +6,6 @@ import os
 import warnings
 
 import numpy as np
-from PIL import Image
 from sklearn.utils.validation import check_array, validate_data
 
 
@@ -276,6 +275,25 @@ def find_value_range(images):
     raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
 
 
+def check_value_range(value_range):
+    """Bring the parameter `value_range`, if it is not None, to ``(black, white)`` as floats.
+
+    Raises
+    ------
+    ValueError
+        If it is no such pair, or black is not less than white.
+    """
+    is_pair = len(value_range) == 2 and all(
+        isinstance(value, numbers.Real) for value in value_range
+    )
+    if not is_pair or not value_range[0] < value_range[1]:
+        raise ValueError(
+            "The 'value_range' parameter must be None or (black, white), black being less "
+            f"than white. Got {value_range!r} instead."
+        )
+    return tuple(map(float, value_range))
+
+
 def warn_of_another_range(images, value_range):
     """Warn if images seem to be on another scale than those that `fit` saw.
 
@@ -318,28 +336,3 @@ def to_uint8(images, value_range):
         255 / (high - low)
     )
     return np.rint(scaled).clip(0, 255).astype(np.uint8)
-
-
-def resize_image(image, size, value_range):
-    """Bring an image to a size, without rounding its values.
-
-    Parameters
-    ----------
-    image : ndarray of shape (height, width) or (height, width, {1, 3})
-    size : tuple of 2 int
-        ``(height, width)``.
-    value_range : tuple of 2 float
-        The values that stand for black and white.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), dtype float32
-        In 0 to 255, interpolated bilinearly over as many pixels as one of the result covers.
-    """
-    low, high = value_range
-    channels = image[..., np.newaxis] if image.ndim == 2 else image
-    resized = np.empty((*size, channels.shape[-1]), np.float32)
-    for i in range(channels.shape[-1]):
-        channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
-        resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))

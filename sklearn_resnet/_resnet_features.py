@@ -3,8 +3,6 @@
 import numbers
 import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -12,16 +10,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from sklearn_resnet._batches import make_batches
 from sklearn_resnet._image_arrays import (
     as_sequence,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
+    check_value_range,
     find_value_range,
     forget_rows,
     is_path,
-    resize_image,
     warn_of_another_range,
     warn_of_values_beyond,
 )
@@ -34,7 +33,6 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
-from sklearn_resnet._threads import count_threads
 from sklearn_resnet._weights import check_cover, find_weights
 from sklearn_resnet.engines import Computation, get_run
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
@@ -255,13 +253,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 )
         vars(self).pop("activation_ranges_", None)
         if self.precision == "int8":
-            computation, is_resized = self._plan(images, weights)
-            n_images = min(len(images), MOST_IMAGES)
-            positions = np.linspace(0, len(images) - 1, n_images).astype(int)
-            is_ragged = isinstance(images, list)
-            sample = [images[i] for i in positions] if is_ragged else images[positions]
-            sample = np.concatenate(list(self._batches(sample, computation, is_resized)))
-            self.activation_ranges_ = dict(find_ranges(computation, sample))
+            self._calibrate(images, weights)
         return self
 
     def transform(self, X):
@@ -298,7 +290,16 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 f"the fingerprint {weights.fingerprint}, and must have "
                 f"{self.weights_fingerprint_}. Pass those as weights=, or fit again."
             )
-        computation, is_resized = self._plan(images, weights)
+        ranges = None
+        if self.precision == "int8":
+            if not hasattr(self, "activation_ranges_"):
+                raise ValueError(
+                    "precision='int8' needs what fit learns for it, and this ResNetFeatures was "
+                    "fitted with another precision. Fit again."
+                )
+            ranges = tuple(self.activation_ranges_.items())
+        computation, is_resized = self._plan(images, weights, ranges)
+        batches = self._batches(images, computation, is_resized)
         run = get_run(computation)
         features = np.empty((len(images), self._n_features_out), np.float32)
         start = 0
@@ -306,13 +307,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         with tqdm(
             total=len(images), unit=" images", disable=None if self.verbose else True
         ) as progress:
-            for part in run(self._batches(images, computation, is_resized), self.batch_size):
+            for part in run(batches, self.batch_size):
                 features[start : start + len(part)] = part
                 start += len(part)
                 progress.update(len(part))
         return features
 
-    def _plan(self, images, weights):
+    def _plan(self, images, weights, ranges=None):
         """The computation that features of `images` are the result of."""
         size = check_size("image_size", self.image_size)
         # whatever the sizes and channels of images that are resized, one computation serves them
@@ -320,7 +321,6 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_ragged = isinstance(images, list)
         is_resized = is_ragged or (size is not None and images.shape[1:] != (*size, 3))
         is_bytes = not is_resized and images.dtype == np.uint8
-        ranges = getattr(self, "activation_ranges_", None)
         return Computation(
             engine=choose_engine(self.engine, self.precision).engine,
             weights=weights,
@@ -330,18 +330,22 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             dtype="uint8" if is_bytes else "float32",
             value_range=(0.0, 255.0) if is_resized else tuple(map(float, self.value_range_)),
             precision=self.precision,
-            ranges=ranges and tuple(ranges.items()),
+            ranges=ranges,
         ), is_resized
 
     def _batches(self, images, computation, is_resized):
-        """Yield batches of images as the computation takes them."""
-        size = computation.image_shape[:2]
-        with ThreadPoolExecutor(count_threads()) as pool:
-            for batch in _cut(images, self.batch_size):
-                if is_resized:
-                    resize = partial(resize_image, size=size, value_range=self.value_range_)
-                    batch = np.stack(list(pool.map(resize, batch)))
-                yield batch.astype(computation.dtype, copy=False)
+        size = computation.image_shape[:2] if is_resized else None
+        return make_batches(images, self.batch_size, computation.dtype, size, self.value_range_)
+
+    def _calibrate(self, images, weights):
+        """Learn what int8 needs to know from some of the images, spread evenly."""
+        computation, is_resized = self._plan(images, weights)
+        n_images = min(len(images), MOST_IMAGES)
+        positions = np.linspace(0, len(images) - 1, n_images).astype(int)
+        is_ragged = isinstance(images, list)
+        sample = [images[i] for i in positions] if is_ragged else images[positions]
+        sample = np.concatenate(list(self._batches(sample, computation, is_resized)))
+        self.activation_ranges_ = dict(find_ranges(computation, sample))
 
     def get_feature_names_out(self, input_features=None):
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.
@@ -394,15 +398,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     def _value_range(self, images):
         if self.value_range is None:
             return find_value_range(images)
-        is_pair = len(self.value_range) == 2 and all(
-            isinstance(value, numbers.Real) for value in self.value_range
-        )
-        if not is_pair or not self.value_range[0] < self.value_range[1]:
-            raise ValueError(
-                "The 'value_range' parameter must be None or (black, white), black being less "
-                f"than white. Got {self.value_range!r} instead."
-            )
-        return tuple(map(float, self.value_range))
+        return check_value_range(self.value_range)
 
     def _poolings(self):
         poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
@@ -418,9 +414,3 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _cut(images, batch_size):
-    if isinstance(images, LazyImages):
-        return images.batches(batch_size)
-    return (images[i : i + batch_size] for i in range(0, len(images), batch_size))

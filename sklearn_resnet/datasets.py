@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from natsort import natsorted
-from sklearn.datasets import load_digits as _load_sklearn_digits
-from sklearn.feature_extraction.image import extract_patches_2d
 from sklearn.utils import Bunch
 
 from sklearn_resnet._downloads import keras_home, probe_url
@@ -47,7 +45,9 @@ def load_digits(*, return_X_y=False):
     >>> load_digits().data.shape
     (1797, 8, 8)
     """
-    digits = _load_sklearn_digits()
+    from sklearn.datasets import load_digits  # slow to import
+
+    digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return _bunch(images, digits.target, list("0123456789"), digits.DESCR, return_X_y)
 
@@ -223,6 +223,8 @@ def sample_patches(image, n, size, random_state=None):
             f"and patches of {size[0]} x {size[1]} pixels, while {name} has {image.shape[0]} x "
             f"{image.shape[1]} pixels. Pass a smaller size, fewer patches or a larger image."
         )
+    from sklearn.feature_extraction.image import extract_patches_2d  # slow to import
+
     return extract_patches_2d(image, size, max_patches=n, random_state=random_state)
 
 

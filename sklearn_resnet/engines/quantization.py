@@ -115,5 +115,5 @@ def _import_nncf():
             "precision='int8' needs NNCF, which is not installed "
             f"({exc}). Run: pip install 'sklearn-resnet[int8]'"
         ) from exc
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf

@@ -1,0 +1,66 @@
+"""Images of any kind, cut into batches as a computation takes them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet._threads import count_threads
+
+
+def make_batches(images, batch_size, dtype, size=None, value_range=None):
+    """Cut images into batches, decoding, resizing and converting one batch at a time.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
+    batch_size : int
+    dtype : str
+        Of the batches.
+    size : tuple of 2 int, default=None
+        ``(height, width)`` to resize to; None leaves images as they are.
+    value_range : tuple of 2 float, default=None
+        What resized images are scaled from; see `resize_image`.
+
+    Yields
+    ------
+    ndarray of shape (batch_size, height, width[, channels]), dtype `dtype`
+        The last may be shorter.
+    """
+    if isinstance(images, LazyImages):
+        batches = images.batches(batch_size)
+    else:
+        batches = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+    with ThreadPoolExecutor(count_threads()) as pool:
+        for batch in batches:
+            if size is not None:
+                resize = partial(resize_image, size=size, value_range=value_range)
+                batch = np.stack(list(pool.map(resize, batch)))
+            yield batch.astype(dtype, copy=False)
+
+
+def resize_image(image, size, value_range):
+    """Bring an image to a size, without rounding its values.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width) or (height, width, {1, 3})
+    size : tuple of 2 int
+        ``(height, width)``.
+    value_range : tuple of 2 float
+        The values that stand for black and white.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype float32
+        In 0 to 255, interpolated bilinearly over as many pixels as one of the result covers.
+    """
+    low, high = value_range
+    channels = image[..., np.newaxis] if image.ndim == 2 else image
+    resized = np.empty((*size, channels.shape[-1]), np.float32)
+    for i in range(channels.shape[-1]):
+        channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
+        resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
+    return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))
