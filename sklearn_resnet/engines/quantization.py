@@ -3,7 +3,6 @@
 import contextlib
 import io
 import logging
-import random
 from importlib.metadata import version
 
 import joblib
@@ -108,7 +107,6 @@ def _calibrate(key, images, computation):
 
 def _import_nncf():
     import_openvino()
-    state = random.getstate()  # rich, which NNCF imports, draws from it
     try:
         with hidden_module("openvino_telemetry"):
             import nncf
@@ -117,7 +115,5 @@ def _import_nncf():
             "precision='int8' needs NNCF, which is not installed "
             f"({exc}). Run: pip install 'sklearn-resnet[int8]'"
         ) from exc
-    finally:
-        random.setstate(state)
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
