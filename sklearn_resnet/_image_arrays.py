@@ -14,6 +14,15 @@ def is_path(item):
     return isinstance(item, (str, os.PathLike))
 
 
+def refuse_path(item):
+    """Raise an error that says who reads images, if `item` is a path."""
+    if is_path(item):
+        raise ValueError(
+            f"X must hold images. Got paths, {os.fspath(item)!r} the first, instead. "
+            "Put ImageLoader(size=...) before ResNetFeatures."
+        )
+
+
 def as_sequence(X):
     """A list of the items of `X` if these are paths or images of their own sizes, else None.
 

@@ -3,6 +3,7 @@
 import difflib
 import numbers
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -176,6 +177,19 @@ def ignored_layers(architecture, layer):
     """Names of the layers before `layer` that its output does not depend on."""
     table = layer_table(architecture)
     return [other.name for other in table[: layer.index] if other.index not in layer.ancestors]
+
+
+def warn_of_ignored_layers(architecture, layers):
+    """Warn of those of `layers` whose output does not depend on all layers before them."""
+    for layer in layers:
+        ignored = ignored_layers(architecture, layer)
+        if ignored:
+            warnings.warn(
+                f"Layer {layer.index} ({layer.name!r}) of {architecture} does not depend "
+                f"on {len(ignored)} of the layers before it: {', '.join(ignored)}. "
+                "list_layers() shows, in the column is_prefix, the cuts that use all.",
+                stacklevel=4,
+            )
 
 
 def _resolve_one(table, architecture, spec):

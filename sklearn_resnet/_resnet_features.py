@@ -2,7 +2,6 @@
 
 import numbers
 import os
-import warnings
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -20,11 +19,11 @@ from sklearn_resnet._image_arrays import (
     check_value_range,
     find_value_range,
     forget_rows,
-    is_path,
+    refuse_path,
     warn_of_another_range,
     warn_of_values_beyond,
 )
-from sklearn_resnet._layers import ARCHITECTURES, ignored_layers, resolve_layers
+from sklearn_resnet._layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -231,9 +230,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         layers = resolve_layers(self.architecture, self.layers)
         choose_engine(self.engine, self.precision)
         images = self._check(X, reset=True)
-        value_range = self._value_range(images)
         if self.value_range is None:
+            value_range = find_value_range(images)
             warn_of_values_beyond(images, value_range, "Pass value_range= to say otherwise.")
+        else:
+            value_range = check_value_range(self.value_range)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
@@ -242,15 +243,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.value_range_ = value_range
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
-        for layer in layers:
-            ignored = ignored_layers(self.architecture, layer)
-            if ignored:
-                warnings.warn(
-                    f"Layer {layer.index} ({layer.name!r}) of {self.architecture} does not depend "
-                    f"on {len(ignored)} of the layers before it: {', '.join(ignored)}. "
-                    "list_layers() shows, in the column is_prefix, the cuts that use all.",
-                    stacklevel=2,
-                )
+        warn_of_ignored_layers(self.architecture, layers)
         vars(self).pop("activation_ranges_", None)
         if self.precision == "int8":
             self._calibrate(images, weights)
@@ -384,21 +377,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 forget_rows(self)
             return X
         items = as_sequence(X)
-        if items and is_path(items[0]):
-            raise ValueError(
-                f"X must hold images. Got paths, {os.fspath(items[0])!r} the first, instead. "
-                "Put ImageLoader(size=...) before ResNetFeatures."
-            )
+        if items:
+            refuse_path(items[0])
         if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
             return check_image_list(self, items, reset=reset)
         # the items of a dataframe's column stand for it
-        X = items if items else X
-        return check_images(self, X, image_shape=self.image_shape, reset=reset)
-
-    def _value_range(self, images):
-        if self.value_range is None:
-            return find_value_range(images)
-        return check_value_range(self.value_range)
+        return check_images(self, items or X, image_shape=self.image_shape, reset=reset)
 
     def _poolings(self):
         poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
