@@ -3,6 +3,7 @@
 from importlib.metadata import version as _version
 
 from sklearn_resnet import datasets
+from sklearn_resnet._feature_cache import cache_info, clear_cache
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -16,6 +17,8 @@ __all__ = [
     "EmbeddingPlot",
     "ImageLoader",
     "ResNetFeatures",
+    "cache_info",
+    "clear_cache",
     "datasets",
     "list_layers",
     "show_engine",

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -10,7 +11,7 @@ from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._threads import count_threads
 
 
-def make_batches(images, batch_size, dtype, size=None, value_range=None):
+def make_batches(images, batch_size, dtype, size=None, value_range=None, positions=None):
     """Cut images into batches, decoding, resizing and converting one batch at a time.
 
     Parameters
@@ -23,6 +24,8 @@ def make_batches(images, batch_size, dtype, size=None, value_range=None):
         ``(height, width)`` to resize to; None leaves images as they are.
     value_range : tuple of 2 float, default=None
         What resized images are scaled from; see `resize_image`.
+    positions : iterable of int, default=None
+        Which images, in which order; None takes all. It is read as batches are.
 
     Yields
     ------
@@ -30,15 +33,26 @@ def make_batches(images, batch_size, dtype, size=None, value_range=None):
         The last may be shorter.
     """
     if isinstance(images, LazyImages):
-        batches = images.batches(batch_size)
+        batches = images.batches(batch_size, positions)
     else:
-        batches = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+        batches = _select_batches(images, batch_size, positions)
     with ThreadPoolExecutor(count_threads()) as pool:
         for batch in batches:
             if size is not None:
                 resize = partial(resize_image, size=size, value_range=value_range)
                 batch = np.stack(list(pool.map(resize, batch)))
             yield batch.astype(dtype, copy=False)
+
+
+def _select_batches(images, batch_size, positions):
+    if positions is None:
+        for start in range(0, len(images), batch_size):
+            yield images[start : start + batch_size]
+        return
+    positions = iter(positions)
+    while chosen := list(islice(positions, batch_size)):
+        is_list = isinstance(images, list)
+        yield [images[i] for i in chosen] if is_list else images[chosen]
 
 
 def resize_image(image, size, value_range):

@@ -192,12 +192,12 @@ def warn_of_ignored_layers(architecture, layers):
             )
 
 
-def _resolve_one(table, architecture, spec):
+def _resolve_one(table, architecture, parameter, spec):
     if isinstance(spec, numbers.Integral) and not isinstance(spec, (bool, np.bool_)):
         if -len(table) <= spec < len(table):
             return table[spec]
         raise ValueError(
-            f"The 'layers' parameter must be an index from {-len(table)} to {len(table) - 1}, "
+            f"The {parameter!r} parameter must be an index from {-len(table)} to {len(table) - 1}, "
             f"since {architecture} has {len(table)} layers. Got {spec} instead. "
             "list_layers() shows them all."
         )
@@ -210,16 +210,16 @@ def _resolve_one(table, architecture, spec):
         near = [int(number[1])] if number else difflib.get_close_matches(spec, known, n=3)
         hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
-            f"The 'layers' parameter must name a layer or a stage of {architecture}. "
+            f"The {parameter!r} parameter must name a layer or a stage of {architecture}. "
             f"Got {spec!r} instead. {hint}list_layers({architecture!r}) shows them all."
         )
     raise ValueError(
-        "The 'layers' parameter must be None, an index, the name of a layer or a stage, or a "
+        f"The {parameter!r} parameter must be None, an index, the name of a layer or a stage, or a "
         f"list of these. Got {spec!r} instead."
     )
 
 
-def resolve_layers(architecture, layers):
+def resolve_layers(architecture, layers, parameter="layers"):
     """Find the layers that a user means.
 
     Parameters
@@ -229,6 +229,8 @@ def resolve_layers(architecture, layers):
     layers : None, int, str, or iterable of int and str
         None is the last layer; an int an index, counted from the end if negative;
         a str the name of a layer, or of a stage for its last layer.
+    parameter : str, default="layers"
+        What errors name.
 
     Returns
     -------
@@ -243,13 +245,16 @@ def resolve_layers(architecture, layers):
     if layers is None:
         return (table[-1],)
     is_list = isinstance(layers, Iterable) and not isinstance(layers, (str, bytes))
-    found = tuple(_resolve_one(table, architecture, la) for la in (layers if is_list else [layers]))
+    each = layers if is_list else [layers]
+    found = tuple(_resolve_one(table, architecture, parameter, la) for la in each)
     if not found:
-        raise ValueError("The 'layers' parameter must name at least one layer. Got [] instead.")
+        raise ValueError(
+            f"The {parameter!r} parameter must name at least one layer. Got [] instead."
+        )
     for i, layer in enumerate(found):
         if layer in found[:i]:
             raise ValueError(
-                f"The 'layers' parameter must name each layer once. Got {layers!r} instead, "
+                f"The {parameter!r} parameter must name each layer once. Got {layers!r} instead, "
                 f"in which layer {layer.index} ({layer.name!r}) comes twice."
             )
     return found

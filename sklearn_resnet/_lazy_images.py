@@ -3,8 +3,10 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
+import PIL
 
 from sklearn_resnet._image_arrays import is_path
 from sklearn_resnet._image_files import convert_image, read_image
@@ -100,12 +102,14 @@ class LazyImages:
             images[i] = image
         return images.astype(dtype or self.dtype, copy=False)
 
-    def batches(self, batch_size):
-        """Decode all, while who asks for them is busy with those before.
+    def batches(self, batch_size, positions=None):
+        """Decode images, while who asks for them is busy with those before.
 
         Parameters
         ----------
         batch_size : int
+        positions : iterable of int, default=None
+            Which images; None takes all.
 
         Yields
         ------
@@ -113,12 +117,47 @@ class LazyImages:
             The last may be shorter. At most about two batches are held besides it.
         """
         ahead = batch_size + 2 * self._n_threads
-        images = self._decode(range(len(self)), ahead)
-        for start in range(0, len(self), batch_size):
-            batch = np.empty((min(batch_size, len(self) - start), *self.shape[1:]), self.dtype)
-            for i in range(len(batch)):
-                batch[i] = next(images)
-            yield batch
+        images = self._decode(range(len(self)) if positions is None else positions, ahead)
+        batch = np.empty((batch_size, *self.shape[1:]), self.dtype)
+        n_filled = 0
+        for image in images:
+            batch[n_filled] = image
+            n_filled += 1
+            if n_filled == batch_size:
+                yield batch
+                batch, n_filled = np.empty_like(batch), 0
+        if n_filled:
+            yield batch[:n_filled]
+
+    def digests(self, digest):
+        """What tells the content of each image from others, without decoding files.
+
+        Parameters
+        ----------
+        digest : callable
+            From bytes-like objects to bytes.
+
+        Returns
+        -------
+        list of bytes
+        """
+        # the decoders are those of the versions installed
+        how = repr((sorted(self._options.items()), PIL.__version__)).encode()
+
+        def read(item):
+            if not is_path(item):
+                array = np.asarray(item)
+                form = repr((self._value_range, array.dtype.str, array.shape)).encode()
+                return digest(how, form, np.ascontiguousarray(array))
+            try:
+                with open(item, "rb") as file:
+                    content = file.read()
+            except OSError:  # found in no cache; decoding it will say what is wrong
+                return os.urandom(len(digest(b"")))
+            return digest(how, Path(item).suffix.lower().encode(), content)
+
+        with ThreadPoolExecutor(self._n_threads) as pool:
+            return list(pool.map(read, self._items))
 
     def _decode(self, positions, n_ahead):
         """Yield images in order, decoding up to so many before they are asked for."""

@@ -4,12 +4,12 @@ import numbers
 import os
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
-from sklearn_resnet._batches import make_batches
+from sklearn_resnet._feature_cache import check_cache, warn_of_full_cache
+from sklearn_resnet._forward_pass import plan_forward_pass, resolve_pooling
 from sklearn_resnet._image_arrays import (
     as_sequence,
     check_image_list,
@@ -32,12 +32,9 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
-from sklearn_resnet._weights import check_cover, find_weights
-from sklearn_resnet.engines import Computation, get_run
+from sklearn_resnet._weights import check_cover, check_same, find_weights
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet.engines.quantization import MOST_IMAGES, find_ranges
-
-_POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -91,6 +88,16 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         alone, is several times as fast; `fit` then runs up to 300 of its images through
         the network, for which NNCF must be installed
         (``pip install 'sklearn-resnet[int8]'``). ``"float16"`` is for GPUs, by Keras alone.
+    cache : "memory", path or None, default="memory"
+        Where the features of each image are kept, so that it goes through the network once
+        only: in this process, or in a folder on a local disk that processes share. None
+        keeps nothing. `cache_info` tells what is there, `clear_cache` empties it.
+    cache_size : float, default=None
+        Bound of the cache in MiB; None is 256 for memory and 4096 for a folder. In memory
+        what was used least recently goes first, in a folder what was kept first.
+    tap_layers : None, int, str, or list of int and str, default=None
+        Layers whose features are computed in the same pass, and left in the cache: those
+        that a search over `layers` tries, so that one pass serves them all.
     random_state : int, RandomState instance or None, default=None
         What random weights are drawn from, when `weights` is None. Pass an int for the
         same features in every fit.
@@ -101,6 +108,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ----------
     layers_ : list of int
         Indices of the layers whose outputs are pooled.
+    tap_layers_ : list of int
+        Indices of those that are computed for the cache.
     value_range_ : tuple of 2 float
         The values that stand for black and white.
     weights_fingerprint_ : str
@@ -162,6 +171,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         "value_range": [tuple, list, None],
         "engine": [StrOptions(set(ENGINES))],
         "precision": [StrOptions(set(PRECISIONS))],
+        "cache": [str, os.PathLike, None],
+        "cache_size": [Interval(numbers.Real, 0, None, closed="left"), None],
+        "tap_layers": [numbers.Integral, str, "array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -179,6 +191,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         value_range=None,
         engine="auto",
         precision="float32",
+        cache="memory",
+        cache_size=None,
+        tap_layers=None,
         random_state=None,
         verbose=0,
     ):
@@ -192,6 +207,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.value_range = value_range
         self.engine = engine
         self.precision = precision
+        self.cache = cache
+        self.cache_size = cache_size
+        self.tap_layers = tap_layers
         self.random_state = random_state
         self.verbose = verbose
 
@@ -226,8 +244,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_image_shape(self.image_shape)
         check_size("image_size", self.image_size)
-        self._poolings()
+        resolve_pooling(self.pooling)
         layers = resolve_layers(self.architecture, self.layers)
+        tap_layers = self._resolve_tap_layers()
+        check_cache(self.cache)
         choose_engine(self.engine, self.precision)
         images = self._check(X, reset=True)
         if self.value_range is None:
@@ -238,7 +258,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
-        check_cover(weights, layers)
+        check_cover(weights, [*layers, *tap_layers])
+        self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
         self.random_seed_ = seed
@@ -276,13 +297,61 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         images = self._check(X, reset=False)
         if self.value_range is None:
             warn_of_another_range(images, self.value_range_)
-        weights = find_weights(self.architecture, self.weights, self.random_seed_)
-        if weights.fingerprint != self.weights_fingerprint_:
+        return self._plan(images).compute(images, show_progress=bool(self.verbose))
+
+    def precompute(self, X, layers=None):
+        """Leave features in the cache, in one pass, so that they are found there later.
+
+        With ``n_jobs``, workers find what a folder holds, and compute nothing; the memory of
+        this process is not theirs. With ``precision="int8"``, features depend on the images
+        that `fit` sees: those of a part of `X` are not found.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `transform`.
+        layers : None, int, str, or list of int and str, default=None
+            The layers whose features are wanted; None stands for `layers` and `tap_layers`.
+
+        Returns
+        -------
+        self : ResNetFeatures
+            Neither fitted nor changed.
+
+        Raises
+        ------
+        ValueError
+            If `cache` is None.
+
+        Warns
+        -----
+        UserWarning
+            If the cache has no room for the features.
+        """
+        if self.cache is None:
             raise ValueError(
-                "The weights are not the ones that this ResNetFeatures was fitted with: they have "
-                f"the fingerprint {weights.fingerprint}, and must have "
-                f"{self.weights_fingerprint_}. Pass those as weights=, or fit again."
+                "The 'cache' parameter must be 'memory' or a folder for precompute to leave "
+                "features there. Got None instead."
             )
+        if layers is None:
+            both = {*resolve_layers(self.architecture, self.layers), *self._resolve_tap_layers()}
+            layers = sorted(layer.index for layer in both)
+        resnet = clone(self).set_params(layers=layers).fit(X)
+        images = resnet._check(X, reset=False)
+        forward = resnet._plan(images)
+        forward.compute(images, show_progress=True, is_kept_only=True)
+        warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.most_bytes)
+        return self
+
+    def _resolve_tap_layers(self):
+        if self.tap_layers is None:
+            return ()
+        return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
+
+    def _plan(self, images):
+        """How features of `images` come about, with what `fit` found."""
+        weights = find_weights(self.architecture, self.weights, self.random_seed_)
+        check_same(weights, self.weights_fingerprint_)
         ranges = None
         if self.precision == "int8":
             if not hasattr(self, "activation_ranges_"):
@@ -291,54 +360,15 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                     "fitted with another precision. Fit again."
                 )
             ranges = tuple(self.activation_ranges_.items())
-        computation, is_resized = self._plan(images, weights, ranges)
-        batches = self._batches(images, computation, is_resized)
-        run = get_run(computation)
-        features = np.empty((len(images), self._n_features_out), np.float32)
-        start = 0
-        # None hides the bar where stderr is no terminal
-        with tqdm(
-            total=len(images), unit=" images", disable=None if self.verbose else True
-        ) as progress:
-            for part in run(batches, self.batch_size):
-                features[start : start + len(part)] = part
-                start += len(part)
-                progress.update(len(part))
-        return features
-
-    def _plan(self, images, weights, ranges=None):
-        """The computation that features of `images` are the result of."""
-        size = check_size("image_size", self.image_size)
-        # whatever the sizes and channels of images that are resized, one computation serves them
-        # all: so what a grey one gives does not depend on whether there are coloured ones
-        is_ragged = isinstance(images, list)
-        is_resized = is_ragged or (size is not None and images.shape[1:] != (*size, 3))
-        is_bytes = not is_resized and images.dtype == np.uint8
-        return Computation(
-            engine=choose_engine(self.engine, self.precision).engine,
-            weights=weights,
-            taps=tuple(self.layers_),
-            pooling=self._poolings(),
-            image_shape=(*size, 3) if is_resized else images.shape[1:],
-            dtype="uint8" if is_bytes else "float32",
-            value_range=(0.0, 255.0) if is_resized else tuple(map(float, self.value_range_)),
-            precision=self.precision,
-            ranges=ranges,
-        ), is_resized
-
-    def _batches(self, images, computation, is_resized):
-        size = computation.image_shape[:2] if is_resized else None
-        return make_batches(images, self.batch_size, computation.dtype, size, self.value_range_)
+        return plan_forward_pass(self, images, weights, ranges)
 
     def _calibrate(self, images, weights):
         """Learn what int8 needs to know from some of the images, spread evenly."""
-        computation, is_resized = self._plan(images, weights)
+        forward = plan_forward_pass(self, images, weights)
         n_images = min(len(images), MOST_IMAGES)
         positions = np.linspace(0, len(images) - 1, n_images).astype(int)
-        is_ragged = isinstance(images, list)
-        sample = [images[i] for i in positions] if is_ragged else images[positions]
-        sample = np.concatenate(list(self._batches(sample, computation, is_resized)))
-        self.activation_ranges_ = dict(find_ranges(computation, sample))
+        sample = np.concatenate(list(forward.make_batches(images, positions)))
+        self.activation_ranges_ = dict(find_ranges(forward.computation, sample))
 
     def get_feature_names_out(self, input_features=None):
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.
@@ -357,7 +387,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         if input_features is not None:
             check_feature_names_in(self, input_features)
-        poolings = self._poolings()
+        poolings = resolve_pooling(self.pooling)
         names = [
             f"{layer.name}_{pooling}_{i}" if len(poolings) > 1 else f"{layer.name}_{i}"
             for layer in resolve_layers(self.architecture, self.layers_)
@@ -369,7 +399,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     @property
     def _n_features_out(self):
         layers = resolve_layers(self.architecture, self.layers_)
-        return sum(layer.width for layer in layers) * len(self._poolings())
+        return sum(layer.width for layer in layers) * len(resolve_pooling(self.pooling))
 
     def _check(self, X, reset):
         if isinstance(X, LazyImages):
@@ -383,15 +413,6 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             return check_image_list(self, items, reset=reset)
         # the items of a dataframe's column stand for it
         return check_images(self, items or X, image_shape=self.image_shape, reset=reset)
-
-    def _poolings(self):
-        poolings = (self.pooling,) if isinstance(self.pooling, str) else tuple(self.pooling)
-        if poolings not in _POOLINGS:
-            raise ValueError(
-                "The 'pooling' parameter must be 'avg', 'max' or a list of both. "
-                f"Got {self.pooling!r} instead."
-            )
-        return poolings
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -127,6 +127,16 @@ def check_cover(weights, layers):
             )
 
 
+def check_same(weights, fingerprint):
+    """Raise ValueError unless `weights` are those that an estimator was fitted with."""
+    if weights.fingerprint != fingerprint:
+        raise ValueError(
+            "The weights are not the ones that this ResNetFeatures was fitted with: they have "
+            f"the fingerprint {weights.fingerprint}, and must have {fingerprint}. Pass those as "
+            "weights=, or fit again."
+        )
+
+
 def load_arrays(weights, layers):
     """Read, or draw, the weights of layers.
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_resnet import ResNetFeatures, _resnet_features, show_engine
+from sklearn_resnet import ResNetFeatures, _forward_pass, show_engine
 from sklearn_resnet._threads import count_threads
 from sklearn_resnet.engines import choice
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine, find_gpus
@@ -176,12 +176,12 @@ def test_keras_runs_the_network_where_it_can_use_a_gpu(gpus, monkeypatch):
         asked.append(computation.engine)
         return lambda batches, batch_size: iter([np.zeros((len(IMAGES), 64), np.float32)])
 
-    monkeypatch.setattr(_resnet_features, "get_run", get_run)
+    monkeypatch.setattr(_forward_pass, "get_run", get_run)
     gpus(["NVIDIA T4"], ["GPU:0"])
-    small().fit(IMAGES).transform(IMAGES)
+    small(cache=None).fit(IMAGES).transform(IMAGES)
     gpus([])
     forget()
-    small().fit(IMAGES).transform(IMAGES)
+    small(cache=None).fit(IMAGES).transform(IMAGES)
     assert asked == ["keras", "openvino"]
 
 

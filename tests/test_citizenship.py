@@ -325,7 +325,8 @@ def transform_and_tell_threads(X):
 def test_a_search_in_two_processes_gives_the_same_scores_and_keeps_to_the_cores(paths, patches):
     import psutil
 
-    model = make_pipeline(ImageLoader(size=160), small(), PCA(4), classify())
+    # workers would find features in their caches, and compute too little to be watched
+    model = make_pipeline(ImageLoader(size=160), small(cache=None), PCA(4), classify())
     grid = {"resnetfeatures__layers": [16, 82]}
     X, y = np.array(paths), patches[1]
     alone = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)

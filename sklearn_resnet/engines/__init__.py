@@ -5,8 +5,10 @@ import os
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 
-from sklearn_resnet._weights import Weights
+from sklearn_resnet._weights import Weights, import_keras
+from sklearn_resnet.engines.choice import describe_processor, find_gpus
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,34 @@ def get_run(computation):
     """
     with _lock:  # several threads that want one computation compile it once
         return _compile(computation)
+
+
+def is_each_tap_alone(computation):
+    """Whether features of each tap are, to the last bit, what they are without the others."""
+    # others stop libraries from fusing layers, but for what the OpenVINO engine fuses itself
+    is_exact = computation.engine == "openvino" and computation.precision == "float32"
+    return is_exact and min(computation.taps) > 1
+
+
+@lru_cache
+def describe_numerics(engine):
+    """What else may change the last bits of features: versions, and what computes.
+
+    Parameters
+    ----------
+    engine : {"openvino", "keras"}
+
+    Returns
+    -------
+    tuple of str
+    """
+    packages = ["sklearn-resnet", "numpy", "pillow", engine]
+    device = describe_processor()
+    if engine == "keras":
+        backend = import_keras().backend.backend()
+        packages.append(backend)
+        device = (*find_gpus(), device)
+    return (device, *(f"{package} {version(package)}" for package in packages))
 
 
 def _empty_stores():

@@ -1,6 +1,7 @@
 """Which engine runs a network on this machine, and why."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 
 from sklearn_resnet._threads import count_threads
 
@@ -52,6 +54,20 @@ def find_gpus():
     except (OSError, subprocess.SubprocessError):  # there is a driver, but no GPU that works
         return ()
     return tuple(line.strip() for line in listed.stdout.splitlines() if line.strip())
+
+
+@lru_cache
+def describe_processor():
+    """The name of the processor, with those of its instructions that change rounding."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.processor()} {platform.machine()}"
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    flags = facts.get("flags", facts.get("Features", "")).split()
+    used = sorted(flag for flag in flags if flag.startswith(("avx", "amx", "fma", "sve")))
+    return " ".join([facts.get("model name", platform.machine()), *used])
 
 
 def choose_engine(engine="auto", precision="float32"):

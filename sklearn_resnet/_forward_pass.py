@@ -1,0 +1,307 @@
+"""Images to features: what is cached is looked up, the rest goes through the network."""
+
+import hashlib
+from collections import deque
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from sklearn_resnet._batches import make_batches
+from sklearn_resnet._feature_cache import most_bytes, open_store
+from sklearn_resnet._image_arrays import check_size
+from sklearn_resnet._layers import layer_table
+from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet.engines import Computation, describe_numerics, get_run, is_each_tap_alone
+from sklearn_resnet.engines.choice import choose_engine
+
+_POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
+_KEY_BYTES = 16
+_LOOKED_UP = {True: 256, False: 2048}  # images at once; fewer that are lazy, whose files are read
+_KEPT_AT_ONCE = 4 * 2**20  # bytes
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """How images become features.
+
+    Attributes
+    ----------
+    computation : Computation
+        What is computed where features are not in the cache.
+    layers : tuple of int
+        Those of its taps whose features are asked for, in this order.
+    is_resized : bool
+        Whether images are brought to the size of the computation.
+    value_range : tuple of 2 float
+        The values of images that stand for black and white.
+    batch_size : int
+    cache : "memory", path or None
+    most_bytes : int
+        The bound of the cache.
+    """
+
+    computation: Computation
+    layers: tuple
+    is_resized: bool
+    value_range: tuple
+    batch_size: int
+    cache: object = None
+    most_bytes: int = 0
+
+    def __post_init__(self):
+        # a tap that nobody asks for is computed for the cache, or because it changes others
+        if self.cache is None and is_each_tap_alone(self.computation):
+            taps = tuple(sorted(set(self.layers)))
+            object.__setattr__(self, "computation", replace(self.computation, taps=taps))
+
+    def make_batches(self, images, positions=None):
+        """Those of `images` at `positions`, as the computation takes them."""
+        size = self.computation.image_shape[:2] if self.is_resized else None
+        return make_batches(
+            images, self.batch_size, self.computation.dtype, size, self.value_range, positions
+        )
+
+    def compute(self, images, *, show_progress=False, is_kept_only=False):
+        """Compute features, or find them in the cache.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
+        show_progress : bool, default=False
+            Whether to show a bar on stderr, if that is a terminal.
+        is_kept_only : bool, default=False
+            Whether features are left in the cache and not returned.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features), dtype float32, or None
+        """
+        n_images = len(images)
+        width = sum(self.widths[layer] for layer in self.layers)
+        features = None if is_kept_only else np.empty((n_images, width), np.float32)
+        # None hides the bar where stderr is no terminal
+        bar = tqdm(total=n_images, unit=" images", disable=None if show_progress else True)
+        opened = nullcontext() if self.cache is None else open_store(self.cache)
+        with bar, opened as store:
+            if store is None:
+                self._compute_all(images, features, bar)
+            else:
+                _CachedPass(self, images, features, store, bar).run()
+        return features
+
+    def _compute_all(self, images, features, bar):
+        run, start = get_run(self.computation), 0
+        for part in run(self.make_batches(images), self.batch_size):
+            features[start : start + len(part)] = self.select(part)
+            start += len(part)
+            bar.update(len(part))
+
+    @property
+    def widths(self):
+        """By tap, the number of its features."""
+        table = layer_table(self.computation.weights.architecture)
+        n_poolings = len(self.computation.pooling)
+        return {tap: table[tap].width * n_poolings for tap in self.computation.taps}
+
+    def split(self, features):
+        """Cut computed features into those of each tap."""
+        taps = self.computation.taps
+        stops = np.cumsum([self.widths[tap] for tap in taps])[:-1]
+        return dict(zip(taps, np.split(features, stops, axis=1), strict=True))
+
+    def select(self, features):
+        """Choose, of computed features, those that are asked for."""
+        if self.layers == self.computation.taps:
+            return features
+        parts = self.split(features)
+        return np.concatenate([parts[layer] for layer in self.layers], axis=1)
+
+    def make_tap_keys(self, image_format):
+        """By tap, what tells its features of an image from those by any other computation."""
+        computation = self.computation
+        facts = (
+            describe_numerics(computation.engine),
+            computation.weights.fingerprint,
+            replace(computation, weights=None, taps=()),
+            computation.weights.architecture,
+            () if is_each_tap_alone(computation) else computation.taps,
+            self.is_resized,
+            self.value_range,
+            image_format,
+        )
+        return {tap: _digest(repr((tap, facts)).encode()) for tap in computation.taps}
+
+
+def plan_forward_pass(resnet, images, weights, ranges=None):
+    """How features of images come about.
+
+    Parameters
+    ----------
+    resnet : ResNetFeatures
+        With its parameters checked, and `value_range_`, `layers_` and `tap_layers_` found.
+    images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
+    weights : Weights
+    ranges : tuple, default=None
+        For int8; see `Computation`.
+
+    Returns
+    -------
+    ForwardPass
+    """
+    size = check_size("image_size", resnet.image_size)
+    # whatever the sizes and channels of images that are resized, one computation serves them
+    # all: so what a grey one gives does not depend on whether there are coloured ones
+    is_ragged = isinstance(images, list)
+    is_resized = is_ragged or (size is not None and images.shape[1:] != (*size, 3))
+    is_bytes = not is_resized and images.dtype == np.uint8
+    value_range = tuple(map(float, resnet.value_range_))
+    computation = Computation(
+        engine=choose_engine(resnet.engine, resnet.precision).engine,
+        weights=weights,
+        taps=tuple(sorted({*resnet.layers_, *resnet.tap_layers_})),
+        pooling=resolve_pooling(resnet.pooling),
+        image_shape=(*size, 3) if is_resized else images.shape[1:],
+        dtype="uint8" if is_bytes else "float32",
+        value_range=(0.0, 255.0) if is_resized else value_range,
+        precision=resnet.precision,
+        ranges=ranges,
+    )
+    return ForwardPass(
+        computation,
+        tuple(resnet.layers_),
+        is_resized,
+        value_range,
+        resnet.batch_size,
+        resnet.cache,
+        most_bytes(resnet.cache, resnet.cache_size),
+    )
+
+
+def resolve_pooling(pooling):
+    """The parameter `pooling` as a tuple; ValueError if it is not what it must be."""
+    poolings = (pooling,) if isinstance(pooling, str) else tuple(pooling)
+    if poolings not in _POOLINGS:
+        raise ValueError(
+            "The 'pooling' parameter must be 'avg', 'max' or a list of both. "
+            f"Got {pooling!r} instead."
+        )
+    return poolings
+
+
+class _CachedPass:
+    """One pass that takes from a cache what is there, and leaves the rest there."""
+
+    def __init__(self, forward, images, features, store, bar):
+        self.forward = forward
+        self.images = images
+        self.features = features
+        self.store = store
+        self.bar = bar
+        is_array = isinstance(images, np.ndarray)
+        self.tap_keys = forward.make_tap_keys(_format(images) if is_array else None)
+        self.running = deque()  # positions and keys of images whose features are being computed
+        self.first = {}  # by key, the position of the first of identical images among these
+        self.twins = []  # positions of the others, with their key
+        self.to_keep = [], []
+        self.n_to_keep = 0
+
+    def run(self):
+        missing = self._find_missing()
+        first = next(missing, None)
+        try:
+            if first is not None:  # else not even the network is needed
+                batches = self.forward.make_batches(self.images, chain([first], missing))
+                compute = get_run(self.forward.computation)
+                for part in compute(batches, self.forward.batch_size):
+                    self._take(part)
+        finally:  # nothing that was computed is lost
+            self._keep()
+        if self.features is not None:
+            for i, key in self.twins:
+                self.features[i] = self.features[self.first[key]]
+
+    def _find_missing(self):
+        """Fill in what is cached; yield the positions of the rest, one of identical images."""
+        n_images = len(self.images)
+        n_at_once = _LOOKED_UP[isinstance(self.images, LazyImages)]
+        wanted = [self.tap_keys[layer] for layer in self.forward.layers]
+        for start in range(0, n_images, n_at_once):
+            keys = make_image_keys(self.images[start : start + n_at_once])
+            rows = self.store.find([tap_key + key for key in keys for tap_key in wanted])
+            if None not in rows:
+                self._fill(slice(start, start + len(keys)), rows)
+                self.bar.update(len(keys))
+                continue
+            for j, key in enumerate(keys):
+                row = rows[j * len(wanted) : (j + 1) * len(wanted)]
+                if None not in row:
+                    self._fill(slice(start + j, start + j + 1), row)
+                    self.bar.update()
+                elif key in self.first:
+                    self.twins.append((start + j, key))
+                    self.bar.update()
+                else:
+                    self.first[key] = start + j
+                    self.running.append((start + j, key))
+                    yield start + j
+
+    def _fill(self, where, rows):
+        if self.features is not None:
+            found = np.frombuffer(b"".join(rows), np.float32)
+            self.features[where] = found.reshape(-1, self.features.shape[1])
+
+    def _take(self, part):
+        positions, keys = zip(*(self.running.popleft() for _ in part), strict=True)
+        if self.features is not None:
+            self.features[list(positions)] = self.forward.select(part)
+        to_keep = self.to_keep
+        for tap, columns in self.forward.split(part).items():
+            tap_key = self.tap_keys[tap]
+            to_keep[0].extend([tap_key + key for key in keys])
+            to_keep[1].extend([row.tobytes() for row in columns])
+        self.n_to_keep += part.nbytes
+        if self.n_to_keep >= _KEPT_AT_ONCE:
+            self._keep()
+        self.bar.update(len(part))
+
+    def _keep(self):
+        if self.n_to_keep:
+            self.store.keep(*self.to_keep, self.forward.most_bytes)
+        self.to_keep = [], []
+        self.n_to_keep = 0
+
+
+def make_image_keys(images):
+    """What tells the content of each image from all others of the same form.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, ...), list of ndarray, or LazyImages
+
+    Returns
+    -------
+    list of bytes
+    """
+    if isinstance(images, LazyImages):
+        return images.digests(_digest)
+    if isinstance(images, list):
+        return [_digest(_format([image]).encode(), np.ascontiguousarray(image)) for image in images]
+    pixels = np.ascontiguousarray(images).reshape(-1).view(np.uint8)
+    size, pixels = len(pixels) // len(images), memoryview(pixels)
+    return [_digest(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+
+
+def _format(images):
+    image = np.asarray(images[0])
+    return f"{image.dtype.str}{image.shape}"
+
+
+def _digest(*parts):
+    # cryptographic, so that no two images can share a key, and a percent of the network's time
+    digest = hashlib.blake2b(parts[0], digest_size=_KEY_BYTES)
+    for part in parts[1:]:
+        digest.update(part)
+    return digest.digest()
