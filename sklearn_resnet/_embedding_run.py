@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import platformdirs
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._inputs import check_input, read_input, read_labels
@@ -147,9 +148,16 @@ class EmbeddingRun:
             image_size=self.options["image_size"],
             engine=self.options["engine"],
             precision=self.options["precision"],
+            cache=self._cache(),
             random_state=self.seed,
             verbose=0 if self.quiet else 1,
         )
+
+    def _cache(self):
+        is_drawn_anew = self.options["weights"] == "random" and self.seed is None
+        if self.options["no_cache"] or is_drawn_anew:
+            return None
+        return self.options["cache"] or platformdirs.user_cache_path("sklearn-resnet") / "features"
 
     def _resnet(self, images):
         resnet = self._make_resnet()

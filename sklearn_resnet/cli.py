@@ -31,6 +31,8 @@ _ONLY_FOR = {
     "batch_size": "resnet",
     "engine": "resnet",
     "precision": "resnet",
+    "cache": "resnet",
+    "no_cache": "resnet",
 }
 
 
@@ -133,6 +135,13 @@ class _Pooling(click.ParamType):
     help="What the ResNet computes in. int8 is fastest, and needs sklearn-resnet[int8].",
 )
 @click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder in which features are kept, so that a run on the same images, or on more, computes "
+    "only what is new.  [default: in the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Compute all, and keep nothing.")
+@click.option(
     "--labels",
     metavar="FILE",
     help="A label for each image: a .csv with the columns path and label, or only label; a .npy; or "
@@ -203,3 +212,5 @@ def _check_options(ctx):
     is_sized = ctx.get_parameter_source("patch_size") is click.core.ParameterSource.COMMANDLINE
     if is_sized and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size goes with --patches, the number of patches to cut.")
+    if ctx.params["cache"] is not None and ctx.params["no_cache"]:
+        raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")

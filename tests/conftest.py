@@ -1,12 +1,15 @@
 """Settings that come before the first import of what they set."""
 
 import os
+import tempfile
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips checks
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+_user_cache = tempfile.TemporaryDirectory()  # removed with the module
+os.environ["XDG_CACHE_HOME"] = _user_cache.name
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import platformdirs
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from sklearn_resnet import _embedding_run
+from sklearn_resnet import _embedding_run, _forward_pass, cache_info
 from sklearn_resnet.cli import main
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
@@ -27,6 +28,7 @@ def run(*args, code=0):
 @pytest.fixture(autouse=True)
 def in_tmp_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))  # where features are cached
 
 
 @pytest.fixture
@@ -287,3 +289,54 @@ def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(m
     message = run("digits", "o.npy", *RESNET, "--engine", "keras", "--precision", "int8", code=1)
     assert "--precision must be one of" in message
     assert "with --engine 'keras'" in message
+
+
+def count_kept(folder):
+    return cache_info(folder).n_features if folder.exists() else 0
+
+
+def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
+    folder = platformdirs.user_cache_path("sklearn-resnet") / "features"
+    arguments = [photos, "--image-size", 16, *RESNET]
+    run(*arguments, "first.npy")
+    assert count_kept(folder) == 4
+    run(*arguments, "exact.npy", "--no-cache")
+    (photos / "cat" / "new.png").write_bytes((photos / "dog" / "3.png").read_bytes())
+    Image.new("RGB", (9, 9), "red").save(photos / "dog" / "4.png")
+    counted = []
+    get_run = _forward_pass.get_run
+
+    def count(computation):
+        run = get_run(computation)
+
+        def counted_run(batches, batch_size):
+            for part in run(batches, batch_size):
+                counted.append(len(part))
+                yield part
+
+        return counted_run
+
+    monkeypatch.setattr(_forward_pass, "get_run", count)
+    run(*arguments, "second.npy")
+    assert sum(counted) == 1
+    first, exact, second = (np.load(f"{name}.npy") for name in ("first", "exact", "second"))
+    np.testing.assert_array_equal(first, exact)
+    np.testing.assert_array_equal(second[[0, 1, 3, 4]], first)  # cat/new.png comes third
+    np.testing.assert_array_equal(second[2], first[3])
+
+
+def test_the_folder_of_the_cache_can_be_chosen(digits, tmp_path):
+    run(digits, "a.npy", *RESNET, "--cache", "here")
+    assert count_kept(tmp_path / "here") == 40
+    run(digits, "b.npy", *RESNET, "--no-cache")
+    run(digits, "c.npy", "--weights", "random", "-l", 4)  # whose weights no other run will have
+    assert not (tmp_path / "user").exists()
+
+
+def test_options_of_the_cache_that_make_no_sense(digits):
+    output = run(digits, "a.npy", *RESNET, "--cache", "here", "--no-cache", code=2)
+    assert "--cache and --no-cache exclude each other" in output
+    assert "--cache goes with --model resnet" in run(
+        digits, "a.npy", "-m", "pca", "--cache", "x", code=2
+    )
+    assert "--no-cache goes with" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
