@@ -10,9 +10,15 @@ from pathlib import Path
 import joblib
 import layer_accuracy
 import peers
+import search
 import speed
 
-_BENCHMARKS = {"accuracy": layer_accuracy.report, "speed": speed.report, "peers": peers.report}
+_BENCHMARKS = {
+    "accuracy": layer_accuracy.report,
+    "speed": speed.report,
+    "search": search.report,
+    "peers": peers.report,
+}
 _RESULTS = Path(__file__).with_name("RESULTS.md")
 _PACKAGES = ("sklearn-resnet", "scikit-learn", "numpy", "openvino", "nncf", "keras", "tensorflow")
 

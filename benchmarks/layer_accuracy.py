@@ -48,7 +48,7 @@ def score_logistic(X_train, y_train, X_test, y_test, max_iter=300):
 
 def embed(weights, layers, *parts):
     """Features of each layer in turn, from one pass: one tuple of parts for each layer."""
-    resnet = ResNetFeatures(layers, weights=weights, random_state=0).fit(parts[0])
+    resnet = ResNetFeatures(layers, weights=weights, random_state=0, cache=None).fit(parts[0])
     widths = list_layers().loc[resnet.layers_, "width"]
     ends = np.cumsum(widths)[:-1]
     return zip(*(np.split(resnet.transform(part), ends, axis=1) for part in parts), strict=True)

@@ -57,7 +57,8 @@ def make_ours(work, images):
     from sklearn_resnet import ResNetFeatures
     from sklearn_resnet._layers import layer_table, resolve_layers
 
-    resnet = ResNetFeatures(work.layers, BATCH_SIZE, weights=None, random_state=0).fit(images)
+    resnet = ResNetFeatures(work.layers, BATCH_SIZE, weights=None, random_state=0, cache=None)
+    resnet.fit(images)
     table = layer_table("ResNet50V2")
     gflop = 0
     for i in resolve_layers("ResNet50V2", work.layers)[0].ancestors:

@@ -111,7 +111,9 @@ def engine_rows(weights, network, works, products):
         gflop = count_gflop(layer, images)
         plain = make_plain(network, layer)
         ours = {
-            precision: ResNetFeatures(layer, weights=weights, precision=precision).fit(images)
+            precision: ResNetFeatures(layer, weights=weights, precision=precision, cache=None).fit(
+                images
+            )
             for precision in ("float32", "int8")
         }
         for contender in (plain, *(resnet.transform for resnet in ours.values())):
@@ -158,7 +160,7 @@ def folder_ratios(folder, weights):
     paths = load_image_folder(folder / "clothing").data
     loader = ImageLoader(224, lazy=True).fit(paths)
     decoded = np.asarray(loader.transform(paths))
-    resnet = ResNetFeatures(82, weights=weights).fit(decoded[:1])
+    resnet = ResNetFeatures(82, weights=weights, cache=None).fit(decoded[:1])
     ratios, decoding = [], []
     for _ in range(_ROUNDS):
         alone, expected = timed(resnet.transform, decoded)
@@ -171,7 +173,7 @@ def folder_ratios(folder, weights):
 
 def scaling_rows(weights, X):
     """Rows of rate and memory against the number of images."""
-    resnet = ResNetFeatures(82, weights=weights).fit(X[:1000])
+    resnet = ResNetFeatures(82, weights=weights, cache=None).fit(X[:1000])
     counts = (1_000, 10_000, len(X))
     rates = {n: [] for n in counts}
     for _ in range(_ROUNDS):
@@ -180,7 +182,7 @@ def scaling_rows(weights, X):
     script = (
         "import sys, numpy as np; from sklearn_resnet import ResNetFeatures\n"
         "X = np.load(sys.argv[1], mmap_mode='r')[: int(sys.argv[2])]\n"
-        "ResNetFeatures(82, weights=sys.argv[3]).fit(X).transform(X)"
+        "ResNetFeatures(82, weights=sys.argv[3], cache=None).fit(X).transform(X)"
     )
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "X.npy"
@@ -230,7 +232,7 @@ def process_rows(folder, weights):
         for name, (source, size, rounds) in works.items():
             out = [Path(temporary) / f"{who}.npy" for who in ("ours", "plain", "lean")]
             options = ["-l", "82", "--weights", weights]
-            ours = [embedding, source, out[0], *options, *size, "--quiet"]
+            ours = [embedding, source, out[0], *options, *size, "--quiet", "--no-cache"]
             plain = [*script, source, out[1], weights, "82", *size[1:]]
             lean = [*script, source, out[2], weights, "82", *(size[1:] or ["0"]), "lean"]
             run_process(ours)  # the second start is what is measured
@@ -315,7 +317,7 @@ def report(folder):
         "",
         "## Whole processes",
         "",
-        "`embedding INPUT out.npy -l 82`, started for the second time, against `plain_script.py`: with"
+        "`embedding INPUT out.npy -l 82 --no-cache`, started for the second time, against `plain_script.py`: with"
         " the imports of a script",
         "that also draws, and with only those that it needs (lean). Peak memory: the command / the"
         " script / lean.",

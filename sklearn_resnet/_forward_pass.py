@@ -16,6 +16,7 @@ from sklearn_resnet._layers import layer_table
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet.engines import Computation, describe_numerics, get_run, is_each_tap_alone
 from sklearn_resnet.engines.choice import choose_engine
+from sklearn_resnet.engines.quantization import MOST_IMAGES, find_ranges
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 _KEY_BYTES = 16
@@ -63,6 +64,13 @@ class ForwardPass:
         return make_batches(
             images, self.batch_size, self.computation.dtype, size, self.value_range, positions
         )
+
+    def calibrate(self, images):
+        """What int8 needs to know, from some of `images`, spread evenly: see `find_ranges`."""
+        n_images = min(len(images), MOST_IMAGES)
+        positions = np.linspace(0, len(images) - 1, n_images).astype(int)
+        sample = np.concatenate(list(self.make_batches(images, positions)))
+        return dict(find_ranges(self.computation, sample))
 
     def compute(self, images, *, show_progress=False, is_kept_only=False):
         """Compute features, or find them in the cache.
@@ -135,7 +143,7 @@ class ForwardPass:
         return {tap: _digest(repr((tap, facts)).encode()) for tap in computation.taps}
 
 
-def plan_forward_pass(resnet, images, weights, ranges=None):
+def plan_forward_pass(resnet, images, weights, *, is_calibrated=True):
     """How features of images come about.
 
     Parameters
@@ -144,13 +152,26 @@ def plan_forward_pass(resnet, images, weights, ranges=None):
         With its parameters checked, and `value_range_`, `layers_` and `tap_layers_` found.
     images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
     weights : Weights
-    ranges : tuple, default=None
-        For int8; see `Computation`.
+    is_calibrated : bool, default=True
+        Whether int8 is to use the ranges that `fit` found.
 
     Returns
     -------
     ForwardPass
+
+    Raises
+    ------
+    ValueError
+        If there are none.
     """
+    ranges = None
+    if resnet.precision == "int8" and is_calibrated:
+        if not hasattr(resnet, "activation_ranges_"):
+            raise ValueError(
+                "precision='int8' needs what fit learns for it, and this ResNetFeatures was "
+                "fitted with another precision. Fit again."
+            )
+        ranges = tuple(resnet.activation_ranges_.items())
     size = check_size("image_size", resnet.image_size)
     # whatever the sizes and channels of images that are resized, one computation serves them
     # all: so what a grey one gives does not depend on whether there are coloured ones

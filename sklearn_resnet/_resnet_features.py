@@ -34,7 +34,6 @@ from sklearn_resnet._sklearn_private import (
 )
 from sklearn_resnet._weights import check_cover, check_same, find_weights
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
-from sklearn_resnet.engines.quantization import MOST_IMAGES, find_ranges
 
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -267,7 +266,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         warn_of_ignored_layers(self.architecture, layers)
         vars(self).pop("activation_ranges_", None)
         if self.precision == "int8":
-            self._calibrate(images, weights)
+            forward = plan_forward_pass(self, images, weights, is_calibrated=False)
+            self.activation_ranges_ = forward.calibrate(images)
         return self
 
     def transform(self, X):
@@ -352,23 +352,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """How features of `images` come about, with what `fit` found."""
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
         check_same(weights, self.weights_fingerprint_)
-        ranges = None
-        if self.precision == "int8":
-            if not hasattr(self, "activation_ranges_"):
-                raise ValueError(
-                    "precision='int8' needs what fit learns for it, and this ResNetFeatures was "
-                    "fitted with another precision. Fit again."
-                )
-            ranges = tuple(self.activation_ranges_.items())
-        return plan_forward_pass(self, images, weights, ranges)
-
-    def _calibrate(self, images, weights):
-        """Learn what int8 needs to know from some of the images, spread evenly."""
-        forward = plan_forward_pass(self, images, weights)
-        n_images = min(len(images), MOST_IMAGES)
-        positions = np.linspace(0, len(images) - 1, n_images).astype(int)
-        sample = np.concatenate(list(forward.make_batches(images, positions)))
-        self.activation_ranges_ = dict(find_ranges(forward.computation, sample))
+        return plan_forward_pass(self, images, weights)
 
     def get_feature_names_out(self, input_features=None):
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.

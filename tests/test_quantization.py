@@ -197,7 +197,7 @@ def test_the_images_are_taken_from_first_to_last(monkeypatch):
     images = np.repeat(np.arange(250, dtype=np.uint8), 4)[:, None, None] * np.ones((8, 8), np.uint8)
     samples = []
     monkeypatch.setattr(
-        _resnet_features, "find_ranges", lambda computation, images: samples.append(images) or ()
+        _forward_pass, "find_ranges", lambda computation, images: samples.append(images) or ()
     )
     small().fit(images)
     assert samples[0].dtype == np.uint8
