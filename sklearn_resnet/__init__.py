@@ -8,7 +8,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.engines.choice import show_engine
-from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot
+from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay
 
 __version__ = _version("sklearn-resnet")
 
@@ -16,6 +16,7 @@ __all__ = [
     "EmbeddingDisplay",
     "EmbeddingPlot",
     "ImageLoader",
+    "LayerSearchDisplay",
     "ResNetFeatures",
     "cache_info",
     "clear_cache",

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_sample_images
 
-from sklearn_resnet import ResNetFeatures, _resnet_features, list_layers
+from sklearn_resnet import ResNetFeatures, _forward_pass, list_layers
 from sklearn_resnet.datasets import sample_patches
 from sklearn_resnet.engines import quantization
 
