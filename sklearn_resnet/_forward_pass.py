@@ -14,7 +14,7 @@ from sklearn_resnet._feature_cache import most_bytes, open_store
 from sklearn_resnet._image_arrays import check_size
 from sklearn_resnet._layers import layer_table
 from sklearn_resnet._lazy_images import LazyImages
-from sklearn_resnet.engines import Computation, describe_numerics, get_run, is_each_tap_alone
+from sklearn_resnet.engines import Computation, describe_numerics, get_run
 from sklearn_resnet.engines.choice import choose_engine
 from sklearn_resnet.engines.quantization import MOST_IMAGES, find_ranges
 
@@ -51,12 +51,6 @@ class ForwardPass:
     batch_size: int
     cache: object = None
     most_bytes: int = 0
-
-    def __post_init__(self):
-        # a tap that nobody asks for is computed for the cache, or because it changes others
-        if self.cache is None and is_each_tap_alone(self.computation):
-            taps = tuple(sorted(set(self.layers)))
-            object.__setattr__(self, "computation", replace(self.computation, taps=taps))
 
     def make_batches(self, images, positions=None):
         """Those of `images` at `positions`, as the computation takes them."""
@@ -133,9 +127,9 @@ class ForwardPass:
         facts = (
             describe_numerics(computation.engine),
             computation.weights.fingerprint,
-            replace(computation, weights=None, taps=()),
+            # with all its taps: where one keeps libraries from fusing layers, others change too
+            replace(computation, weights=None),
             computation.weights.architecture,
-            () if is_each_tap_alone(computation) else computation.taps,
             self.is_resized,
             self.value_range,
             image_format,

@@ -95,8 +95,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Bound of the cache in MiB; None is 256 for memory and 4096 for a folder. In memory
         what was used least recently goes first, in a folder what was kept first.
     tap_layers : None, int, str, or list of int and str, default=None
-        Layers whose features are computed in the same pass, and left in the cache: those
-        that a search over `layers` tries, so that one pass serves them all.
+        Layers whose features are computed in the same pass, and left in the cache: all
+        those that a search over `layers` tries, so that one pass serves them all. They
+        are computed without a cache, too: the last bits of features depend on them.
     random_state : int, RandomState instance or None, default=None
         What random weights are drawn from, when `weights` is None. Pass an int for the
         same features in every fit.
@@ -311,7 +312,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         X : array-like
             As for `transform`.
         layers : None, int, str, or list of int and str, default=None
-            The layers whose features are wanted; None stands for `layers` and `tap_layers`.
+            The layers whose features are wanted; None stands for `tap_layers`, or else for
+            `layers`. They are found where `layers` and `tap_layers` together are these.
 
         Returns
         -------
@@ -334,9 +336,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 "features there. Got None instead."
             )
         if layers is None:
-            both = {*resolve_layers(self.architecture, self.layers), *self._resolve_tap_layers()}
-            layers = sorted(layer.index for layer in both)
-        resnet = clone(self).set_params(layers=layers).fit(X)
+            layers = self.layers if self.tap_layers is None else self.tap_layers
+        resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
         images = resnet._check(X, reset=False)
         forward = resnet._plan(images)
         forward.compute(images, show_progress=True, is_kept_only=True)

@@ -81,24 +81,20 @@ def test_identical_images_are_computed_once(cache, computed):
 
 
 def test_tap_layers_are_left_in_the_cache(cache, computed):
-    exact = [small(layers, cache=None).fit_transform(IMAGES) for layers in (2, 4, [4, 2])]
+    resnet = small(cache=cache, tap_layers=[2, 4, "conv2_block1_out"])
+    both = [clone(resnet).set_params(layers=layers) for layers in (2, 4, [4, 2])]
+    exact = [clone(r).set_params(cache=None).fit_transform(IMAGES) for r in both]
     del computed[:]
-    for layers, expected in zip((2, 4, [4, 2]), exact, strict=True):
-        resnet = small(layers, cache=cache, tap_layers=[2, 4, "conv2_block1_out"])
+    for resnet, expected in zip(both, exact, strict=True):
         np.testing.assert_array_equal(resnet.fit_transform(IMAGES), expected)
     assert resnet.tap_layers_ == [2, 4, 16]
     assert computed == [[(2, 4, 16), 30]]
 
 
-def test_tap_layers_are_not_computed_without_a_cache(computed):
-    small(cache=None, tap_layers=[2, 16]).fit_transform(IMAGES)
-    assert computed == [[(4,), 30]]
-
-
 @pytest.mark.parametrize(
-    "parameters", [{"engine": "keras"}, {"precision": "bfloat16"}, {"precision": "int8"}]
+    "parameters", [{}, {"engine": "keras"}, {"precision": "bfloat16"}, {"precision": "int8"}]
 )
-def test_where_taps_change_each_other_they_are_computed_also_without_a_cache(parameters, computed):
+def test_taps_change_each_other_and_are_computed_also_without_a_cache(parameters, computed):
     """So that features are bit-equal with and without one."""
     resnet = small(cache=None, tap_layers=[9, 16], **parameters)
     exact = resnet.fit_transform(IMAGES)
@@ -204,14 +200,18 @@ def test_a_grid_over_layers_is_one_pass(computed, precision):
 
 
 def test_precompute(cache, computed):
-    resnet = small(4, tap_layers=[2, 9], cache=cache)
+    resnet = small(4, tap_layers=[2, 4, 9], cache=cache)
     assert resnet.precompute(IMAGES) is resnet
     assert not hasattr(resnet, "layers_")
     assert computed == [[(2, 4, 9), 30]]
     for layers in (2, 4, 9):
-        small(layers, cache=cache).fit_transform(IMAGES[::-2])
+        clone(resnet).set_params(layers=layers).fit_transform(IMAGES[::-2])
+    small([2, 9, 4], cache=cache).fit_transform(IMAGES)
+    assert len(computed) == 1
     resnet.precompute(IMAGES, layers="conv2_block1_out")
-    assert computed[1:] == [[(2, 9, 16), 30]]
+    small(16, cache=cache).fit_transform(IMAGES)
+    small(4, cache=cache).precompute(IMAGES)
+    assert computed[1:] == [[(16,), 30], [(4,), 30]]
 
 
 def test_precompute_needs_a_cache():
@@ -225,7 +225,7 @@ def test_precompute_warns_of_a_cache_that_is_too_small():
 
 
 def test_workers_compute_nothing_after_precompute(tmp_path):
-    resnet = small(16, tap_layers=[4], cache=tmp_path).precompute(IMAGES)
+    resnet = small(tap_layers=[4, 16], cache=tmp_path).precompute(IMAGES)
     pipe = make_pipeline(resnet, LogisticRegression())
     y = np.arange(30) % 2
     grid = {"resnetfeatures__layers": [4, 16]}

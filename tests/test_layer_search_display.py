@@ -1,5 +1,7 @@
 """LayerSearchDisplay: which cut it names, what it takes from a search, and what can be read."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, cache_info, clear_cache
+from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, cache_info, clear_cache, list_layers
 from sklearn_resnet._layers import layer_table
 from sklearn_resnet.datasets import load_digits
 
@@ -56,7 +58,10 @@ def test_layers_are_sorted():
 
 
 def test_from_search_takes_the_best_of_other_parameters_at_each_depth():
-    grid = {"resnetfeatures__layers": [4, "conv2_block1_out", 9], "ridgeclassifier__alpha": [1, 1e9]}
+    grid = {
+        "resnetfeatures__layers": [4, "conv2_block1_out", 9],
+        "ridgeclassifier__alpha": [1, 1e9],
+    }
     search = GridSearchCV(make(), grid, cv=3).fit(X, Y)
     display = LayerSearchDisplay.from_search(search)
     assert display.layers.tolist() == [4, 9, 16]
@@ -120,7 +125,9 @@ def test_from_estimator_is_one_pass_with_the_scores_of_a_search():
     display = LayerSearchDisplay.from_estimator(
         pipe, X, Y, layers=layers, cv=3, scoring="accuracy", title="Digits"
     )
-    np.testing.assert_array_equal(display.scores.mean(axis=1), search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(
+        display.scores.mean(axis=1), search.cv_results_["mean_test_score"]
+    )
     assert cache_info().n_features == cache_info().misses * 3 == len(X) * 3
     assert display.ax_.get_title() == "Digits"
     assert display.ax_.get_ylabel() == "accuracy"
@@ -152,7 +159,7 @@ def test_what_is_drawn_can_be_read(layers):
     display = LayerSearchDisplay(layers, rng.random((len(layers), 3))).plot()
     labels = read_labels(display)
     boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
-    assert all(left.x1 <= right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
     assert len(labels) >= min(len(layers), 2)
     legend = " ".join(text.get_text() for text in display.ax_.get_legend().get_texts())
     name = layer_table("ResNet50V2")[display.best_layer_].name
@@ -163,7 +170,8 @@ def test_what_is_drawn_can_be_read(layers):
 
 def test_costs_and_widths_are_told():
     labels = read_labels(LayerSearchDisplay([16, 153], [[0], [1]]).plot())
-    assert sorted(label.get_text() for label in labels) == ["1,024 · 5.2", "256 · 0.7"]
+    assert sorted(label.get_text() for label in labels) == ["1,024 · 5.5", "256 · 0.7"]
+    assert list_layers()["gflop"][153] == pytest.approx(5.5, abs=0.05)
 
 
 def test_it_is_drawn_where_one_says():

@@ -4,7 +4,6 @@ import gc
 import os
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import psutil
@@ -16,7 +15,6 @@ from sklearn.base import clone
 from test_engines import compute, make
 
 from sklearn_resnet import ResNetFeatures, engines
-from sklearn_resnet._layers import layer_table
 from sklearn_resnet.engines import get_run
 from sklearn_resnet.engines import openvino as engine
 from sklearn_resnet.engines.openvino import _regroup, count_at_a_time
@@ -263,23 +261,3 @@ def test_a_forked_process_computes_as_its_parent_does(n_before):
         "print(os.waitpid(pid, 0)[1])\n"
     )
     assert run_program(program, n_before) == "True True\n0\n"
-
-
-@pytest.mark.parametrize("architecture", ["ResNet50V2", "ResNet50"])
-def test_features_of_a_layer_do_not_depend_on_what_else_is_tapped(architecture):
-    """To the last bit, also where the other layer lies in the middle of what is fused."""
-    X = np.random.default_rng(0).integers(0, 256, (3, 20, 20), dtype=np.uint8)
-    table = layer_table(architecture)[:60]
-    resnet = ResNetFeatures(weights=None, random_state=0, architecture=architecture)
-
-    def embed(layers):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # layers before them are ignored
-            return clone(resnet).set_params(layers=layers).fit_transform(X)
-
-    together, start = embed([layer.index for layer in table[2:]]), 0
-    for layer in table[2:]:
-        stop = start + layer.width
-        if layer.index % 4 == 2 or layer.kind == "conv":
-            np.testing.assert_array_equal(together[:, start:stop], embed(layer.index))
-        start = stop

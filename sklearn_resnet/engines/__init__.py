@@ -76,13 +76,6 @@ def get_run(computation):
         return _compile(computation)
 
 
-def is_each_tap_alone(computation):
-    """Whether features of each tap are, to the last bit, what they are without the others."""
-    # others stop libraries from fusing layers, but for what the OpenVINO engine fuses itself
-    is_exact = computation.engine == "openvino" and computation.precision == "float32"
-    return is_exact and min(computation.taps) > 1
-
-
 @lru_cache
 def describe_numerics(engine):
     """What else may change the last bits of features: versions, and what computes.

@@ -12,8 +12,6 @@ from sklearn_resnet._threads import count_threads
 from sklearn_resnet._weights import load_arrays
 
 _BN_EPSILON = 1.001e-5  # of all batch normalisation in Keras' ResNets
-# After the name of a convolution whose normalization is not a part of it.
-UNNORMALIZED = "/unnormalized"
 # Images go through the network about this many pixels at a time. Fewer would have the weights of
 # the deep layers read too often, more would not fit into the processor's cache (measured at
 # 28 x 28, 96 x 96 and 224 x 224 on layers 82, 153 and 189).
@@ -150,7 +148,9 @@ def build_graph(computation, n_images):
     table = layer_table(computation.weights.architecture)
     images = ops.parameter([n_images, *computation.image_shape], np.dtype(computation.dtype))
     x = _standardize(ops, images, computation.value_range)
-    maps = _Builder(ops, computation).build(table, _preprocess(ops, x, computation))
+    x, is_grey = _preprocess(ops, x, computation)
+    builder = _Builder(ops, computation, is_grey)
+    maps = builder.build(table, x)
     pools = {"avg": ops.reduce_mean, "max": ops.reduce_max}
     features = [
         pools[pooling](maps[tap], [2, 3], keep_dims=False)
@@ -177,73 +177,64 @@ def _standardize(ops, images, value_range):
 def _preprocess(ops, x, computation):
     """From 0 to 255 to what the network was trained on; see the Keras engine's.
 
-    A grey image keeps its one channel where the network's three would be equal.
+    Returns
+    -------
+    x : openvino.Node
+    is_grey : bool
+        Whether `x` stands for three equal channels.
     """
     n_images, channels, height, width = x.shape
-    if computation.weights.architecture.endswith("V2"):
-        return ops.subtract(ops.divide(x, np.float32(127.5)), np.float32(1))
-    if channels == 1:
+    is_v2 = computation.weights.architecture.endswith("V2")
+    if is_v2:
+        x = ops.subtract(ops.divide(x, np.float32(127.5)), np.float32(1))
+    # before the first convolution, maps have three channels, which are features if asked for
+    is_grey = channels == 1 and is_v2 and min(computation.taps) > 1
+    if channels == 1 and not is_grey:
         x = ops.broadcast(x, [n_images, 3, height, width])
-    else:
+    elif channels == 3 and not is_v2:
         x = ops.gather(x, [2, 1, 0], 1)
-    return ops.subtract(x, _per_channel([103.939, 116.779, 123.68]))
+    if not is_v2:
+        x = ops.subtract(x, _per_channel([103.939, 116.779, 123.68]))
+    return x, is_grey
 
 
 class _Builder:
-    """Turns layers into nodes of a graph.
+    """Turns layers into nodes of a graph."""
 
-    What a layer gives must not depend, to the last bit, on whether others are tapped
-    besides. So what OpenVINO would fuse only where nothing taps its middle (a convolution
-    with its padding and normalization, a grey image with its copies) is fused here, always,
-    and a layer in the middle has nodes of its own, if it is tapped.
-    """
-
-    def __init__(self, ops, computation):
+    def __init__(self, ops, computation, is_grey):
         self.ops = ops
         self.computation = computation
+        self.is_grey = is_grey
         self.nodes = {}
         self.rounded = {}
 
     def build(self, table, x):
-        """Add all layers that the taps need; return the nodes of the taps by their index."""
+        """Add all layers that the taps need; return the nodes by the index of their layer."""
         taps = self.computation.taps
         needed = frozenset().union(*(table[tap].ancestors for tap in taps))
         self.arrays = load_arrays(self.computation.weights, table[: max(taps) + 1])
         self.table = table
-        self.normalized = {layer.inputs[0] for layer in table if layer.kind == "bn"}
         self.nodes[0] = x
         for layer in table[1:]:
             if layer.index in needed:
                 self.nodes[layer.index] = getattr(self, f"add_{layer.kind}")(layer)
-        return {tap: self.in_colour(self.nodes[tap]) for tap in taps}
-
-    def in_colour(self, x):
-        """Before the first convolution, maps have three channels, if they are tapped."""
-        n_images, channels, *size = x.shape
-        return self.ops.broadcast(x, [n_images, 3, *size]) if channels == 1 else x
+        return self.nodes
 
     def add_conv(self, layer):
-        is_normalized = layer.index in self.normalized
-        if is_normalized and layer.index not in self.computation.taps:
-            return None  # a part of the next
-        kernel, *bias = self.arrays[layer.name]
-        suffix = UNNORMALIZED if is_normalized else ""
-        return self.convolve(layer, kernel, bias[0] if bias else None, suffix)
-
-    def convolve(self, layer, kernel, bias, suffix=""):
         source = self.table[layer.inputs[0]]
         # a network pads with zeros, in a layer before the convolution or in itself
         pads = [layer.kernel // 2] * 2
         if source.kind == "pad":
             source = self.table[source.inputs[0]]
         strides = [layer.stride // source.stride] * 2
-        if self.nodes[source.index].shape[1] < kernel.shape[2]:  # grey
+        kernel, *bias = self.arrays[layer.name]
+        if self.is_grey and layer.name == "conv1_conv":
             kernel = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
         kernel = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, height, width)
         x, kernel = self.round_inputs(layer, source, kernel)
         node = self.ops.convolution(x, kernel, strides, pads, pads, [1, 1])
-        node.set_friendly_name(layer.name + suffix)
-        return node if bias is None else self.ops.add(node, _per_channel(bias))
+        node.set_friendly_name(layer.name)
+        return self.ops.add(node, _per_channel(bias[0])) if bias else node
 
     def round_inputs(self, layer, source, kernel):
         """Let a convolution compute in 8 bits, if a range is known for its input."""
@@ -261,14 +252,8 @@ class _Builder:
     def add_bn(self, layer):
         gamma, beta, mean, variance = (a.astype(np.float64) for a in self.arrays[layer.name])
         scale = gamma / np.sqrt(variance + _BN_EPSILON)
-        shift = beta - mean * scale
-        source = self.table[layer.inputs[0]]
-        if source.kind == "conv":
-            kernel, *bias = self.arrays[source.name]
-            shift += bias[0] * scale if bias else 0
-            return self.convolve(source, (kernel * scale).astype(np.float32), shift)
-        scaled = self.ops.multiply(self.nodes[source.index], _per_channel(scale))
-        return self.ops.add(scaled, _per_channel(shift))
+        scaled = self.ops.multiply(self.nodes[layer.inputs[0]], _per_channel(scale))
+        return self.ops.add(scaled, _per_channel(beta - mean * scale))
 
     def add_relu(self, layer):
         return self.ops.relu(self.nodes[layer.inputs[0]])

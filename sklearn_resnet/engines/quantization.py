@@ -10,7 +10,7 @@ import numpy as np
 import platformdirs
 
 from sklearn_resnet._quiet import hidden_module
-from sklearn_resnet.engines.openvino import UNNORMALIZED, build_graph, import_openvino
+from sklearn_resnet.engines.openvino import build_graph, import_openvino
 
 MOST_IMAGES = 300  # the default of NNCF
 _MOST_KEPT = 1_000  # calibrations on disk, of a few kB each
@@ -101,8 +101,7 @@ def _calibrate(key, images, computation):
             source = node.input_value(0).get_node()
             if source.get_type_name() == "FakeQuantize":
                 low, high = (source.input_value(i).get_node().data.item() for i in (1, 2))
-                name = node.get_friendly_name().removesuffix(UNNORMALIZED)
-                ranges[name] = (low, high)
+                ranges[node.get_friendly_name()] = (low, high)
     return tuple(sorted(ranges.items()))
 
 
