@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -230,6 +231,7 @@ def test_workers_compute_nothing_after_precompute(tmp_path):
     y = np.arange(30) % 2
     grid = {"resnetfeatures__layers": [4, 16]}
     n_before = cache_info(tmp_path).n_features
+    get_reusable_executor().shutdown()  # workers that other tests started have imported more
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         search = GridSearchCV(pipe, grid, cv=2, n_jobs=2, scoring=_score_and_tell, refit=False)

@@ -232,11 +232,12 @@ class LayerSearchDisplay:
         what = "cheapest within one standard error"
         self._mark(ax, table, self.cheapest_layer_, what, _CHEAPEST, size=9)
         ax.set_xlim(limits)
+        ax.margins(y=0.1)  # for the names of stages
         ax.set_xlabel(f"layer of {self.architecture} at which it is cut")
         ax.set_ylabel(self.score_name)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.legend(loc="best", fontsize=9, framealpha=0.9)
+        ax.legend(loc="lower right", fontsize=9, framealpha=0.9)
         self._label_costs(ax, table)
         if title is not None:
             ax.set_title(title)
@@ -281,7 +282,8 @@ def _mark_stages(ax, table, limits):
     """Shade every other stage, and name them all along the axis."""
     stages = {}
     for layer in table:
-        stages.setdefault(layer.stage, []).append(layer.index)
+        if layer.stage.startswith("conv"):
+            stages.setdefault(layer.stage, []).append(layer.index)
     for i, (stage, indices) in enumerate(stages.items()):
         start, stop = indices[0] - 0.5, indices[-1] + 0.5
         if i % 2:
@@ -290,11 +292,11 @@ def _mark_stages(ax, table, limits):
         if stop - start > 0.05 * (limits[1] - limits[0]):
             ax.text(
                 (start + stop) / 2,
-                0.01,
+                0.985,
                 stage,
                 transform=ax.get_xaxis_transform(),
                 ha="center",
-                va="bottom",
+                va="top",
                 fontsize=9,
                 color="0.4",
             )
