@@ -277,3 +277,11 @@ def test_a_parameter_that_is_none_of_the_names_is_an_error(parameter):
     message = f"The '{parameter}' parameter of ResNetFeatures must be a str among .* Got 'nonsense'"
     with pytest.raises(ValueError, match=message):
         small(**{parameter: "nonsense"}).fit(IMAGES)
+
+
+@pytest.mark.parametrize("function", [choose_engine, show_engine])
+def test_what_is_no_engine_or_precision_is_refused(function):
+    with pytest.raises(ValueError, match="'engine' parameter must be one of .* Got 'openvivo'"):
+        function("openvivo")
+    with pytest.raises(ValueError, match="'precision' parameter must be one of .* Got 'int4'"):
+        function(precision="int4")

@@ -85,13 +85,19 @@ def choose_engine(engine="auto", precision="float32"):
     Raises
     ------
     ValueError
-        If the engine cannot compute in the precision.
+        If there is no such engine or precision, or the engine cannot compute in it.
 
     Warns
     -----
     UserWarning
         Once, if there is a GPU that Keras cannot use.
     """
+    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise ValueError(
+                f"The {name!r} parameter must be one of {', '.join(map(repr, known))}. "
+                f"Got {value!r} instead."
+            )
     if engine != "auto":
         if precision not in _RUNS[engine]:
             able = next(name for name in _RUNS if precision in _RUNS[name])
