@@ -80,6 +80,22 @@ def test_from_a_randomized_search():
     assert len(LayerSearchDisplay.from_search(search).layers) == 2
 
 
+def test_a_part_of_a_grid_need_not_name_the_layers():
+    grid = [{"resnetfeatures__layers": [2, 9]}, {"ridgeclassifier__alpha": [1, 10]}]
+    search = GridSearchCV(make(4), grid, cv=2).fit(X, Y)
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [2, 4, 9]
+
+
+def test_a_search_over_architectures_is_an_error():
+    grid = {
+        "resnetfeatures__layers": ["conv2_block1_out"],
+        "resnetfeatures__architecture": ["ResNet50", "ResNet50V2"],
+    }
+    search = GridSearchCV(make(), grid, cv=2).fit(X, Y)
+    with pytest.raises(ValueError, match="the layers of one architecture"):
+        LayerSearchDisplay.from_search(search)
+
+
 def test_from_a_search_over_a_nested_pipeline():
     outer = Pipeline([("inner", make())])
     search = GridSearchCV(outer, {"inner__resnetfeatures__layers": [2, 4]}, cv=2).fit(X, Y)

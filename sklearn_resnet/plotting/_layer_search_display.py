@@ -104,6 +104,12 @@ class LayerSearchDisplay:
         """
         check_is_fitted(search, "cv_results_")
         path, resnet = _find_searched(search)
+        architecture = f"{path.removesuffix('layers')}architecture"
+        if f"param_{architecture}" in search.cv_results_:
+            raise ValueError(
+                "The search must be over the layers of one architecture. Got one that tries "
+                f"{architecture!r}, too, instead. Search each architecture by itself."
+            )
         results, metric = search.cv_results_, _find_metric(search)
         if search.n_splits_ < 1 or f"split0_test_{metric}" not in results:
             raise ValueError(f"The search must have scores named {metric!r} in cv_results_.")
@@ -111,7 +117,9 @@ class LayerSearchDisplay:
         scores, means = np.stack(splits, axis=1), results[f"mean_test_{metric}"]
         best = {}  # by layer, the position of its best candidate
         for i in np.flatnonzero(np.isfinite(means)):
-            resolved = resolve_layers(resnet.architecture, results[f"param_{path}"][i])
+            # a grid of several parts need not name the layers in each
+            layers = results["params"][i].get(path, resnet.layers)
+            resolved = resolve_layers(resnet.architecture, layers)
             if len(resolved) > 1:
                 raise ValueError(
                     "LayerSearchDisplay shows searches over single layers. Got the several layers "
@@ -237,7 +245,7 @@ class LayerSearchDisplay:
         ax.set_ylabel(self.score_name)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
-        ax.legend(loc="lower right", fontsize=9, framealpha=0.9)
+        ax.legend(loc="best", fontsize=9, framealpha=0.9)
         self._label_costs(ax, table)
         if title is not None:
             ax.set_title(title)
@@ -268,7 +276,7 @@ class LayerSearchDisplay:
         for layer in [*marked, *self.layers]:
             if all(abs(layer - other) >= least for other in shown):
                 shown.append(int(layer))
-        labels = [f"{table[i].width:,} \N{MIDDLE DOT} {_gflop(table, i):.2g}" for i in shown]
+        labels = [f"{table[i].width:,} \N{MIDDLE DOT} {_gflop(table, i):.1f}" for i in shown]
         above.set_xticks(shown, labels, rotation=90, fontsize=8)
         above.set_xlabel("features \N{MIDDLE DOT} GFLOP for an image of 224 x 224", fontsize=9)
 
