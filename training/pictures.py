@@ -1,0 +1,340 @@
+"""Images made by programs: glyphs, doodles, fractals, textures and dead leaves.
+
+Nothing here is a photo, or was drawn by a person; the fonts are those that matplotlib carries.
+Two kinds of raw material come out. *Maps* say for each pixel how far it lies from a stroke, so
+that strokes of any width can be drawn from them after any warp, or how dense a fractal is there.
+*Pictures* have colours, and fill the frame.
+"""
+
+import colorsys
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from joblib import Parallel, delayed
+from matplotlib.ft2font import FT2Font
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from skimage.morphology import skeletonize
+
+MAP_SIZE = 64  # pixels, of a side
+PICTURE_SIZE = 96
+DISTANCE_SCALE = 8  # levels of a map for each pixel of distance
+DISTANCE_ZERO = 64  # the level of distance zero
+SKELETON, OUTLINE, DENSITY = range(3)  # what a map holds
+
+# Letters, digits, signs, Greek, Cyrillic, Armenian, Georgian, arrows and operators
+_CODES = [
+    *range(0x21, 0x7F),
+    *range(0xA1, 0x100),
+    *range(0x391, 0x3CA),
+    *range(0x410, 0x450),
+    *range(0x531, 0x557),
+    *range(0x561, 0x587),
+    *range(0x10D0, 0x10F1),
+    *range(0x2190, 0x21A0),
+    *range(0x2200, 0x2230),
+    *range(0x25A0, 0x25D0),
+]
+_TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
+_LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")  # other codes mean other signs
+
+
+def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
+    """Make all raw material.
+
+    Parameters
+    ----------
+    n_doodles, n_fractals, n_textures, n_leaves : int
+        Number of classes of each kind. Glyphs are as many as the fonts have.
+    seed : int
+    n_jobs : int, default=-1
+        Processes.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``maps`` (n, 64, 64) uint8 with ``map_kinds`` and ``map_labels``; ``pictures``
+        (n, 96, 96, 3) uint8 with ``picture_labels``; ``class_kinds``, the kind of each
+        label; ``map_held`` and ``picture_held``, whether to hold one back from training.
+    """
+    makers = [
+        ("glyph", _glyph_class, _distinct_codes()),
+        ("doodle", _doodle_class, range(n_doodles)),
+        ("fractal", _fractal_class, range(n_fractals)),
+        ("texture", _texture_class, range(n_textures)),
+        ("leaves", _leaves_class, range(n_leaves)),
+    ]
+    jobs = [(kind, make, what) for kind, make, whats in makers for what in whats]
+    with Parallel(n_jobs, batch_size=8) as parallel:
+        made = parallel(
+            delayed(make)(what, np.random.default_rng([seed, label]))
+            for label, (_, make, what) in enumerate(jobs)
+        )
+    parts = {name: [] for name in ("map", "picture")}
+    for label, (kinds, images) in enumerate(made):
+        # the last eighth of each class shows whether what was learnt holds for new ones
+        held = np.arange(len(images)) >= len(images) - len(images) // 8
+        part = "picture" if images.ndim == 4 else "map"
+        parts[part].append((images, np.full(len(images), label), kinds, held))
+    material = {"class_kinds": np.array([kind for kind, _, _ in jobs])}
+    for name, rows in parts.items():
+        images, labels, kinds, held = map(np.concatenate, zip(*rows, strict=True))
+        material |= {f"{name}s": images, f"{name}_labels": labels, f"{name}_held": held}
+        if name == "map":
+            material["map_kinds"] = kinds
+    return material
+
+
+def _distance_level(distance):
+    level = np.round(DISTANCE_ZERO + DISTANCE_SCALE * distance)
+    return np.clip(level, 0, 255).astype(np.uint8)
+
+
+def _font_paths():
+    folder = Path(matplotlib.get_data_path()) / "fonts/ttf"
+    return [
+        str(path)
+        for path in sorted(folder.glob("*.ttf"))
+        if path.stem.startswith((*_TEXT_FONTS, *_LATIN_FONTS)) and "Display" not in path.stem
+    ]
+
+
+def _draw_glyph(code, path):
+    """A sign, as large as fits with a margin; None for one that the font does not have."""
+    is_latin_only = os.path.basename(path).startswith(_LATIN_FONTS)
+    if is_latin_only and not chr(code).isascii():
+        return None
+    if code not in FT2Font(path).get_charmap():
+        return None
+    left, top, right, bottom = ImageFont.truetype(path, 100).getbbox(chr(code))
+    longest = max(right - left, bottom - top)
+    if longest <= 0:
+        return None
+    font = ImageFont.truetype(path, 100 * 44 / longest)
+    image = Image.new("L", (MAP_SIZE, MAP_SIZE))
+    middle = MAP_SIZE / 2
+    left, top, right, bottom = font.getbbox(chr(code))
+    at = (middle - (left + right) / 2, middle - (top + bottom) / 2)
+    ImageDraw.Draw(image).text(at, chr(code), fill=255, font=font)
+    return np.asarray(image) / 255
+
+
+def _distinct_codes():
+    """The codes of signs that do not look like one before."""
+    path = next(p for p in _font_paths() if p.endswith("DejaVuSans.ttf"))
+    codes, seen = [], []
+    for code in _CODES:
+        glyph = _draw_glyph(code, path)
+        if glyph is None:
+            continue
+        glyph = gaussian_filter(glyph, 1.5).ravel()
+        glyph /= np.linalg.norm(glyph)
+        if not seen or max(np.dot(seen, glyph)) < 0.96:
+            codes.append(code)
+            seen.append(glyph)
+    return codes
+
+
+def _glyph_class(code, rng):
+    """A sign in all fonts, once as it is and once as the line along its middle."""
+    maps, kinds = [], []
+    for path in rng.permutation(_font_paths()):
+        glyph = _draw_glyph(code, path)
+        if glyph is None:
+            continue
+        inside = glyph > 0.5
+        if not inside.any():
+            continue
+        signed = distance_transform_edt(~inside) - distance_transform_edt(inside)
+        maps += [
+            _distance_level(distance_transform_edt(~skeletonize(inside))),
+            _distance_level(signed),
+        ]
+        kinds += [SKELETON, OUTLINE]
+    return np.array(kinds), np.array(maps)
+
+
+def _spline(points, n=40):
+    """A smooth curve through control points, by cubic B-splines."""
+    points = np.concatenate([points[:1], points[:1], points, points[-1:], points[-1:]])
+    t = np.linspace(0, len(points) - 3 - 1e-6, n)
+    i, u = t.astype(int), (t % 1)[:, None]
+    weights = [(1 - u) ** 3, 3 * u**3 - 6 * u**2 + 4, -3 * u**3 + 3 * u**2 + 3 * u + 1, u**3]
+    return sum(w * points[i + k] for k, w in enumerate(weights)) / 6
+
+
+def _doodle_class(_, rng, n_instances=16):
+    """Some strokes, as a hand would repeat them; every eighth class is a filled shape."""
+    is_filled = rng.random() < 0.125
+    n_strokes = 1 if is_filled else rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1])
+    strokes = []
+    for _ in range(n_strokes):
+        n_points = rng.integers(3, 8) if is_filled else rng.integers(2, 7)
+        is_smooth = rng.random() < 0.65
+        if is_filled or rng.random() < 0.2:  # closed, around a middle
+            angles = np.sort(rng.uniform(0, 2 * np.pi, n_points + 1))
+            radii = rng.uniform(0.3, 1, n_points + 1)
+            points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
+            points = np.concatenate([points, points[:1]])
+        else:  # a walk that mostly keeps its turn
+            turns = rng.normal(rng.normal(0, 1), 0.8, n_points).cumsum() + rng.uniform(0, 2 * np.pi)
+            steps = np.stack([np.cos(turns), np.sin(turns)], 1) * rng.uniform(0.3, 1, (n_points, 1))
+            points = np.concatenate([np.zeros((1, 2)), steps.cumsum(0)])
+        points = points - points.mean(0)
+        strokes.append((points * rng.uniform(0.4, 1) + rng.normal(0, 0.4, 2), is_smooth))
+    maps = []
+    for _ in range(n_instances):
+        curves = []
+        for points, is_smooth in strokes:
+            moved = points + rng.normal(0, 0.06, points.shape) + rng.normal(0, 0.06, 2)
+            curves.append(_spline(moved) if is_smooth and len(moved) > 2 else moved)
+        flat = np.concatenate(curves)
+        low, high = flat.min(0), flat.max(0)
+        scale = 4 * 44 / max(high - low)
+        image = Image.new("L", (4 * MAP_SIZE, 4 * MAP_SIZE))
+        draw = ImageDraw.Draw(image)
+        for curve in curves:
+            points = [tuple(p) for p in (curve - (low + high) / 2) * scale + 2 * MAP_SIZE]
+            draw.polygon(points, fill=255) if is_filled else draw.line(points, fill=255, width=1)
+        ink = np.asarray(image) > 0
+        distance = distance_transform_edt(~ink)
+        if is_filled:
+            distance = distance - distance_transform_edt(ink)
+        maps.append(_distance_level(distance[2::4, 2::4] / 4))
+    return np.full(len(maps), OUTLINE if is_filled else SKELETON), np.array(maps)
+
+
+def _fractal_class(_, rng, n_instances=8, n_chains=1500, n_steps=60):
+    """An iterated function system (FractalDB: Kataoka et al. 2020), its parameters varied."""
+    while True:
+        n = rng.integers(2, 6)
+        turns = rng.uniform(0, 2 * np.pi, (2, n))
+        stretch = rng.uniform(0.15, 0.9, (n, 2)) * rng.choice([-1, 1], (n, 2))
+        shifts = rng.uniform(-1, 1, (n, 2))
+
+        def rotation(angles):
+            cos, sin = np.cos(angles), np.sin(angles)
+            return np.moveaxis(np.array([[cos, -sin], [sin, cos]]), -1, 0)
+
+        maps = rotation(turns[0]) * stretch[:, None] @ rotation(turns[1])
+        first = _draw_fractal(maps, shifts, rng, n_chains, n_steps)
+        if first is not None and (first > 40).mean() > 0.12:
+            break
+    images = [first]
+    while len(images) < n_instances:
+        varied = maps * rng.normal(1, 0.06, maps.shape)
+        image = _draw_fractal(
+            varied, shifts * rng.normal(1, 0.06, shifts.shape), rng, n_chains, n_steps
+        )
+        if image is not None:
+            images.append(image)
+    return np.full(n_instances, DENSITY), np.array(images)
+
+
+def _draw_fractal(maps, shifts, rng, n_chains, n_steps):
+    chances = np.abs(np.linalg.det(maps)) + 0.02
+    points, kept = np.zeros((n_chains, 2)), []
+    for step in range(n_steps):
+        k = rng.choice(len(maps), n_chains, p=chances / chances.sum())
+        points = np.einsum("nij,nj->ni", maps[k], points) + shifts[k]
+        if step >= 10:
+            kept.append(points)
+    points = np.concatenate(kept)
+    low, high = np.percentile(points, [0.5, 99.5], axis=0)
+    if not max(high - low) > 1e-3:
+        return None
+    scale = 56 / max(high - low)
+    pixels = ((points - (low + high) / 2) * scale + MAP_SIZE / 2).T
+    bins = [np.arange(MAP_SIZE + 1)] * 2
+    density = np.log1p(np.histogram2d(*pixels, bins)[0])
+    return np.round(255 * np.minimum(density / np.percentile(density[density > 0], 95), 1)).astype(
+        np.uint8
+    )
+
+
+def _palette(rng, n):
+    """Some colours that lie near one another, or not: (n, 3) from 0 to 1."""
+    hue, spread = rng.random(), rng.choice([0.05, 0.15, 1])
+    values = [
+        colorsys.hsv_to_rgb(
+            (hue + spread * rng.uniform(-0.5, 0.5)) % 1, rng.random() ** 0.7, rng.uniform(0.05, 1)
+        )
+        for _ in range(n)
+    ]
+    return np.array(values)
+
+
+def _texture_class(_, rng, n_instances=24):
+    """Noise of one spectrum (Baradad et al. 2021), oriented or not, its values then bent."""
+    y, x = np.meshgrid(*[np.fft.fftfreq(PICTURE_SIZE)] * 2, indexing="ij")
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    spectrum = np.zeros_like(radius)
+    for _ in range(rng.integers(1, 4)):
+        if rng.random() < 0.5:
+            part = 1 / np.maximum(radius, 1 / PICTURE_SIZE) ** rng.uniform(0.5, 2.2)
+        else:
+            centre, width = np.exp(rng.uniform(np.log(0.02), np.log(0.3))), rng.uniform(0.1, 0.5)
+            part = np.exp(-(np.log(np.maximum(radius, 1e-3) / centre) ** 2) / (2 * width**2))
+        if rng.random() < 0.6:
+            part = part * np.exp(
+                rng.uniform(1, 12) * (np.cos(2 * (angle - rng.uniform(0, np.pi))) - 1)
+            )
+        part[0, 0] = 0
+        spectrum += part / np.sqrt((part**2).sum()) * rng.uniform(0.3, 1)
+    bend = rng.integers(4)
+    mixing = rng.normal(0, 1, (3, 3)) * rng.choice([0.1, 0.5, 1]) + rng.normal(0, 1, 3)[:, None]
+    mixing[:, 1:] *= rng.choice([0, 0.3, 1])
+    base, contrast = rng.uniform(0.2, 0.8, 3), rng.uniform(0.08, 0.3)
+    images = []
+    for _ in range(n_instances):
+        noise = np.fft.fft2(rng.normal(size=(3, PICTURE_SIZE, PICTURE_SIZE))) * spectrum
+        noise = np.fft.ifft2(noise).real
+        noise /= noise.std((1, 2), keepdims=True)
+        noise = [noise, np.tanh(4 * noise), 2 - 3 * np.abs(noise), np.sin(4 * noise)][bend]
+        image = base + contrast * np.einsum("cd,dhw->hwc", mixing, noise)
+        images.append(np.round(255 * np.clip(image, 0, 1)).astype(np.uint8))
+    return np.zeros(n_instances), np.array(images)
+
+
+def _leaves_class(_, rng, n_instances=24):
+    """Dead leaves (Lee, Mumford and Huang 2001): shapes of many sizes upon one another."""
+    corners = rng.choice([2, 3, 4, 5, 6, 24])
+    is_star, has_edge = rng.random() < 0.25, rng.random() < 0.3
+    aspect, jitter = rng.uniform(0.15, 1), rng.choice([0, 0.3])
+    angle, freedom = rng.uniform(0, np.pi), rng.choice([0.05, np.pi])
+    smallest = np.exp(rng.uniform(np.log(2), np.log(12)))
+    largest = smallest * rng.uniform(1.5, 8)
+    palette = _palette(rng, rng.integers(2, 8))
+    images = []
+    for _ in range(n_instances):
+        ground = tuple(int(255 * v) for v in rng.choice(palette))
+        image = Image.new("RGB", (PICTURE_SIZE, PICTURE_SIZE), ground)
+        draw = ImageDraw.Draw(image)
+        mean_area = smallest * largest * max(aspect, 0.3)
+        for _ in range(int(np.clip(2.5 * PICTURE_SIZE**2 / mean_area, 20, 500))):
+            # areas whose sizes have the density r^-3, as in natural scenes
+            low, high = smallest**-2, largest**-2
+            radius = (low + rng.random() * (high - low)) ** -0.5
+            turn = angle + freedom * rng.uniform(-0.5, 0.5)
+            n = corners if corners > 2 else 4
+            at = np.arange(n) * 2 * np.pi / n
+            radii = radius * (1 + jitter * rng.uniform(-1, 1, n))
+            if is_star:
+                radii[::2] *= 0.45
+            wide = np.stack(
+                [np.cos(at) * radii, np.sin(at) * radii * (aspect if corners > 2 else 0.12)]
+            )
+            cos, sin = np.cos(turn), np.sin(turn)
+            points = (np.array([[cos, -sin], [sin, cos]]) @ wide).T + rng.uniform(
+                0, PICTURE_SIZE, 2
+            )
+            colour = np.clip(rng.choice(palette) + rng.normal(0, 0.05, 3), 0, 1)
+            draw.polygon(
+                [tuple(p) for p in points],
+                fill=tuple(int(255 * v) for v in colour),
+                outline=(0, 0, 0) if has_edge else None,
+            )
+        images.append(np.asarray(image))
+    return np.zeros(n_instances), np.array(images)
