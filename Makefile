@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs clean
+.PHONY: help demo test lint format bench docs wheel clean
 
 help:  ## Show these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -18,7 +18,7 @@ $(BIN)/.installed: pyproject.toml
 	@touch $@
 
 demo: $(BIN)/.installed  ## Embed scikit-learn's digits and draw their map: demo/digits_umap.png
-	$(BIN)/embedding digits demo/digits.npz --model resnet --layers conv3 --weights random --image-size 32 --seed 0 --plot
+	$(BIN)/embedding digits demo/digits.npz --model resnet --weights procedural --image-size 32 --seed 0 --plot
 	@echo "The picture is demo/digits_umap.png"
 
 test: $(BIN)/.installed  ## Run the tests
@@ -39,6 +39,12 @@ docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
 	@echo "The documentation is docs/_build/index.html"
+
+wheel: $(BIN)/.installed  ## Build dist/*.whl, and check that it holds the weights and stays below 4 MB
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/python -m zipfile -l $$(ls dist/*.whl) | grep resnet50v2_procedural.npz
+	test $$(stat -c %s dist/*.whl) -le 4000000
 
 clean:  ## Remove .venv and what was built
 	rm -rf $(VENV) docs/_build build dist demo .pytest_cache .ruff_cache

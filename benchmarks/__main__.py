@@ -10,11 +10,13 @@ from pathlib import Path
 import joblib
 import layer_accuracy
 import peers
+import procedural
 import search
 import speed
 
 _BENCHMARKS = {
     "accuracy": layer_accuracy.report,
+    "procedural": procedural.report,
     "speed": speed.report,
     "search": search.report,
     "peers": peers.report,

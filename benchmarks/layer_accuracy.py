@@ -46,9 +46,11 @@ def score_logistic(X_train, y_train, X_test, y_test, max_iter=300):
     return model.fit(X_train, y_train).score(X_test, y_test)
 
 
-def embed(weights, layers, *parts):
+def embed(weights, layers, *parts, **parameters):
     """Features of each layer in turn, from one pass: one tuple of parts for each layer."""
-    resnet = ResNetFeatures(layers, weights=weights, random_state=0, cache=None).fit(parts[0])
+    resnet = ResNetFeatures(
+        list(layers), weights=weights, random_state=0, cache=None, **parameters
+    ).fit(parts[0])
     widths = list_layers().loc[resnet.layers_, "width"]
     ends = np.cumsum(widths)[:-1]
     return zip(*(np.split(resnet.transform(part), ends, axis=1) for part in parts), strict=True)
@@ -63,8 +65,8 @@ def digits_rows(folder):
     yield f"| pixels | 784 | {neighbours:.3f} / {logistic:.3f} | | |"
     names = list_layers()["name"]
     both = zip(
-        embed(folder / WEIGHTS, list(REFERENCE), X_train, X_test),
-        embed(None, list(REFERENCE), X_train, X_test),
+        embed(folder / WEIGHTS, REFERENCE, X_train, X_test),
+        embed(None, REFERENCE, X_train, X_test),
         strict=True,
     )
     for (layer, reference), trained_and_random in zip(REFERENCE.items(), both, strict=True):
@@ -90,8 +92,8 @@ def photo_rows(folder):
         labels.append(y)
     names = list_layers()["name"]
     both = zip(
-        embed(folder / WEIGHTS, list(PHOTO_LAYERS), *parts),
-        embed(None, list(PHOTO_LAYERS), *parts),
+        embed(folder / WEIGHTS, PHOTO_LAYERS, *parts),
+        embed(None, PHOTO_LAYERS, *parts),
         strict=True,
     )
     for layer, trained_and_random in zip(PHOTO_LAYERS, both, strict=True):

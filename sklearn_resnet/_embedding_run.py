@@ -230,9 +230,12 @@ class EmbeddingRun:
                 f"layer {i} ({name})"
                 for i, name in zip(facts["layers"], facts["layer_names"], strict=False)
             )
-            weights = {"imagenet": "ImageNet's weights", "random": "random weights"}.get(
-                facts["weights"], f"weights {Path(facts['weights']).name}"
-            )
+            names = {
+                "imagenet": "ImageNet's weights",
+                "procedural": "weights trained on images made by programs",
+                "random": "random weights",
+            }
+            weights = names.get(facts["weights"], f"weights {Path(facts['weights']).name}")
             how = f"{facts['architecture']}, {cut}\n{weights}"
         return f"{first}\n{how}"
 

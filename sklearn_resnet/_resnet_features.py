@@ -32,7 +32,7 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
-from sklearn_resnet._weights import check_cover, check_same, find_weights
+from sklearn_resnet._weights import check_cover, check_same, default_layers, find_weights
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
 
 
@@ -46,7 +46,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ----------
     layers : None, int, str, or list of int and str, default=None
         Where the network is cut. None is the last layer, after which only the classifier
-        comes; an int an index into Keras' ``network.layers``, counted from the end if
+        comes (of ``weights="procedural"`` the deepest that they hold, 85); an int an index into Keras' ``network.layers``, counted from the end if
         negative; a str the name of a layer, or of a stage (``"conv3"``) for its last
         layer. A list gives the features of several layers side by side, for the cost of
         the deepest. `list_layers` shows all layers with their widths and costs.
@@ -57,9 +57,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 "ResNet152V2"}, default="ResNet50V2"
         The network, as `keras.applications` names it. Images are brought to the values
         that it was trained on.
-    weights : "imagenet", path, or None, default="imagenet"
+    weights : "imagenet", "procedural", path, or None, default="imagenet"
         ``"imagenet"``: as trained on ImageNet, from Keras' cache (the variable
-        KERAS_HOME sets its folder), downloaded once. A path: a weights file that Keras
+        KERAS_HOME sets its folder), downloaded once. ``"procedural"``: as they ship with
+        this package, trained on images made by programs; of ResNet50V2 up to layer 85
+        (``"conv3"``). A path: a weights file that Keras
         wrote, in HDF5; it may hold only the first stages, if no cut lies beyond. None:
         random, drawn from `random_state`.
     pooling : {"avg", "max"} or list of these, default="avg"
@@ -155,9 +157,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     >>> from sklearn_resnet import ResNetFeatures
     >>> from sklearn_resnet.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
-    >>> features = ResNetFeatures(layers="conv2_block1_out", weights=None, random_state=0)
-    >>> features.fit_transform(X[:10]).shape
-    (10, 256)
+    >>> resnet = ResNetFeatures(layers=82, weights="procedural")
+    >>> resnet.fit_transform(X[:10]).shape
+    (10, 128)
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -245,7 +247,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         check_image_shape(self.image_shape)
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
-        layers = resolve_layers(self.architecture, self.layers)
+        cut = default_layers(self.weights) if self.layers is None else self.layers
+        layers = resolve_layers(self.architecture, cut)
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)

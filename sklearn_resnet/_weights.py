@@ -1,4 +1,4 @@
-"""Where a network's weights come from: ImageNet, a file, or chance; and the network that has them."""
+"""Where a network's weights come from: the package, ImageNet, a file, or chance."""
 
 import contextlib
 import difflib
@@ -6,8 +6,11 @@ import hashlib
 import os
 import random
 import re
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from zipfile import BadZipFile
 
 import joblib
 import numpy as np
@@ -27,6 +30,10 @@ _IMAGENET_FILES = {
     "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
     "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
 }
+
+# Trained on images made by programs (see MODEL_CARD.md there); of one network's first stages
+_PROCEDURAL_FILE = Path(__file__).parent / "weights" / "resnet50v2_procedural.npz"
+_PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv3"
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,11 @@ def import_keras():
     return keras
 
 
+def default_layers(weights):
+    """Say what ``layers=None`` means: the last layer, of weights that reach there."""
+    return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
+
+
 def find_weights(architecture, weights, seed):
     """Find weights, downloading ImageNet's where they are absent.
 
@@ -75,7 +87,7 @@ def find_weights(architecture, weights, seed):
     ----------
     architecture : str
         One of `ARCHITECTURES`.
-    weights : "imagenet", path or None
+    weights : "imagenet", "procedural", path or None
         As for `ResNetFeatures`.
     seed : int or None
         Of the random weights that None stands for.
@@ -91,18 +103,23 @@ def find_weights(architecture, weights, seed):
     ConnectionError
         If ImageNet's weights are not in Keras' cache and cannot be downloaded.
     ValueError
-        If the file is no weights file, or one of another architecture.
+        If the weights are no weights file, or of another architecture.
     """
     if weights is None:
         n_layers = len(layer_table(architecture))
         return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
-    is_imagenet = isinstance(weights, str) and weights == "imagenet"
-    path = _imagenet_file(architecture) if is_imagenet else os.path.expanduser(os.fspath(weights))
+    if _is_named("imagenet", weights):
+        path = _imagenet_file(architecture)
+    elif _is_named("procedural", weights):
+        path = _procedural_file(architecture)
+    else:
+        path = os.path.expanduser(os.fspath(weights))
     if not os.path.isfile(path):
-        hint = " Did you mean 'imagenet'?" if difflib.get_close_matches(path, ["imagenet"]) else ""
+        close = difflib.get_close_matches(path, ["imagenet", "procedural"], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise FileNotFoundError(
-            "The 'weights' parameter must be 'imagenet', None (random weights) or the path of a "
-            f"Keras weights file. Got {path!r}, and there is no such file.{hint}"
+            "The 'weights' parameter must be 'imagenet', 'procedural', None (random weights) or the "
+            f"path of a Keras weights file. Got {path!r}, and there is no such file.{hint}"
         )
     stat = os.stat(path)
     identity = (os.path.abspath(path), stat.st_mtime_ns, stat.st_size)
@@ -119,8 +136,10 @@ def check_cover(weights, layers):
     for layer in layers:
         if layer.index >= weights.n_layers:
             deepest = layer_table(weights.architecture)[weights.n_layers - 1]
+            is_shipped = weights.path == str(_PROCEDURAL_FILE)
+            name = "weights='procedural'" if is_shipped else f"The weights file {weights.path!r}"
             raise ValueError(
-                f"The weights file {weights.path!r} holds the layers 0 to {deepest.index} "
+                f"{name} holds the layers 0 to {deepest.index} "
                 f"({deepest.name!r}) of {weights.architecture}. Layer {layer.index} "
                 f"({layer.name!r}) lies beyond. Pass layers={deepest.index} or less, or the "
                 "weights of the whole network."
@@ -204,6 +223,21 @@ def _draw_arrays(layers, seed):
     return arrays
 
 
+def _is_named(name, weights):
+    return isinstance(weights, str) and weights == name
+
+
+def _procedural_file(architecture):
+    """Path of the weights that ship with the package."""
+    if architecture != _PROCEDURAL_ARCHITECTURE:
+        raise ValueError(
+            f"weights='procedural' are of {_PROCEDURAL_ARCHITECTURE} alone. Got "
+            f"architecture={architecture!r}. Pass architecture={_PROCEDURAL_ARCHITECTURE!r}, or "
+            "other weights."
+        )
+    return str(_PROCEDURAL_FILE)
+
+
 def _imagenet_file(architecture):
     """Path of ImageNet's weights in Keras' cache, downloaded by Keras if need be."""
     md5, megabytes = _IMAGENET_FILES[architecture]
@@ -226,8 +260,10 @@ def _imagenet_file(architecture):
             f"downloaded: {exc}.\n"
             f"Looked for: {path}\n{cause}"
             f"Download:   {_IMAGENET_URL}{name} ({megabytes} MB)\n"
-            "Put the file there by hand (KERAS_HOME sets another folder), or pass the path of a "
-            "Keras weights file as weights=, or weights=None for random weights."
+            "Put the file there by hand (KERAS_HOME sets another folder). Without it: "
+            f"weights='procedural', trained weights that ship with this package (of "
+            f"{_PROCEDURAL_ARCHITECTURE}, up to {_PROCEDURAL_STAGE!r}); the path of a Keras "
+            "weights file as weights=; or weights=None for random weights."
         ) from exc
 
 
@@ -286,7 +322,7 @@ def _find_other_poolings(shapes, architecture):
 
 
 def _read_file(path, load=None):
-    """Read a file that Keras wrote, of the format of version 3 or of the one before.
+    """Read a weights file: the package's own (.npz), or one that Keras wrote.
 
     Only arrays are read: nothing that a file may hold besides is run.
 
@@ -299,8 +335,34 @@ def _read_file(path, load=None):
     Returns
     -------
     dict of str to list
-        The arrays or shapes of each layer, by its name; empty for one without weights.
+        The arrays (float32) or shapes of each layer, by its name; empty for one without
+        weights.
     """
+    return _read_npz(path, load) if path.endswith(".npz") else _read_hdf5(path, load)
+
+
+def _read_npz(path, load):
+    """Arrays under ``"<layer>/<number>"``, in Keras' order; without layers that have none."""
+    found = {}
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            for key in file.files:
+                name, _, number = key.rpartition("/")
+                if load is not None and name not in load:
+                    continue
+                array = file[key]
+                value = array.shape if load is None else array.astype(np.float32)
+                found.setdefault(name, {})[int(number)] = value
+    except (OSError, TypeError, ValueError, BadZipFile, zlib.error) as exc:
+        raise ValueError(
+            f"The weights file {path!r} is no .npz file of arrays named '<layer>/<number>', or "
+            f"is damaged: {exc}. Install sklearn-resnet again if it is the one that came with it."
+        ) from exc
+    return {name: [arrays[i] for i in sorted(arrays)] for name, arrays in found.items()}
+
+
+def _read_hdf5(path, load):
+    """Read a file that Keras wrote, of the format of version 3 or of the one before."""
     import h5py
 
     found = {}

@@ -96,7 +96,8 @@ class _Pooling(click.ParamType):
     "--weights",
     default="imagenet",
     show_default=True,
-    help="imagenet (downloaded once), the path of a Keras weights file, or random.",
+    help="imagenet (downloaded once), procedural (part of the package; of ResNet50V2 up to conv3), "
+    "the path of a Keras weights file, or random.",
 )
 @click.option(
     "--pooling",

@@ -11,10 +11,13 @@ import time
 import h5py
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 
-from sklearn_resnet import _weights
-from sklearn_resnet._layers import resolve_layers
-from sklearn_resnet._weights import check_cover, find_weights, load_network
+from sklearn_resnet import ResNetFeatures, _weights
+from sklearn_resnet._layers import layer_table, resolve_layers
+from sklearn_resnet._weights import check_cover, find_weights, load_arrays, load_network
 
 IMAGENET_NAME = "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -216,3 +219,78 @@ def test_a_host_that_never_answers_is_given_up_in_time(stand_in, monkeypatch):
         with pytest.raises(ConnectionError, match="cannot be downloaded"):
             find_weights("ResNet50V2", "imagenet", None)
         assert time.monotonic() - start < 10  # the promise itself, not a benchmark
+
+
+PROCEDURAL_FINGERPRINT = "sha256:8c3da19f80f2d96ccf375b01e756e4e5870cf8114ad9ddf1ba4ca28a238cdfa6"
+
+
+def test_the_weights_that_ship_are_the_ones_that_were_measured():
+    weights = find_weights("ResNet50V2", "procedural", None)
+    assert weights.fingerprint == PROCEDURAL_FINGERPRINT
+    assert weights.n_layers == 86
+    card = _weights._PROCEDURAL_FILE.with_name("MODEL_CARD.md").read_text(encoding="utf-8")
+    assert PROCEDURAL_FINGERPRINT.removeprefix("sha256:") in card
+
+
+def test_the_weights_that_ship_are_small_and_finite():
+    assert _weights._PROCEDURAL_FILE.stat().st_size <= 4e6
+    arrays = load_arrays(find_weights("ResNet50V2", "procedural", None), layer_table("ResNet50V2"))
+    for layer in layer_table("ResNet50V2")[:86]:
+        shapes = [array.shape for array in arrays.get(layer.name, [])]
+        assert shapes == list(layer.weight_shapes)
+        for array in arrays.get(layer.name, []):
+            assert array.dtype == np.float32
+            assert np.isfinite(array).all()
+
+
+def test_no_layers_means_the_deepest_of_the_weights_that_ship():
+    X = np.zeros((1, 8, 8), np.uint8)
+    resnet = ResNetFeatures(weights="procedural").fit(X)
+    assert resnet.layers_ == [85]
+    assert resnet.transform(X).shape == (1, 512)
+    assert ResNetFeatures(82, weights="procedural").fit(X).layers_ == [82]
+
+
+def test_a_cut_beyond_the_weights_that_ship_is_an_error():
+    with pytest.raises(ValueError, match=r"weights='procedural' holds the layers 0 to 85") as error:
+        ResNetFeatures("conv4", weights="procedural").fit(np.zeros((1, 8, 8), np.uint8))
+    assert "Pass layers=85 or less" in str(error.value)
+
+
+@pytest.mark.parametrize("architecture", ["ResNet50", "ResNet101V2"])
+def test_the_weights_that_ship_are_of_one_architecture(architecture):
+    with pytest.raises(ValueError, match="Pass architecture='ResNet50V2'"):
+        ResNetFeatures(architecture=architecture, weights="procedural").fit(np.zeros((1, 8, 8)))
+
+
+def test_the_weights_that_ship_tell_digits_apart():
+    X, y = load_digits(return_X_y=True)
+    resnet = ResNetFeatures(weights="procedural", image_size=28, value_range=(0, 16))
+    features = resnet.fit_transform(X.reshape(-1, 8, 8))
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    assert cross_val_score(KNeighborsClassifier(5), features, y, cv=folds).mean() > 0.98
+
+
+def test_keras_and_openvino_agree_on_the_weights_that_ship():
+    X = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), np.uint8)
+    keras, openvino = (
+        ResNetFeatures(weights="procedural", engine=engine).fit_transform(X)
+        for engine in ("keras", "openvino")
+    )
+    np.testing.assert_allclose(keras, openvino, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "pickle", "npy"])
+def test_a_damaged_npz_file_is_an_error(tmp_path, damage):
+    path = tmp_path / "weights.npz"
+    if damage == "text":
+        path.write_text("no archive")
+    elif damage == "cut":
+        path.write_bytes(_weights._PROCEDURAL_FILE.read_bytes()[:100_000])
+    elif damage == "npy":
+        with open(path, "wb") as file:
+            np.save(file, np.zeros(3))
+    else:
+        np.savez(path, **{"conv1_conv/0": np.array([{}], dtype=object)})
+    with pytest.raises(ValueError, match=r"is no \.npz file of arrays named"):
+        find_weights("ResNet50V2", str(path), None)
