@@ -99,15 +99,9 @@ def train(out, objective, n_steps, seed, rate, save_every=500):
         ]
     )
     generator = torch.Generator(device).manual_seed(seed)
-    step, seconds = 0, 0.0
+    parts = {"network": network, "heads": heads, "optimizer": optimizer}
     checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(saved["network"])
-        heads.load_state_dict(saved["heads"])
-        optimizer.load_state_dict(saved["optimizer"])
-        generator.set_state(saved["generator"].cpu())
-        step, seconds = saved["step"], saved["seconds"]
+    step, seconds = _restore(checkpoint, parts, generator)
     start, losses = time.monotonic() - seconds, []
     n_views = 1 if objective == "classes" else 2
     while step < n_steps:
@@ -134,16 +128,7 @@ def train(out, objective, n_steps, seed, rate, save_every=500):
             }
             _log(out / "log.csv", row)
             losses = []
-            state = {
-                "network": network.state_dict(),
-                "heads": heads.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "generator": generator.get_state(),
-                "step": step,
-                "seconds": seconds,
-            }
-            torch.save(state, out / "checkpoint.part")
-            os.replace(out / "checkpoint.part", checkpoint)
+            _save(checkpoint, parts, generator, step, seconds)
     settle_normalization(network, scenes, generator, n_batches=min(n_steps, 200))
     arrays = network.keras_arrays()
     flat = {f"{name}/{i}": a for name, layer in arrays.items() for i, a in enumerate(layer)}
@@ -164,6 +149,24 @@ def train(out, objective, n_steps, seed, rate, save_every=500):
     print(json.dumps(record))
 
 
+def _restore(checkpoint, parts, generator):
+    """Go back to a checkpoint, if there is one: its step, and the seconds until then."""
+    if not checkpoint.exists():
+        return 0, 0.0
+    saved = torch.load(checkpoint, map_location=generator.device, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    generator.set_state(saved["generator"].cpu())
+    return saved["step"], saved["seconds"]
+
+
+def _save(checkpoint, parts, generator, step, seconds):
+    state = {name: part.state_dict() for name, part in parts.items()}
+    state |= {"generator": generator.get_state(), "step": step, "seconds": seconds}
+    torch.save(state, checkpoint.with_suffix(".part"))
+    os.replace(checkpoint.with_suffix(".part"), checkpoint)
+
+
 def _log(path, row):
     is_new = not path.exists()
     with open(path, "a", newline="") as file:
@@ -177,8 +180,8 @@ def _log(path, row):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder of material, checkpoint, log, weights")
-    parser.add_argument("--objective", choices=OBJECTIVES, default="both")
-    parser.add_argument("--steps", type=int, default=24_000)
+    parser.add_argument("--objective", choices=OBJECTIVES, default="classes")
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
