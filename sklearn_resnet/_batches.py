@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from sklearn_resnet._image_arrays import find_value_range
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._threads import count_threads
 
@@ -78,3 +79,50 @@ def resize_image(image, size, value_range):
         channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
         resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))
+
+
+def is_chunked(X):
+    """Whether `X` is an array that lies elsewhere, cut into chunks: of Dask, Zarr or h5py."""
+    return all(hasattr(X, name) for name in ("chunks", "shape", "dtype", "__getitem__"))
+
+
+def cut_blocks(X, batch_size):
+    """Cut images into blocks of about `batch_size`, in order.
+
+    Parameters
+    ----------
+    X : array-like, LazyImages, or iterable of batches of images
+    batch_size : int
+        Chunked arrays are cut where their chunks end, so that none is read twice.
+
+    Yields
+    ------
+    array-like or LazyImages
+    """
+    if not hasattr(X, "__getitem__"):
+        yield from X
+        return
+    size = batch_size
+    if is_chunked(X) and X.chunks is not None:
+        first = X.chunks[0]
+        in_chunk = first if np.ndim(first) == 0 else max(first)  # Dask lists them all
+        size = max(1, round(batch_size / in_chunk)) * in_chunk
+    for start in range(0, X.shape[0] if is_chunked(X) else len(X), size):
+        block = X[start : start + size]
+        yield np.asarray(block) if is_chunked(X) else block
+
+
+def sample_chunks(X, n_images):
+    """So many images of a chunked array, spread evenly, in memory; for 0, a blank one like them."""
+    if n_images == 0:
+        return np.zeros((1, *X.shape[1:]), X.dtype)
+    positions = np.unique(np.linspace(0, X.shape[0] - 1, n_images).astype(int))
+    return np.concatenate([np.asarray(X[i : i + 1]) for i in positions])
+
+
+def find_range_of_chunks(X):
+    """The value range of a chunked array, as `find_value_range` finds that of one in memory."""
+    if X.dtype.kind in "bu" and X.dtype.itemsize <= 2:  # decided by the dtype
+        return find_value_range(np.zeros(1, X.dtype))
+    ranges = [find_value_range(block) for block in cut_blocks(X, 1)]
+    return max(ranges, key=lambda found: found[1])

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, compress
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -64,6 +64,8 @@ class ForwardPass:
         n_images = min(len(images), MOST_IMAGES)
         positions = np.linspace(0, len(images) - 1, n_images).astype(int)
         sample = np.concatenate(list(self.make_batches(images, positions)))
+        if isinstance(images, LazyImages):
+            sample = sample[[i not in images.failures for i in positions]]
         return dict(find_ranges(self.computation, sample))
 
     def compute(self, images, *, show_progress=False, is_kept_only=False):
@@ -80,6 +82,7 @@ class ForwardPass:
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32, or None
+            NaN for those of lazy images that could not be read, if these are no error.
         """
         n_images = len(images)
         width = sum(self.widths[layer] for layer in self.layers)
@@ -92,6 +95,8 @@ class ForwardPass:
                 self._compute_all(images, features, bar)
             else:
                 _CachedPass(self, images, features, store, bar).run()
+        if features is not None and isinstance(images, LazyImages):
+            features[list(images.failures)] = np.nan
         return features
 
     def _compute_all(self, images, features, bar):
@@ -217,7 +222,9 @@ class _CachedPass:
         self.bar = bar
         is_array = isinstance(images, np.ndarray)
         self.tap_keys = forward.make_tap_keys(_format(images) if is_array else None)
-        self.running = deque()  # positions and keys of images whose features are being computed
+        # positions and keys of images whose features are being computed, with the versions of files
+        self.running = deque()
+        self.is_lazy = isinstance(images, LazyImages)
         self.first = {}  # by key, the position of the first of identical images among these
         self.twins = []  # positions of the others, with their key
         self.to_keep = [], []
@@ -237,14 +244,18 @@ class _CachedPass:
         if self.features is not None:
             for i, key in self.twins:
                 self.features[i] = self.features[self.first[key]]
+                if self.is_lazy and self.first[key] in self.images.failures:
+                    self.images.fail_like(i, self.first[key])
 
     def _find_missing(self):
         """Fill in what is cached; yield the positions of the rest, one of identical images."""
         n_images = len(self.images)
-        n_at_once = _LOOKED_UP[isinstance(self.images, LazyImages)]
+        n_at_once = _LOOKED_UP[self.is_lazy]
         wanted = [self.tap_keys[layer] for layer in self.forward.layers]
         for start in range(0, n_images, n_at_once):
-            keys = make_image_keys(self.images[start : start + n_at_once])
+            part = self.images[start : start + n_at_once]
+            versions = part.find_versions() if self.is_lazy else [None] * len(part)
+            keys = make_image_keys(part)
             rows = self.store.find([tap_key + key for key in keys for tap_key in wanted])
             if None not in rows:
                 self._fill(slice(start, start + len(keys)), rows)
@@ -260,7 +271,7 @@ class _CachedPass:
                     self.bar.update()
                 else:
                     self.first[key] = start + j
-                    self.running.append((start + j, key))
+                    self.running.append((start + j, key, versions[j]))
                     yield start + j
 
     def _fill(self, where, rows):
@@ -269,18 +280,28 @@ class _CachedPass:
             self.features[where] = found.reshape(-1, self.features.shape[1])
 
     def _take(self, part):
-        positions, keys = zip(*(self.running.popleft() for _ in part), strict=True)
+        running = [self.running.popleft() for _ in part]
+        positions, keys, _ = zip(*running, strict=True)
         if self.features is not None:
             self.features[list(positions)] = self.forward.select(part)
         to_keep = self.to_keep
+        is_kept = [self._is_of_its_key(i, version) for i, _, version in running]
         for tap, columns in self.forward.split(part).items():
             tap_key = self.tap_keys[tap]
-            to_keep[0].extend([tap_key + key for key in keys])
-            to_keep[1].extend([row.tobytes() for row in columns])
+            to_keep[0].extend([tap_key + key for key in compress(keys, is_kept)])
+            to_keep[1].extend([row.tobytes() for row in compress(columns, is_kept)])
         self.n_to_keep += part.nbytes
         if self.n_to_keep >= _KEPT_AT_ONCE:
             self._keep()
         self.bar.update(len(part))
+
+    def _is_of_its_key(self, i, version):
+        """Whether an image was read, and its file is the one that the key was made of."""
+        if not self.is_lazy:
+            return True
+        return i not in self.images.failures and (
+            version is None or self.images[i : i + 1].find_versions() == [version]
+        )
 
     def _keep(self):
         if self.n_to_keep:

@@ -1,5 +1,7 @@
 """One image file, or one array, to one upright 8-bit image of a given size and mode."""
 
+import contextlib
+import math
 import os
 
 import numpy as np
@@ -7,6 +9,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
 from sklearn_resnet._image_arrays import find_value_range, to_uint8
+from sklearn_resnet._paths import open_file
 
 # What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF). MPO is
 # no name to open files by: Pillow opens them as JPEG.
@@ -21,21 +24,25 @@ EXTENSIONS = frozenset((
 # Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as what is left
 # for the exact filter is at least this many times the target: the value of its `thumbnail`.
 _REDUCING_GAP = 2.0
+MAX_PIXELS = 89_478_485  # Pillow's own: a quarter of a GiB in RGB
 
 
-def read_image(path, *, size=None, resize="crop", mode="RGB"):
+def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
     """Read an image file.
 
     Parameters
     ----------
     path : str or path-like
-        A file that Pillow reads, a TIFF that scikit-image reads, or a ``.npy``.
+        A file that Pillow reads, a TIFF that tifffile reads, or a ``.npy``; on disk, a URL of
+        fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None leaves it as it is.
     resize : {"crop", "pad", "stretch"}, default="crop"
         How an image of another aspect ratio is brought to `size`.
     mode : {"RGB", "L"}, default="RGB"
         Colour or grey.
+    max_pixels : int, default=None
+        How many pixels the file may hold; None leaves it to Pillow.
 
     Returns
     -------
@@ -46,36 +53,65 @@ def read_image(path, *, size=None, resize="crop", mode="RGB"):
     Raises
     ------
     OSError
-        If there is no such file, or it cannot be image.
+        If there is no such file, or it cannot be opened, or is no regular file.
     ValueError
-        If the file is no image, is damaged, or has no pixels. Both name the file,
-        the cause and the remedy.
+        If the file is no image, is damaged, has no pixels or too many, or changed meanwhile. Both
+        name the file, the cause (also as the attribute `cause`) and the remedy.
     """
-    path = os.fspath(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(
-            f"There is no image file {path!r}. Check the path, which is relative to the folder "
-            f"{os.getcwd()!r} unless it is absolute."
+    name = str(path) if not isinstance(path, os.PathLike) else os.fspath(path)
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_file(name))
+        except Exception as exc:  # what serves a URL raises its own
+            raise _cannot_open(name, exc) from exc
+        try:
+            image = _fit(_decode(file, name, size, mode, max_pixels), size, resize)
+            # of a large image, each copy costs a tenth of its decoding
+            image = np.asarray(image if image.mode == mode else image.convert(mode))
+            opened.close()
+        except PermissionError as exc:
+            raise _cannot_open(name, exc) from exc
+        except Exception as exc:
+            # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
+            # struct.error, OverflowError, DecompressionBombError and more.
+            cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
+            if isinstance(exc, UnidentifiedImageError):
+                cause = "its content is of no known image format"
+            raise _with_cause(
+                ValueError,
+                f"The image file {name!r} cannot be read: {cause}. Replace the file or leave it "
+                "out.",
+                cause,
+            ) from exc
+    return image
+
+
+def _cannot_open(name, exc):
+    """The error that says why a file cannot be opened."""
+    if isinstance(exc, FileNotFoundError):
+        return _with_cause(
+            FileNotFoundError,
+            f"There is no image file {name!r}. Check the path, which is relative to the folder "
+            f"{os.getcwd()!r} unless it is absolute.",
+            "there is no such file",
         )
-    if os.path.isdir(path):
-        raise IsADirectoryError(
-            f"{path!r} is a folder, not an image file. load_image_folder() lists its images."
+    if isinstance(exc, IsADirectoryError):
+        return _with_cause(
+            IsADirectoryError,
+            f"{name!r} is a folder, not an image file. load_image_folder() lists its images.",
+            "it is a folder",
         )
-    try:
-        image = _fit(_decode(path, size, mode), size, resize)
-        # of a large image, each copy costs a tenth of its decoding
-        return np.asarray(image if image.mode == mode else image.convert(mode))
-    except PermissionError:
-        raise
-    except Exception as exc:
-        # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
-        # struct.error, OverflowError, DecompressionBombError and more.
-        cause = str(exc).rstrip(".") or type(exc).__name__
-        if isinstance(exc, UnidentifiedImageError):
-            cause = "its content is of no known image format"
-        raise ValueError(
-            f"The image file {path!r} cannot be read: {cause}. Replace the file or leave it out."
-        ) from exc
+    if isinstance(exc, ImportError):
+        return exc
+    cause = getattr(exc, "strerror", None) or str(exc).rstrip(".") or type(exc).__name__
+    message = f"The image file {name!r} cannot be opened: {cause}. Check the file, or leave it out."
+    return _with_cause(type(exc) if isinstance(exc, PermissionError) else OSError, message, cause)
+
+
+def _with_cause(kind, message, cause):
+    error = kind(message)
+    error.cause = cause
+    return error
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
@@ -103,28 +139,47 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     return np.asarray(_fit(image, size, resize).convert(mode))
 
 
-def _decode(path, size, mode):
+def _decode(file, name, size, mode, max_pixels):
     """An upright PIL image of mode L or RGB."""
-    if path.lower().endswith(".npy"):
-        with open(path, "rb") as file:  # numpy.load would name the way to unpickle, and open .npz
-            array = np.lib.format.read_array(file, allow_pickle=False)
-        return _without_alpha(_from_array(array, _file_value_range(array)))
+    if name.lower().endswith(".npy"):
+        return _decode_npy(file, max_pixels)
     # Given the path, Pillow 13 maps an uncompressed TIFF into memory with the sides of a turned one
     # swapped, which scrambles its pixels. Given the file, it does not.
-    with open(path, "rb") as file:
-        try:
-            image = Image.open(file, formats=_PILLOW_FORMATS)
-        except UnidentifiedImageError:
-            return _decode_tiff(path)
-        if image.format == "TIFF" and _is_misread(image.tag_v2):
-            return _decode_tiff(path)
-        if size is not None:
-            # does nothing unless the image is a JPEG; a turned one has its sides swapped
-            longest = int(max(size) * _REDUCING_GAP)
-            image.draft(mode, (longest, longest))
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return _without_alpha(_to_8_bit(image))
+    try:
+        image = Image.open(file, formats=_PILLOW_FORMATS)
+    except UnidentifiedImageError:
+        return _decode_tiff(file, max_pixels)
+    _check_pixels(image.size[::-1], max_pixels)
+    if image.format == "TIFF" and _is_misread(image.tag_v2):
+        return _decode_tiff(file, max_pixels)
+    if size is not None:
+        # does nothing unless the image is a JPEG; a turned one has its sides swapped
+        longest = int(max(size) * _REDUCING_GAP)
+        image.draft(mode, (longest, longest))
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return _without_alpha(_to_8_bit(image))
+
+
+def _check_pixels(shape, max_pixels):
+    """Refuse what would take too much memory, before it is taken."""
+    if max_pixels is not None and math.prod(shape[:2]) > max_pixels:
+        raise ValueError(
+            f"it has {shape[0]} x {shape[1]} pixels, more than max_pixels={max_pixels} lets pass"
+        )
+
+
+def _decode_npy(file, max_pixels):
+    """An array that numpy.save wrote."""
+    npy = np.lib.format  # numpy.load would name the way to unpickle, and open .npz
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if not dtype.hasobject:  # a sparse file can claim any size
+        _check_pixels(shape, max_pixels)
+    file.seek(0)
+    array = npy.read_array(file, allow_pickle=False)
+    return _without_alpha(_from_array(array, _file_value_range(array)))
 
 
 def _is_misread(tags):
@@ -134,14 +189,20 @@ def _is_misread(tags):
     return is_plain_planar and len(bits) > 1 and max(bits) > 8
 
 
-def _decode_tiff(path):
+def _decode_tiff(file, max_pixels):
     """A TIFF that Pillow does not know, or misreads: float64, or deep with several channels."""
-    with open(path, "rb") as file:
-        if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            raise UnidentifiedImageError
-    import skimage.io
+    file.seek(0)
+    if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        raise UnidentifiedImageError
+    import tifffile
 
-    array = skimage.io.imread(path)
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages[0]
+        _check_pixels((page.imagelength, page.imagewidth), max_pixels)
+        array = tiff.asarray()
+    if array.ndim == 3 and array.shape[-1] not in (3, 4) and array.shape[0] in (3, 4):
+        array = np.moveaxis(array, 0, -1)  # plane by plane
     return _without_alpha(_from_array(array, _file_value_range(array)))
 
 

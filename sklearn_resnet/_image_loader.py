@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._dask import is_dask, load_dask
 from sklearn_resnet._image_arrays import (
     as_sequence,
     check_images,
@@ -17,6 +18,7 @@ from sklearn_resnet._image_arrays import (
     warn_of_another_range,
     warn_of_values_beyond,
 )
+from sklearn_resnet._image_files import MAX_PIXELS
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -53,8 +55,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         Whether `transform` gives `LazyImages`, which decode an image when it is needed and
         not before: `ResNetFeatures` takes them, and then memory holds a few batches
         of images rather than all, and decoding hides behind computing.
-    on_error : {"raise"}, default="raise"
-        What to do about an image that cannot be read: raise an error that names it.
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        What becomes of an image that cannot be read. ``"raise"``: an error, which names the
+        file, its position and the cause. ``"nan"``: its features are NaN, and a warning names
+        the first of such files. ``"skip"``: it is left out of what
+        `ResNetFeatures.transform_batches` gives. The last two go with ``lazy=True``, as no
+        array of bytes can say that an image is missing.
+    max_pixels : int, default=89_478_485
+        How many pixels a file may hold: a small one can claim to be huge. Beyond Pillow's own
+        limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS`` too.
 
     Attributes
     ----------
@@ -99,11 +108,20 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "resize": [StrOptions({"crop", "pad", "stretch"})],
         "n_jobs": [numbers.Integral, None],
         "lazy": ["boolean"],
-        "on_error": [StrOptions({"raise"})],
+        "on_error": [StrOptions({"raise", "nan", "skip"})],
+        "max_pixels": [Interval(numbers.Integral, 1, None, closed="left")],
     }
 
     def __init__(
-        self, size=None, *, mode="RGB", resize="crop", n_jobs=None, lazy=False, on_error="raise"
+        self,
+        size=None,
+        *,
+        mode="RGB",
+        resize="crop",
+        n_jobs=None,
+        lazy=False,
+        on_error="raise",
+        max_pixels=MAX_PIXELS,
     ):
         self.size = size
         self.mode = mode
@@ -111,6 +129,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.lazy = lazy
         self.on_error = on_error
+        self.max_pixels = max_pixels
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -128,6 +147,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self : ImageLoader
         """
         check_size("size", self.size)
+        if self.on_error != "raise" and not self.lazy:
+            raise ValueError(
+                "The 'on_error' parameter must be 'raise' where lazy=False: an array of bytes cannot "
+                f"say that an image is missing. Got {self.on_error!r}; pass lazy=True with it."
+            )
+        if is_dask(X):
+            forget_rows(self)
+            self.value_range_ = 0.0, 255.0
+            return self
         images = self._check(X, reset=True)
         arrays = _arrays(images)
         self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
@@ -144,12 +172,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             A list, array, series or dataframe column of paths (str or path-like); a list
             of arrays of any sizes; or one array: rows as `ResNetFeatures` reads them, grey
             images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
-            with alpha, 4 channels.
+            with alpha, 4 channels. Paths may be URLs of fsspec, and members of tars
+            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths, or a list of
+            delayed lists of paths will do too.
 
         Returns
         -------
         images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
-            In the order of `X`, dtype uint8, 0 to 255; `LazyImages` if `lazy`. After ``set_output("pandas")`` or
+            In the order of `X`, dtype uint8, 0 to 255; `LazyImages` if `lazy`; of a Dask
+            collection, a Dask array, not computed yet. After ``set_output("pandas")`` or
             "polars", a dataframe with the images in one column, and the index of `X`.
 
         Raises
@@ -161,6 +192,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             and `size` is None. The message names the files.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return load_dask(self, X)
         images = self._check(X, reset=False)
         arrays = _arrays(images)
         if arrays:
@@ -197,7 +230,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             "mode": self.mode,
         }
         # one array of images is as good as a list of them
-        return LazyImages(images, options, self.value_range_, min(n_threads, len(images)))
+        return LazyImages(
+            images,
+            options,
+            self.value_range_,
+            min(n_threads, len(images)),
+            on_error=self.on_error,
+            max_pixels=self.max_pixels,
+        )
 
     def _check(self, X, reset):
         """A list of paths and arrays, or one array of images."""

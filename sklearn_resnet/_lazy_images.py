@@ -1,15 +1,37 @@
 """LazyImages: images that are decoded when they are asked for, ahead of who asks."""
 
 import os
-from collections import deque
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL
 
 from sklearn_resnet._image_arrays import is_path
-from sklearn_resnet._image_files import convert_image, read_image
+from sklearn_resnet._image_files import MAX_PIXELS, convert_image, read_image
+from sklearn_resnet._paths import find_version, is_url, open_file
+from sklearn_resnet._threads import map_ahead
+
+_MOST_NAMED = 3  # in one warning
+
+
+class Failure(NamedTuple):
+    """An image that could not be read.
+
+    Attributes
+    ----------
+    position : int
+        Of the image in what `ImageLoader` was given.
+    path : str
+        Empty for an image in memory.
+    cause : str
+    """
+
+    position: int
+    path: str
+    cause: str
 
 
 class LazyImages:
@@ -31,12 +53,19 @@ class LazyImages:
         How many decode at once.
     positions : array-like of int, default=None
         What errors number the items by, None counts them.
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        What becomes of an image that cannot be read, in `batches`: an error, or black, with its
+        failure among `failures`. An array cannot say so: what makes one raises the error.
+    max_pixels : int, default=89_478_485
+        How many pixels a file may hold.
 
     Attributes
     ----------
+    failures : dict of int to Failure
+        By index, those that `batches` could not read.
     shape : tuple of int
         ``(n, height, width, 3)``, or ``(n, height, width)`` of grey images. Without a size
-        among `options`, the first image is decoded to know it.
+        among `options`, the first image that can be read is decoded to know it.
     ndim : int
     dtype : dtype
         uint8.
@@ -44,23 +73,50 @@ class LazyImages:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, items, options, value_range, n_threads, positions=None):
+    def __init__(
+        self,
+        items,
+        options,
+        value_range,
+        n_threads,
+        positions=None,
+        *,
+        on_error="raise",
+        max_pixels=MAX_PIXELS,
+    ):
         self._items = items
         self._options = options
         self._value_range = value_range
         self._n_threads = n_threads
         self._positions = np.arange(len(items)) if positions is None else np.asarray(positions)
+        self.on_error = on_error
+        self._max_pixels = max_pixels
+        self.failures = {}
         size = options["size"]
         # all of one selection are held against the same image
         self._first = None
         self._image_shape = None if size is None else size + (3,) * (options["mode"] == "RGB")
 
+    def __repr__(self):
+        size = "x".join(map(str, self._image_shape or ("size of the first",)))
+        return f"<LazyImages: {len(self)} of {size}, not decoded yet>"
+
     @property
     def shape(self):
         if self._image_shape is None:
-            self._first = self._items[0], self._positions[0]
-            self._image_shape = self._load(0).shape
+            self._find_shape()
         return (len(self._items), *self._image_shape)
+
+    def _find_shape(self):
+        for i in range(len(self)):
+            try:
+                self._image_shape = self._load(i).shape
+            except (OSError, ValueError):
+                if self.on_error == "raise" or i == len(self) - 1:
+                    raise
+            else:
+                self._first = self._items[i], self._positions[i]
+                return
 
     @property
     def ndim(self):
@@ -87,12 +143,14 @@ class LazyImages:
             self._value_range,
             self._n_threads,
             self._positions[chosen],
+            on_error=self.on_error,
+            max_pixels=self._max_pixels,
         )
         selected._first, selected._image_shape = self._first, self._image_shape
         return selected
 
     def __iter__(self):
-        return self._decode(range(len(self)), 2 * self._n_threads)
+        return self._decode(self._load_alike, range(len(self)), 2 * self._n_threads)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -117,7 +175,9 @@ class LazyImages:
             The last may be shorter. At most about two batches are held besides it.
         """
         ahead = batch_size + 2 * self._n_threads
-        images = self._decode(range(len(self)) if positions is None else positions, ahead)
+        positions = range(len(self)) if positions is None else positions
+        load = self._load_alike if self.on_error == "raise" else self._load_or_fail
+        images = self._decode(load, positions, ahead)
         batch = np.empty((batch_size, *self.shape[1:]), self.dtype)
         n_filled = 0
         for image in images:
@@ -150,30 +210,40 @@ class LazyImages:
                 form = repr((self._value_range, array.dtype.str, array.shape)).encode()
                 return digest(how, form, np.ascontiguousarray(array))
             try:
-                with open(item, "rb") as file:
+                with open_file(item) as file:
                     content = file.read()
-            except OSError:  # found in no cache; decoding it will say what is wrong
+            except Exception:  # found in no cache; decoding it will say what is wrong
                 return os.urandom(len(digest(b"")))
             return digest(how, Path(item).suffix.lower().encode(), content)
 
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(read, self._items))
 
-    def _decode(self, positions, n_ahead):
-        """Yield images in order, decoding up to so many before they are asked for."""
-        self.shape  # noqa: B018  known before the threads need it
-        with ThreadPoolExecutor(self._n_threads) as pool:
-            ahead = deque()
+    def find_versions(self):
+        """By index, what tells each file from what it was, or will be; None where it is costly."""
+
+        def find(item):
+            if not is_path(item) or is_url(item):
+                return None
             try:
-                for i in positions:
-                    ahead.append(pool.submit(self._load_alike, i))
-                    if len(ahead) > n_ahead:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:  # after an error, or if no more are wanted
-                for future in ahead:
-                    future.cancel()
+                return find_version(item)
+            except Exception:  # decoding it will say what is wrong
+                return None
+
+        return [find(item) for item in self._items]
+
+    def fail_like(self, i, other):
+        """Note that image `i`, of the same content as `other`, cannot be read either."""
+        self.failures[i] = self._make_failure(i, self.failures[other].cause)
+
+    def _make_failure(self, i, cause):
+        path = os.fspath(self._items[i]) if is_path(self._items[i]) else ""
+        return Failure(int(self._positions[i]), path, cause)
+
+    def _decode(self, load, positions, n_ahead):
+        """Images in order, up to so many of which are decoded before they are asked for."""
+        self.shape  # noqa: B018  known before the threads need it
+        return map_ahead(load, positions, self._n_threads, n_ahead)
 
     def _load_alike(self, i):
         image, expected = self._load(i), self.shape[1:]
@@ -187,14 +257,54 @@ class LazyImages:
             )
         return image
 
-    def _load(self, i):
-        item = self._items[i]
-        if is_path(item):
-            return read_image(item, **self._options)
+    def _load_or_fail(self, i):
+        """The image, or a black one, whose failure is noted."""
         try:
+            image = self._load_alike(i)
+        except (OSError, ValueError) as exc:
+            self.failures[int(i)] = self._make_failure(i, getattr(exc, "cause", str(exc)))
+            return np.zeros(self.shape[1:], self.dtype)
+        self.failures.pop(int(i), None)
+        return image
+
+    def _load(self, i):
+        item, position = self._items[i], self._positions[i]
+        try:
+            if is_path(item):
+                return read_image(item, max_pixels=self._max_pixels, **self._options)
             return convert_image(np.asarray(item), self._value_range, **self._options)
-        except ValueError as exc:
-            raise ValueError(f"Image {self._positions[i]} of X cannot be used: {exc}.") from exc
+        except (OSError, ValueError) as exc:
+            if is_path(item):
+                error = type(exc)(f"{exc} It is image {position} of X, counted from 0.")
+            else:
+                error = ValueError(f"Image {position} of X cannot be used: {exc}.")
+            error.cause = getattr(exc, "cause", str(exc))
+            raise error from exc
+
+
+def warn_of_failures(failures, n_images, what_becomes):
+    """Warn of images that could not be read, and name the first.
+
+    Parameters
+    ----------
+    failures : iterable of Failure
+    n_images : int
+        How many there were in all.
+    what_becomes : str
+        Of them.
+    """
+    failures = sorted(failures)
+    if not failures:
+        return
+    named = "; ".join(
+        f"{failure.path or 'an image in memory'!r} (image {failure.position}): {failure.cause}"
+        for failure in failures[:_MOST_NAMED]
+    )
+    more = "; ..." if len(failures) > _MOST_NAMED else ""
+    warnings.warn(
+        f"{len(failures)} of {n_images} images could not be read, and {what_becomes}: {named}{more}",
+        stacklevel=3,
+    )
 
 
 def _describe(item, position, shape):

@@ -8,6 +8,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._batches import (
+    cut_blocks,
+    find_range_of_chunks,
+    is_chunked,
+    sample_chunks,
+)
+from sklearn_resnet._dask import is_dask, transform_dask
 from sklearn_resnet._feature_cache import check_cache, warn_of_full_cache
 from sklearn_resnet._forward_pass import plan_forward_pass, resolve_pooling
 from sklearn_resnet._image_arrays import (
@@ -24,7 +31,7 @@ from sklearn_resnet._image_arrays import (
     warn_of_values_beyond,
 )
 from sklearn_resnet._layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
-from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet._lazy_images import LazyImages, warn_of_failures
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
@@ -32,8 +39,10 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
+from sklearn_resnet._threads import map_ahead
 from sklearn_resnet._weights import check_cover, check_same, default_layers, find_weights
 from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
+from sklearn_resnet.engines.quantization import MOST_IMAGES
 
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -222,7 +231,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like
-            As for `transform`.
+            As for `transform`. Of an array of Dask, Zarr or h5py nothing is read, unless the
+            value range depends on what it holds, or int8 has to see images.
         y : Ignored
             Present by convention.
 
@@ -252,9 +262,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
-        images = self._check(X, reset=True)
+        # of a chunked array, int8 alone needs to see images
+        n_seen = MOST_IMAGES if self.precision == "int8" else 0
+        images = self._check(sample_chunks(X, n_seen) if is_chunked(X) else X, reset=True)
         if self.value_range is None:
-            value_range = find_value_range(images)
+            value_range = find_range_of_chunks(X) if is_chunked(X) else find_value_range(images)
             warn_of_values_beyond(images, value_range, "Pass value_range= to say otherwise.")
         else:
             value_range = check_value_range(self.value_range)
@@ -280,16 +292,19 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_pixels), (n, height, width) or \
-(n, height, width, {1, 3}), or LazyImages
+(n, height, width, {1, 3}), LazyImages, or Dask, Zarr or h5py array
             Rows, grey images, or images with channels last, of any numeric dtype. It is
             not written to, and converted batch by batch. With `image_size`, a list of
             images of different sizes will do. What ``ImageLoader(lazy=True)`` gives is
-            decoded while the images before are computed.
+            decoded while the images before are computed. Arrays of Zarr and h5py are read
+            block by block.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            For each layer, for each pooling, one feature for each channel.
+            For each layer, for each pooling, one feature for each channel; NaN of an image
+            that could not be read, if `ImageLoader` lets it pass. Of a Dask array, a Dask array,
+            not computed yet, with the chunks of `X`.
 
         Raises
         ------
@@ -298,10 +313,77 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             are not the ones that `fit` found.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            return transform_dask(self, X)
+        if is_chunked(X):
+            return np.concatenate([features for _, features in self.transform_batches(X)])
+        if getattr(X, "on_error", None) == "skip":
+            raise ValueError(
+                "transform gives a row for each image, and on_error='skip' leaves some out. Pass "
+                "on_error='nan' to ImageLoader, or use transform_batches."
+            )
+        features, failures = self._compute(X, show_progress=bool(self.verbose))
+        warn_of_failures(failures.values(), len(features), "their features are NaN")
+        return features
+
+    def transform_batches(self, X):
+        """Turn images into features batch by batch, in memory that does not grow with their number.
+
+        The next batch is read, and begun, while one is computed.
+
+        Parameters
+        ----------
+        X : array-like, LazyImages, or iterable of these
+            As for `transform`; or an array of Zarr, h5py or Dask, or one mapped into memory, which
+            is read block by block; or batches of images, as a generator makes them.
+
+        Yields
+        ------
+        rows : ndarray of shape (n,), dtype int64
+            The positions in `X` of the images of this batch: all in order, but for those that
+            `ImageLoader(on_error="skip")` leaves out.
+        features : ndarray of shape (n, n_features), dtype float32
+            As `transform` gives them, to the last bit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As by `transform`.
+
+        Examples
+        --------
+        >>> from sklearn.decomposition import IncrementalPCA
+        >>> from sklearn_resnet import ResNetFeatures
+        >>> from sklearn_resnet.datasets import load_digits
+        >>> X = load_digits().data[:200]
+        >>> resnet = ResNetFeatures(82, batch_size=50, weights="procedural").fit(X)
+        >>> pca = IncrementalPCA(8)
+        >>> for rows, features in resnet.transform_batches(X):
+        ...     pca = pca.partial_fit(features)
+        """
+        check_is_fitted(self)
+        start, all_failures = 0, []
+        blocks = cut_blocks(X, self.batch_size)
+        for features, failures in map_ahead(self._compute, blocks, 2, 1):
+            rows = np.arange(start, start + len(features))
+            start += len(features)
+            all_failures += failures.values()
+            if failures and getattr(X, "on_error", None) == "skip":
+                is_kept = ~np.isin(np.arange(len(features)), list(failures))
+                rows, features = rows[is_kept], features[is_kept]
+            yield rows, features
+        what = {"nan": "their features are NaN", "skip": "they are left out"}
+        warn_of_failures(all_failures, start, what.get(getattr(X, "on_error", None)))
+
+    def _compute(self, X, show_progress=False):
+        """Features of images, and by row why some could not be read."""
         images = self._check(X, reset=False)
+        if isinstance(images, LazyImages):
+            images = images[:]  # whose failures are those of this pass
         if self.value_range is None:
             warn_of_another_range(images, self.value_range_)
-        return self._plan(images).compute(images, show_progress=bool(self.verbose))
+        features = self._plan(images).compute(images, show_progress=show_progress)
+        return features, getattr(images, "failures", {})
 
     def precompute(self, X, layers=None):
         """Leave features in the cache, in one pass, so that they are found there later.

@@ -1,8 +1,18 @@
-"""How many threads this process may use."""
+"""How many threads this process may use, and work that they do ahead."""
 
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
+
+_share = None
+
+
+def set_share(n_threads):
+    """Tell `count_threads` how many cores this process may keep busy; None lets it find out."""
+    global _share
+    _share = n_threads
 
 
 def count_threads():
@@ -16,6 +26,30 @@ def count_threads():
     int
         At least 1.
     """
+    if _share is not None:
+        return _share
     cores = joblib.cpu_count()
     share = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return max(1, min(cores, int(share))) if share.isdecimal() else cores
+
+
+def map_ahead(function, items, n_threads, n_ahead):
+    """Apply a function to items in threads, to so many of them before they are asked for.
+
+    Yields
+    ------
+    object
+        The results, in order.
+    """
+    with ThreadPoolExecutor(n_threads) as pool:
+        ahead = deque()
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) > n_ahead:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:  # after an error, or if no more are wanted
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,106 @@
+"""Dask in, Dask out: arrays of images or of paths, and bags and delayed lists of paths."""
+
+import numpy as np
+
+from sklearn_resnet._image_arrays import check_size
+from sklearn_resnet._threads import set_share
+
+
+def is_dask(X):
+    """Whether `X` is a Dask array, bag or delayed object, or a list of delayed ones."""
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    return type(first).__module__.partition(".")[0] == "dask"
+
+
+def transform_dask(resnet, X):
+    """Features of a Dask array of images, to be computed chunk by chunk where the chunks are.
+
+    Parameters
+    ----------
+    resnet : ResNetFeatures
+        Fitted. It travels with each task, and is small: its network is made once in each process.
+    X : dask.array.Array of shape (n, n_pixels), (n, height, width) or (n, height, width, {1, 3})
+
+    Returns
+    -------
+    dask.array.Array of shape (n, n_features), dtype float32
+        With the chunks of `X` along its first axis.
+    """
+    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    width = resnet._n_features_out
+    return X.map_blocks(
+        _transform_block,
+        resnet=resnet,
+        dtype=np.float32,
+        chunks=(X.chunks[0], (width,)),
+        drop_axis=list(range(1, X.ndim)),
+        new_axis=[1],
+        meta=np.empty((0, width), np.float32),
+    )
+
+
+def load_dask(loader, X):
+    """Images of a Dask collection of paths, to be read where they are needed.
+
+    Parameters
+    ----------
+    loader : ImageLoader
+        With a size.
+    X : dask.array.Array of str of shape (n,), dask.bag.Bag, or list of dask.delayed.Delayed
+        Each of the last gives a list of paths.
+
+    Returns
+    -------
+    dask.array.Array of shape (n, height, width[, 3]), dtype uint8
+        A chunk for each chunk, partition or list. Of a lazy loader, chunks are `LazyImages`, which
+        are decoded where features are computed, and hardly any memory holds images.
+
+    Raises
+    ------
+    ValueError
+        If the loader has no size.
+    """
+    import dask
+    import dask.array as da
+
+    if loader.size is None:
+        raise ValueError(
+            "The 'size' parameter must be given for Dask: the shape of images that nobody has read "
+            "yet is known by it alone. Got None instead."
+        )
+    shape = check_size("size", loader.size) + (3,) * (loader.mode == "RGB")
+    if hasattr(X, "chunks"):
+        return X.map_blocks(
+            _load_block,
+            loader=loader,
+            dtype=np.uint8,
+            chunks=(X.chunks[0], *((n,) for n in shape)),
+            new_axis=list(range(1, 1 + len(shape))),
+            meta=np.empty((0,) * (1 + len(shape)), np.uint8),
+        )
+    lists = X.to_delayed() if hasattr(X, "to_delayed") else X
+    lists = [lists] if not isinstance(lists, (list, tuple)) else lists
+    load = dask.delayed(_load_block)
+    return da.concatenate(
+        [da.from_delayed(load(paths, loader), (np.nan, *shape), np.uint8) for paths in lists]
+    )
+
+
+def _transform_block(block, resnet):
+    share_with_worker()
+    return resnet.transform(block)
+
+
+def _load_block(block, loader):
+    share_with_worker()
+    return loader.transform(list(block))
+
+
+def share_with_worker():
+    """In a worker of a Dask cluster, keep to the number of threads that it was given."""
+    try:
+        from distributed import get_worker
+
+        set_share(get_worker().state.nthreads)
+    except (ImportError, ValueError):  # no cluster, or Dask's threads in this process
+        pass
