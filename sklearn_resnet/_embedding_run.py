@@ -2,10 +2,13 @@
 
 import json
 import platform
+import signal
 import sys
+import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +16,16 @@ from pathlib import Path
 import click
 import numpy as np
 import platformdirs
+from tqdm.auto import tqdm
 
+from sklearn_resnet import _long_run
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._inputs import check_input, read_input, read_labels
+from sklearn_resnet._inputs import check_input, is_collection, read_input, read_labels
+from sklearn_resnet._lazy_images import describe_failures
+from sklearn_resnet._paths import is_url
 from sklearn_resnet._quiet import hidden_module
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet._tables import check_table_path, write_table
+from sklearn_resnet._tables import check_table_path, write_csv, write_table
 from sklearn_resnet._whole_files import write_whole
 from sklearn_resnet.engines.choice import choose_engine
 from sklearn_resnet.plotting import EmbeddingDisplay
@@ -36,6 +43,18 @@ def _import_umap():
     return UMAP
 
 
+@contextmanager
+def _ending_at_once():
+    """Let Ctrl-C end the process while compiled code, which would not see it, runs for long."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
+    try:
+        yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+
+
 class EmbeddingRun:
     """One run; the arguments are the options of `sklearn_resnet.cli.main`."""
 
@@ -49,10 +68,11 @@ class EmbeddingRun:
         self.seed = seed
         self.options = options
         self.seconds = {}
+        self.long_run = None
 
     def embed(self):
         self._check_places()
-        check_table_path(self.output)
+        self._check_output()
         patches, image_size = self.options["patches"], self.options["image_size"]
         check_input(self.source, patches)
         if self.model == "resnet":
@@ -68,6 +88,7 @@ class EmbeddingRun:
             patches=patches,
             patch_size=self.options["patch_size"],
             seed=self.seed,
+            on_error=self.options["on_error"],
         )
         n_images = len(data.images)
         if self.labels is not None:
@@ -78,35 +99,123 @@ class EmbeddingRun:
                 f"shape {data.labels.shape} in {self.source!r} instead."
             )
         self._say("input", data.images)
-        compute = self._pca if self.model == "pca" else self._resnet
         with ThreadPoolExecutor(1) as background:
             if self.plot and self._imports_umap_early():
                 background.submit(_import_umap)  # it takes seconds; an error comes back below
-            features, names, facts = self._timed("embedding", compute, data.images)
+            embed = self._embed_in_parts if self._is_long() else self._embed_at_once
+            features, facts, written = self._timed("embedding", embed, data)
         self._say("embedding", features)
-        write_table(self.output, features, names, data.labels, data.paths)
-        written = [self.output]
         shapes = {"input": data.images.shape, "embedding": features.shape}
         if self.plot:
-            kind = "pca" if features.shape[1] == 2 else "umap"
-            if kind == "umap":
-                # what is computed is safe on disk before the slower step begins
-                xy = self._timed("umap", self._umap, features)
-                self._say("UMAP", xy)
-                shapes["umap"] = xy.shape
-                table = self._beside("umap", self.output.suffix)
-                write_table(table, xy, ["umap_1", "umap_2"], data.labels, data.paths)
-                written.append(table)
-            else:
-                xy = features
-            thumbnails = data.images if patches and n_images <= _MOST_THUMBNAILS else None
-            written.append(self._draw(kind, xy, data.labels, facts, thumbnails))
+            features = self.long_run.read() if self._is_long() else features
+            written += self._plot(features, data, facts, shapes)
         written.append(self._write_record(facts, shapes, written))
+        if self._is_long():
+            self.long_run.clean()
         for path in written:
             self._print(f"wrote      {path}")
 
+    def _is_long(self):
+        """Whether the table is written part by part, and an interrupted run taken up."""
+        is_resnet = self.model == "resnet" and self.output.suffix in _long_run.SUFFIXES
+        return is_resnet and is_collection(self.source)
+
+    def _check_output(self):
+        if not self._is_long():
+            check_table_path(self.output)
+            for name in ("workers", "dask", "restart"):
+                if self.options[name] not in (None, False, 1):
+                    raise ValueError(
+                        f"--{name} goes with image files as INPUT, --model resnet and an OUTPUT that "
+                        f"ends in {' or '.join(_long_run.SUFFIXES)}: the table is then made part by "
+                        f"part. Got {self.source!r} and {str(self.output)!r}."
+                    )
+        elif self.output.suffix == ".parquet" and self.output.is_dir():
+            check_table_path(self.output / "part-00000.parquet")
+        else:
+            check_table_path(self.output)
+
+    def _embed_at_once(self, data):
+        """Features of all images, with what is left of their labels, to one file."""
+        compute = self._pca if self.model == "pca" else self._resnet
+        features, names, facts = compute(data.images)
+        failures = list(getattr(data.images, "failures", {}).values())
+        features = features[self._leave_out(failures, data)]
+        write_table(self.output, features, names, data.labels, data.paths)
+        return features, facts, [self.output, *self._report(failures, len(data.images))]
+
+    def _leave_out(self, failures, data):
+        """Drop labels and paths of images that are skipped; return which images are kept."""
+        is_kept = np.ones(len(data.images), bool)
+        if self.options["on_error"] == "skip":
+            is_kept[[failure.position for failure in failures]] = False
+        data.labels = None if data.labels is None else data.labels[is_kept]
+        data.paths = None if data.paths is None else data.paths[is_kept]
+        return is_kept
+
+    def _embed_in_parts(self, data):
+        """The same for image files, part by part."""
+        resnet = self._make_resnet().fit(data.images)
+        self.long_run = run = _long_run.LongRun(
+            self.output,
+            data.images,
+            data.labels,
+            resnet,
+            part_size=self.options["part_size"],
+            n_workers=self.options["workers"],
+            scheduler=self.options["dask"],
+            is_restarted=self.options["restart"],
+            quiet=self.quiet,
+        )
+        run.run()
+        facts = self._describe(resnet) | run.facts()
+        written = [self.output] if self.output.suffix == ".parquet" else [self.output, run.table]
+        written += self._report(run.failures, len(data.images))
+        self._leave_out(run.failures, data)
+        return run, facts, written
+
+    def _report(self, failures, n_images):
+        """Write the table of images that could not be read; return its path in a list."""
+        path = self.output.with_name(f"{self.output.stem}_errors.csv")
+        failures = sorted(failures)
+        if not failures:
+            path.unlink(missing_ok=True)  # of an earlier run
+            return []
+        columns = dict(zip(("position", "path", "cause"), zip(*failures, strict=True), strict=True))
+        with write_whole(path) as whole:
+            write_csv(whole, {name: columns[name] for name in ("path", "position", "cause")})
+        becomes = {"nan": "their features are NaN", "skip": "they are left out"}
+        line = describe_failures(failures, n_images, becomes[self.options["on_error"]])
+        click.echo(f"warning    {line}. All are in {path}", err=True)
+        return [path]
+
+    def _plot(self, features, data, facts, shapes):
+        """Draw the map; return the paths of what was written."""
+        is_drawn = np.isfinite(features).all(1)
+        features = features[is_drawn]
+        labels, paths = (
+            None if column is None else column[is_drawn] for column in (data.labels, data.paths)
+        )
+        written, kind = [], "pca" if features.shape[1] == 2 else "umap"
+        xy = features
+        if kind == "umap":
+            # what is computed is safe on disk before the slower step begins
+            with _ending_at_once():
+                xy = self._timed("umap", self._umap, features)
+            self._say("UMAP", xy)
+            shapes["umap"] = xy.shape
+            suffix = ".csv" if self.output.suffix == ".parquet" else self.output.suffix
+            table = self._beside("umap", suffix)
+            write_table(table, xy, ["umap_1", "umap_2"], labels, paths)
+            written.append(table)
+        is_shown = self.options["patches"] and len(features) <= _MOST_THUMBNAILS
+        thumbnails = data.images if is_shown else None
+        return [*written, self._draw(kind, xy, labels, facts, thumbnails)]
+
     def _check_places(self):
         """Refuse an OUTPUT that would replace INPUT, or be taken for an image by the next run."""
+        if is_url(self.source) or is_url(self.output):
+            return
         source, output = Path(self.source).resolve(), self.output.resolve()
         if source == output:
             raise ValueError(
@@ -155,15 +264,20 @@ class EmbeddingRun:
 
     def _cache(self):
         is_drawn_anew = self.options["weights"] == "random" and self.seed is None
-        if self.options["no_cache"] or is_drawn_anew:
+        is_elsewhere = self.options["dask"] is not None and self.options["cache"] is None
+        if self.options["no_cache"] or is_drawn_anew or is_elsewhere:
             return None
         return self.options["cache"] or platformdirs.user_cache_path("sklearn-resnet") / "features"
 
     def _resnet(self, images):
-        resnet = self._make_resnet()
-        features = resnet.fit_transform(images)
-        names = resnet.get_feature_names_out().tolist()
-        facts = {
+        resnet = self._make_resnet().fit(images)
+        with tqdm(unit=" images", disable=True if self.quiet else None) as bar:
+            features = resnet.compute(images, bar)
+        return features, resnet.get_feature_names_out().tolist(), self._describe(resnet)
+
+    def _describe(self, resnet):
+        names = resnet.get_feature_names_out()
+        return {
             "model": "resnet",
             "architecture": resnet.architecture,
             "layers": resnet.layers_,
@@ -176,7 +290,6 @@ class EmbeddingRun:
             "weights": self.options["weights"],
             "weights_fingerprint": resnet.weights_fingerprint_,
         }
-        return features, names, facts
 
     def _umap(self, features):
         n_images = len(features)

@@ -68,14 +68,14 @@ class ForwardPass:
             sample = sample[[i not in images.failures for i in positions]]
         return dict(find_ranges(self.computation, sample))
 
-    def compute(self, images, *, show_progress=False, is_kept_only=False):
+    def compute(self, images, bar=None, *, is_kept_only=False):
         """Compute features, or find them in the cache.
 
         Parameters
         ----------
         images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
-        show_progress : bool, default=False
-            Whether to show a bar on stderr, if that is a terminal.
+        bar : tqdm, default=None
+            Counts images.
         is_kept_only : bool, default=False
             Whether features are left in the cache and not returned.
 
@@ -87,10 +87,12 @@ class ForwardPass:
         n_images = len(images)
         width = sum(self.widths[layer] for layer in self.layers)
         features = None if is_kept_only else np.empty((n_images, width), np.float32)
-        # None hides the bar where stderr is no terminal
-        bar = tqdm(total=n_images, unit=" images", disable=None if show_progress else True)
-        opened = nullcontext() if self.cache is None else open_store(self.cache)
-        with bar, opened as store:
+        bar = tqdm(disable=True) if bar is None else bar
+        if bar.total is None:
+            bar.reset(n_images)
+        if isinstance(images, LazyImages):
+            images.failures.clear()
+        with nullcontext() if self.cache is None else open_store(self.cache) as store:
             if store is None:
                 self._compute_all(images, features, bar)
             else:

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet._paths import as_path, is_tar, open_file
 
 _NAMED = {
     "digits": datasets.load_digits,
@@ -43,7 +44,7 @@ def check_input(source, patches=None):
     FileNotFoundError, ValueError
         If there is no such thing, or patches cannot be cut from it.
     """
-    path = Path(source)
+    path = as_path(source)
     if patches is not None and not _is_image_file(path):
         raise ValueError(f"--patches goes with one image file as INPUT. Got {source!r} instead.")
     if source not in _NAMED and not path.exists():
@@ -56,10 +57,17 @@ def check_input(source, patches=None):
 
 
 def _is_image_file(path):
-    return path.is_file() and path.suffix.lower() not in (".npy", ".npz")
+    return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
 
 
-def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=None):
+def is_collection(source):
+    """Whether a source holds image files: a folder, or a tar, here or behind a URL."""
+    return source not in _NAMED and (as_path(source).is_dir() or is_tar(source))
+
+
+def read_input(
+    source, *, image_size=None, patches=None, patch_size=64, seed=None, on_error="raise"
+):
     """Read what a person named.
 
     Parameters
@@ -74,6 +82,8 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
         Their height and width.
     seed : int, default=None
         What their places are drawn from.
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        What becomes of files that cannot be read; see `ImageLoader`.
 
     Returns
     -------
@@ -85,15 +95,16 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
         If there is no such thing, or there are no images in it.
     """
     check_input(source, patches)
-    path = Path(source)
+    path = as_path(source)
     if patches is not None:
         cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
     if source in _NAMED:
         return Input(*_NAMED[source](return_X_y=True))
-    if path.is_dir():
-        paths, labels = datasets.load_image_folder(path, return_X_y=True)
-        return Input(ImageLoader(image_size, lazy=True).fit_transform(paths), labels, paths)
+    if is_collection(source):
+        paths, labels = datasets.load_image_folder(source, return_X_y=True)
+        loader = ImageLoader(image_size, lazy=True, on_error=on_error)
+        return Input(loader.fit_transform(paths), labels, paths)
     if _is_image_file(path):
         paths = np.array([str(path)])
         return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)
@@ -102,8 +113,9 @@ def read_input(source, *, image_size=None, patches=None, patch_size=64, seed=Non
 
 def _read_arrays(path):
     try:
-        with open(path, "rb") as opened:  # numpy leaves a damaged .npz open
-            file = np.load(opened, allow_pickle=False)
+        with open_file(path) as opened:  # numpy leaves a damaged .npz open
+            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # maybe beyond memory
+            file = np.load(path if is_mapped else opened, "r" if is_mapped else None)
             if isinstance(file, np.ndarray):
                 return Input(file)
             if len(file.files) == 1:
@@ -113,10 +125,10 @@ def _read_arrays(path):
                     return Input(file[x], np.ravel(file[y]) if y in file.files else None)
             names = file.files
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
-        if "allow_pickle" in str(exc):
+        if "allow_pickle" in str(exc) or "Python objects" in str(exc):
             exc = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
-            f"The file {str(path)!r} cannot be read: {exc}. Save plain arrays by numpy.save or "
+            f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save plain arrays by numpy.save or "
             "numpy.savez."
         ) from None
     pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)

@@ -62,7 +62,7 @@ class LazyImages:
     Attributes
     ----------
     failures : dict of int to Failure
-        By index, those that `batches` could not read.
+        By index, those that the last pass of `ResNetFeatures` could not read.
     shape : tuple of int
         ``(n, height, width, 3)``, or ``(n, height, width)`` of grey images. Without a size
         among `options`, the first image that can be read is decoded to know it.
@@ -85,10 +85,10 @@ class LazyImages:
         max_pixels=MAX_PIXELS,
     ):
         self._items = items
-        self._options = options
+        self.options = options
         self._value_range = value_range
         self._n_threads = n_threads
-        self._positions = np.arange(len(items)) if positions is None else np.asarray(positions)
+        self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
         self.on_error = on_error
         self._max_pixels = max_pixels
         self.failures = {}
@@ -115,8 +115,13 @@ class LazyImages:
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
             else:
-                self._first = self._items[i], self._positions[i]
+                self._first = self._items[i], self.positions[i]
                 return
+
+    @property
+    def paths(self):
+        """The path of each image; empty of one in memory."""
+        return [os.fspath(item) if is_path(item) else "" for item in self._items]
 
     @property
     def ndim(self):
@@ -139,10 +144,10 @@ class LazyImages:
             return self._load_alike(int(chosen))
         selected = LazyImages(
             [self._items[i] for i in chosen],
-            self._options,
+            self.options,
             self._value_range,
             self._n_threads,
-            self._positions[chosen],
+            self.positions[chosen],
             on_error=self.on_error,
             max_pixels=self._max_pixels,
         )
@@ -202,7 +207,7 @@ class LazyImages:
         list of bytes
         """
         # the decoders are those of the versions installed
-        how = repr((sorted(self._options.items()), PIL.__version__)).encode()
+        how = repr((sorted(self.options.items()), PIL.__version__)).encode()
 
         def read(item):
             if not is_path(item):
@@ -237,8 +242,7 @@ class LazyImages:
         self.failures[i] = self._make_failure(i, self.failures[other].cause)
 
     def _make_failure(self, i, cause):
-        path = os.fspath(self._items[i]) if is_path(self._items[i]) else ""
-        return Failure(int(self._positions[i]), path, cause)
+        return Failure(int(self.positions[i]), self[i : i + 1].paths[0], cause)
 
     def _decode(self, load, positions, n_ahead):
         """Images in order, up to so many of which are decoded before they are asked for."""
@@ -249,7 +253,7 @@ class LazyImages:
         image, expected = self._load(i), self.shape[1:]
         if image.shape != expected:
             first = _describe(*self._first, expected)
-            this = _describe(self._items[i], self._positions[i], image.shape)
+            this = _describe(self._items[i], self.positions[i], image.shape)
             raise ValueError(
                 f"Without a size, all images must be of one size, but {first} and {this}. Pass "
                 "size= to ImageLoader, as in ImageLoader(size=224); on the command line, "
@@ -268,11 +272,11 @@ class LazyImages:
         return image
 
     def _load(self, i):
-        item, position = self._items[i], self._positions[i]
+        item, position = self._items[i], self.positions[i]
         try:
             if is_path(item):
-                return read_image(item, max_pixels=self._max_pixels, **self._options)
-            return convert_image(np.asarray(item), self._value_range, **self._options)
+                return read_image(item, max_pixels=self._max_pixels, **self.options)
+            return convert_image(np.asarray(item), self._value_range, **self.options)
         except (OSError, ValueError) as exc:
             if is_path(item):
                 error = type(exc)(f"{exc} It is image {position} of X, counted from 0.")
@@ -283,28 +287,30 @@ class LazyImages:
 
 
 def warn_of_failures(failures, n_images, what_becomes):
-    """Warn of images that could not be read, and name the first.
+    """Warn of images that could not be read; see `describe_failures`."""
+    if failures:
+        failures = sorted(failures.values())
+        warnings.warn(describe_failures(failures, n_images, what_becomes), stacklevel=3)
+
+
+def describe_failures(failures, n_images, what_becomes):
+    """Say how many images could not be read, and name the first.
 
     Parameters
     ----------
-    failures : iterable of Failure
+    failures : list of Failure
     n_images : int
-        How many there were in all.
+        How many images there were in all.
     what_becomes : str
-        Of them.
+        Of those that could not be read.
     """
-    failures = sorted(failures)
-    if not failures:
-        return
     named = "; ".join(
         f"{failure.path or 'an image in memory'!r} (image {failure.position}): {failure.cause}"
         for failure in failures[:_MOST_NAMED]
     )
     more = "; ..." if len(failures) > _MOST_NAMED else ""
-    warnings.warn(
-        f"{len(failures)} of {n_images} images could not be read, and {what_becomes}: {named}{more}",
-        stacklevel=3,
-    )
+    n_failures = len(failures)
+    return f"{n_failures} of {n_images} images could not be read, and {what_becomes}: {named}{more}"
 
 
 def _describe(item, position, shape):

@@ -80,8 +80,7 @@ def open_file(path):
     if member is not None:
         yield io.BytesIO(_read_member(tar, member))
     elif is_url(path):
-        with as_path(path).open("rb") as file:
-            yield file
+        yield io.BytesIO(as_path(path).read_bytes())
     else:
         _refuse_special(os.stat(path))
         # between the two the file may have been replaced: neither may wait

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
+from tqdm.auto import tqdm
 
 from sklearn_resnet._batches import (
     cut_blocks,
@@ -322,8 +323,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 "transform gives a row for each image, and on_error='skip' leaves some out. Pass "
                 "on_error='nan' to ImageLoader, or use transform_batches."
             )
-        features, failures = self._compute(X, show_progress=bool(self.verbose))
-        warn_of_failures(failures.values(), len(features), "their features are NaN")
+        # None hides the bar where stderr is no terminal
+        with tqdm(unit=" images", disable=None if self.verbose else True) as bar:
+            features = self.compute(X, bar)
+        warn_of_failures(getattr(X, "failures", {}), len(features), "their features are NaN")
         return features
 
     def transform_batches(self, X):
@@ -362,28 +365,45 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ...     pca = pca.partial_fit(features)
         """
         check_is_fitted(self)
-        start, all_failures = 0, []
-        blocks = cut_blocks(X, self.batch_size)
-        for features, failures in map_ahead(self._compute, blocks, 2, 1):
+        start, failures = 0, {}
+        policy = getattr(X, "on_error", "raise")
+
+        def compute(block):
+            return block, self.compute(block)
+
+        for block, features in map_ahead(compute, cut_blocks(X, self.batch_size), 2, 1):
             rows = np.arange(start, start + len(features))
+            failed = getattr(block, "failures", {})
+            failures |= {start + i: failure for i, failure in failed.items()}
             start += len(features)
-            all_failures += failures.values()
-            if failures and getattr(X, "on_error", None) == "skip":
-                is_kept = ~np.isin(np.arange(len(features)), list(failures))
+            if policy == "skip":
+                is_kept = ~np.isin(rows, list(failures))
                 rows, features = rows[is_kept], features[is_kept]
             yield rows, features
-        what = {"nan": "their features are NaN", "skip": "they are left out"}
-        warn_of_failures(all_failures, start, what.get(getattr(X, "on_error", None)))
+        if isinstance(X, LazyImages):
+            X.failures = failures
+        what = "they are left out" if policy == "skip" else "their features are NaN"
+        warn_of_failures(failures, start, what)
 
-    def _compute(self, X, show_progress=False):
-        """Features of images, and by row why some could not be read."""
+    def compute(self, X, bar=None):
+        """Features as by `transform`, without a word of images that could not be read.
+
+        Parameters
+        ----------
+        X : array-like or LazyImages
+            As for `transform`, in memory or lazy. `LazyImages.failures` says what could not be
+            read; its features are NaN.
+        bar : tqdm, default=None
+            Counts images.
+
+        Returns
+        -------
+        features : ndarray of shape (n, n_features), dtype float32
+        """
         images = self._check(X, reset=False)
-        if isinstance(images, LazyImages):
-            images = images[:]  # whose failures are those of this pass
         if self.value_range is None:
             warn_of_another_range(images, self.value_range_)
-        features = self._plan(images).compute(images, show_progress=show_progress)
-        return features, getattr(images, "failures", {})
+        return self.plan(images).compute(images, bar)
 
     def precompute(self, X, layers=None):
         """Leave features in the cache, in one pass, so that they are found there later.
@@ -424,8 +444,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             layers = self.layers if self.tap_layers is None else self.tap_layers
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
         images = resnet._check(X, reset=False)
-        forward = resnet._plan(images)
-        forward.compute(images, show_progress=True, is_kept_only=True)
+        forward = resnet.plan(images)
+        with tqdm(unit=" images", disable=None) as bar:
+            forward.compute(images, bar, is_kept_only=True)
         warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.most_bytes)
         return self
 
@@ -434,8 +455,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             return ()
         return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
-    def _plan(self, images):
-        """How features of `images` come about, with what `fit` found."""
+    def plan(self, images):
+        """How features of checked images come about, with what `fit` found: a `ForwardPass`."""
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
         check_same(weights, self.weights_fingerprint_)
         return plan_forward_pass(self, images, weights)

@@ -1,13 +1,15 @@
 """Features, with labels and paths beside them, to a file."""
 
 import importlib.util
-from pathlib import Path
+import re
 
 import numpy as np
 
+from sklearn_resnet._paths import as_path
 from sklearn_resnet._whole_files import check_writable, write_whole
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
+_FORMULA = re.compile(r"[=+\-@\t]")
 
 
 def check_table_path(path):
@@ -22,7 +24,7 @@ def check_table_path(path):
     OSError
         If its folder cannot be written to.
     """
-    suffix = Path(path).suffix
+    suffix = as_path(path).suffix
     if suffix not in SUFFIXES:
         raise ValueError(
             f"OUTPUT must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}. "
@@ -43,15 +45,15 @@ def write_table(path, features, names, labels=None, paths=None):
     ----------
     path : str or path-like
         ``.npy``: the features alone. ``.npz``: compressed, with the arrays ``features``,
-        ``labels`` and ``paths``. ``.csv`` and ``.parquet``: columns ``path``, ``label``,
-        and one for each feature.
+        ``labels`` and ``paths``. ``.csv``: columns ``path``, ``label``, and one for each feature.
+        ``.parquet``: ``path``, ``label``, and ``features``, lists of a fixed size.
     features : ndarray of shape (n, n_features)
     names : sequence of str
         Of the features.
     labels, paths : ndarray of shape (n,), default=None
         Left out where None.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix in (".npy", ".npz"):
         with write_whole(path) as whole:
             if path.suffix == ".npy":
@@ -66,15 +68,65 @@ def write_table(path, features, names, labels=None, paths=None):
                         arrays[key] = value.astype(str)
                 np.savez_compressed(whole, features=features, **arrays)
         return
-    import pandas as pd
-
-    frame = pd.DataFrame(features, columns=list(names))
-    if labels is not None:
-        frame.insert(0, "label", labels)
-    if paths is not None:
-        frame.insert(0, "path", paths)
+    columns = {"path": paths, "label": labels}
+    columns = {name: values for name, values in columns.items() if values is not None}
     with write_whole(path) as whole:
         if path.suffix == ".csv":
-            frame.to_csv(whole, index=False)
+            write_csv(whole, columns | dict(zip(names, np.asarray(features).T, strict=True)))
         else:
-            frame.to_parquet(whole, index=False)
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            arrays = {name: pa.array(as_text(values)) for name, values in columns.items()}
+            pq.write_table(pa.table(arrays | {"features": feature_lists(features)}), whole)
+
+
+def write_csv(path, columns, is_first=True):
+    """Write columns to a .csv in which no cell is a formula.
+
+    A spreadsheet computes what begins with ``=``, ``+``, ``-`` or ``@``, and the names of files and
+    folders may do so: before such text, unless it is a number, comes an apostrophe.
+
+    Parameters
+    ----------
+    path : path
+    columns : dict of str to array-like
+    is_first : bool, default=True
+        Whether to begin the file, or to go on.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({name: _inert(as_text(values)) for name, values in columns.items()})
+    frame.to_csv(path, index=False, mode="w" if is_first else "a", header=is_first)
+
+
+def as_text(values):
+    """Text as UTF-8 can hold it: what file names may hold besides is escaped. Others as they are."""
+    values = np.asarray(values)
+    if values.dtype.kind not in "OU":
+        return values
+    return [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
+
+
+def _inert(values):
+    if not isinstance(values, list):
+        return values
+    return [
+        "'" + text if _FORMULA.match(text) and not _is_number(text) else text for text in values
+    ]
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def feature_lists(features):
+    """Features as an Arrow array of lists of a fixed size."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(features, np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, features.shape[1])

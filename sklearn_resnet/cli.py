@@ -6,14 +6,21 @@ from pathlib import Path
 import click
 
 from sklearn_resnet._embedding_run import EmbeddingRun
+from sklearn_resnet._paths import as_path
 
 _HELP = """Embed images, and draw the embedding.
 
 INPUT is digits, mnist or cifar10; a .npy or .npz file (one array; or x and y, images and
-labels, x_train and y_train); a folder of images, or of a folder for each class; or an image.
+labels, x_train and y_train); a folder of images, or of a folder for each class; a tar of images,
+or a folder of tars; or an image.
 
 OUTPUT ends in .npy (the features), .npz (compressed, with labels and paths), .csv or .parquet.
 Beside it, a .json says how it was made.
+
+Both can be URLs, as s3://bucket/photos or zip://::photos.zip.
+
+Of image files, a .parquet (a folder of parts, read as one table) or .npy is made part by part:
+interrupted and started again, the command goes on where it was, and later embeds only what is new.
 
 \b
 Examples:
@@ -21,6 +28,8 @@ Examples:
   embedding photos/ out/photos.npz -l conv4 --image-size 224 -p
   embedding mnist.npz out/mnist.npy -l 82 -p -s 0 --weights my.weights.h5
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
+  embedding photos/ out/photos.parquet --image-size 224 --on-error skip --workers 2
+  embedding s3://bucket/shards out/all.parquet --image-size 224 --dask tcp://10.0.0.1:8786
 """
 _ONLY_FOR = {
     "dimensions": "pca",
@@ -62,7 +71,7 @@ class _Pooling(click.ParamType):
 
 @click.command(help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("source", metavar="INPUT")
-@click.argument("output", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUTPUT")
 @click.option(
     "-m",
     "--model",
@@ -170,12 +179,43 @@ class _Pooling(click.ParamType):
     help="Draw a map of the embedding, by UMAP if it has more than two columns.",
 )
 @click.option("-s", "--seed", type=click.IntRange(0), help="Make the run repeatable.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "nan", "skip"]),
+    default="raise",
+    show_default=True,
+    help="What becomes of a file that cannot be read: end; give it features that are NaN; or leave "
+    "it out. The last two write a table of such files, OUTPUT_errors.csv.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes that share the cores (image files to .parquet or .npy).",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="The address of a Dask scheduler, whose workers do the work, and share the folders of INPUT "
+    "and OUTPUT (image files to .parquet or .npy).",
+)
+@click.option(
+    "--part-size",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Images in a part: what is lost, at most, by an interruption.",
+)
+@click.option("--restart", is_flag=True, help="Compute again what an earlier run has left.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
 def main(ctx, output, compress, **options):
     """Run the command."""
     _check_options(ctx)
+    output = as_path(output)
     if compress:
         if output.suffix not in (".npy", ".npz"):
             raise click.UsageError(
@@ -185,7 +225,11 @@ def main(ctx, output, compress, **options):
         output = output.with_suffix(".npz")
     try:
         EmbeddingRun(output, **options).embed()
-    except (ValueError, TypeError, OSError, ImportError) as exc:
+    except KeyboardInterrupt as exc:
+        again = "Interrupted. What was computed is in the cache: run the same command again."
+        click.echo(str(exc) or again, err=True)
+        ctx.exit(130)
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as exc:
         raise click.ClickException(_for_shell(str(exc))) from exc
 
 
@@ -193,6 +237,7 @@ def _for_shell(message):
     """Name options where a message of the classes names parameters."""
     message = message.replace("weights=None", "--weights random")
     message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
+    message = message.replace(" of X, counted from 0", ", counted from 0")
     message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
     options = "layers|architecture|weights|pooling|image_size|batch_size|engine|precision"
     message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from sklearn.utils import Bunch
 from sklearn_resnet._downloads import keras_home, probe_url
 from sklearn_resnet._image_arrays import check_size, is_path
 from sklearn_resnet._image_files import EXTENSIONS, read_image
+from sklearn_resnet._listing import join, list_files, list_shards
+from sklearn_resnet._paths import is_tar
 from sklearn_resnet._weights import import_keras
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
@@ -130,7 +133,10 @@ def load_image_folder(folder, *, return_X_y=False):
     folder : str or path-like
         It holds images, or a folder for each class (with images at any depth in it).
         Hidden files and folders, and files whose names do not end as those of images, are
-        passed over.
+        passed over. Links are followed, but not in a circle. It can be a URL of fsspec
+        (``"s3://bucket/photos"``, ``"zip://::photos.zip"``), a tar, or a folder of tars: shards,
+        as WebDataset writes them, whose classes are in files beside the images
+        (``0001.jpg``, ``0001.cls``) or are folders in the tar.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -138,7 +144,8 @@ def load_image_folder(folder, *, return_X_y=False):
     -------
     data : Bunch
         With ``data``, ndarray of str of shape (n,), the paths, in natural order ("2.png"
-        before "10.png"); ``target``, ndarray of str of shape (n,), the names of their
+        before "10.png"), those of members of a tar as ``"shards/a.tar/0001.jpg"``; ``target``,
+        ndarray of str of shape (n,), the names of their
         class folders, or None if the images lie in `folder` itself; ``target_names``.
     (data, target) : tuple if `return_X_y`
 
@@ -154,39 +161,39 @@ def load_image_folder(folder, *, return_X_y=False):
     UserWarning
         If images lie beside the class folders: then none gets a label.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise FileNotFoundError(
-            f"The 'folder' parameter must be a folder of images. Got {str(folder)!r}, which {what}."
-        )
-    relative = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative += [
-            os.path.relpath(os.path.join(parent, name), folder)
-            for name in names
-            if Path(name).suffix.lower() in EXTENSIONS and not name.startswith(".")
-        ]
-    if not relative:
-        endings = ", ".join(sorted(EXTENSIONS))
-        raise ValueError(
-            f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
-            f"ends in {endings}."
-        )
-    # sorted first, as the order of "1.png" and "01.png" is natural either way
-    parts = natsorted(sorted(Path(path).parts for path in relative))
-    paths = np.array([str(folder.joinpath(*p)) for p in parts])
+    paths, parts, target = _list_images(folder)
     n_beside = sum(len(p) == 1 for p in parts)
-    target = np.array([p[0] for p in parts]) if n_beside == 0 else None
-    if 0 < n_beside < len(parts):
+    if target is None and n_beside == 0:
+        target = np.array([p[0] for p in parts])
+    elif target is None and n_beside < len(parts):
         warnings.warn(
             f"{n_beside} of the {len(parts)} images below {str(folder)!r} lie in no class folder, "
             "so that none gets a label. Move them into folders if the folders are classes.",
             stacklevel=2,
         )
     names = [] if target is None else natsorted(set(target.tolist()))
-    return _bunch(paths, target, names, f"Images below {folder}.", return_X_y)
+    return _bunch(np.array(paths), target, names, f"Images below {folder}.", return_X_y)
+
+
+def _list_images(folder):
+    """Paths in natural order, the parts of each below its folder or tar, and labels that tars hold."""
+    if is_tar(folder) and not os.path.isdir(folder):
+        return list_shards([str(folder)], EXTENSIONS)
+    files = list_files(folder)
+    is_image = [Path(file[-1]).suffix.lower() in EXTENSIONS for file in files]
+    images = list(compress(files, is_image))
+    # sorted first, as the order of "1.png" and "01.png" is natural either way
+    images = natsorted(sorted(images))
+    if images:
+        return [join(folder, *file) for file in images], images, None
+    shards = natsorted(sorted(file for file in files if is_tar(file[-1])))
+    if shards:
+        return list_shards([join(folder, *file) for file in shards], EXTENSIONS)
+    endings = ", ".join(sorted(EXTENSIONS))
+    raise ValueError(
+        f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
+        f"ends in {endings} (or in .tar, which holds them)."
+    )
 
 
 def sample_patches(image, n, size, random_state=None):

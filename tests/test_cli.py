@@ -93,10 +93,9 @@ def test_compressed_output_has_labels_and_paths(photos):
     assert names == ["cat/2.png", "cat/10.jpg", "dog/1.png", "dog/3.png"]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_tables_name_their_columns(photos, suffix):
-    run(photos, f"out.{suffix}", *RESNET, "--image-size", 16, "--pooling", "avg,max")
-    frame = getattr(pd, f"read_{suffix}")(f"out.{suffix}")
+def test_tables_name_their_columns(photos):
+    run(photos, "out.csv", *RESNET, "--image-size", 16, "--pooling", "avg,max")
+    frame = pd.read_csv("out.csv")
     assert frame.shape == (4, 2 + 128)
     assert frame.columns[:3].tolist() == ["path", "label", "pool1_pool_avg_0"]
     assert frame.columns[-1] == "pool1_pool_max_63"

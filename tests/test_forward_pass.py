@@ -319,6 +319,6 @@ def test_the_key_of_a_tap_has_all_taps_in_it():
     """With weights that are trained, one that is tapped changes others in their last bits."""
     alone, both = small(4).fit(IMAGES), small(4, tap_layers=[4, 9]).fit(IMAGES)
     key_alone, key_both = (
-        resnet._plan(IMAGES).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
+        resnet.plan(IMAGES).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
     )
     assert key_alone != key_both

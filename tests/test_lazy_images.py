@@ -174,3 +174,147 @@ def test_it_can_be_pickled(paths):
     images = lazy(paths)
     copy = pickle.loads(pickle.dumps(images))
     np.testing.assert_array_equal(np.asarray(copy), np.asarray(images))
+
+
+@pytest.fixture
+def broken(paths, tmp_path):
+    """Paths of which 3 and 9 are one file that is no image, and 7 is absent."""
+    (tmp_path / "bad.png").write_text("<html>")
+    chosen = list(paths)
+    chosen[3] = chosen[9] = str(tmp_path / "bad.png")
+    chosen[7] = str(tmp_path / "none.png")
+    return chosen
+
+
+BAD = [3, 7, 9]
+CACHES = [None, "memory", "folder"]
+
+
+def make_resnet(cache, tmp_path, **parameters):
+    cache = tmp_path / "cache" if cache == "folder" else cache
+    return ResNetFeatures(
+        4, weights=None, random_state=0, batch_size=6, cache=cache, **parameters
+    )
+
+
+def test_raise_names_the_file_its_position_and_the_cause(broken):
+    for use in (np.asarray, list, lambda images: images[3], lambda images: images[2:][1]):
+        with pytest.raises(ValueError) as raised:
+            use(lazy(broken))
+        message = str(raised.value)
+        assert repr(broken[3]) in message
+        assert "is of no known image format" in message
+        assert "image 3 of X" in message
+    with pytest.raises(FileNotFoundError, match="none.png.* image 7 of X"):
+        lazy(broken)[7]
+
+
+@pytest.mark.cache
+@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize("image_size", [None, 12])
+def test_nan_keeps_the_row(paths, broken, tmp_path, cache, image_size):
+    resnet = make_resnet(cache, tmp_path, image_size=image_size).fit(lazy(paths))
+    images = lazy(broken, on_error="nan")
+    for _ in range(2):  # the second time, with what the first has left in the cache
+        with pytest.warns(UserWarning, match=r"3 of 20 images .*features are NaN.*bad\.png.*7\)"):
+            features = resnet.transform(images)
+        assert np.isnan(features[BAD]).all()
+        expected = make_resnet(None, tmp_path, image_size=image_size).fit_transform(lazy(paths))
+        np.testing.assert_array_equal(
+            np.delete(features, BAD, axis=0), np.delete(expected, BAD, axis=0)
+        )
+        failures = [images.failures[i] for i in sorted(images.failures)]
+        assert [failure.position for failure in failures] == BAD
+        assert [failure.path for failure in failures] == [broken[i] for i in BAD]
+        assert failures[1].cause == "there is no such file"
+    np.testing.assert_array_equal(resnet.transform(lazy(paths)), expected)
+    assert not images[:3].failures
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_skip_leaves_rows_out_and_keeps_paths_aligned(paths, broken, tmp_path, cache):
+    resnet = make_resnet(cache, tmp_path).fit(lazy(paths))
+    images = lazy(broken, on_error="skip")
+    with pytest.warns(UserWarning, match="3 of 20 .*left out"):
+        found = list(resnet.transform_batches(images))
+    rows = np.concatenate([rows for rows, _ in found])
+    assert rows.tolist() == [i for i in range(N) if i not in BAD]
+    features = np.concatenate([features for _, features in found])
+    np.testing.assert_array_equal(features, resnet.transform(lazy(paths))[rows])
+    assert sorted(images.failures) == BAD
+    with pytest.raises(ValueError, match="use transform_batches"):
+        resnet.transform(images)
+
+
+def test_a_file_that_is_mended_is_read(paths, broken, tmp_path):
+    resnet = make_resnet("folder", tmp_path).fit(lazy(paths))
+    images = lazy(broken, on_error="nan")
+    with pytest.warns(UserWarning, match="3 of 20"):
+        resnet.transform(images)
+    Image.open(paths[7]).save(broken[7])
+    Image.open(paths[3]).save(broken[3])
+    features = resnet.transform(images)
+    assert not images.failures
+    np.testing.assert_array_equal(features[3], features[9])
+
+
+def test_a_file_that_changes_between_key_and_decoding_spoils_no_cache(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8), "red").save(path)
+    red, resnet = path.read_bytes(), make_resnet("folder", tmp_path).fit(lazy([path]))
+    read = _lazy_images.read_image
+
+    def replace(name, **options):
+        Image.new("RGB", (8, 8), "blue").save(path)
+        return read(name, **options)
+
+    monkeypatch.setattr(_lazy_images, "read_image", replace)
+    resnet.transform(lazy([path]))
+    monkeypatch.setattr(_lazy_images, "read_image", read)
+    path.write_bytes(red)
+    expected = make_resnet(None, tmp_path).fit_transform(lazy([path]))
+    np.testing.assert_array_equal(resnet.transform(lazy([path])), expected)
+
+
+def test_without_a_size_the_first_that_can_be_read_decides(paths, tmp_path):
+    (tmp_path / "bad.png").write_text("")
+    Image.new("RGB", (7, 9)).save(tmp_path / "other.png")
+    mixed = [tmp_path / "bad.png", paths[0], tmp_path / "other.png"]
+    images = lazy(mixed, size=None, on_error="nan")
+    assert images.shape == (3, 12, 10, 3)
+    with pytest.warns(UserWarning, match="2 of 3"):
+        make_resnet(None, tmp_path).fit(images).transform(images)
+    assert "7 pixels" in images.failures[2].cause
+    with pytest.raises(ValueError, match="bad.png"):
+        lazy([tmp_path / "bad.png"], size=None, on_error="nan").shape  # noqa: B018
+
+
+def test_int8_learns_from_no_black_images(paths, broken, monkeypatch, tmp_path):
+    from sklearn_resnet import _forward_pass
+
+    seen = []
+    monkeypatch.setattr(
+        _forward_pass, "find_ranges", lambda computation, sample: seen.append(sample) or {}
+    )
+    make_resnet(None, tmp_path, precision="int8").fit(lazy(broken, on_error="nan"))
+    expected = np.delete(np.asarray(lazy(paths)), BAD, axis=0)
+    np.testing.assert_array_equal(seen[0], expected)
+
+
+def test_on_error_needs_lazy_images(paths):
+    with pytest.raises(ValueError, match="'on_error' .* lazy=True"):
+        ImageLoader(8, on_error="nan").fit(paths)
+
+
+def test_it_says_what_it_is(paths):
+    assert repr(lazy(paths)) == "<LazyImages: 20 of 8x8x3, not decoded yet>"
+    assert "size of the first" in repr(lazy(paths, size=None))
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_max_pixels_names_the_file(paths, lazily):
+    loader = ImageLoader(8, lazy=lazily, max_pixels=12 * 10)
+    assert np.asarray(loader.fit_transform(paths)).shape == (N, 8, 8, 3)
+    loader.set_params(max_pixels=12 * 10 - 1)
+    with pytest.raises(ValueError, match=r"0\.png.* 12 x 10 pixels, more than max_pixels=119"):
+        np.asarray(loader.fit_transform(paths))

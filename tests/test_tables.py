@@ -4,6 +4,8 @@ import importlib.util
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from sklearn_resnet._tables import SUFFIXES, check_table_path, write_table
@@ -61,8 +63,12 @@ def test_tables_hold_columns_by_name(tmp_path, suffix, beside):
     frame = read(path)
     expected = {"paths": "path", "labels": "label"}
     columns = [expected[key] for key in expected if key in BESIDE[beside]]
-    assert frame.columns.tolist() == [*columns, "f0", "f1", "f2"]
-    np.testing.assert_array_equal(frame[["f0", "f1", "f2"]].to_numpy(np.float32), FEATURES)
+    if suffix == ".csv":
+        assert frame.columns.tolist() == [*columns, "f0", "f1", "f2"]
+        np.testing.assert_array_equal(frame[["f0", "f1", "f2"]].to_numpy(np.float32), FEATURES)
+    else:
+        assert frame.columns.tolist() == [*columns, "features"]
+        np.testing.assert_array_equal(np.stack(frame["features"]), FEATURES)
     for key, value in BESIDE[beside].items():
         assert frame[expected[key]].tolist() == value.tolist()
 
@@ -89,7 +95,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
         (np, "save"),
         (np, "savez_compressed"),
         (pd.DataFrame, "to_csv"),
-        (pd.DataFrame, "to_parquet"),
+        (pyarrow.parquet, "write_table"),
     ):
         monkeypatch.setattr(owner, name, fail)
     with pytest.raises(RuntimeError, match="the disk is full"):
@@ -125,3 +131,51 @@ def test_parquet_without_pyarrow_is_an_error_that_helps(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match="needs pyarrow.* `pip install pyarrow`.*npz or .csv"):
         check_table_path(tmp_path / "out.parquet")
     check_table_path(tmp_path / "out.csv")
+
+
+def test_parquet_has_lists_of_a_fixed_size(tmp_path):
+    write_table(tmp_path / "out.parquet", FEATURES, NAMES, **BESIDE["both"])
+    schema = pyarrow.parquet.read_schema(tmp_path / "out.parquet")
+    assert schema.field("features").type == pa.list_(pa.float32(), 3)
+
+
+HOSTILE = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "<script>alert(1)</script>",
+    'a "quoted", name',
+    "two\nlines",
+    "\N{PILE OF POO}.jpg",
+    "not utf-8 \udcff",
+]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_names_and_labels_are_inert_text(tmp_path, suffix):
+    path, names = tmp_path / f"out{suffix}", np.array(HOSTILE)
+    features = np.zeros((len(names), 1), np.float32)
+    write_table(path, features, ["f0"], names, names)
+    if suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            assert file["paths"].tolist() == file["labels"].tolist() == HOSTILE
+        return
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}[suffix]
+    frame = read(path)
+    assert frame["path"].tolist() == frame["label"].tolist()
+    kept = [name.replace("\udcff", "\\udcff") for name in HOSTILE]
+    if suffix == ".parquet":  # holds text that nothing computes
+        assert frame["path"].tolist() == kept
+    else:
+        kept = [f"'{name}" for name in kept[:5]] + [name.replace("\r", "\\r") for name in kept[5:]]
+        assert frame["path"].tolist() == kept
+        assert not frame["path"].str.match(r"[=+\-@\t\r]").any()
+
+
+def test_numbers_stay_numbers(tmp_path):
+    labels = np.array(["-1", "+2.5", "-1e3", "3"])
+    write_table(tmp_path / "out.csv", FEATURES, NAMES, labels)
+    assert pd.read_csv(tmp_path / "out.csv")["label"].tolist() == [-1, 2.5, -1000, 3]

@@ -1,0 +1,164 @@
+"""Files are opened wherever they lie, and nothing that is no file keeps its reader waiting."""
+
+import io
+import os
+import socket
+import sys
+import tarfile
+
+import pytest
+
+from sklearn_resnet import _paths
+from sklearn_resnet._paths import as_path, find_version, is_url, list_tar, open_file, split_member
+
+
+def read(path):
+    with open_file(path) as file:
+        return file.read()
+
+
+def make_tar(path, **members):
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name.replace("__", "/"))
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return str(path)
+
+
+@pytest.mark.parametrize("form", [str, lambda path: path, os.fsencode], ids=["str", "Path", "bytes"])
+def test_a_file_on_disk(tmp_path, form):
+    (tmp_path / "a").write_bytes(b"some")
+    assert read(os.fsdecode(form(tmp_path / "a"))) == b"some"
+
+
+def make_socket(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.close()
+
+
+NO_FILES = {
+    "a FIFO": os.mkfifo,
+    "a socket": make_socket,
+    "a folder": os.mkdir,
+    "a device": lambda path: os.symlink("/dev/zero", path),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)  # the path of a socket must be short
+    NO_FILES[kind]("x.jpg")
+    with pytest.raises(OSError) as raised:
+        read("x.jpg")
+    assert raised.value.strerror == f"it is {kind}, and no regular file"
+
+
+def test_a_file_that_becomes_a_fifo_meanwhile_does_not_block(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").touch()
+    status = os.stat(tmp_path / "file")
+    monkeypatch.setattr(_paths.os, "stat", lambda path: status)
+    with pytest.raises(OSError, match=r"^$|FIFO"):
+        read(tmp_path / "fifo")
+
+
+def test_a_circle_of_links_is_an_error(tmp_path):
+    os.symlink(tmp_path / "b.jpg", tmp_path / "a.jpg")
+    os.symlink(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    with pytest.raises(OSError, match="symbolic links"):
+        read(tmp_path / "a.jpg")
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"some")
+    with pytest.raises(OSError) as raised, open_file(path) as file:
+        file.read()
+        path.write_bytes(b"other, longer")
+    assert raised.value.strerror == "it changed while it was read"
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_read(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"some")
+    with open_file(path) as file:
+        path.unlink()
+        assert file.read() == b"some"
+
+
+def test_versions_tell_contents_apart(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"some")
+    os.utime(path, ns=(0, 5))
+    before = find_version(path)
+    assert before == find_version(str(path)) == "4-5"
+    os.utime(path, ns=(0, -(10**9)))  # by a clock that was set back
+    assert find_version(path) == "4--1000000000"
+    path.write_bytes(b"longer")
+    os.utime(path, ns=(0, 5))
+    assert find_version(path) == "6-5"
+
+
+def test_members_of_a_tar(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", cat__1=b"one", dog__2=b"second")
+    assert list(list_tar(tar)) == ["cat/1", "dog/2"]
+    assert read(f"{tar}/cat/1") == b"one"
+    assert read(f"{tar}/dog/2") == b"second"
+    assert split_member(f"{tar}/dog/2") == (tar, "dog/2")
+    assert find_version(f"{tar}/cat/1") != find_version(f"{tar}/dog/2")
+    with pytest.raises(FileNotFoundError) as raised:
+        read(f"{tar}/no")
+    assert "no such member" in raised.value.strerror
+
+
+def test_a_tar_that_is_replaced_is_listed_anew(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", a=b"one")
+    assert read(f"{tar}/a") == b"one"
+    make_tar(tmp_path / "a.tar", b=b"before it", a=b"two")
+    assert read(f"{tar}/a") == b"two"
+
+
+def test_a_tar_that_ends_too_early(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", a=b"x" * 5000)
+    list_tar(tar)
+    content = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(content[:2000])
+    with pytest.raises((OSError, tarfile.TarError)):
+        read(f"{tar}/a")
+
+
+def test_a_folder_may_be_named_as_a_tar(tmp_path):
+    (tmp_path / "a.tar").mkdir()
+    (tmp_path / "a.tar" / "1").write_bytes(b"one")
+    assert read(f"{tmp_path}/a.tar/1") == b"one"
+
+
+def test_urls(tmp_path):
+    memory = as_path("memory://test_urls/a.bin")
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_bytes(b"some")
+    assert is_url("memory://test_urls/a.bin")
+    assert not is_url(tmp_path)
+    assert read("memory://test_urls/a.bin") == b"some"
+    before = find_version("memory://test_urls/a.bin")
+    memory.write_bytes(b"others")
+    assert find_version("memory://test_urls/a.bin") != before
+    with pytest.raises(FileNotFoundError):
+        read("memory://test_urls/none")
+
+
+def test_a_tar_behind_a_url(tmp_path):
+    make_tar(tmp_path / "a.tar", cat__1=b"one")
+    target = as_path("memory://test_tar/a.tar")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes((tmp_path / "a.tar").read_bytes())
+    assert read("memory://test_tar/a.tar/cat/1") == b"one"
+
+
+@pytest.mark.parametrize(("url", "missing"), [("memory://a", "upath"), ("s3://a/b", "s3fs")])
+def test_a_url_without_what_reads_it_says_what_to_install(monkeypatch, url, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"sklearn-resnet\[remote\]"):
+        as_path(url)
