@@ -26,15 +26,19 @@ def transform_dask(resnet, X):
     dask.array.Array of shape (n, n_features), dtype float32
         With the chunks of `X` along its first axis.
     """
+    import dask.array as da
+
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     width = resnet._n_features_out
-    return X.map_blocks(
+    return da.blockwise(
         _transform_block,
+        "af",
+        X,
+        "ahwc"[: X.ndim],
         resnet=resnet,
+        new_axes={"f": width},
+        concatenate=False,  # which would make arrays of lazy images
         dtype=np.float32,
-        chunks=(X.chunks[0], (width,)),
-        drop_axis=list(range(1, X.ndim)),
-        new_axis=[1],
         meta=np.empty((0, width), np.float32),
     )
 
@@ -62,6 +66,7 @@ def load_dask(loader, X):
     """
     import dask
     import dask.array as da
+    from dask.delayed import Delayed
 
     if loader.size is None:
         raise ValueError(
@@ -69,7 +74,7 @@ def load_dask(loader, X):
             "yet is known by it alone. Got None instead."
         )
     shape = check_size("size", loader.size) + (3,) * (loader.mode == "RGB")
-    if hasattr(X, "chunks"):
+    if isinstance(X, da.Array):
         return X.map_blocks(
             _load_block,
             loader=loader,
@@ -78,8 +83,9 @@ def load_dask(loader, X):
             new_axis=list(range(1, 1 + len(shape))),
             meta=np.empty((0,) * (1 + len(shape)), np.uint8),
         )
-    lists = X.to_delayed() if hasattr(X, "to_delayed") else X
-    lists = [lists] if not isinstance(lists, (list, tuple)) else lists
+    if isinstance(X, Delayed):
+        X = [X]
+    lists = X if isinstance(X, (list, tuple)) else X.to_delayed()
     load = dask.delayed(_load_block)
     return da.concatenate(
         [da.from_delayed(load(paths, loader), (np.nan, *shape), np.uint8) for paths in lists]
@@ -87,6 +93,8 @@ def load_dask(loader, X):
 
 
 def _transform_block(block, resnet):
+    while isinstance(block, list):  # nested, for each axis that goes
+        (block,) = block
     share_with_worker()
     return resnet.transform(block)
 

@@ -123,8 +123,13 @@ class EmbeddingRun:
     def _check_output(self):
         if not self._is_long():
             check_table_path(self.output)
-            for name in ("workers", "dask", "restart"):
-                if self.options[name] not in (None, False, 1):
+            given = {
+                "workers": self.options["workers"] > 1,
+                "dask": self.options["dask"] is not None,
+                "restart": self.options["restart"],
+            }
+            for name, is_given in given.items():
+                if is_given:
                     raise ValueError(
                         f"--{name} goes with image files as INPUT, --model resnet and an OUTPUT that "
                         f"ends in {' or '.join(_long_run.SUFFIXES)}: the table is then made part by "

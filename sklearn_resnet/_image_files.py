@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
 from sklearn_resnet._image_arrays import find_value_range, to_uint8
-from sklearn_resnet._paths import open_file
+from sklearn_resnet._paths import open_file, suffix_of
 
 # What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF). MPO is
 # no name to open files by: Pillow opens them as JPEG.
@@ -141,7 +141,7 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
 
 def _decode(file, name, size, mode, max_pixels):
     """An upright PIL image of mode L or RGB."""
-    if name.lower().endswith(".npy"):
+    if suffix_of(name) == ".npy":
         return _decode_npy(file, max_pixels)
     # Given the path, Pillow 13 maps an uncompressed TIFF into memory with the sides of a turned one
     # swapped, which scrambles its pixels. Given the file, it does not.

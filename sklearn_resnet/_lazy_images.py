@@ -3,7 +3,6 @@
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import PIL
 
 from sklearn_resnet._image_arrays import is_path
 from sklearn_resnet._image_files import MAX_PIXELS, convert_image, read_image
-from sklearn_resnet._paths import find_version, is_url, open_file
+from sklearn_resnet._paths import find_version, is_url, open_file, suffix_of
 from sklearn_resnet._threads import map_ahead
 
 _MOST_NAMED = 3  # in one warning
@@ -219,7 +218,7 @@ class LazyImages:
                     content = file.read()
             except Exception:  # found in no cache; decoding it will say what is wrong
                 return os.urandom(len(digest(b"")))
-            return digest(how, Path(item).suffix.lower().encode(), content)
+            return digest(how, suffix_of(item).encode(), content)
 
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(read, self._items))

@@ -237,7 +237,7 @@ class LongRun:
         todo = []
         for part in self.parts:
             facts = read_facts(part.path)
-            if facts is None or facts.key not in part.keys():
+            if facts is None or facts.key not in part.possible_keys():
                 todo.append(part)
         self.n_done = len(self.parts) - len(todo)
         self._announce(todo)

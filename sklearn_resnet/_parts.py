@@ -41,7 +41,7 @@ class Part:
     columns: dict
     known: list = field(default_factory=list)
 
-    def keys(self):
+    def possible_keys(self):
         """Of a file in which all images could be read, and of one in which some could not."""
         return self.key, f"{self.key} {self.images.on_error}"
 
@@ -86,7 +86,7 @@ def write_part(part, features, failures):
         for i, version in zip(rows, columns["file_version"], strict=True)
     ]
     named = [(*failures[i][:1], *as_text(failures[i][1:])) for i in sorted(failures)]
-    key = part.keys()[bool(failures)]
+    key = part.possible_keys()[bool(failures)]
     facts = {"key": key, "computation": part.computation, "failures": named}
     if not part.path.parent.is_dir():
         raise FileNotFoundError(

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import tarfile
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,11 +18,17 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _TAR = ".tar"
+_FACTS = (str, bytes, int, float, tuple, datetime)
 
 
 def is_url(path):
     """Whether `path` is a URL of fsspec, as ``"s3://bucket/photos"``."""
     return not isinstance(path, Path) and "://" in str(path)
+
+
+def suffix_of(path):
+    """How the name of a file ends, in small letters: of ``zip://a.JPG::b.zip``, ``".jpg"``."""
+    return os.path.splitext(str(path).partition("::")[0])[1].lower()
 
 
 def as_path(path):
@@ -129,7 +136,9 @@ def find_version(path):
     if not is_url(path):
         return _version(os.stat(path))
     path = as_path(path)
-    return hashlib.blake2b(path.fs.ukey(path.path).encode(), digest_size=12).hexdigest()
+    info = path.fs.info(path.path)  # its size, and a time, a checksum or an ETag
+    facts = sorted((key, str(value)) for key, value in info.items() if isinstance(value, _FACTS))
+    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()
 
 
 def _version(status):

@@ -111,6 +111,7 @@ def as_text(values):
 def _inert(values):
     if not isinstance(values, list):
         return values
+    values = [text.replace("\r", r"\r") for text in values]  # which readers take for a new line
     return [
         "'" + text if _FORMULA.match(text) and not _is_number(text) else text for text in values
     ]

@@ -192,9 +192,7 @@ CACHES = [None, "memory", "folder"]
 
 def make_resnet(cache, tmp_path, **parameters):
     cache = tmp_path / "cache" if cache == "folder" else cache
-    return ResNetFeatures(
-        4, weights=None, random_state=0, batch_size=6, cache=cache, **parameters
-    )
+    return ResNetFeatures(4, weights=None, random_state=0, batch_size=6, cache=cache, **parameters)
 
 
 def test_raise_names_the_file_its_position_and_the_cause(broken):

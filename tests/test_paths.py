@@ -26,7 +26,9 @@ def make_tar(path, **members):
     return str(path)
 
 
-@pytest.mark.parametrize("form", [str, lambda path: path, os.fsencode], ids=["str", "Path", "bytes"])
+@pytest.mark.parametrize(
+    "form", [str, lambda path: path, os.fsencode], ids=["str", "Path", "bytes"]
+)
 def test_a_file_on_disk(tmp_path, form):
     (tmp_path / "a").write_bytes(b"some")
     assert read(os.fsdecode(form(tmp_path / "a"))) == b"some"
@@ -74,9 +76,11 @@ def test_a_circle_of_links_is_an_error(tmp_path):
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"some")
-    with pytest.raises(OSError) as raised, open_file(path) as file:
-        file.read()
-        path.write_bytes(b"other, longer")
+    opened = open_file(path)
+    opened.__enter__()
+    path.write_bytes(b"other, longer")
+    with pytest.raises(OSError) as raised:
+        opened.__exit__(None, None, None)
     assert raised.value.strerror == "it changed while it was read"
 
 
@@ -147,6 +151,18 @@ def test_urls(tmp_path):
     assert find_version("memory://test_urls/a.bin") != before
     with pytest.raises(FileNotFoundError):
         read("memory://test_urls/none")
+
+
+def test_versions_of_members_of_an_archive_are_stable(tmp_path):
+    import zipfile
+
+    url = f"zip://a.bin::{tmp_path}/all.zip"
+    versions = []
+    for content in (b"some", b"some", b"else"):
+        with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
+            file.writestr(zipfile.ZipInfo("a.bin"), content)
+        versions.append(find_version(url))
+    assert versions[0] == versions[1] != versions[2]
 
 
 def test_a_tar_behind_a_url(tmp_path):

@@ -1,0 +1,552 @@
+"""A run in parts: whole, resumed, repeated, shared, and always the same bytes."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sklearn_resnet import ImageLoader, ResNetFeatures, _long_run
+from sklearn_resnet._paths import as_path
+from sklearn_resnet.cli import main
+
+OPTIONS = ["--weights", "random", "-l", "4", "-s", "0", "--image-size", "16", "--no-cache"]
+PARTS = ["--part-size", "4"]
+OUTPUTS = ["out.parquet", "out.npy"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in (*args, *OPTIONS)])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def embed(output, *args, code=0):
+    return run("photos", output, *PARTS, *args, code=code)
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        path = Path("photos", "ab"[i % 2], f"{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+    return Path("photos")
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """The paths whose features are computed, in order, without those that are only timed."""
+    names, embed_part = [], _long_run.embed_part
+
+    def count(part, resnet, bar=None):
+        compute = ResNetFeatures.compute
+
+        def counting(resnet, images, bar=None):
+            names.extend(images.paths)
+            return compute(resnet, images, bar)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ResNetFeatures, "compute", counting)
+            return embed_part(part, resnet, bar)
+
+    monkeypatch.setattr(_long_run, "embed_part", count)
+    return names
+
+
+def list_photos():
+    return sorted(str(path) for path in Path("photos").rglob("*.*"))
+
+
+def contents(output):
+    """All that a run leaves, by name, but for the record, which has the time in it."""
+    output = Path(output)
+    paths = output.parent.glob(f"{output.stem}*")
+    files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
+    return {
+        str(file.relative_to(output.parent)): file.read_bytes()
+        for file in files
+        if file.is_file() and file.suffix != ".json"
+    }
+
+
+def read_table(output):
+    if Path(output).suffix == ".parquet":
+        frame = pd.read_parquet(output)
+        return frame, np.stack(frame["features"])
+    return pd.read_csv(Path(output).with_name("out_rows.csv")), np.load(output, mmap_mode="r")
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_table_has_the_rows_of_one_pass(output):
+    text = embed(output)
+    assert "10 images in 3 parts of up to 4" in text
+    frame, features = read_table(output)
+    expected = ResNetFeatures(4, weights=None, random_state=0)
+    images = ImageLoader(16).fit_transform(frame["path"])
+    np.testing.assert_array_equal(features, expected.fit_transform(images))
+    assert frame["path"].tolist() == list_photos()
+    assert frame["label"].tolist() == ["a"] * 5 + ["b"] * 5
+    assert features.dtype == np.float32
+    assert not Path(f"{output}.partial").exists()
+    record = json.loads(Path("out.json").read_text())
+    assert record["shapes"]["embedding"] == [10, 64]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_second_run_computes_nothing(output, computed):
+    embed(output)
+    before = contents(output)
+    computed.clear()
+    assert "nothing is new" in embed(output)
+    assert computed == []
+    assert contents(output) == before
+    embed(output, "--restart")
+    assert sorted(computed) == list_photos()
+    assert contents(output) == before
+
+
+def change(name):
+    Image.new("RGB", (16, 16), "red").save(Path("photos", name))
+
+
+CHANGES = {
+    "a new file": lambda: change("a/00.png"),
+    "a changed file": lambda: change("b/3.png"),
+    "a file that is gone": lambda: Path("photos/a/0.png").unlink(),
+    "a file that is replaced by another of its time": lambda: (
+        change("b/3.png"),
+        os.utime("photos/b/3.png", ns=(0, 0)),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_later_run_computes_only_what_is_new(output, computed, change):
+    embed(output)
+    computed.clear()
+    before = set(list_photos())
+    CHANGES[change]()
+    embed(output)
+    new = {"a changed file": "b/3.png"}.get(change, "b/3.png")
+    expected = sorted(set(list_photos()) - before) or [f"photos/{new}"]
+    assert computed == ([] if "gone" in change else expected)
+    embed(f"fresh/{output}")
+    assert contents(output) == contents(f"fresh/{output}")
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(
+    "option", [["-l", "16"], ["--pooling", "max"], ["--image-size", "12"], ["-s", "1"]], ids=str
+)
+def test_another_computation_takes_nothing_from_the_first(output, computed, option):
+    embed(output)
+    computed.clear()
+    arguments = ["photos", output, *PARTS, *OPTIONS, *option]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert sorted(computed) == list_photos()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_other_labels_are_written_without_computing(output, computed):
+    embed(output)
+    computed.clear()
+    Path("labels.txt").write_text("\n".join("abcdefghij"))
+    embed(output, "--labels", "labels.txt")
+    assert computed == []
+    assert read_table(output)[0]["label"].tolist() == list("abcdefghij")
+
+
+def interrupt_after(monkeypatch, n_parts, error):
+    written, write_part = [], _long_run.write_part
+
+    def write(part, *args):
+        if len(written) == n_parts:
+            raise error
+        written.append(part)
+        write_part(part, *args)
+
+    monkeypatch.setattr(_long_run, "write_part", write)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_ctrl_c_says_how_to_go_on_and_so_it_goes_on(output, computed, monkeypatch):
+    embed(f"whole/{output}")
+    computed.clear()
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2, KeyboardInterrupt())
+        text = embed(output, code=130)
+    assert f"2 of 3 parts are done, and kept in '{output}.partial'" in text
+    assert "run the same command again" in text
+    assert not Path(output).exists()
+    computed.clear()
+    embed(output)
+    assert computed == list_photos()[8:]
+    assert contents(output) == contents(f"whole/{output}")
+
+
+def test_ctrl_c_of_other_runs_says_that_the_cache_has_it(monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResNetFeatures, "compute", interrupt)
+    assert "run the same command again" in run("photos", "out.npz", code=130)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("policy", ["nan", "skip"])
+def test_broken_files_are_listed_and_no_row_shifts(output, policy, computed):
+    embed(f"whole/{output}")
+    whole = np.array(read_table(f"whole/{output}")[1])
+    Path("photos/a/4.png").write_text("<html>")
+    text = embed(output, code=1)
+    assert "a/4.png' cannot be read" in text
+    assert "It is image 2, counted from 0. 0 of 3 parts are done" in text
+    assert "--on-error skip, or nan, goes on" in text
+    text = embed(output, "--on-error", policy)
+    assert "1 of 10 images could not be read" in text
+    errors = pd.read_csv("out_errors.csv")
+    assert errors.to_dict("records") == [
+        {
+            "path": "photos/a/4.png",
+            "position": 2,
+            "cause": "its content is of no known image format",
+        }
+    ]
+    frame, features = read_table(output)
+    rows = [i for i in range(10) if i != 2]
+    if policy == "nan":
+        assert frame["path"].tolist() == list_photos()
+        assert np.isnan(features[2]).all()
+        features = features[rows]
+    else:
+        assert frame["path"].tolist() == np.array(list_photos())[rows].tolist()
+    np.testing.assert_array_equal(features, whole[rows])
+    computed.clear()
+    embed(output, "--on-error", policy)
+    assert computed == ["photos/a/4.png"]  # tried again, and nothing else
+    change("a/4.png")
+    assert "could not be read" not in embed(output, "--on-error", policy)
+    assert not Path("out_errors.csv").exists()
+    assert len(read_table(output)[0]) == 10
+
+
+def test_parts_done_before_an_error_serve_another_policy(computed):
+    Path("photos/b/9.png").write_text("<html>")
+    assert "2 of 3 parts are done" in embed("out.parquet", code=1)
+    computed.clear()
+    embed("out.parquet", "--on-error", "skip")
+    assert computed == list_photos()[8:]
+
+
+@pytest.mark.parametrize("output", ["out.npz", "out.csv"])
+def test_other_outputs_know_the_policies_too(output):
+    Path("photos/a/4.png").write_text("<html>")
+    run("photos", output, "--on-error", "skip")
+    if output == "out.csv":
+        assert len(pd.read_csv(output)) == 9
+        run("photos", output, "--on-error", "nan", "-p")
+        assert pd.read_csv(output)["pool1_pool_0"].isna().tolist() == [i == 2 for i in range(10)]
+        assert len(pd.read_csv("out_umap.csv")) == 9
+    else:
+        with np.load(output) as file:
+            assert len(file["features"]) == len(file["paths"]) == len(file["labels"]) == 9
+    assert len(pd.read_csv("out_errors.csv")) == 1
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_map_is_drawn_of_what_is_there(output):
+    Path("photos/a/4.png").write_text("<html>")
+    embed(output, "--on-error", "nan", "-p")
+    assert Path("out_umap.png").is_file()
+    suffix = "csv" if output == "out.parquet" else "npy"
+    n_rows = len(pd.read_csv("out_umap.csv")) if suffix == "csv" else len(np.load("out_umap.npy"))
+    assert n_rows == 9
+
+
+def test_a_size_is_found_once_for_all_parts():
+    Image.new("RGB", (9, 9)).save("photos/b/9.png")
+    result = CliRunner().invoke(
+        main, ["photos", "out.npy", *PARTS, "--weights", "random", "-l", "4", "-s", "0"]
+    )
+    assert result.exit_code == 1
+    assert "a/0.png' has 16 x 16 pixels and 'photos/b/9.png' has 9 x 9" in result.output
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_workers_write_the_same_bytes(output):
+    Path("photos/a/4.png").write_text("<html>")
+    for folder, workers in (("one", 1), ("two", 2)):
+        embed(f"{folder}/{output}", "--on-error", "nan", "--workers", workers)
+    assert contents(f"one/{output}") == contents(f"two/{output}")
+
+
+def test_what_needs_parts_says_so():
+    for option in (["--workers", "2"], ["--dask", "tcp://127.0.0.1:1"], ["--restart"]):
+        assert "goes with image files as INPUT" in run("photos", "out.csv", *option, code=1)
+        assert "goes with image files as INPUT" in run("digits", "out.npy", *option, code=1)
+
+
+def test_a_killed_run_of_other_photos_leaves_nothing(monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2, KeyboardInterrupt())
+        embed("out.parquet", code=130)
+    Path("out.parquet.partial/.part-00002-x.parquet").write_text("half")
+    for name in ("a/2.png", "a/4.png", "a/6.png", "a/8.png", "b/1.png", "b/3.png", "b/5.png"):
+        Path("photos", name).unlink()
+    embed("out.parquet")
+    assert [path.name for path in Path("out.parquet").iterdir()] == ["part-00000.parquet"]
+    assert len(pd.read_parquet("out.parquet")) == 3
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_folder_that_is_removed_meanwhile(output, monkeypatch):
+    write_part = _long_run.write_part
+
+    def remove(part, *args):
+        if part.path.stem == "part-00001":
+            shutil.rmtree(part.path.parent)
+        write_part(part, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_long_run, "write_part", remove)
+        assert "partial' was removed while features were computed" in embed(output, code=1)
+    assert not Path(output).exists()
+    embed(output)
+    assert len(read_table(output)[0]) == 10
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_part_that_is_removed_meanwhile(output, monkeypatch):
+    write_part = _long_run.write_part
+
+    def remove(part, *args):
+        write_part(part, *args)
+        if part.path.stem == "part-00001":
+            part.path.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_long_run, "write_part", remove)
+        assert "was written, and is not there" in embed(output, code=1)
+    assert not Path(output).exists()
+    embed(output)
+    assert len(read_table(output)[0]) == 10
+
+
+@pytest.mark.parametrize("step", ["move away", "move in", "record", "clean"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_killed_while_the_table_is_put_in_its_place(output, step, computed, monkeypatch):
+    embed(output)
+    change("a/0.png")
+    embed(f"whole/{output}")
+    computed.clear()
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if step == "clean":
+            patch.setattr(_long_run.LongRun, "clean", stop)
+        elif step == "record":
+            patch.setattr("sklearn_resnet._embedding_run.EmbeddingRun._write_record", stop)
+        else:
+            moves, move = [], _long_run._move
+
+            def move_some(*args):
+                moves.append(args)
+                if len(moves) == (1 if step == "move away" else 2):
+                    raise KeyboardInterrupt
+                move(*args)
+
+            patch.setattr(_long_run, "_move", move_some)
+            if output == "out.npy":
+                patch.setattr(_long_run, "join_npy", stop)
+        embed(output, code=130)
+    assert computed == ["photos/a/0.png"]
+    embed(output)
+    assert computed == ["photos/a/0.png"]
+    assert contents(output) == contents(f"whole/{output}")
+    assert not Path(f"{output}.former").exists()
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_clock_that_is_set_back_changes_nothing(output, monkeypatch):
+    embed(f"whole/{output}")
+    now = iter(range(2_000_000_000, 0, -1000))
+    monkeypatch.setattr("time.time", lambda: next(now))
+    embed(output)
+    assert contents(output) == contents(f"whole/{output}")
+
+
+_LIMITED = """
+import resource, sys
+from sklearn_resnet.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+main()
+"""
+
+
+@pytest.mark.parametrize(("output", "limit"), [("out.parquet", 1000), ("out.npy", 1000), ("out.npy", 2000), ("out.csv", 3000), ("out.npz", 1000)])  # fmt: skip
+def test_a_full_disk_leaves_no_half_file(output, limit):
+    command = [sys.executable, "-c", _LIMITED, str(limit), "photos", output, *PARTS, *OPTIONS, "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "Cannot write" in done.stderr
+    assert "File too large. Make room" in done.stderr
+    left = [path.name for path in Path().iterdir()]
+    assert output not in left
+    assert not [path for path in Path().rglob(".*") if path.is_file()]
+    run("photos", output, *PARTS)
+    assert Path(output).exists()
+
+
+def test_urls_for_both(photos):
+    import zipfile
+
+    with zipfile.ZipFile("all.zip", "w") as file:
+        for path in list_photos():
+            file.write(path, os.path.relpath(path, "photos"))
+    for name in OUTPUTS:
+        url = f"memory://long_run/{name}"
+        run(f"zip://::{Path('all.zip').resolve()}", url, *PARTS)
+        embed(f"here/{name}")
+        expected = read_table(f"here/{name}")[1]
+        if name == "out.npy":
+            with as_path(url).open("rb") as file:
+                np.testing.assert_array_equal(np.load(file), expected)
+        else:
+            parts = sorted(as_path(url).iterdir())
+            assert [part.name for part in parts] == [f"part-{i:05}.parquet" for i in range(3)]
+            frames = [pd.read_parquet(part.open("rb")) for part in parts]
+            np.testing.assert_array_equal(np.stack(pd.concat(frames)["features"]), expected)
+        assert "nothing is new" in run(f"zip://::{Path('all.zip').resolve()}", url, *PARTS)
+
+
+def test_shards_are_embedded_like_folders(tmp_path):
+    import tarfile
+
+    with tarfile.open("shards.tar", "w") as tar:
+        tar.add("photos", arcname="")
+    embed("folder.parquet")
+    run("shards.tar", "shards.parquet", *PARTS)
+    folder, shards = pd.read_parquet("folder.parquet"), pd.read_parquet("shards.parquet")
+    np.testing.assert_array_equal(np.stack(folder["features"]), np.stack(shards["features"]))
+    assert folder["label"].tolist() == shards["label"].tolist()
+
+
+def make_many(n_photos):
+    rng = np.random.default_rng(1)
+    for i in range(n_photos):
+        path = Path("many", f"{i % 10}", f"{i}.jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+
+
+def start(output, *args):
+    embedding = Path(sys.executable).with_name("embedding")
+    command = [embedding, "many", output, *OPTIONS, *args]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(n_workers):
+    make_many(5000)
+    options = ["--part-size", "250", "--workers", str(n_workers), "-l", "16", "--on-error", "nan"]
+    began = time.monotonic()
+    whole = start("whole/out.parquet", *options)
+    assert whole.wait() == 0, whole.communicate()
+    seconds = time.monotonic() - began
+    rng, n_kept, n_rounds = random.Random(n_workers), set(), 20 // n_workers
+    partial = Path("out.parquet.partial")
+    for _ in range(n_rounds):
+        before = {path: path.stat().st_mtime_ns for path in partial.glob("part-*.parquet")}
+        process = start("out.parquet", *options)
+        time.sleep(rng.uniform(0.3, 1.0) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        if Path("out.parquet").exists():
+            shutil.rmtree("out.parquet")  # it was faster: the next round begins anew
+            shutil.rmtree(partial, ignore_errors=True)
+            continue
+        after = {path: path.stat().st_mtime_ns for path in partial.glob("part-*.parquet")}
+        assert before.items() <= after.items()  # nothing that was done is done again
+        n_kept.add(len(after))
+    assert len(n_kept) > 2
+    last = start("out.parquet", *options)
+    _, stderr = last.communicate()
+    assert last.returncode == 0, stderr
+    assert contents("out.parquet") == contents("whole/out.parquet")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one", "two"])
+def test_ctrl_c_ends_soon_and_leaves_no_half_file(options):
+    make_many(2000)
+    process = start("out.parquet", "--part-size", "100", "-l", "82", *options)
+    partial = Path("out.parquet.partial")
+    deadline = time.monotonic() + 120
+    while len(list(partial.glob("part-*"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "parts are done, and kept in 'out.parquet.partial': run the same command" in stderr
+    assert not Path("out.parquet").exists()
+    assert all(path.name.startswith("part-") for path in partial.iterdir()) or options
+
+
+@pytest.mark.long
+def test_a_cluster_writes_the_same_bytes_though_a_worker_is_killed():
+    from distributed import Client, LocalCluster
+
+    make_many(2000)
+    options = ["--part-size", "100", "-l", "82"]
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        process = start("out.parquet", *options, "--dask", cluster.scheduler_address)
+        partial, deadline = Path("out.parquet.partial"), time.monotonic() + 120
+        while len(list(partial.glob("part-*"))) < 6:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+        _, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr
+    whole = start("whole/out.parquet", *options)
+    assert whole.wait() == 0, whole.communicate()
+    assert contents("out.parquet") == contents("whole/out.parquet")
+
+
+def test_memory_does_not_grow_with_the_number_of_parts():
+    """The peak of a run of 4 parts is that of a run of 40, but for the paths."""
+    make_many(2000)
+    program = (
+        "import resource, sys\nfrom sklearn_resnet.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as exit:\n    assert not exit.code\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for folder in ("many/0", "many"):
+        arguments = [folder, f"{len(peaks)}.parquet", "--part-size", "50", "-q", *OPTIONS]
+        done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.1 * peaks[0]
