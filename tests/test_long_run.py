@@ -459,37 +459,47 @@ def make_many(n_photos):
 def start(output, *args):
     embedding = Path(sys.executable).with_name("embedding")
     command = [embedding, "many", output, *OPTIONS, *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, **pipes, text=True, start_new_session=True)
+
+
+def finish(process):
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(n_workers):
     make_many(5000)
-    options = ["--part-size", "250", "--workers", str(n_workers), "-l", "16", "--on-error", "nan"]
-    began = time.monotonic()
-    whole = start("whole/out.parquet", *options)
-    assert whole.wait() == 0, whole.communicate()
-    seconds = time.monotonic() - began
-    rng, n_kept, n_rounds = random.Random(n_workers), set(), 20 // n_workers
-    partial = Path("out.parquet.partial")
-    for _ in range(n_rounds):
-        before = {path: path.stat().st_mtime_ns for path in partial.glob("part-*.parquet")}
+    options = ["--part-size", "50", "--workers", str(n_workers), "-l", "51"]
+    finish(start("whole/out.parquet", *options))
+    rng, partial, done = random.Random(n_workers), Path("out.parquet.partial"), {}
+
+    def find_parts():
+        return {path: path.stat().st_mtime_ns for path in partial.glob("part-*.parquet")}
+
+    for _ in range(20 // n_workers):
+        n_wanted, deadline = len(done) + rng.randrange(3), time.monotonic() + 60
         process = start("out.parquet", *options)
-        time.sleep(rng.uniform(0.3, 1.0) * seconds)
-        process.send_signal(signal.SIGKILL)
+        while not partial.exists() or len(find_parts()) < n_wanted:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.1))
+        os.killpg(process.pid, signal.SIGKILL)  # with its workers
         process.communicate()
-        if Path("out.parquet").exists():
-            shutil.rmtree("out.parquet")  # it was faster: the next round begins anew
-            shutil.rmtree(partial, ignore_errors=True)
-            continue
-        after = {path: path.stat().st_mtime_ns for path in partial.glob("part-*.parquet")}
-        assert before.items() <= after.items()  # nothing that was done is done again
-        n_kept.add(len(after))
-    assert len(n_kept) > 2
-    last = start("out.parquet", *options)
-    _, stderr = last.communicate()
-    assert last.returncode == 0, stderr
+        before, done = done, find_parts()
+        assert before.items() <= done.items()  # nothing that was done is done again
+        assert not Path("out.parquet").exists()
+    assert 0 < len(done) < 100
+    finish(start("out.parquet", *options))
+    assert (
+        before.items()
+        <= {
+            partial / path.name: path.stat().st_mtime_ns for path in Path("out.parquet").iterdir()
+        }.items()
+    )
     assert contents("out.parquet") == contents("whole/out.parquet")
 
 
@@ -529,10 +539,8 @@ def test_a_cluster_writes_the_same_bytes_though_a_worker_is_killed():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
-        _, stderr = process.communicate(timeout=300)
-        assert process.returncode == 0, stderr
-    whole = start("whole/out.parquet", *options)
-    assert whole.wait() == 0, whole.communicate()
+        finish(process)
+    finish(start("whole/out.parquet", *options))
     assert contents("out.parquet") == contents("whole/out.parquet")
 
 
