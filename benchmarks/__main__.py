@@ -11,6 +11,7 @@ import joblib
 import layer_accuracy
 import peers
 import procedural
+import scale
 import search
 import speed
 
@@ -19,6 +20,7 @@ _BENCHMARKS = {
     "procedural": procedural.report,
     "speed": speed.report,
     "search": search.report,
+    "scale": scale.report,
     "peers": peers.report,
 }
 _RESULTS = Path(__file__).with_name("RESULTS.md")
