@@ -105,7 +105,7 @@ def report_workers(folder):
     images = ImageLoader(_SIDE, lazy=True).fit_transform(da.from_array(paths, chunks=50))
     features = resnet.fit(images).transform(images)
     seconds, results = {1: [], 2: []}, {}
-    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     clusters = {n: LocalCluster(n_workers=n, **options) for n in seconds}
     n_workers = {n: len(cluster.workers) for n, cluster in clusters.items()}
     assert n_workers == {1: 1, 2: 2}
@@ -152,24 +152,26 @@ def report_costs(folder):
     from sklearn_resnet._paths import as_path
     from sklearn_resnet.datasets import load_image_folder
 
-    n_photos = 10_000
-    make_photos(folder, n_photos)
-    began = time.perf_counter()
+    def plan():
+        began = time.perf_counter()
+        paths, _ = load_image_folder(folder, return_X_y=True)
+        listed = time.perf_counter()
+        images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
+        resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
+        run = LongRun(as_path(f"{folder}-out.parquet"), images, None, resnet, part_size=10_000)
+        run.parts = run._plan()
+        return run, listed - began, time.perf_counter() - listed
+
+    make_photos(folder, 10_000)
+    run, listed, planned = plan()
     tracemalloc.start()
-    paths, _ = load_image_folder(folder, return_X_y=True)
-    listed = time.perf_counter() - began
-    images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
-    resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
-    run = LongRun(as_path(f"{folder}-out.parquet"), images, None, resnet, part_size=n_photos)
-    began = time.perf_counter()
-    part = run._plan()[0]
-    planned = time.perf_counter() - began
+    run = plan()[0]  # again, as tracing takes time
     memory = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    n_listed = len(paths)
+    part, resnet, n_listed = run.parts[0], run.resnet, len(run.images)
     n_task = len(pickle.dumps((part, resnet))) / len(part.images)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         client.gather(client.map(_no_work, range(100), pure=False))

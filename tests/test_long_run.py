@@ -529,7 +529,7 @@ def test_a_cluster_writes_the_same_bytes_though_a_worker_is_killed():
     options = ["--part-size", "100", "-l", "82"]
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):
