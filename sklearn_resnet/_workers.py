@@ -9,6 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
+from tqdm.auto import tqdm
+
 from sklearn_resnet._threads import count_threads, set_share
 
 _MOST_DEATHS = 3  # of workers, in a row, without a task that was done
@@ -84,13 +86,16 @@ def _open_local(n_workers):
     try:
         yield make_pool, lambda: n_workers
     except BaseException:
-        pools[-1].shutdown(wait=False, kill_workers=True)
+        pools[-1].shutdown(kill_workers=True)
         raise
     pools[-1].shutdown()
 
 
 def _start_worker(n_threads, parent):
     set_share(n_threads)
+    tqdm.set_lock(
+        threading.RLock()
+    )  # its own would be reported as leaked by a worker that is ended
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

@@ -102,7 +102,10 @@ def is_alive(pid):
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_workers_end_with_their_parent(tmp_path, sent):
     parent = subprocess.Popen(
-        [sys.executable, "-c", _SLEEPERS, tmp_path], stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _SLEEPERS, tmp_path],
+        stderr=subprocess.DEVNULL,
+        # whoever runs the tests may ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         deadline = time.monotonic() + 60
