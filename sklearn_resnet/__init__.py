@@ -8,7 +8,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.engines.choice import show_engine
-from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay
+from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay, compare
 
 __version__ = _version("sklearn-resnet")
 
@@ -20,6 +20,7 @@ __all__ = [
     "ResNetFeatures",
     "cache_info",
     "clear_cache",
+    "compare",
     "datasets",
     "list_layers",
     "show_engine",

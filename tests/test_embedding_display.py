@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.offsetbox import AnnotationBbox
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
@@ -182,7 +181,7 @@ def test_many_labels_are_all_named_and_told_apart(n_labels):
     styles = legend_styles(display)
     assert list(styles) == [f"label {i}" for i in range(n_labels)]
     assert len(set(styles.values())) == n_labels
-    assert len({marker for _, marker in styles.values()}) == 7
+    assert len({marker for _, marker in styles.values()}) == -(-n_labels // 10)
 
 
 def test_the_rarest_of_too_many_labels_are_grouped():
@@ -191,8 +190,12 @@ def test_the_rarest_of_too_many_labels_are_grouped():
     names = legend_names(display)
     assert names == [f"often {i}" for i in range(59)] + ["7 others"]
     points, X = drawn_points(display), make_points(125)
-    color = legend_styles(display)["7 others"][0]
-    assert [i for i in range(125) if points[tuple(X[i])] == color] == list(range(118, 125))
+    styles = legend_styles(display)
+    # colours repeat every ten names
+    alike = [name for name, style in styles.items() if style[0] == styles["7 others"][0]]
+    assert alike == [*(f"often {i}" for i in range(9, 59, 10)), "7 others"]
+    drawn = [i for i in range(125) if points[tuple(X[i])] == styles["7 others"][0]]
+    assert drawn == [i for i in range(118) if i % 59 % 10 == 9] + list(range(118, 125))
 
 
 @pytest.mark.parametrize(
@@ -242,31 +245,10 @@ def test_a_given_ax_is_drawn_on():
     assert figure.get_size_inches().tolist() == [7, 3]
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (4, 3, 3), (2, 2, 1)])
-def test_images_are_drawn_as_thumbnails(shape):
-    images = np.random.RandomState(0).randint(0, 256, (5, *shape), np.uint8)
-    display = draw(5, images=images)
-    boxes = [child for child in display.ax_.get_children() if isinstance(child, AnnotationBbox)]
-    assert [box.xy for box in boxes] == [
-        tuple(point) for point in make_points(5)
-    ] or np.array_equal([box.xy for box in boxes], make_points(5))
-    for box, image in zip(boxes, images, strict=True):
-        np.testing.assert_array_equal(np.squeeze(box.offsetbox.get_data()), np.squeeze(image))
-    display.figure_.canvas.draw()
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        display.plot(images=images[1:])
-
-
 def test_point_size_and_alpha_are_those_given():
     points = draw(5, list("ababa"), point_size=7, alpha=0.25).ax_.collections[-1]
     assert points.get_sizes().tolist() == [7]
     assert points.get_alpha() == 0.25
-
-
-@pytest.mark.parametrize("rank", [1, 5000, 20_000])
-def test_more_points_are_smaller(rank):
-    size = draw(rank).ax_.collections[0].get_sizes()[0]
-    assert size == {1: 40, 5000: 8, 20_000: 2}[rank]
 
 
 def test_from_estimator_transforms_with_a_fitted_estimator():
@@ -307,16 +289,99 @@ def test_from_estimator_takes_one_without_feature_names_or_with_dataframes():
 
 
 @pytest.mark.parametrize(
-    ("y", "images", "message"),
+    ("params", "message"),
     [
-        (list("abc"), None, "inconsistent numbers of samples"),
-        (np.zeros((4, 2)), None, r"one value for each point. Got an array of shape \(4, 2\)"),
-        (None, np.zeros((3, 2, 2)), "inconsistent numbers of samples"),
+        ({"y": list("abc")}, "inconsistent numbers of samples"),
+        ({"y": np.zeros((4, 2))}, r"one value for each point. Got an array of shape \(4, 2\)"),
+        ({"images": np.zeros((3, 2, 2))}, "'images' parameter .* each of the 4 points. Got 3"),
+        (
+            {"images": np.zeros((4, 9))},
+            r"'images' parameter .* for thumbnails. Got ndarray instead",
+        ),
+        ({"thumbnails": True}, r"'images' parameter .* Got NoneType instead. Pass it to"),
+        ({"legend": "right"}, "'legend' parameter must be 'auto', .* Got 'right' instead"),
     ],
 )
-def test_what_does_not_fit_the_points_is_an_error(y, images, message):
+def test_what_does_not_fit_the_points_is_an_error(params, message):
     with pytest.raises(ValueError, match=message):
-        draw(4, y, images=images)
+        draw(4, **params)
+    assert plt.get_fignums() == []
+
+
+def make_islands(n_points=200, names="abcd"):
+    """Labels that lie apart."""
+    rng = np.random.RandomState(0)
+    codes = np.arange(n_points) % len(names)
+    angles = 2 * np.pi * codes / len(names)
+    middles = 10 * np.column_stack([np.cos(angles), np.sin(angles)])
+    return middles + rng.standard_normal((n_points, 2)), np.array(list(names))[codes]
+
+
+@pytest.mark.parametrize(
+    ("legend", "apart", "at_islands"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("islands", False, True),
+        (True, True, False),
+        (False, True, None),
+    ],
+)
+def test_names_stand_where_they_are_asked_to(legend, apart, at_islands):
+    xy, y = make_islands()
+    display = EmbeddingDisplay.from_embedding(
+        xy if apart else make_points(200), y, legend=legend, title="title"
+    )
+    assert sorted(text.get_text() for text in display.names_) == list("abcd" if at_islands else "")
+    assert (display.legend_ is not None) == (at_islands is False)
+    assert set(display.names_) == set(display.ax_.texts)
+
+
+def test_thumbnails_leave_the_names_beside():
+    xy, y = make_islands()
+    images = np.zeros((200, 4, 4))
+    display = EmbeddingDisplay.from_embedding(xy, y, images=images, thumbnails=True)
+    assert legend_names(display) == list("abcd")
+    assert len(display.thumbnails_) > 4
+    display.plot()
+    assert len(display.names_) == 4
+    assert display.thumbnails_ == []
+
+
+def test_from_estimator_takes_images_for_thumbnails():
+    X = np.random.RandomState(0).randint(0, 256, (20, 4, 4), np.uint8)
+    pipe = make_pipeline(FunctionTransformer(lambda X: X.reshape(len(X), -1)), PCA(2))
+    display = EmbeddingDisplay.from_estimator(pipe, X, thumbnails=True)
+    assert display.images is X
+    assert display.thumbnails_
+    other = X[::-1]
+    assert EmbeddingDisplay.from_estimator(pipe, X, images=other).images is other
+    rows = X.reshape(20, -1)
+    assert EmbeddingDisplay.from_estimator(PCA(2), rows).images is None
+
+
+@pytest.mark.parametrize(
+    ("n", "params", "is_density"),
+    [
+        (50_000, {}, False),
+        (50_001, {}, True),
+        (50_001, {"density": False}, False),
+        (50_001, {"point_size": 1}, False),
+        (50_001, {"alpha": 0.5}, False),
+        (30, {"density": True}, True),
+        (30, {"density": True, "point_size": 1}, True),
+    ],
+)
+def test_many_points_are_drawn_as_density(n, params, is_density):
+    display = draw(n, **params)
+    assert (len(display.ax_.images), len(display.ax_.collections)) == (is_density, not is_density)
+
+
+def test_density_tells_many_labels_apart_without_markers():
+    display = draw(200, np.arange(200) % 20, density=True, legend=True)
+    styles = legend_styles(display)
+    assert len({color for color, _ in styles.values()}) == 20
+    assert {marker for _, marker in styles.values()} == {"o"}
 
 
 @pytest.mark.parametrize(
@@ -366,12 +431,22 @@ def test_the_lines_of_a_title_are_kept():
     ("n_labels", "name"), [(3, ""), (25, ""), (60, ""), (60, "a name that takes much room ")]
 )
 def test_the_legend_lies_in_the_figure_beside_the_axes(n_labels, name):
-    figure, ax, _, legend = extents(draw(120, [f"{name}{i % n_labels}" for i in range(120)]))
+    y = [f"{name}{i % n_labels}" for i in range(120)]
+    figure, ax, _, legend = extents(draw(120, y, legend=True))
     assert not legend.overlaps(ax)
     assert legend.x0 >= ax.x1
     assert figure.x0 <= legend.x0 < legend.x1 <= figure.x1
     assert figure.y0 <= legend.y0 < legend.y1 <= figure.y1
     assert ax.width > 0.5 * ax.height
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
+def test_pictures_are_small_files_of_any_format(tmp_path, suffix):
+    xy, y = make_islands(20_000)
+    for density in (False, True):
+        path = tmp_path / f"{density}.{suffix}"
+        EmbeddingDisplay.from_embedding(xy, y, density=density).figure_.savefig(path)
+        assert 2_000 < path.stat().st_size < 400_000
 
 
 def test_from_estimator_colours_by_y_and_fits_without_it():
@@ -386,9 +461,3 @@ def test_from_estimator_colours_by_y_and_fits_without_it():
     lda = LinearDiscriminantAnalysis()  # it cannot do without y
     display = EmbeddingDisplay.from_estimator(lda, X, ["a", "b", "c"] * 4)
     assert display.embedding.shape == (12, 2)
-
-
-def test_thumbnails_must_be_arrays():
-    xy = np.random.default_rng(0).normal(size=(2, 2))
-    with pytest.raises(ValueError, match="'images' parameter .* ImageLoader reads files"):
-        EmbeddingDisplay.from_embedding(xy, images=["a.jpg", "b.jpg"])

@@ -1,13 +1,17 @@
 """EmbeddingPlot: a step that draws and lets pass."""
 
+import base64
 import copy
+import io
 import pickle
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -46,7 +50,7 @@ def test_input_passes_through(dtype):
 def test_fit_draws_what_it_is_given():
     frame = pd.DataFrame(X[:, :2], columns=["a", "b"])
     plot = EmbeddingPlot(title="title", palette={"left": "red", "right": "blue"}, point_size=9)
-    display = plot.set_params(alpha=0.5).fit(frame, Y).display_
+    display = plot.set_params(alpha=0.5, legend=True).fit(frame, Y).display_
     points = display.ax_.collections[-1]
     assert set(map(tuple, points.get_offsets().tolist())) == set(map(tuple, X[:, :2].tolist()))
     assert {to_hex(color) for color in points.get_facecolors()} == {"#ff0000", "#0000ff"}
@@ -86,6 +90,15 @@ def test_the_picture_is_saved_whole_and_closed(tmp_path, suffix):
         assert len(np.unique(picture)) > 10
 
 
+def test_dots_in_vector_files_are_fine_enough_for_print(tmp_path):
+    path = tmp_path / "plot.svg"
+    EmbeddingPlot(path, alpha=1).fit(np.random.RandomState(0).rand(5_001, 2))
+    content = path.read_text()
+    encoded = re.search(r"base64,([^\"]*)", content)[1]
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
+        assert image.width > 1_200  # of 8 inches
+
+
 def test_a_picture_is_replaced(tmp_path):
     path = tmp_path / "plot.svg"
     path.write_text("old")
@@ -111,11 +124,27 @@ def test_an_unknown_format_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "params", [{"path": 3}, {"title": 3}, {"palette": 3}, {"point_size": 0}, {"alpha": 1.5}]
+    "params",
+    [
+        {"path": 3},
+        {"title": 3},
+        {"palette": 3},
+        {"point_size": 0},
+        {"alpha": 1.5},
+        {"legend": "right"},
+        {"density": 3},
+    ],
 )
 def test_parameters_are_checked(params):
     with pytest.raises(ValueError, match=f"The '{next(iter(params))}' parameter"):
         EmbeddingPlot(**params).fit(X)
+
+
+def test_the_legend_and_density_are_those_of_the_display():
+    display = EmbeddingPlot(legend=False, density=True).fit(X, Y).display_
+    assert display.legend_ is None
+    assert display.names_ == []
+    assert len(display.ax_.images) == 1
 
 
 def test_clone_has_the_parameters_and_not_the_figure(tmp_path):
@@ -143,7 +172,7 @@ def test_it_is_the_last_step_of_a_pipeline():
     pipe = make_pipeline(PCA(2), EmbeddingPlot())
     embedding = pipe.fit_transform(X, Y)
     np.testing.assert_allclose(embedding, PCA(2).fit_transform(X))
-    assert len(pipe[-1].display_.legend_.get_texts()) == 2
+    assert sorted(text.get_text() for text in pipe[-1].display_.names_) == ["left", "right"]
     assert pipe.get_feature_names_out().tolist() == ["pca0", "pca1"]
 
 

@@ -1,9 +1,6 @@
 """EmbeddingDisplay: a scatter plot of an embedding, coloured by label."""
 
 import contextlib
-import itertools
-import textwrap
-from numbers import Real
 
 import numpy as np
 from sklearn.base import clone
@@ -11,12 +8,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-_MOST_CLASSES = 60  # more names than that fit no legend, and more colours no eye
+from sklearn_resnet._image_arrays import is_path
+from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
+from sklearn_resnet.plotting._density import draw_density
+from sklearn_resnet.plotting._dots import draw_dots
+from sklearn_resnet.plotting._island_names import write_names
+from sklearn_resnet.plotting._layout import fit_title, make_room
+from sklearn_resnet.plotting._legend import draw_legend
+from sklearn_resnet.plotting._thumbnails import as_images, draw_thumbnails, make_way
+
 _FIGURE_SIZE = (8, 6)  # in inches
 _LEAST_WIDTH = 5  # of the figure beside its legend: long names make it wider
-_LEGEND_ROWS = 20
-_TITLE_WIDTH = 60  # of a line, in characters
-_THUMBNAIL_SIZE = 32  # the longer side, in points
+_MOST_DOTS = 50_000
 
 
 class EmbeddingDisplay:
@@ -32,6 +35,10 @@ class EmbeddingDisplay:
         What points are coloured by: labels, or numbers on a scale.
     axis_names : sequence of 2 str, default=None
         What stands at the axes.
+    images : array-like of n images, default=None
+        What the points stand for, for thumbnails: an array of shape (n, height, width) or (n,
+        height, width, {1, 3}), a list of such images, `LazyImages`, or paths. None is read
+        before it is drawn.
 
     Attributes
     ----------
@@ -40,9 +47,13 @@ class EmbeddingDisplay:
     figure_ : matplotlib Figure
         The figure that this is part of.
     legend_ : matplotlib Legend or None
-        The names of the labels.
+        The names of the labels, beside the axes.
+    names_ : list of matplotlib Text
+        The names of the labels, at their islands.
     colorbar_ : matplotlib Colorbar or None
         The scale of numbers.
+    thumbnails_ : list of matplotlib AnnotationBbox
+        The images.
 
     See Also
     --------
@@ -59,13 +70,14 @@ class EmbeddingDisplay:
     >>> display.figure_.savefig("digits.png")  # doctest: +SKIP
     """
 
-    def __init__(self, embedding, y=None, *, axis_names=None):
+    def __init__(self, embedding, y=None, *, axis_names=None, images=None):
         self.embedding = embedding
         self.y = y
         self.axis_names = axis_names
+        self.images = images
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, ax=None, **kwargs):
+    def from_estimator(cls, estimator, X, y=None, *, images=None, ax=None, **kwargs):
         """Embed and draw.
 
         Parameters
@@ -78,6 +90,9 @@ class EmbeddingDisplay:
         y : array-like of shape (n,), default=None
             What points are coloured by. No fit sees it, unless the estimator cannot do
             without: UMAP, for one, would draw labels apart that it is given.
+        images : array-like of n images, default=None
+            What the points stand for, for thumbnails. None takes `X`, if it looks like paths or
+            images.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **kwargs : dict
@@ -102,10 +117,11 @@ class EmbeddingDisplay:
                 names = estimator.get_feature_names_out()
             except (AttributeError, ValueError):  # a step without names
                 names = None
-        return cls.from_embedding(embedding, y, axis_names=names, ax=ax, **kwargs)
+        images = as_images(X) if images is None else images
+        return cls.from_embedding(embedding, y, axis_names=names, images=images, ax=ax, **kwargs)
 
     @classmethod
-    def from_embedding(cls, embedding, y=None, *, axis_names=None, ax=None, **kwargs):
+    def from_embedding(cls, embedding, y=None, *, axis_names=None, images=None, ax=None, **kwargs):
         """Draw an embedding.
 
         Parameters
@@ -114,10 +130,12 @@ class EmbeddingDisplay:
             The first two columns are drawn. A dataframe's column names stand at the axes.
         y : array-like of shape (n,), default=None
             What points are coloured by. Text, categories, booleans and whole numbers of at
-            most 60 values are labels, with a legend; other numbers a scale, with a colour
+            most 60 values are labels, with names; other numbers a scale, with a colour
             bar. Points without a value (None or NaN) are drawn in grey.
         axis_names : sequence of str, default=None
             What stands at the axes.
+        images : array-like of n images, default=None
+            What the points stand for, as in the constructor.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **kwargs : dict
@@ -130,206 +148,232 @@ class EmbeddingDisplay:
         Raises
         ------
         ValueError
-            If `embedding` is no table of finite numbers, or `y` of another length.
+            If `embedding` is no table of finite numbers, or `y` or `images` of another length.
         """
         if axis_names is None and hasattr(embedding, "columns"):
             axis_names = list(map(str, embedding.columns))
-        embedding = check_array(embedding, input_name="embedding")
-        if y is not None:
-            y = _as_array(y)
-            if y.ndim == 2 and y.shape[1] == 1:
-                y = y[:, 0]
-            if y.ndim != 1:
-                raise ValueError(
-                    f"y must hold one value for each point. Got an array of shape {y.shape} "
-                    "instead. Pass one of its columns."
-                )
-            check_consistent_length(embedding, y)
-        return cls(embedding, y, axis_names=axis_names).plot(ax, **kwargs)
+        embedding, y = check_points(embedding, y)
+        return cls(embedding, y, axis_names=axis_names, images=images).plot(ax, **kwargs)
 
     def plot(
         self,
         ax=None,
         *,
-        images=None,
+        thumbnails=False,
         title=None,
         palette=None,
         point_size=None,
         alpha=None,
-        legend=True,
+        legend="auto",
+        density=None,
     ):
         """Draw the embedding.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-        images : array-like of shape (n, height, width) or (n, height, width, 3), default=None
-            Drawn at their points, as thumbnails: for some hundred points at most.
+            Where to draw; None makes a figure of 8 x 6 inches, wider for a wide legend.
+        thumbnails : bool, default=False
+            Whether to draw images at their points: as many as fit without overlap, of all labels
+            in turn, in frames of their colour. The other points stay dots.
         title : str, default=None
             What stands above; long lines are broken.
         palette : str, list or dict, default=None
-            A seaborn palette or, for a scale, a matplotlib colour map. None is
-            "colorblind" for up to ten labels, "husl" with varied markers for more, and
-            "viridis" for a scale.
+            A seaborn palette, colours, a colour for each label or, for a scale, a matplotlib
+            colour map. None is ten colours that the colour-blind tell apart, which repeat for
+            more labels with another marker for each ten, and "viridis" for a scale.
         point_size : float, default=None
             Area of a point in points^2, as matplotlib has it. None goes by how many
-            points there are.
+            points there are, and by the size of the axes.
         alpha : float, default=None
             Opacity, from 0 to 1. None goes by how many points there are.
-        legend : bool, default=True
-            Whether to draw the legend or colour bar.
+        legend : {"auto", "islands"} or bool, default="auto"
+            Where names of labels stand. True: in a legend beside the axes. "islands": where most
+            points of the label lie. "auto": at islands if they read well there, which takes at
+            most 20 labels that lie apart, and no thumbnails; else beside. False leaves them
+            out, and the colour bar of a scale.
+        density : bool, default=None
+            Whether to draw how dense the points are rather than each of them: the mean colour in
+            each cell of a grid, the more opaque the more points there are. It has no markers:
+            the second of each twenty colours is dark. None does so beyond 50,000 points, if
+            neither `point_size` nor `alpha` is given.
 
         Returns
         -------
         self : EmbeddingDisplay
+
+        Raises
+        ------
+        ValueError
+            If thumbnails are asked for and there are no images, or a parameter is of no use.
         """
+        if legend not in ("auto", "islands", True, False):
+            raise ValueError(
+                f"The 'legend' parameter must be 'auto', 'islands', True or False. Got {legend!r} "
+                "instead. True draws it beside the axes."
+            )
+        images = self._check_images(self.images, is_needed=thumbnails)
+        xy = self._points
+        coloring = color_points(self.y, len(xy), palette)
+        if density is None:
+            density = len(xy) > _MOST_DOTS and point_size is None and alpha is None
+        if density and palette is None:
+            coloring = coloring.without_markers()
+        self._coloring = coloring
+        self._start(ax, xy)
+        fit_title(self.ax_, title)
+        if legend == "auto" and thumbnails:
+            legend = True
+        self._draw_names(xy, coloring, legend, title, is_own_figure=ax is None)
+        side = make_way(self.ax_, len(xy)) if thumbnails else None
+        if density:
+            draw_density(self.ax_, xy, coloring)
+        else:
+            draw_dots(self.ax_, xy, coloring, point_size, alpha)
+        if thumbnails:
+            self.thumbnails_ = draw_thumbnails(self.ax_, xy, images, coloring, side)
+        return self
+
+    def to_html(self, path, *, images=None, labels=None, paths=None, features=None, title=None):
+        """Write a page that shows the embedding with its images, and needs no network.
+
+        Hovering over a point shows its image, label, path and nearest neighbours; a click pins
+        them. Points can be searched, hidden by class, and selected to see and save what they are.
+        The page is made by Bokeh (``pip install 'sklearn-resnet[explore]'``).
+
+        Parameters
+        ----------
+        path : path
+            Where the page goes: one file, which any browser opens.
+        images : array-like of n images, default=None
+            As in the constructor, whose images None takes. They become thumbnails of at most 160
+            pixels, 32 for many.
+        labels : array-like of shape (n,), dataframe or dict of such, default=None
+            What points can be coloured by, and are found by: labels, or numbers on a scale, as
+            for `from_embedding`. None takes `y`. Clusters that HDBSCAN finds come besides.
+        paths : array-like of str of shape (n,), default=None
+            Names of the images. None takes those of `images`, if these are paths, or numbers.
+        features : array-like of shape (n, n_features), default=None
+            What neighbours are near by, in Euclidean distance. None takes the embedding.
+        title : str, default=None
+            What stands above.
+
+        Returns
+        -------
+        self : EmbeddingDisplay
+
+        Raises
+        ------
+        ImportError
+            If Bokeh is not installed.
+        ValueError
+            If there are more than 200,000 points, or something is not as long as the embedding.
+        OSError
+            If the page cannot be written.
+        """
+        from sklearn_resnet.plotting._explorer import write_page
+
+        images = self._check_images(self.images if images is None else images)
+        if paths is None and images is not None and is_path(images[0]):
+            paths = images
+        write_page(
+            path,
+            self._points,
+            labels=self.y if labels is None else labels,
+            paths=paths,
+            images=images,
+            features=features,
+            title="Embedding" if title is None else title,
+        )
+        return self
+
+    @property
+    def _points(self):
+        """What is drawn, of shape (n, 2)."""
+        zeros = np.zeros((len(self.embedding), 1))
+        return np.hstack([self.embedding, zeros])[:, :2].astype(float)
+
+    def _check_images(self, given, is_needed=False):
+        images = as_images(given)
+        if images is None and (is_needed or given is not None):
+            raise ValueError(
+                "The 'images' parameter must hold an image for each point, in an array of shape (n, "
+                "height, width) or (n, height, width, channels), or a list of arrays or of paths, "
+                f"for thumbnails. Got {type(given).__name__} instead. Pass it to "
+                "EmbeddingDisplay, from_embedding or from_estimator."
+            )
+        if images is not None and len(images) != len(self.embedding):
+            raise ValueError(
+                f"The 'images' parameter must hold one image for each of the {len(self.embedding)} "
+                f"points. Got {len(images)} instead. Leave out the same of both."
+            )
+        return images
+
+    def _start(self, ax, xy):
+        """Set up the axes, whose limits hold the points."""
         import matplotlib.pyplot as plt
         import seaborn as sns
 
-        xy, y = self.embedding[:, :2], self.y
-        if xy.shape[1] == 1:
-            xy = np.column_stack([xy, np.zeros(len(xy))])
-        style = {
-            "s": float(np.clip(40_000 / len(xy), 2, 40)) if point_size is None else point_size,
-            "alpha": (0.8 if len(xy) < 5_000 else 0.5) if alpha is None else alpha,
-            "linewidth": 0,
-            "rasterized": len(xy) > 5_000,  # keeps vector files small
-        }
-        own_figure = ax is None
-        if own_figure:
+        if ax is None:
             with sns.axes_style("ticks"):
                 _, ax = plt.subplots(figsize=_FIGURE_SIZE, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.legend_ = self.colorbar_ = None
-
-        if y is None:
-            ax.scatter(*xy.T, color=sns.color_palette("colorblind")[0], **style)
-        else:
-            missing = _is_missing(y)
-            ax.scatter(*xy[missing].T, color="0.8", **style)
-        if y is not None and not missing.all():
-            # a fixed shuffle, so that no class covers the others for coming last
-            order = np.random.RandomState(0).permutation(np.flatnonzero(~missing))
-            draw = self._draw_scale if _is_scale(y[~missing]) else self._draw_labels
-            draw(xy[order], y[order], palette, style, legend)
-        if images is not None:
-            self._draw_images(xy, images)
+        self.names_, self.thumbnails_ = [], []
+        ax.update_datalim([xy.min(0), xy.max(0)])
+        ax.autoscale_view()
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set(xticks=[], yticks=[])
-        # matplotlib wraps at the figure's edge, but breaks no word: textwrap does
-        lines = [
-            part for line in (title or "").split("\n") for part in textwrap.wrap(line, _TITLE_WIDTH)
-        ]
-        ax.set_title("\n".join(lines), fontsize="medium", wrap=True)
         names = [] if self.axis_names is None else list(self.axis_names)[: self.embedding.shape[1]]
+        ax.set(xticks=[], yticks=[])
         ax.set(xlabel=names[0] if names else "", ylabel=names[1] if len(names) > 1 else "")
         sns.despine(ax=ax)
-        if own_figure and self.legend_ is not None:
-            legend_width = self.legend_.get_window_extent().width / self.figure_.dpi
-            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _LEAST_WIDTH + legend_width))
-        return self
 
-    def _draw_images(self, xy, images):
-        from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
-        check_consistent_length(xy, images)
-        images = [np.asarray(image) for image in images]
-        if not all(image.ndim in (2, 3) and image.size for image in images):
-            raise ValueError(
-                "The 'images' parameter must hold arrays of shape (height, width) or (height, "
-                f"width, 3). Got {images[0]!r} among them instead. ImageLoader reads files."
+    def _draw_names(self, xy, coloring, legend, title, *, is_own_figure):
+        """Draw the colour bar, or the names where they belong, and lay the figure out."""
+        ax = self.ax_
+        if isinstance(coloring, Scale) and legend:
+            self.colorbar_ = self.figure_.colorbar(coloring.mappable, ax=ax)
+        elif coloring.names and legend:
+            if legend is not True:
+                self.names_ = write_names(ax, xy, coloring, always=legend == "islands")
+            if self.names_:
+                return
+            window, dpi = ax.get_window_extent(), self.figure_.dpi
+            self.legend_ = draw_legend(
+                ax,
+                coloring,
+                height=window.height / dpi,
+                most_width=np.inf if is_own_figure else window.width / dpi / 3,
+                loc="upper left",
+                bbox_to_anchor=(1.02, 1),
+                borderaxespad=0,
             )
-        for point, image in zip(xy, images, strict=True):
-            thumbnail = OffsetImage(image, zoom=_THUMBNAIL_SIZE / max(image.shape[:2]), cmap="gray")
-            self.ax_.add_artist(AnnotationBbox(thumbnail, point, pad=0.1, frameon=True))
-
-    def _draw_scale(self, xy, y, palette, style, legend):
-        points = self.ax_.scatter(*xy.T, c=y.astype(float), cmap=palette or "viridis", **style)
-        if legend:
-            self.colorbar_ = self.figure_.colorbar(points, ax=self.ax_)
-            self.colorbar_.solids.set_alpha(1)
-
-    def _draw_labels(self, xy, y, palette, style, legend):
-        import seaborn as sns
-        from natsort import natsorted
-
-        y = np.array([_label(value) for value in y.tolist()])
-        names, counts = np.unique(y, return_counts=True)
-        if len(names) > _MOST_CLASSES:
-            kept = names[np.argsort(-counts, kind="stable")[: _MOST_CLASSES - 1]]
-            rest = f"{len(names) - len(kept)} others"
-            y = np.where(np.isin(y, kept), y, rest)
-            names = np.append(natsorted(kept), rest)
+            width = self.legend_.get_window_extent().width
+            if is_own_figure:
+                self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _LEAST_WIDTH + width / dpi))
+            make_room(ax, right=1.05 * width)
         else:
-            names = natsorted(names)
-        many = len(names) > 10
-        if isinstance(palette, dict):
-            colors = {_label(value): color for value, color in palette.items()}
-        else:
-            colors = sns.color_palette(palette or ("husl" if many else "colorblind"), len(names))
-            colors = dict(zip(names, colors, strict=True))
-        markers = dict(zip(names, itertools.cycle("os^DvPX" if many else "o"), strict=False))
-        sns.scatterplot(
-            x=xy[:, 0],
-            y=xy[:, 1],
-            hue=y,
-            hue_order=names,
-            palette=colors,
-            style=y,
-            style_order=names,
-            markers=markers,
-            legend=False,
-            ax=self.ax_,
-            **style,
-        )
-        if legend:
-            self._draw_legend(names, colors, markers)
-
-    def _draw_legend(self, names, colors, markers):
-        from matplotlib.lines import Line2D
-
-        self.legend_ = self.ax_.legend(
-            [Line2D([], [], ls="", marker=markers[name], color=colors[name]) for name in names],
-            [" "] * len(names),
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1),
-            borderaxespad=0,
-            ncols=-(-len(names) // _LEGEND_ROWS),
-            frameon=False,
-            handletextpad=0.2,
-        )
-        # set afterwards: a legend leaves out names with a leading underscore
-        for text, name in zip(self.legend_.get_texts(), names, strict=True):
-            text.set(text=name, parse_math=False)
+            return
+        fit_title(ax, title)
 
 
-def _as_array(y):
-    """Make an array of values, in which missing ones are still None or NaN."""
-    import pandas as pd
+def check_points(embedding, y):
+    """Make arrays of an embedding and of what it is coloured by.
 
-    if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
-        y = [None if pd.isna(value) else _label(value) for value in y]
-    # of a list, numpy alone would make the text "nan" of a NaN among text
-    return np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
-
-
-def _label(value):
-    """Write a label as the legend does, without the decimals that a missing value brings."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-
-def _is_missing(y):
-    import pandas as pd
-
-    return np.asarray(pd.isna(y))
-
-
-def _is_scale(y):
-    """Whether values are numbers on a scale rather than labels."""
-    if y.dtype.kind not in "iuf" and not all(
-        isinstance(value, Real) and not isinstance(value, bool) for value in y.tolist()
-    ):
-        return False
-    numbers = y.astype(float)
-    return bool((numbers % 1).any()) or len(np.unique(numbers)) > _MOST_CLASSES
+    Raises
+    ------
+    ValueError
+        If `embedding` is no table of finite numbers, or `y` does not hold a value for each row.
+    """
+    embedding = check_array(embedding, input_name="embedding")
+    if y is not None:
+        y = as_array(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        if y.ndim != 1:
+            raise ValueError(
+                f"y must hold one value for each point. Got an array of shape {y.shape} "
+                "instead. Pass one of its columns."
+            )
+        check_consistent_length(embedding, y)
+    return embedding, y

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_resnet._sklearn_private import DocumentedParameters, Interval, fit_context
+from sklearn_resnet._sklearn_private import DocumentedParameters, Interval, StrOptions, fit_context
 from sklearn_resnet._whole_files import write_whole
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 
@@ -28,6 +28,11 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         Area of a point in points^2. None goes by how many points there are.
     alpha : float, default=None
         Opacity, from 0 to 1. None goes by how many points there are.
+    legend : {"auto", "islands"} or bool, default="auto"
+        Where names of labels stand: as in `EmbeddingDisplay.plot`.
+    density : bool, default=None
+        Whether to draw how dense the points are rather than each of them. None does so beyond
+        50,000 points.
 
     Attributes
     ----------
@@ -66,14 +71,28 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         "palette": [str, list, dict, None],
         "point_size": [Interval(Real, 0, None, closed="neither"), None],
         "alpha": [Interval(Real, 0, 1, closed="both"), None],
+        "legend": [StrOptions({"auto", "islands"}), "boolean"],
+        "density": ["boolean", None],
     }
 
-    def __init__(self, path=None, *, title=None, palette=None, point_size=None, alpha=None):
+    def __init__(
+        self,
+        path=None,
+        *,
+        title=None,
+        palette=None,
+        point_size=None,
+        alpha=None,
+        legend="auto",
+        density=None,
+    ):
         self.path = path
         self.title = title
         self.palette = palette
         self.point_size = point_size
         self.alpha = alpha
+        self.legend = legend
+        self.density = density
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -108,11 +127,15 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
             palette=self.palette,
             point_size=self.point_size,
             alpha=self.alpha,
+            legend=self.legend,
+            density=self.density,
         )
         if self.path is not None:
             try:
                 with write_whole(self.path) as path:
-                    self.display_.figure_.savefig(path, dpi=150)
+                    is_vector = path.suffix in (".pdf", ".svg", ".eps")
+                    # of a vector file, for the dots that are pixels in it: as printers have it
+                    self.display_.figure_.savefig(path, dpi=300 if is_vector else 150)
             finally:
                 plt.close(self.display_.figure_)
         return self

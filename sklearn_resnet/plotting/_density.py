@@ -1,0 +1,63 @@
+"""Many points as one image, in the manner of datashader: how dense, and of which colour."""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from sklearn_resnet.plotting._palette import MISSING
+
+_CELLS_PER_INCH = 150
+_SPREAD = 0.8  # standard deviation of a point, in cells
+_LEAST_OPACITY = 0.6  # of a point alone: paler colours are hard to tell apart
+
+
+def draw_density(ax, xy, coloring):
+    """Draw the mean colour of the points in each cell of a grid, and their number as opacity.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Laid out, with limits that hold the points.
+    xy : ndarray of shape (n, 2)
+    coloring : Labels or Scale
+        Points without a value are drawn below the others.
+    """
+    from matplotlib.colors import to_rgb
+
+    missing = np.flatnonzero(coloring.is_missing)
+    known = np.flatnonzero(~coloring.is_missing)
+    if len(missing):
+        grey = np.tile(to_rgb(MISSING), (len(missing), 1))
+        _draw(ax, xy[missing], grey, lambda means: means)
+    if len(known):
+        _draw(ax, xy[known], coloring.values_of(known), coloring.paint)
+
+
+def _draw(ax, xy, values, paint):
+    low, high = np.sort(np.transpose([ax.get_xlim(), ax.get_ylim()]), axis=0)
+    pixels = np.array(ax.get_window_extent().size)
+    width, height = np.maximum(1, np.rint(pixels / ax.figure.dpi * _CELLS_PER_INCH)).astype(int)
+    column, row = np.clip(
+        ((xy - low) / (high - low) * (width, height)).astype(int), 0, (width - 1, height - 1)
+    ).T
+    cell = row * width + column
+
+    def total(weights=None):
+        grid = np.bincount(cell, weights, width * height).reshape(height, width)
+        return gaussian_filter(grid.astype(float), _SPREAD, mode="constant", truncate=3)
+
+    counts = total()
+    peak = 1 / (2 * np.pi * _SPREAD**2)  # of a point alone
+    seen = np.sort(counts[counts > peak / 2])
+    # equalised: each opacity is as frequent as any other
+    opacity = _LEAST_OPACITY + (1 - _LEAST_OPACITY) * np.searchsorted(seen, counts) / len(seen)
+    opacity *= np.minimum(1, counts / peak)  # soft edges
+    means = np.stack([total(weights) for weights in values.T], axis=-1)
+    means /= np.maximum(counts, 1e-3 * peak)[..., None]
+    ax.imshow(
+        np.dstack([np.clip(paint(means), 0, 1), opacity]),
+        extent=(low[0], high[0], low[1], high[1]),
+        origin="lower",
+        aspect=ax.get_aspect(),
+        interpolation="antialiased",
+        zorder=1,
+    )

@@ -1,0 +1,178 @@
+"""compare: scores of maps, and the maps side by side."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import silhouette_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+from sklearn_resnet import compare
+from sklearn_resnet.plotting._comparison import score_map
+
+LABELS = np.array(list("abc"))[np.arange(120) % 3]
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def make_map(spread, n=120, n_columns=2):
+    middles = np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0]])[np.arange(n) % 3, :n_columns]
+    return middles + spread * np.random.RandomState(0).standard_normal((n, n_columns))
+
+
+def test_scores_of_labels():
+    maps = {"sharp": make_map(1), "blurred": make_map(6)}
+    scores = compare(maps, LABELS).scores
+    assert list(scores.index) == ["sharp", "blurred"]
+    for name, xy in maps.items():
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        accuracy = cross_val_score(KNeighborsClassifier(10), xy, LABELS, cv=folds).mean()
+        assert scores.loc[name, "accuracy"] == pytest.approx(accuracy)
+        assert scores.loc[name, "silhouette"] == pytest.approx(silhouette_score(xy, LABELS))
+    assert scores["n_neighbors"].tolist() == [10, 10]
+    assert scores["n_folds"].tolist() == [5, 5]
+    assert scores.loc["sharp", "accuracy"] > scores.loc["blurred", "accuracy"] > 0.4
+
+
+def test_scores_of_numbers():
+    xy = make_map(1)
+    scores = compare({"map": xy}, xy[:, 0]).scores
+    folds = KFold(5, shuffle=True, random_state=0)
+    r2 = cross_val_score(KNeighborsRegressor(10), xy, xy[:, 0], cv=folds).mean()
+    assert list(scores.columns) == ["r2", "n_neighbors", "n_folds"]
+    assert scores.loc["map", "r2"] == pytest.approx(r2)
+
+
+def test_missing_and_single_labels_are_left_out_of_scores():
+    xy, y = make_map(1), LABELS.astype(object)
+    expected = score_map(xy[10:], y[10:])
+    y[:9] = None
+    y[9] = "single"
+    assert score_map(xy, y) == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_folds", "n_neighbors"),
+    [
+        ([40, 40, 40], 5, 10),
+        ([40, 40, 3], 3, 10),
+        ([4, 4], 4, 6),
+        ([2, 2], 2, 2),
+        ([3, 40, 1], 3, 10),
+    ],
+)
+def test_small_labels_take_fewer_folds_and_neighbours(counts, n_folds, n_neighbors):
+    y = np.repeat(np.arange(len(counts)), counts)
+    scores = score_map(np.random.RandomState(0).rand(len(y), 2), y)
+    assert (scores["n_folds"], scores["n_neighbors"]) == (n_folds, n_neighbors)
+    assert 0 <= scores["accuracy"] <= 1
+
+
+@pytest.mark.parametrize(
+    "y", [["a"] * 4, ["a", "b", "c", "d"], [None] * 4, ["a", "a", "b", None], [0.5, None, 1.5, 2.5]]
+)
+def test_what_cannot_be_scored_is_nan(y):
+    found = compare({"map": np.random.RandomState(0).rand(4, 2)}, y)
+    assert np.isnan(found.scores.iloc[0, 0])
+    assert found.axes[0].get_title() == "map\ntoo few points to score"
+
+
+def test_large_maps_are_scored_by_a_sample_of_their_silhouette():
+    xy = make_map(1, 12_000)
+    y = np.arange(12_000) % 3
+    scores = score_map(xy, y)
+    assert scores["silhouette"] != silhouette_score(xy, y)
+    assert scores["silhouette"] == pytest.approx(silhouette_score(xy, y), abs=0.01)
+    assert scores == score_map(xy, y)
+
+
+def test_titles_name_the_maps_and_their_scores():
+    found = compare({"sharp": make_map(0.1), 7: make_map(5)}, LABELS)
+    first, second = [ax.get_title() for ax in found.axes]
+    assert first.startswith("sharp\n10-NN accuracy 1.000, silhouette 0.9")
+    assert second.startswith("7\n10-NN accuracy 0.")
+    found = compare({"few": make_map(0.1, 9)}, LABELS[:9], n_neighbors=3)
+    assert found.axes[0].get_title().startswith("few\n3-NN in 3 folds accuracy 1.000")
+    found = compare({"map": make_map(1)}, make_map(1)[:, 0])
+    assert found.axes[0].get_title() == "map\n10-NN R² 0.99"
+
+
+@pytest.mark.parametrize(("n_maps", "rows"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
+def test_maps_stand_in_rows_of_at_most_four(n_maps, rows):
+    found = compare({str(i): make_map(1 + i) for i in range(n_maps)}, LABELS, legend=False)
+    assert len(found.axes) == len(found.figure.axes) == n_maps
+    assert {ax.get_subplotspec().get_gridspec().nrows for ax in found.axes} == {rows}
+    found.figure.canvas.draw()
+    boxes = [ax.get_tightbbox() for ax in found.axes]
+    for i, box in enumerate(boxes):
+        assert np.all((box.min >= 0) & (box.max <= found.figure.bbox.max))
+        assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+@pytest.mark.parametrize(
+    ("spreads", "legend", "at_islands"),
+    [
+        ([1, 1], "auto", True),
+        ([1, 9], "auto", False),
+        ([1, 9], "islands", True),
+        ([1, 1], True, False),
+        ([1, 1], False, None),
+    ],
+)
+def test_names_are_shared_or_stand_at_all_islands(spreads, legend, at_islands):
+    maps = {f"map {i}": make_map(spread) for i, spread in enumerate(spreads)}
+    found = compare(maps, LABELS, legend=legend)
+    for ax in found.axes:
+        assert ax.get_legend() is None
+        assert sorted(text.get_text() for text in ax.texts) == list("abc" if at_islands else "")
+    assert len(found.figure.legends) == (at_islands is False)
+    for shared in found.figure.legends:
+        found.figure.canvas.draw()
+        box = shared.get_window_extent()
+        assert [text.get_text() for text in shared.get_texts()] == list("abc")
+        assert np.all((box.min >= 0) & (box.max <= found.figure.bbox.max))
+        assert not any(box.overlaps(ax.get_tightbbox()) for ax in found.axes)
+
+
+def test_a_scale_has_one_colour_bar():
+    found = compare({"a": make_map(1), "b": make_map(2)}, make_map(1)[:, 0])
+    assert len(found.figure.axes) == 3
+
+
+def test_maps_are_drawn_as_by_the_display():
+    frame = pd.DataFrame(make_map(1, n_columns=3), columns=["x", "y", "z"])
+    line = make_map(1, n_columns=1)
+    found = compare({"frame": frame, "line": line}, LABELS, point_size=7, alpha=0.5)
+    for ax, xy in zip(
+        found.axes, (frame.to_numpy(), np.column_stack([line, 0 * line])), strict=True
+    ):
+        (dots,) = ax.collections
+        assert set(map(tuple, dots.get_offsets().tolist())) == set(map(tuple, xy[:, :2].tolist()))
+        assert dots.get_sizes().tolist() == [7]
+        assert dots.get_alpha() == 0.5
+    assert found.scores.loc["frame", "silhouette"] == pytest.approx(
+        silhouette_score(frame[["x", "y"]], LABELS)
+    )
+    found = compare({"a": make_map(1)}, LABELS, density=True)
+    assert len(found.axes[0].images) == 1
+
+
+@pytest.mark.parametrize(
+    ("maps", "y", "message"),
+    [
+        ({}, LABELS, "'embeddings' parameter must be a dict .* Got nothing instead"),
+        ([make_map(1)], LABELS, "'embeddings' parameter must be a dict .* Got list instead"),
+        ({"a": make_map(1)}, LABELS[1:], "inconsistent numbers of samples"),
+        ({"a": make_map(1)}, None, "y must hold a value for each point"),
+        ({"a": make_map(np.nan)}, LABELS, "embedding contains NaN"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(maps, y, message):
+    with pytest.raises(ValueError, match=message):
+        compare(maps, y)
+    assert plt.get_fignums() == []

@@ -1,0 +1,51 @@
+"""Legends: what stands in them, and how much room they take."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from sklearn_resnet.plotting._coloring import color_points
+from sklearn_resnet.plotting._legend import draw_legend
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def draw(names, height=4.0, most_width=2.0):
+    figure, ax = plt.subplots(figsize=(8, 6))
+    coloring = color_points(np.array(names), len(names))
+    legend = draw_legend(ax, coloring, height=height, most_width=most_width)
+    assert ax.get_legend() is legend
+    return legend, legend.get_window_extent().size / figure.dpi
+
+
+def test_names_stand_as_they_are():
+    names = ["", "$\\bad$", "_private", "b$"]
+    legend, _ = draw(names)
+    assert [text.get_text() for text in legend.get_texts()] == names
+    legend.figure.canvas.draw()
+
+
+def test_long_names_are_cut():
+    legend, _ = draw(["a" * 40, "b" * 41])
+    assert [text.get_text() for text in legend.get_texts()] == ["a" * 40, "b" * 39 + "…"]
+
+
+@pytest.mark.parametrize("n_names", [1, 10, 30, 60])
+@pytest.mark.parametrize("height", [1.5, 4, 9])
+def test_it_is_no_higher_than_it_may_be(n_names, height):
+    _, (_, found) = draw([f"name {i}" for i in range(n_names)], height=height)
+    assert found <= height
+
+
+def test_it_is_in_smaller_letters_where_it_would_be_wide():
+    names = [f"name {i}" for i in range(20)]
+    sizes = {}
+    for most_width in (5, 1.5, 0.1):
+        legend, (width, _) = draw(names, height=2, most_width=most_width)
+        sizes[most_width] = legend.get_texts()[0].get_fontsize()
+        assert width <= most_width or most_width == 0.1
+    assert 10 == sizes[5] > sizes[1.5] > sizes[0.1] == 5.5

@@ -1,0 +1,87 @@
+"""Pictures, held against those in tests/baseline.
+
+After a change that is wanted, look at what this writes, then commit it:
+
+    python -m pytest tests/test_pictures.py --mpl-generate-path=tests/baseline
+"""
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from sklearn_resnet import EmbeddingDisplay, compare
+
+pytestmark = pytest.mark.skipif(
+    tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
+    reason="matplotlib draws letters and images in another way before 3.11",
+)
+
+
+def compared(function):
+    """Mark a test whose figure is compared.
+
+    Most axes keep their place whatever letters measure: tests of extents look after what is
+    laid out around them.
+    """
+    return pytest.mark.mpl_image_compare(
+        style="default", tolerance=3, savefig_kwargs={"dpi": 50, "metadata": {"Software": None}}
+    )(function)
+
+
+def make_ax(size=(5, 4)):
+    return plt.subplots(figsize=size)[1]
+
+
+def make_islands(n_points, n_labels):
+    codes = np.arange(n_points) % n_labels
+    rng = np.random.RandomState(0)
+    middles = 10 * np.column_stack([codes % 4, codes // 4])
+    xy = middles + rng.standard_normal((n_points, 2)) * [2, 1.5]
+    return xy, np.char.add("kind ", codes.astype(str))
+
+
+def draw_digits(**params):
+    X, y = load_digits(return_X_y=True)
+    xy = PCA(2, svd_solver="full").fit_transform(X)
+    display = EmbeddingDisplay(xy, y, images=X.reshape(-1, 8, 8))
+    return display.plot(make_ax(), legend=False, **params).figure_
+
+
+@compared
+def test_dots():
+    return draw_digits()
+
+
+@compared
+def test_thumbnails():
+    return draw_digits(thumbnails=True)
+
+
+@compared
+def test_density_with_names_at_islands():
+    xy, y = make_islands(60_000, 12)
+    ax = make_ax((4.2, 3.4))
+    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend="islands").figure_
+
+
+@compared
+def test_scale_with_missing_values():
+    xy, _ = make_islands(600, 12)
+    y = np.where(np.arange(600) % 5, xy[:, 0], np.nan)
+    return EmbeddingDisplay.from_embedding(xy, y, ax=make_ax()).figure_
+
+
+@compared
+def test_markers_of_many_labels():
+    xy, y = make_islands(300, 25)
+    ax = make_ax((3.5, 3))
+    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend=False).figure_
+
+
+@compared
+def test_comparison():
+    xy, y = make_islands(480, 16)
+    return compare({"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False).figure

@@ -1,0 +1,216 @@
+"""Thumbnails: which are drawn, where, and how little is read for it."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from sklearn_resnet import EmbeddingDisplay, ImageLoader
+from sklearn_resnet.plotting._thumbnails import as_images, choose_points, read_chosen
+
+WINDOW = np.array([[0.0, 0.0], [100.0, 100.0]])
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def draw(n, images, y=None, **kwargs):
+    xy = np.random.RandomState(0).rand(n, 2)
+    display = EmbeddingDisplay.from_embedding(xy, y, images=images, thumbnails=True, **kwargs)
+    display.figure_.canvas.draw()
+    return display
+
+
+def pictures(display):
+    return [np.asarray(box.offsetbox.get_data()) for box in display.thumbnails_]
+
+
+@pytest.mark.parametrize("n", [1, 20, 3_000])
+def test_squares_do_not_overlap_and_leave_no_room(n):
+    points = 10 + 80 * np.random.RandomState(0).rand(n, 2)
+    chosen = choose_points(points, np.arange(n) % 3, 12.0, WINDOW)
+    assert len(set(chosen)) == len(chosen) >= min(n, 10)
+    apart = np.abs(points[:, None] - points[chosen]).max(-1)
+    apart[chosen, np.arange(len(chosen))] = np.inf
+    assert apart[chosen].min() >= 12 or n == 1
+    left = np.setdiff1d(np.arange(n), chosen)
+    assert np.all(apart[left].min(1) < 12)
+    assert chosen == choose_points(points, np.arange(n) % 3, 12.0, WINDOW)
+
+
+def test_squares_stay_in_the_window():
+    points = 100 * np.random.RandomState(0).rand(500, 2)
+    chosen = points[choose_points(points, np.zeros(500, int), 10.0, WINDOW)]
+    assert chosen.min() >= 5
+    assert chosen.max() <= 95
+
+
+def test_rare_labels_have_their_turn():
+    """Of one place, the label that comes once is drawn as often as the one that fills it."""
+    points = 10 + 80 * np.random.RandomState(0).rand(1_000, 2)
+    codes = np.zeros(1_000, int)
+    codes[[3, 400, 777]] = [1, 2, 3]
+    assert {0, 1, 2, 3} <= set(codes[choose_points(points, codes, 10.0, WINDOW)])
+
+
+@pytest.mark.parametrize("kind", ["labels", "scale", "none"])
+def test_images_stand_at_their_points_in_frames_of_their_colour(kind):
+    n = 30
+    y = {"labels": np.array(["a", "b", None] * 10, object), "scale": np.linspace(0, 1, n)}.get(kind)
+    images = np.full((n, 4, 4), 0, np.uint8) + np.arange(n, dtype=np.uint8)[:, None, None]
+    display = draw(n, images, y)
+    assert 5 < len(display.thumbnails_) <= n
+    for box in display.thumbnails_:
+        i = int(np.asarray(box.offsetbox.get_data())[0, 0, 0])
+        np.testing.assert_array_equal(box.xy, display.embedding[i])
+        missing = kind == "labels" and i % 3 == 2
+        color = (0.8, 0.8, 0.8) if missing else display._coloring.colors_of([i])[0]
+        assert to_hex(box.patch.get_edgecolor()) == to_hex(color)
+    assert sum(len(dots.get_offsets()) for dots in display.ax_.collections) == n
+
+
+@pytest.mark.parametrize("figsize", [(3.5, 3), (8, 6), (14, 10)])
+@pytest.mark.parametrize("n", [2, 40, 2_000])
+def test_drawn_images_do_not_overlap_and_lie_in_the_axes(figsize, n):
+    _, ax = plt.subplots(figsize=figsize, layout="constrained")
+    display = draw(n, np.zeros((n, 6, 9)), np.arange(n) % 4, ax=ax, title="title")
+    boxes = [box.get_window_extent() for box in display.thumbnails_]
+    window = ax.get_window_extent()
+    for i, box in enumerate(boxes):
+        assert np.all((box.min >= window.min) & (box.max <= window.max))
+        assert not any(box.overlaps(other) for other in boxes[:i])
+    assert len(boxes) >= min(n, 8)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.linspace(0, 1, 8).reshape(2, 2, 2),
+        np.linspace(0, 255, 8).reshape(2, 2, 2, 1),
+        (np.linspace(0, 65535, 8).reshape(2, 2, 2)).astype(np.uint16),
+        list(np.linspace(0, 1, 8).reshape(2, 2, 2)),
+        [np.zeros((2, 2)), np.linspace(0, 255, 8).astype(np.uint8).reshape(2, 4)],
+        np.linspace(0, 16, 8).reshape(2, 2, 2),
+        np.arange(0, 16, 2).reshape(2, 2, 2),
+        np.linspace(-3, 3, 8).reshape(2, 2, 2),
+        np.linspace(0, 1000, 8).reshape(2, 2, 2),
+        np.arange(8).reshape(2, 2, 2) > 3,
+    ],
+    ids=[
+        *("float", "one channel", "uint16", "list", "other dtypes and sizes", "to 16"),
+        *("integers to 14", "negative", "to 1000", "bool"),
+    ],
+)
+def test_values_of_any_range_become_bytes(images):
+    first, second = read_chosen(images, [0, 1], 100)
+    assert first.mode == second.mode == "RGB"
+    assert np.asarray(first).min() == 0
+    assert np.asarray(second).max() == 255
+
+
+def test_dark_bytes_stay_dark():
+    (image,) = read_chosen(np.full((1, 4, 4), 9, np.uint8), [0], 20)
+    assert image.getextrema() == ((9, 9),) * 3
+
+
+def test_large_images_are_shrunk_and_keep_their_shape():
+    (image,) = read_chosen(np.zeros((1, 50, 100)), [0], 20)
+    assert image.size == (20, 10)
+
+
+class Counted:
+    """Images that count who asks for them."""
+
+    ndim = 3
+
+    def __init__(self, n):
+        self.n, self.asked = n, []
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        self.asked.append(i)
+        return np.full((5, 5), i % 200, np.uint8)
+
+
+def test_none_but_the_drawn_images_are_read():
+    images = Counted(2_000)
+    display = draw(2_000, images)
+    assert len(images.asked) == len(set(images.asked)) == len(display.thumbnails_) < 1_000
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(60)]
+    for i, path in enumerate(paths):
+        Image.new("RGB", (40, 60 if i % 2 else 30), (i, 0, 0)).save(path)
+    return paths
+
+
+@pytest.mark.parametrize("make", [list, lambda paths: list(map(str, paths)), pd.Series])
+def test_paths_are_read_only_if_drawn(paths, make):
+    points = np.repeat(np.random.RandomState(0).rand(6, 2), 10, axis=0)  # ten at each place
+    images = make(paths)
+    display = EmbeddingDisplay.from_embedding(points, images=images)
+    for path in paths:
+        path.touch()
+    display.plot(thumbnails=True)
+    assert len(display.thumbnails_) == 6
+    for box, picture in zip(display.thumbnails_, pictures(display), strict=True):
+        assert picture.shape[0] == picture.shape[1]
+        np.testing.assert_array_equal(points[picture[0, 0, 0]], box.xy)
+
+
+def test_a_file_that_cannot_be_read_stays_a_dot(paths):
+    for path in paths[1:]:
+        path.write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"could not be read, and are not drawn: '.*\.png'"):
+        display = EmbeddingDisplay.from_embedding(
+            [[0, 0], [1, 1]], images=paths[:2], thumbnails=True
+        )
+    assert [tuple(box.xy) for box in display.thumbnails_] == [(0, 0)]
+
+
+@pytest.mark.parametrize("on_error", ["nan", "raise"])
+def test_lazy_images_are_drawn(paths, on_error):
+    images = ImageLoader(size=8, lazy=True, on_error=on_error).fit_transform(paths[:2])
+    display = EmbeddingDisplay.from_embedding([[0, 0], [1, 1]], images=images, thumbnails=True)
+    assert sorted(picture[0, 0, 0] for picture in pictures(display)) == [0, 1]
+    paths[1].unlink()
+    if on_error == "raise":
+        with pytest.raises(FileNotFoundError, match="There is no image file"):
+            display.plot(thumbnails=True)
+    else:
+        with pytest.warns(UserWarning, match="1 of 2 images could not be read"):
+            display.plot(thumbnails=True)
+
+
+def test_arrays_that_are_no_images_are_an_error():
+    with pytest.raises(ValueError, match=r"'images' parameter .* shape \(3, 4, 2\) among them"):
+        draw(2, np.zeros((2, 3, 4, 2)))
+
+
+@pytest.mark.parametrize(
+    ("images", "are"),
+    [
+        (np.zeros((2, 3, 3)), True),
+        ([np.zeros((3, 3)), np.zeros((4, 4))], True),
+        (["a.png", "b.png"], True),
+        (np.array(["a.png", "b.png"]), True),
+        (pd.DataFrame({"path": ["a.png", "b.png"]}), True),
+        (np.zeros((2, 9)), False),
+        ([[1.0, 2.0]], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_what_counts_as_images(images, are):
+    found = as_images(images)
+    assert (found is not None) == are
+    assert not are or len(found) == 2
