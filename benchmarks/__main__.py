@@ -9,6 +9,7 @@ from pathlib import Path
 
 import joblib
 import layer_accuracy
+import page
 import peers
 import procedural
 import scale
@@ -21,6 +22,7 @@ _BENCHMARKS = {
     "speed": speed.report,
     "search": search.report,
     "scale": scale.report,
+    "page": page.report,
     "peers": peers.report,
 }
 _RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -1,0 +1,129 @@
+"""What the page of an embedding weighs, and how soon and how smoothly it shows."""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_resnet import EmbeddingDisplay, ImageLoader, ResNetFeatures
+from sklearn_resnet.datasets import load_image_folder
+
+_ROUNDS = 5
+_DRAG_SECONDS = 4
+_WINDOW = {"width": 1360, "height": 860}
+_N_PHOTOS = 1_000
+# Drags the map in circles, a movement for each frame that the browser can draw; gives the times of
+# frames in which it had moved.
+_DRAG = """(seconds) => new Promise((done) => {
+    const plot = Bokeh.documents[0].get_model_by_name("plot");
+    const element = Bokeh.index.get_by_id(plot.id).canvas_view.events_el;
+    const box = element.getBoundingClientRect();
+    const began = performance.now(), times = [];
+    let last = plot.x_range.start;
+    const step = (time) => {
+        if (plot.x_range.start !== last) times.push(time);
+        last = plot.x_range.start;
+        const angle = (performance.now() - began) / 300;
+        if (angle > (seconds * 1000) / 300) return done(times);
+        element.dispatchEvent(new PointerEvent("pointermove", {
+            pointerId: 1, pointerType: "mouse", isPrimary: true, buttons: 1, bubbles: true, composed: true,
+            clientX: box.left + box.width / 2 + 150 * Math.sin(angle),
+            clientY: box.top + box.height / 2 + 80 * Math.cos(angle),
+        }));
+        requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+})"""
+
+
+def write_digits(folder, data):
+    """The page of MNIST's 60,000 digits, of UMAP of layer 82."""
+    from umap import UMAP
+
+    with np.load(data / "mnist.npz") as file:
+        images, labels = file["x_train"], file["y_train"]
+    features = ResNetFeatures(82, weights="procedural", cache=None).fit_transform(images)
+    xy = UMAP(random_state=0, n_jobs=1).fit_transform(features)
+    return _write(folder / "digits.html", xy, labels, images, features)
+
+
+def write_photos(folder, data):
+    """The page of 1,000 photos of clothing, some of them mirrored."""
+    paths, labels = [], []
+    for part in ("train", "validation"):
+        found, kinds = load_image_folder(data / "clothing" / part, return_X_y=True)
+        paths, labels = [*paths, *found], [*labels, *kinds]
+    images = np.asarray(ImageLoader(224).fit_transform(paths))
+    images = np.concatenate([images, images[:, :, ::-1]])[:_N_PHOTOS]
+    labels = np.array(labels * 2)[:_N_PHOTOS]
+    features = ResNetFeatures("conv3", weights="procedural", cache=None).fit_transform(images)
+    xy = np.random.default_rng(0).standard_normal((_N_PHOTOS, 2))  # where does not matter here
+    return _write(folder / "photos.html", xy, labels, images, features)
+
+
+def _write(path, xy, labels, images, features):
+    EmbeddingDisplay(xy, labels, images=images).to_html(path, features=features)
+    return path
+
+
+def open_page(browser, path):
+    """Open a page; return it, with the seconds until its first picture was drawn."""
+    page = browser.new_context(viewport=_WINDOW, offline=True).new_page()
+    began = time.perf_counter()
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    page.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    return page, time.perf_counter() - began
+
+
+def drag(page):
+    """Drag the map in circles; return the frames drawn in a second."""
+    page.wait_for_timeout(1500)
+    box = page.locator("#map").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 5, y)
+    times = page.evaluate(_DRAG, _DRAG_SECONDS)
+    page.mouse.up()
+    return 1000 * (len(times) - 1) / (times[-1] - times[0])
+
+
+def report(data):
+    """Yield the lines of the report; DIGITS names a page that was written before."""
+    from playwright.sync_api import sync_playwright
+
+    yield "## The page of an embedding"
+    yield ""
+    yield (
+        f"Chromium, headless, a window of {_WINDOW['width']} x {_WINDOW['height']}, drawing in "
+        f"software; {_ROUNDS} rounds: median (least to greatest)."
+    )
+    yield ""
+    yield "| page | MB | seconds to the first view | frames a second while the map is dragged |"
+    yield "|---|---|---|---|"
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        digits = os.environ.get("DIGITS") or write_digits(Path(folder), data)
+        pages = {"60,000 digits": Path(digits), "1,000 photos": write_photos(Path(folder), data)}
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for name, path in pages.items():
+            seconds, rates = [], []
+            for _ in range(_ROUNDS):
+                page, taken = open_page(browser, path)
+                seconds.append(taken)
+                rates.append(drag(page))
+                page.context.close()
+            size = path.stat().st_size / 1e6
+            yield f"| {name} | {size:.1f} | {_spread(seconds, 2)} | {_spread(rates, 1)} |"
+        browser.close()
+
+
+def _spread(values, n_digits):
+    middle = statistics.median(values)
+    return f"{middle:.{n_digits}f} ({min(values):.{n_digits}f}-{max(values):.{n_digits}f})"
