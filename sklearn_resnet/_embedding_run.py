@@ -2,13 +2,9 @@
 
 import json
 import platform
-import signal
 import sys
-import threading
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,50 +15,47 @@ import platformdirs
 from tqdm.auto import tqdm
 
 from sklearn_resnet import _long_run
+from sklearn_resnet._embedding_pictures import (
+    axis_names,
+    compute_umap,
+    describe,
+    draw_map,
+    importing_umap,
+)
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._inputs import check_input, is_collection, read_input, read_labels
 from sklearn_resnet._lazy_images import describe_failures
 from sklearn_resnet._paths import is_url
-from sklearn_resnet._quiet import hidden_module
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._tables import check_table_path, write_csv, write_table
 from sklearn_resnet._whole_files import write_whole
 from sklearn_resnet.engines.choice import choose_engine
 from sklearn_resnet.plotting import EmbeddingDisplay
+from sklearn_resnet.plotting._explorer import check_bokeh
 
 _MOST_THUMBNAILS = 200
 
 
-def _import_umap():
-    if "tensorflow" in sys.modules:
-        from umap import UMAP
-
-        return UMAP
-    with hidden_module("tensorflow"):  # 3 s and 500 MB, for a part of umap that is not used here
-        from umap import UMAP
-    return UMAP
-
-
-@contextmanager
-def _ending_at_once():
-    """Let Ctrl-C end the process while compiled code, which would not see it, runs for long."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
-    try:
-        yield
-    finally:
-        if is_main:
-            signal.signal(signal.SIGINT, before)
+def _select(data, is_kept):
+    """Keep some of the images, with what is known of them."""
+    if not is_kept.all():  # a copy of an array takes memory
+        data.images = data.images[is_kept]
+        data.labels = None if data.labels is None else data.labels[is_kept]
+        data.paths = None if data.paths is None else data.paths[is_kept]
 
 
 class EmbeddingRun:
     """One run; the arguments are the options of `sklearn_resnet.cli.main`."""
 
-    def __init__(self, output, *, source, labels, plot, quiet, model, seed, **options):
+    def __init__(
+        self, output, *, source, labels, plot, thumbnails, html, quiet, model, seed, **options
+    ):
         self.output = output
         self.source = source
         self.labels = labels
-        self.plot = plot
+        self.plot = plot or thumbnails
+        self.thumbnails = thumbnails
+        self.html = html
         self.quiet = quiet
         self.model = model
         self.seed = seed
@@ -71,25 +64,45 @@ class EmbeddingRun:
         self.long_run = None
 
     def embed(self):
+        self._check()
+        data = self._read()
+        shapes = {"input": data.images.shape}
+        has_map = self.plot or self.html
+        with importing_umap(has_map and self._imports_umap_early()):
+            embed = self._embed_in_parts if self._is_long() else self._embed_at_once
+            features, facts, written = self._timed("embedding", embed, data)
+        self._say("embedding", features)
+        shapes["embedding"] = features.shape
+        if has_map:
+            features = self.long_run.read() if self._is_long() else features
+            written += self._plot(features, data, facts, shapes)
+        self._finish(facts, shapes, written)
+
+    def _finish(self, facts, shapes, written):
+        """Write the record, and say what was written."""
+        written.append(self._write_record(facts, shapes, written))
+        if self.long_run is not None:
+            self.long_run.clean()
+        for path in written:
+            self._print(f"wrote      {path}")
+
+    def _check(self):
+        """Find what is wrong with an option, or missing, before images are read."""
+        if self.html:
+            check_bokeh()
         self._check_places()
         self._check_output()
-        patches, image_size = self.options["patches"], self.options["image_size"]
-        check_input(self.source, patches)
+        check_input(self.source, self.options["patches"])
         if self.model == "resnet":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # fitting on the images will warn
-                # finds what is wrong with an option, or missing, before images are read
                 self._make_resnet().fit(np.zeros((1, 8, 8), np.uint8))
-        data = self._timed(
-            "input",
-            read_input,
-            self.source,
-            image_size=image_size,
-            patches=patches,
-            patch_size=self.options["patch_size"],
-            seed=self.seed,
-            on_error=self.options["on_error"],
-        )
+
+    def _read(self):
+        """Images, with their labels."""
+        names = ("image_size", "patches", "patch_size", "on_error")
+        options = {name: self.options[name] for name in names}
+        data = self._timed("input", read_input, self.source, seed=self.seed, **options)
         n_images = len(data.images)
         if self.labels is not None:
             data.labels = read_labels(self.labels, data.paths, n_images)
@@ -99,21 +112,7 @@ class EmbeddingRun:
                 f"shape {data.labels.shape} in {self.source!r} instead."
             )
         self._say("input", data.images)
-        with ThreadPoolExecutor(1) as background:
-            if self.plot and self._imports_umap_early():
-                background.submit(_import_umap)  # it takes seconds; an error comes back below
-            embed = self._embed_in_parts if self._is_long() else self._embed_at_once
-            features, facts, written = self._timed("embedding", embed, data)
-        self._say("embedding", features)
-        shapes = {"input": data.images.shape, "embedding": features.shape}
-        if self.plot:
-            features = self.long_run.read() if self._is_long() else features
-            written += self._plot(features, data, facts, shapes)
-        written.append(self._write_record(facts, shapes, written))
-        if self._is_long():
-            self.long_run.clean()
-        for path in written:
-            self._print(f"wrote      {path}")
+        return data
 
     def _is_long(self):
         """Whether the table is written part by part, and an interrupted run taken up."""
@@ -150,12 +149,11 @@ class EmbeddingRun:
         return features, facts, [self.output, *self._report(failures, len(data.images))]
 
     def _leave_out(self, failures, data):
-        """Drop labels and paths of images that are skipped; return which images are kept."""
+        """Drop images that are skipped; return which are kept."""
         is_kept = np.ones(len(data.images), bool)
         if self.options["on_error"] == "skip":
             is_kept[[failure.position for failure in failures]] = False
-        data.labels = None if data.labels is None else data.labels[is_kept]
-        data.paths = None if data.paths is None else data.paths[is_kept]
+        _select(data, is_kept)
         return is_kept
 
     def _embed_in_parts(self, data):
@@ -195,27 +193,44 @@ class EmbeddingRun:
         return [path]
 
     def _plot(self, features, data, facts, shapes):
-        """Draw the map; return the paths of what was written."""
+        """Make the map, its picture and its page; return the paths of what was written."""
         is_drawn = np.isfinite(features).all(1)
         features = features[is_drawn]
-        labels, paths = (
-            None if column is None else column[is_drawn] for column in (data.labels, data.paths)
-        )
-        written, kind = [], "pca" if features.shape[1] == 2 else "umap"
-        xy = features
+        _select(data, is_drawn)
+        written, kind, xy = [], "pca" if features.shape[1] == 2 else "umap", features
         if kind == "umap":
+            if len(features) < 4:
+                raise ValueError(
+                    f"A map by UMAP needs at least 4 images. Got {len(features)}. The embedding is "
+                    f"in {str(self.output)!r}; leave -p, -t and --html out."
+                )
             # what is computed is safe on disk before the slower step begins
-            with _ending_at_once():
-                xy = self._timed("umap", self._umap, features)
+            xy = self._timed("umap", compute_umap, features, self.seed)
             self._say("UMAP", xy)
             shapes["umap"] = xy.shape
             suffix = ".csv" if self.output.suffix == ".parquet" else self.output.suffix
             table = self._beside("umap", suffix)
-            write_table(table, xy, ["umap_1", "umap_2"], labels, paths)
+            write_table(table, xy, ["umap_1", "umap_2"], data.labels, data.paths)
             written.append(table)
-        is_shown = self.options["patches"] and len(features) <= _MOST_THUMBNAILS
-        thumbnails = data.images if is_shown else None
-        return [*written, self._draw(kind, xy, labels, facts, thumbnails)]
+        noun = "patches" if self.options["patches"] else "images"
+        title = describe(self.source, len(xy), facts, kind=kind, noun=noun)
+        if self.plot:
+            is_small = self.options["patches"] and len(xy) <= _MOST_THUMBNAILS
+            images = data.images if self.thumbnails or is_small else None
+            path = self._beside(kind, ".png")
+            draw_map(path, xy, data.labels, images=images, axis_names=axis_names(kind), title=title)
+            written.append(path)
+        if self.html:
+            path = self._beside(kind, ".html")
+            display = EmbeddingDisplay(
+                xy, data.labels, axis_names=axis_names(kind), images=data.images
+            )
+            title = title.replace("\n", ", ")
+            self._timed(
+                "html", display.to_html, path, paths=data.paths, features=features, title=title
+            )
+            written.append(path)
+        return written
 
     def _check_places(self):
         """Refuse an OUTPUT that would replace INPUT, or be taken for an image by the next run."""
@@ -296,66 +311,12 @@ class EmbeddingRun:
             "weights_fingerprint": resnet.weights_fingerprint_,
         }
 
-    def _umap(self, features):
-        n_images = len(features)
-        if n_images < 4:
-            raise ValueError(
-                f"-p/--plot needs at least 4 images for a map by UMAP. Got {n_images}. The "
-                f"embedding is in {str(self.output)!r}; leave -p out."
-            )
-        umap = _import_umap()(
-            n_neighbors=min(15, n_images - 1),
-            # the spectral layout needs more points than it has dimensions to start from
-            init="spectral" if n_images > 10 else "random",
-            random_state=self.seed,
-            n_jobs=-1 if self.seed is None else 1,
-        )
-        return umap.fit_transform(features)
-
     def _imports_umap_early(self):
         """Whether umap will be needed, and can be imported beside what computes the features."""
         if self.model == "pca":
             return self.options["dimensions"] != 2
         engine = choose_engine(self.options["engine"], self.options["precision"]).engine
         return engine == "openvino"  # Keras imports tensorflow, which is hidden from umap
-
-    def _draw(self, kind, xy, labels, facts, thumbnails):
-        import matplotlib as mpl
-
-        names = ("principal component", "PC") if kind == "pca" else ("UMAP", "UMAP")
-        with mpl.rc_context({"backend": "agg"}):
-            display = EmbeddingDisplay.from_embedding(
-                xy,
-                labels,
-                images=thumbnails,
-                axis_names=[f"{names[0]} 1", f"{names[0]} 2"],
-                title=self._title(kind, len(xy), facts),
-            )
-            path = self._beside(kind, ".png")
-            with write_whole(path) as whole:
-                display.figure_.savefig(whole, dpi=150)
-        return path
-
-    def _title(self, kind, n_images, facts):
-        what = f"{n_images:,} {'patches' if self.options['patches'] else 'images'}"
-        path = Path(self.source)
-        name = "/".join(path.parts[-2:]) if path.is_dir() else path.name
-        first = f"{name}: {'UMAP of ' if kind == 'umap' else ''}{what}"
-        if facts["model"] == "pca":
-            how = f"{facts['dimensions']} principal components of the pixels"
-        else:
-            cut = ", ".join(
-                f"layer {i} ({name})"
-                for i, name in zip(facts["layers"], facts["layer_names"], strict=False)
-            )
-            names = {
-                "imagenet": "ImageNet's weights",
-                "procedural": "weights trained on images made by programs",
-                "random": "random weights",
-            }
-            weights = names.get(facts["weights"], f"weights {Path(facts['weights']).name}")
-            how = f"{facts['architecture']}, {cut}\n{weights}"
-        return f"{first}\n{how}"
 
     def _write_record(self, facts, shapes, written):
         packages = [
@@ -375,6 +336,8 @@ class EmbeddingRun:
             "outputs": [path.name for path in written],
             "shapes": {name: list(shape) for name, shape in shapes.items()},
             **facts,
+            "patches": self.options["patches"],
+            "patch_size": self.options["patch_size"] if self.options["patches"] else None,
             "seed": self.seed,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "versions": {"python": platform.python_version()}

@@ -207,7 +207,7 @@ def _resolve_one(table, architecture, parameter, spec):
             return matches[-1]
         known = list(dict.fromkeys(name for la in table for name in (la.stage, la.name)))
         number = re.fullmatch(r"(?:layer)?[\s_]*(-?\d+)", spec.strip(), re.IGNORECASE)
-        near = [int(number[1])] if number else difflib.get_close_matches(spec, known, n=3)
+        near = [int(number[1])] if number else difflib.get_close_matches(spec.lower(), known, n=3)
         hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
             f"The {parameter!r} parameter must name a layer or a stage of {architecture}. "
@@ -260,6 +260,30 @@ def resolve_layers(architecture, layers, parameter="layers"):
     return found
 
 
+def match_architecture(name):
+    """Find an architecture by its name, without regard to case.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+    """
+    for architecture in ARCHITECTURES:
+        if architecture.lower() == str(name).lower():
+            return architecture
+    raise _no_such_architecture(name)
+
+
+def _no_such_architecture(name):
+    known = {architecture.lower(): architecture for architecture in ARCHITECTURES}
+    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    hint = f" Did you mean {known[near[0]]!r}?" if near else ""
+    return ValueError(
+        f"The 'architecture' parameter must be one of {', '.join(ARCHITECTURES)}. "
+        f"Got {name!r} instead.{hint}"
+    )
+
+
 def list_layers(architecture="ResNet50V2"):
     """Show the layers at which a network can be cut.
 
@@ -304,11 +328,8 @@ def list_layers(architecture="ResNet50V2"):
     """
     import pandas as pd
 
-    if architecture not in ARCHITECTURES:
-        raise ValueError(
-            f"The 'architecture' parameter must be one of {', '.join(ARCHITECTURES)}. "
-            f"Got {architecture!r} instead."
-        )
+    if match_architecture(architecture) != architecture:
+        raise _no_such_architecture(architecture)
     table = layer_table(architecture)
 
     def parameters(layer):

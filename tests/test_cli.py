@@ -13,7 +13,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from sklearn_resnet import _embedding_run, _forward_pass, cache_info
+from sklearn_resnet import (
+    EmbeddingDisplay,
+    _embedding_pictures,
+    _embedding_run,
+    _forward_pass,
+    cache_info,
+)
 from sklearn_resnet.cli import main
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
@@ -150,8 +156,6 @@ def test_labels_from_a_file(digits):
 
 
 def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
-    from sklearn_resnet import EmbeddingDisplay
-
     titles = []
     real = EmbeddingDisplay.from_embedding
     monkeypatch.setattr(
@@ -224,17 +228,20 @@ def test_an_unwritable_output_is_found_before_computing(digits, tmp_path, monkey
     assert "pip install pyarrow" in run(digits, "out.parquet", *RESNET, code=1)
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize(
+    ("args", "shown"), [(["--help"], "embedding digits"), (["layers"], "conv3_block4_out")]
+)
+def test_help_and_layers_import_nothing_heavy(args, shown):
     program = (
         "import sys\nfrom sklearn_resnet.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"try:\n    main({args})\nexcept SystemExit:\n    pass\n"
         "heavy = {'tensorflow', 'keras', 'openvino', 'umap', 'matplotlib', 'skimage', 'nncf'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "embedding digits" in done.stdout
+    assert shown in done.stdout
 
 
 def test_features_and_their_map_need_no_tensorflow(digits):
@@ -263,8 +270,8 @@ def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
         assert importing.wait(timeout=60)
         return compute(self, images)
 
-    real, compute = _embedding_run._import_umap, _embedding_run.EmbeddingRun._resnet
-    monkeypatch.setattr(_embedding_run, "_import_umap", import_umap)
+    real, compute = _embedding_pictures.import_umap, _embedding_run.EmbeddingRun._resnet
+    monkeypatch.setattr(_embedding_pictures, "import_umap", import_umap)
     monkeypatch.setattr(_embedding_run.EmbeddingRun, "_resnet", resnet)
     run(digits, "out.npy", *RESNET, "-p")
     assert events == [False, True]
@@ -339,3 +346,120 @@ def test_options_of_the_cache_that_make_no_sense(digits):
         digits, "a.npy", "-m", "pca", "--cache", "x", code=2
     )
     assert "--no-cache goes with" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
+
+
+def test_help_fits_a_terminal_of_80_columns():
+    for command in ([], ["similar"], ["layers"]):
+        text = run(*command, "-h")
+        assert max(map(len, text.splitlines())) <= 80
+        assert "  Examples:\n    embedding" in text or command == ["layers"]
+    text = run("-h")
+    titles = ["Commands:", "Features:", "Images:", "Pictures:", "Many images:", "Other options:"]
+    places = [text.index(f"\n{title}\n") for title in titles]
+    assert places == sorted(places)
+    assert text == run(code=2)
+
+
+def test_layers_are_listed():
+    header, *lines = run("layers").splitlines()
+    assert header.split() == ["index", "name", "width", "stride", "gflop"]
+    assert len(lines) == 190
+    assert lines[82].split() == ["82", "conv3_block4_2_relu", "128", "16", "2.95"]
+    assert len(set(map(len, lines))) == 1
+    assert run("layers", "resnet50v2").splitlines() == [header, *lines]
+    assert "Did you mean 'ResNet101V2'?" in run("layers", "resnet101v3", code=2)
+
+
+def test_layers_can_be_piped():
+    command = f"{Path(sys.executable).with_name('embedding')} layers | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("index")
+    assert done.stderr == ""
+
+
+def test_an_architecture_is_matched_without_regard_to_case(digits):
+    run(digits, "out.npy", *RESNET, "--architecture", "resnet101v2")
+    assert json.loads(Path("out.json").read_text())["architecture"] == "ResNet101V2"
+    message = run(digits, "out.npy", *RESNET, "--architecture", "resnet101v3", code=1)
+    assert "Got 'resnet101v3' instead. Did you mean 'ResNet101V2'?" in message
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["layer"], "Did you mean the command 'main layers'?"),
+        (["simlar", "a.jpg", "out.npz", "-k", "3"], "Did you mean the command 'main similar'?"),
+        (["digits", "out.npy", "--weigths", "x"], "Did you mean '--weights'?"),
+    ],
+)
+def test_what_is_misspelt_gets_a_suggestion(args, message):
+    assert message in run(*args, code=2)
+
+
+def test_a_folder_with_the_name_of_a_command(photos):
+    photos.rename("layers")
+    assert "(4, 64)" in run("./layers", "out.npz", *RESNET, "--image-size", 16)
+
+
+def test_a_misspelt_layer_gets_a_suggestion_in_words_of_the_shell(digits):
+    message = run(digits, "out.npy", "-l", "Conv3_blok4_out", "--weights", "random", code=1)
+    assert "Did you mean 'conv3_block4_out'" in message
+    assert "`embedding layers ResNet50V2` shows them all" in message
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """What pages are made of, in place of making them."""
+    made = []
+
+    def to_html(self, path, **kwargs):
+        made.append((self, kwargs))
+        Path(path).write_text("page")
+
+    monkeypatch.setattr(EmbeddingDisplay, "to_html", to_html, raising=False)
+    return made
+
+
+def test_a_page_has_images_paths_and_features_of_the_same_rows(photos, pages):
+    for i in range(3):
+        Image.new("RGB", (16, 16), (i, 9, 9)).save(photos / "cat" / f"{i + 20}.png")
+    (photos / "cat" / "3.png").write_text("<html>")
+    for policy in ("nan", "skip"):
+        run(photos, f"{policy}.npz", *RESNET, "--image-size", 8, "--on-error", policy, "--html")
+    for display, kwargs in pages:
+        n_points = len(display.embedding)
+        assert n_points == 7
+        assert len(display.images) == len(display.y) == len(kwargs["paths"]) == n_points
+        assert kwargs["features"].shape == (n_points, 64)
+        assert [*display.images.paths] == [*kwargs["paths"]]
+        assert "photos: UMAP of 7 images, ResNet50V2, layer 4" in kwargs["title"]
+        assert display.axis_names == ["UMAP 1", "UMAP 2"]
+    outputs = json.loads(Path("nan.json").read_text())["outputs"]
+    assert outputs == ["nan.npz", "nan_errors.csv", "nan_umap.npz", "nan_umap.html"]
+    assert not Path("nan_umap.png").exists()
+
+
+def test_a_page_of_two_components_needs_no_map(digits, pages):
+    run(digits, "out.npy", "-m", "pca", "-d", 2, "--html", "-p")
+    assert Path("out_pca.html").is_file()
+    assert Path("out_pca.png").is_file()
+    assert pages[0][0].axis_names == ["principal component 1", "principal component 2"]
+    assert pages[0][1]["paths"] is None
+    assert np.shape(pages[0][0].images) == (40, 8, 8)
+
+
+def test_a_missing_bokeh_is_found_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("sklearn_resnet._embedding_run.read_input", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = run("digits", "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
+    assert "Install it by `pip install 'sklearn-resnet[explore]'`." in message
+
+
+@pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)
+def test_images_stand_at_their_places_where_that_is_wanted(photos, option, monkeypatch):
+    drawn = []
+    from_embedding = EmbeddingDisplay.from_embedding
+    monkeypatch.setattr(EmbeddingDisplay, "from_embedding", lambda *a, **k: drawn.append(from_embedding(*a, **k)) or drawn[-1])  # fmt: skip
+    run(photos, "out.npz", *RESNET, "--image-size", 16, *option)
+    assert Path("out_umap.png").exists() is bool(option)
+    assert [len(display.thumbnails_) > 0 for display in drawn] == ["-t" in option] * bool(option)

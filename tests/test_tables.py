@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sklearn_resnet._tables import SUFFIXES, check_table_path, write_table
+from sklearn_resnet._tables import SUFFIXES, check_table_path, read_table, write_table
 
 FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
 NAMES = np.array(["f0", "f1", "f2"], object)
@@ -179,3 +179,90 @@ def test_numbers_stay_numbers(tmp_path):
     labels = np.array(["-1", "+2.5", "-1e3", "3"])
     write_table(tmp_path / "out.csv", FEATURES, NAMES, labels)
     assert pd.read_csv(tmp_path / "out.csv")["label"].tolist() == [-1, 2.5, -1000, 3]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_is_read_as_it_was_written(tmp_path, suffix, beside):
+    path = tmp_path / f"out{suffix}"
+    features = FEATURES.copy()
+    features[1] = np.nan
+    write_table(path, features, NAMES, **BESIDE[beside])
+    table = read_table(path)
+    np.testing.assert_array_equal(table.features, features)
+    for name in ("labels", "paths"):
+        expected = BESIDE[beside].get(name) if suffix != ".npy" else None
+        read = getattr(table, name)
+        assert (
+            read is None if expected is None else read.astype(str).tolist() == [*map(str, expected)]
+        )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_names_come_back_without_what_makes_them_inert(tmp_path, suffix):
+    names = np.array([name for name in HOSTILE if name.isprintable()] + ["'quoted'", "-1"])
+    write_table(tmp_path / f"out{suffix}", np.zeros((len(names), 1)), ["f0"], names, names)
+    table = read_table(tmp_path / f"out{suffix}")
+    assert table.paths.tolist() == table.labels.tolist() == names.tolist()
+
+
+def test_a_folder_of_parts_is_one_table(tmp_path):
+    for i, rows in enumerate((slice(0, 3), slice(3, 4))):
+        columns = {name: values[rows] for name, values in BESIDE["both"].items()}
+        write_table(tmp_path / "out.parquet" / f"part-{i:05}.parquet", FEATURES[rows], NAMES, **columns)  # fmt: skip
+    table = read_table(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(table.features, FEATURES)
+    assert table.paths.tolist() == BESIDE["both"]["paths"].tolist()
+    assert table.labels.tolist() == BESIDE["both"]["labels"].tolist()
+
+
+def test_lists_of_any_size_are_no_features(tmp_path):
+    pd.DataFrame({"features": [[1.0], [1.0, 2.0]]}).to_parquet(tmp_path / "out.parquet")
+    with pytest.raises(ValueError, match="no lists of a fixed size"):
+        read_table(tmp_path / "out.parquet")
+
+
+def test_npy_is_mapped_and_its_rows_are_beside_it(tmp_path):
+    np.save(tmp_path / "out.npy", FEATURES)
+    columns = {"path": list("abcd"), "label": [1, 2, 3, 4], "file_version": list("wxyz")}
+    pd.DataFrame(columns).to_csv(tmp_path / "out_rows.csv", index=False)
+    table = read_table(tmp_path / "out.npy")
+    assert isinstance(table.features, np.memmap)
+    assert table.paths.tolist() == list("abcd")
+    assert table.labels.tolist() == list("1234")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_may_lie_behind_a_url(suffix):
+    url = f"memory://read_table/out{suffix}"
+    write_table(url, FEATURES, NAMES)
+    np.testing.assert_array_equal(read_table(url).features, FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("no.npz", None, "There is no table '.*no.npz'"),
+        ("x.jpg", b"", "must end in .npy, .npz, .csv or .parquet. Got '.*x.jpg'"),
+        ("x.npz", b"PK", "x.npz' cannot be read"),
+        ("x.npy", b"", "x.npy' cannot be read"),
+        ("x.parquet", b"PAR1", "x.parquet' cannot be read"),
+        ("x.csv", b"path,label\n", "it holds no rows of features"),
+        ("x.csv", b"path,f0\na,cat\n", "x.csv' cannot be read"),
+        ("no_features.npz", {"x": FEATURES}, "features"),
+        ("integers.npy", np.zeros((2, 2), int), "it holds no rows of features"),
+        ("image.npy", np.zeros((2, 2, 2)), "it holds no rows of features"),
+        ("pickle.npy", np.array([{}]), "cannot be read: .*Python objects in dtype.$"),
+        ("short.npz", {"features": FEATURES, "labels": ["a"]}, "not one label and path for each"),
+    ],
+)
+def test_what_is_no_table_is_an_error_that_names_it(tmp_path, name, content, message):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(path, **content)
+    elif content is not None:
+        np.save(path, content)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_table(path)

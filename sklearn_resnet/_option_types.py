@@ -1,0 +1,56 @@
+"""What options of the command line take, besides what click knows."""
+
+import difflib
+
+import click
+
+
+def _parse_layer(text):
+    return int(text) if text.lstrip("-").isdecimal() else text
+
+
+class Layers(click.ParamType):
+    """``82``, ``conv3`` or ``51,82`` to what ResNetFeatures takes."""
+
+    name = "layers"
+
+    def convert(self, value, param, ctx):
+        """Make the value of what was typed."""
+        if not isinstance(value, str):
+            return value
+        layers = [_parse_layer(part.strip()) for part in value.split(",")]
+        return layers if len(layers) > 1 else layers[0]
+
+
+class Pooling(click.ParamType):
+    """``avg``, ``max`` or ``avg,max``."""
+
+    name = "pooling"
+
+    def convert(self, value, param, ctx):
+        """Make the value of what was typed."""
+        if not isinstance(value, str) or "," not in value:
+            return value
+        return [part.strip() for part in value.split(",")]
+
+
+class Maps(click.ParamType):
+    """``pca,resnet,resnet:82`` to the layer of each."""
+
+    name = "maps"
+
+    def convert(self, value, param, ctx):
+        """Make the value of what was typed."""
+        if not isinstance(value, str):
+            return value
+        maps = {}
+        for name in map(str.strip, value.split(",")):
+            kind, colon, layer = name.partition(":")
+            if kind not in ("pca", "resnet") or (colon and (kind == "pca" or not layer)):
+                near = difflib.get_close_matches(kind, ["pca", "resnet"], n=1)
+                hint = f" Did you mean {near[0]}?" if near and near[0] != kind else ""
+                self.fail(f"Each must be pca, resnet or resnet:LAYER. Got {name!r} instead.{hint}")
+            if name in maps:
+                self.fail(f"Each must be named once. Got {name!r} twice.")
+            maps[name] = _parse_layer(layer) if colon else None
+        return maps
