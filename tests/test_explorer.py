@@ -507,3 +507,14 @@ def test_clusters_are_found():
 )
 def test_columns_are_labels_or_numbers(values, expected):
     assert describe_column(values) == expected
+
+
+def test_images_of_a_narrow_range_are_not_dark(tmp_path):
+    images = np.zeros((600, 4, 4))
+    images[1:] = 16  # the first block is as bright as the others
+    EmbeddingDisplay(np.random.RandomState(0).rand(600, 2), images=images).to_html(
+        tmp_path / "page.html"
+    )
+    pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+    assert pixels[2, 2].max() < 15
+    assert pixels[2, 6].min() > 240

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._image_arrays import find_value_range, to_uint8
-from sklearn_resnet.plotting._thumbnails import read_chosen
+from sklearn_resnet._image_arrays import to_uint8
+from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen
 
 _SHEET_SIDE = 2048  # pixels: what every browser, and every phone, can draw
 _QUALITY = 75
@@ -62,7 +62,7 @@ def _shrink(images, chosen, side):
     """Some images, one by one, as `read_chosen` gives them."""
     value_range = None
     if isinstance(images, np.ndarray) and images.ndim > 2 and images.dtype != np.uint8:
-        value_range = find_value_range(images)  # of all, so that one dark image stays dark
+        value_range = find_shown_range(images)  # of all, so that one dark image stays dark
     for start in range(0, len(chosen), _AT_ONCE):
         rows = list(chosen[start : start + _AT_ONCE])
         if value_range is None:

@@ -119,11 +119,11 @@ def _as_bytes(images):
     groups = {}
     for image in images:
         groups.setdefault(image.dtype, []).append(image)
-    ranges = {dtype: _find_range(group) for dtype, group in groups.items()}
+    ranges = {dtype: find_shown_range(group) for dtype, group in groups.items()}
     return [to_uint8(image, ranges[image.dtype]) for image in images]
 
 
-def _find_range(images):
+def find_shown_range(images):
     """The values of black and white, narrower where these would be all dark, as 0 to 16 is."""
     black, white = find_value_range(images)
     least = min(image.min() for image in images)
