@@ -1,0 +1,60 @@
+"""Take docs/images/page-digits.png and page-photos.png: the page of an embedding as people see it.
+
+Usage: python docs/page_pictures.py DIGITS.html PHOTOS.html, which are written by
+
+    embedding mnist.npz mnist.npz -l 82 --weights procedural --html -s 0
+    embedding clothing/train photos.npz -l conv4 --image-size 224 --weights ... --html -s 0
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+_IMAGES = Path(__file__).parent / "images"
+_PLACE = """(i) => {
+    const model = (name) => Bokeh.documents[0].get_model_by_name(name);
+    const { x, y } = model("points").data, { x_range, y_range } = model("plot");
+    const box = document.getElementById("map").getBoundingClientRect();
+    const part = (value, range) => (value - range.start) / (range.end - range.start);
+    return [box.left + part(x[i], x_range) * box.width, box.bottom - part(y[i], y_range) * box.height];
+}"""
+
+
+def take(browser, page_path, name, scheme, act):
+    """Open a page, let `act` do something there, and keep what is seen."""
+    page = browser.new_page(
+        viewport={"width": 1200, "height": 720}, color_scheme=scheme, device_scale_factor=1.5
+    )
+    page.goto(Path(page_path).resolve().as_uri())
+    page.wait_for_selector("html[data-ready]")
+    act(page)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=_IMAGES / f"{name}.jpg", quality=80, type="jpeg")
+    page.close()
+
+
+def pin_digit(page):
+    """Pin a digit, and point at another."""
+    page.click("#images")
+    page.mouse.click(*page.evaluate(_PLACE, 7))
+    page.wait_for_selector("#unpin")
+    page.mouse.move(*page.evaluate(_PLACE, 7))
+
+
+def select_photos(page):
+    """Show images on the map, pin one, and search for others."""
+    page.click("#images")
+    page.mouse.click(*page.evaluate(_PLACE, 40))
+    page.wait_for_selector("#unpin")
+    page.mouse.move(5, 5)
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+    )
+    take(browser, sys.argv[1], "page-digits", "light", pin_digit)
+    take(browser, sys.argv[2], "page-photos", "dark", select_photos)
+    browser.close()
