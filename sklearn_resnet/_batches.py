@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from sklearn_resnet._dask import compute_blocks, is_dask
 from sklearn_resnet._image_arrays import find_value_range
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._threads import count_threads
@@ -102,11 +103,12 @@ def cut_blocks(X, batch_size):
     if not hasattr(X, "__getitem__"):
         yield from X
         return
+    if is_dask(X):
+        yield from compute_blocks(X, batch_size)
+        return
     size = batch_size
     if is_chunked(X) and X.chunks is not None:
-        first = X.chunks[0]
-        in_chunk = first if np.ndim(first) == 0 else max(first)  # Dask lists them all
-        size = max(1, round(batch_size / in_chunk)) * in_chunk
+        size = max(1, round(batch_size / X.chunks[0])) * X.chunks[0]
     for start in range(0, X.shape[0] if is_chunked(X) else len(X), size):
         block = X[start : start + size]
         yield np.asarray(block) if is_chunked(X) else block

@@ -1,9 +1,18 @@
 """Dask in, Dask out: arrays of images or of paths, and bags and delayed lists of paths."""
 
+import copy
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 
-from sklearn_resnet._image_arrays import check_size
+from sklearn_resnet._image_arrays import check_size, is_path
+from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet._paths import is_url
 from sklearn_resnet._threads import set_share
+
+_turn = threading.Lock()
 
 
 def is_dask(X):
@@ -78,6 +87,7 @@ def load_dask(loader, X):
         return X.map_blocks(
             _load_block,
             loader=loader,
+            shape=shape,
             dtype=np.uint8,
             chunks=(X.chunks[0], *((n,) for n in shape)),
             new_axis=list(range(1, 1 + len(shape))),
@@ -88,27 +98,86 @@ def load_dask(loader, X):
     lists = X if isinstance(X, (list, tuple)) else X.to_delayed()
     load = dask.delayed(_load_block)
     return da.concatenate(
-        [da.from_delayed(load(paths, loader), (np.nan, *shape), np.uint8) for paths in lists]
+        [da.from_delayed(load(paths, loader, shape), (np.nan, *shape), np.uint8) for paths in lists]
     )
+
+
+def compute_blocks(X, batch_size):
+    """Compute a Dask array of images in blocks of about `batch_size`, which end where chunks do.
+
+    Yields
+    ------
+    ndarray or LazyImages
+        In order; none is empty.
+    """
+    import dask
+
+    largest = max(X.chunks[0])  # NaN of chunks that nobody has counted
+    n_chunks = 1 if np.isnan(largest) else max(1, round(batch_size / max(1, largest)))
+    chunks = X.rechunk(dict.fromkeys(range(1, X.ndim), -1)).to_delayed().ravel()
+    for start in range(0, len(chunks), n_chunks):
+        blocks = dask.compute(*chunks[start : start + n_chunks])
+        blocks = [block for block in blocks if len(block)]
+        if any(isinstance(block, LazyImages) for block in blocks):
+            yield from blocks
+        elif blocks:
+            yield np.concatenate(blocks)
+
+
+def make_absolute(images, resnet):
+    """Make copies that mean the same files in whatever folder a process runs.
+
+    Parameters
+    ----------
+    images : LazyImages
+    resnet : ResNetFeatures
+
+    Returns
+    -------
+    images : LazyImages
+    resnet : ResNetFeatures
+    """
+    images, resnet = copy.copy(images), copy.copy(resnet)
+    images._items = [_absolute(item) if is_path(item) else item for item in images._items]
+    if resnet.weights not in (None, "imagenet", "procedural"):
+        resnet.weights = _absolute(resnet.weights)
+    if resnet.cache not in (None, "memory"):
+        resnet.cache = _absolute(resnet.cache)
+    return images, resnet
+
+
+def _absolute(path):
+    return path if is_url(path) else str(Path(path).absolute())
 
 
 def _transform_block(block, resnet):
     while isinstance(block, list):  # nested, for each axis that goes
         (block,) = block
-    share_with_worker()
-    return resnet.transform(block)
+    if len(block) == 0:
+        return np.empty((0, resnet._n_features_out), np.float32)
+    with taking_turns():
+        return resnet.transform(block)
 
 
-def _load_block(block, loader):
-    share_with_worker()
-    return loader.transform(list(block))
+def _load_block(block, loader, shape):
+    paths = list(block)
+    if not paths:
+        return np.empty((0, *shape), np.uint8)
+    with taking_turns():
+        return loader.transform(paths)
 
 
-def share_with_worker():
-    """In a worker of a Dask cluster, keep to the number of threads that it was given."""
-    try:
-        from distributed import get_worker
+@contextmanager
+def taking_turns():
+    """Have the threads of this process to oneself, of a worker of Dask those that it was given.
 
-        set_share(get_worker().state.nthreads)
-    except (ImportError, ValueError):  # no cluster, or Dask's threads in this process
-        pass
+    Dask runs as many tasks at once as there are threads, and each of these would take them all.
+    """
+    with _turn:
+        try:
+            from distributed import get_worker
+
+            set_share(get_worker().state.nthreads)
+        except (ImportError, ValueError):  # no cluster, or Dask's threads in this process
+            pass
+        yield

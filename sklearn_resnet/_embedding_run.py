@@ -81,8 +81,6 @@ class EmbeddingRun:
     def _finish(self, facts, shapes, written):
         """Write the record, and say what was written."""
         written.append(self._write_record(facts, shapes, written))
-        if self.long_run is not None:
-            self.long_run.clean()
         for path in written:
             self._print(f"wrote      {path}")
 
@@ -172,8 +170,7 @@ class EmbeddingRun:
         )
         run.run()
         facts = self._describe(resnet) | run.facts()
-        written = [self.output] if self.output.suffix == ".parquet" else [self.output, run.table]
-        written += self._report(run.failures, len(data.images))
+        written = [*run.written, *self._report(run.failures, len(data.images))]
         self._leave_out(run.failures, data)
         return run, facts, written
 

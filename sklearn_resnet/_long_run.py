@@ -1,9 +1,9 @@
 """A long run: many image files to a table of features, part by part, and taken up where it ended."""
 
 import hashlib
-import json
 import shutil
 import time
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -11,19 +11,24 @@ import click
 import numpy as np
 from tqdm.auto import tqdm
 
-from sklearn_resnet._dask import share_with_worker
+from sklearn_resnet._dask import make_absolute, taking_turns
 from sklearn_resnet._parts import (
+    Facts,
     Part,
+    is_part_name,
     join_npy,
     make_key,
+    name_part,
     read_facts,
     read_features,
     read_rows,
+    rows_of,
+    seal_of,
     write_part,
 )
 from sklearn_resnet._paths import find_version
 from sklearn_resnet._tables import as_text
-from sklearn_resnet._workers import run_in_workers
+from sklearn_resnet._workers import claim, run_in_workers
 
 SUFFIXES = (".parquet", ".npy")
 _PART_SUFFIXES = {".parquet": ".parquet", ".npy": ".npz"}
@@ -41,21 +46,28 @@ def embed_part(part, resnet, bar=None):
     bar : tqdm, default=None
         Counts images.
     """
-    share_with_worker()
     n_images = len(part.images)
     features = np.empty((n_images, resnet.get_feature_names_out().size), np.float32)
-    for path, rows in groupby(part.known, key=lambda known: known[1]):
-        here, _, there = zip(*rows, strict=True)
-        features[list(here)] = read_features(path, list(there))
-    new = np.setdiff1d(np.arange(n_images), [row for row, _, _ in part.known])
+    is_new = np.ones(n_images, bool)
+    for _, rows in groupby(sorted(part.known, key=_file_of), key=_file_of):
+        here, (path, *_), there = map(list, zip(*rows, strict=True))
+        with suppress(Exception):  # what is damaged is computed again
+            features[here] = read_features(path, there)
+            is_new[here] = False
+    new = np.flatnonzero(is_new)
     failures = {}
     if bar is not None:
         bar.update(n_images - len(new))
     if len(new):
         images = part.images[new]
-        features[new] = resnet.compute(images, bar)
+        with taking_turns():
+            features[new] = resnet.compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
     write_part(part, features, failures)
+
+
+def _file_of(known):
+    return str(known[1])
 
 
 class LongRun:
@@ -103,6 +115,10 @@ class LongRun:
         is_restarted=False,
         quiet=False,
     ):
+        self.paths = images.paths  # as they were given
+        if scheduler is not None:  # whose workers may run in other folders
+            output = output.absolute()
+            images, resnet = make_absolute(images, resnet)
         self.output = output
         self.images = images
         self.labels = labels
@@ -112,78 +128,75 @@ class LongRun:
         self.scheduler = scheduler
         self.is_restarted = is_restarted
         self.quiet = quiet
-        self.partial = output.with_name(f"{output.name}.partial")
-        self.table = output.with_name(f"{output.stem}_rows.csv")  # of an .npy
+        self.table = rows_of(output)  # of an .npy
+        # what --restart has left goes on with --restart
+        suffixes = (".restarted", ".partial") if is_restarted else (".partial", ".restarted")
+        self.partial, self._other_partial = (
+            output.with_name(f"{output.name}{suffix}") for suffix in suffixes
+        )
         self.n_done = 0
+        self.failures = []
 
     def run(self):
         """Compute what is missing, and put the whole in its place."""
-        self.parts = self._plan()
-        if self._is_up_to_date():
-            self._say(f"{len(self.images):,} images, and nothing is new since the last run")
-            self.n_done = len(self.parts)
-            paths = self._find_parts()
-        else:
-            try:
-                self._compute()
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(f"Interrupted: {self._how_to_go_on()}") from None
-            except (ValueError, OSError) as exc:
-                hint = " --on-error skip, or nan, goes on without such a file."
-                hint = hint if hasattr(exc, "cause") else ""
-                raise type(exc)(f"{exc} {self._how_to_go_on()}{hint}") from exc
-            paths = self._publish()
-        self._sum_up(paths)
+        with claim(self.output):
+            self._refuse_others()
+            self.parts = self._plan()
+            self._finished = {path: read_facts(path) for path in self._find_finished()}
+            with self._saying_how_to_go_on():
+                if self._is_up_to_date():
+                    self.n_done = len(self.parts)
+                    self._say(f"{len(self.images):,} images, and nothing is new since the last run")
+                else:
+                    self._compute()
+                    self._publish()
+                for path in (self.partial, self._other_partial, self._former()):
+                    _remove(path)
+        n_skipped = len(self.failures) if self.images.on_error == "skip" else 0
+        n_features = self.resnet.get_feature_names_out().size
+        self.shape = (len(self.images) - n_skipped, n_features)
+
+    @property
+    def written(self):
+        """The files of the finished table, or its folder."""
+        if self.output.suffix == ".npy":
+            return [self.output, self.table, seal_of(self.output)]
+        return [self.output]
 
     def facts(self):
-        """What the next run must know, to tell what is new."""
+        """For the record: what tells this table from all others."""
         return {"computation": self.computation, "table": self._table_key()}
 
     def read(self):
         """The features of the finished table, all in memory."""
-        if self.output.suffix == ".npy":
-            return read_features(self.output)
-        return np.concatenate([read_features(path) for path in self._find_parts()])
+        return np.concatenate([read_features(path) for path in self._find_finished()])
 
-    def clean(self):
-        """Remove what only an interrupted run needs: last of all."""
-        _remove(self.partial)
-        _remove(self._former())
+    def _refuse_others(self):
+        """Raise an error where OUTPUT is a folder that others use: it would be replaced."""
+        for path in _entries(self.output):
+            if not is_part_name(path.name) and (not path.name.startswith(".") or path.is_dir()):
+                raise FileExistsError(
+                    "OUTPUT must be a new name, or a table that this command wrote, which it "
+                    f"replaces. Got {str(self.output)!r}, a folder with {path.name!r} in it. Name "
+                    "another OUTPUT, or remove it."
+                )
 
     def _plan(self):
         forward = self.resnet.plan(self.images)
-        self.computation = hashlib.blake2b(
-            repr(
-                (
-                    sorted(forward.make_tap_keys(None).items()),
-                    forward.layers,
-                    sorted(self.images.options.items()),
-                )
-            ).encode(),
-            digest_size=16,
-        ).hexdigest()
-        columns = {"path": as_text(self.images.paths), "file_version": self._find_versions()}
+        taps, options = forward.make_tap_keys(None), self.images.options
+        self.computation = _digest(
+            repr((sorted(taps.items()), forward.layers, sorted(options.items())))
+        )
+        columns = {"path": as_text(self.paths), "file_version": self._find_versions()}
         if self.labels is not None:
             columns["label"] = [str(label) for label in self.labels]
-        self.rows = list(zip(columns["path"], columns["file_version"], strict=True))
-        known = {} if self.is_restarted else self._find_known()
         suffix, parts = _PART_SUFFIXES[self.output.suffix], []
         for number, start in enumerate(range(0, len(self.images), self.part_size)):
             rows = slice(start, start + self.part_size)
             chosen = {name: values[rows] for name, values in columns.items()}
-            part = Part(
-                self.partial / f"part-{number:05}{suffix}",
-                self.computation,
-                make_key(self.computation, chosen),
-                self.images[rows],
-                chosen,
-                [
-                    (i, *known[row])
-                    for i, row in enumerate(self.rows[rows])
-                    if row[1] and row in known
-                ],
-            )
-            parts.append(part)
+            key = make_key(self.computation, chosen, self.images.on_error)
+            path = self.partial / name_part(number, key, suffix)
+            parts.append(Part(path, self.computation, key, self.images[rows], chosen))
         return parts
 
     def _find_versions(self):
@@ -195,51 +208,59 @@ class LongRun:
                 versions.append("")
         return versions
 
-    def _find_known(self):
-        """By path and version, where an earlier run by the same computation left features."""
-        known = {}
+    def _find_finished(self):
+        """Files of a finished table."""
         if self.output.suffix == ".npy":
-            if self._read_record().get("computation") == self.computation:
-                rows = read_rows(self.table) if self.table.is_file() else []
-                known = {row: (self.output, i) for i, row in enumerate(rows)}
-            return known if self.output.is_file() else {}
-        for path in self._find_parts():
-            facts = read_facts(path)
-            if facts is not None and facts.computation == self.computation:
-                known |= {row: (path, i) for i, row in enumerate(read_rows(path))}
-        return known
+            return [self.output] if self.output.is_file() else []
+        return sorted(path for path in _entries(self.output) if is_part_name(path.name))
 
     def _is_up_to_date(self):
-        is_known = all(len(part.known) == len(part.images) for part in self.parts)
-        return is_known and self._read_record().get("table") == self._table_key()
+        keys = [part.key for part in self.parts]
+        keys = [self._table_key()] if self.output.suffix == ".npy" else keys
+        found = list(self._finished.values())
+        return (
+            not self.is_restarted
+            and [facts and facts.key for facts in found] == keys
+            and not any(facts.failures for facts in found)
+            and all(version for part in self.parts for _, version in part.rows)
+        )
 
     def _table_key(self):
-        return hashlib.blake2b(
-            "".join(part.key for part in self.parts).encode(), digest_size=16
-        ).hexdigest()
+        return _digest("".join(part.key for part in self.parts))
 
-    def _read_record(self):
-        try:
-            return json.loads(self.output.with_suffix(".json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-
-    def _find_parts(self):
-        """Files of a finished table."""
-        return sorted(self.output.glob("part-*.parquet")) if self.output.is_dir() else []
+    def _find_known(self, done):
+        """By path and version, where earlier runs by the same computation left features."""
+        folders = [self.partial] if self.is_restarted else [self.partial, self._other_partial]
+        left = [path for folder in folders for path in _entries(folder) if is_part_name(path.name)]
+        paths_done = {part.path for part in done}
+        left = [path for path in left if path not in paths_done]
+        left.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        rows_done = {row for part in done if left for row in part.rows}
+        known = {}
+        for path in left if self.is_restarted else [*self._finished, *left]:
+            facts = self._finished.get(path) or read_facts(path)
+            if facts is None or facts.computation != self.computation:
+                continue
+            with suppress(Exception):  # what is damaged is computed again
+                rows = {row: (path, i) for i, row in enumerate(read_rows(path)) if row[1]}
+                if path in left and all(row in known or row in rows_done for row in rows):
+                    _remove(path)  # else each interruption would leave more copies of the same
+                else:
+                    known.update((row, where) for row, where in rows.items() if row not in known)
+        return known
 
     def _compute(self):
         self.partial.mkdir(parents=True, exist_ok=True)
-        names = {part.path.name for part in self.parts}
-        for path in self.partial.iterdir():  # what a killed run was writing, or of other images
-            if path.name not in names or self.is_restarted:
+        for path in _entries(self.partial):
+            if path.name.startswith("."):  # what a killed run was writing
                 _remove(path)
-        todo = []
+        done, todo = [], []
         for part in self.parts:
-            facts = read_facts(part.path)
-            if facts is None or facts.key not in part.possible_keys():
-                todo.append(part)
-        self.n_done = len(self.parts) - len(todo)
+            (done if part.is_done() else todo).append(part)
+        known = self._find_known(done)
+        for part in todo:
+            part.known = [(i, *known[row]) for i, row in enumerate(part.rows) if row in known]
+        self.n_done = len(done)
         self._announce(todo)
         n_images = len(self.images)
         n_before = n_images - sum(len(part.images) for part in todo)
@@ -264,7 +285,10 @@ class LongRun:
         if n_new < n_images:
             line += f"; {n_images - n_new:,} known, {n_new:,} to embed"
         line += f"; {tqdm.format_sizeof(n_bytes, 'B')} to write"
-        if n_new and not self.quiet:
+        if self.output.suffix == ".npy":
+            line += ", and as much again until the parts are joined"
+        # workers here share the cores that are timed; those of a cluster have others
+        if n_new and not self.quiet and self.scheduler is None:
             line += f"; about {tqdm.format_interval(self._time_image(todo) * n_new)} (min:s)"
         self._say(line)
 
@@ -281,40 +305,53 @@ class LongRun:
         return (time.perf_counter() - start) / n_timed
 
     def _publish(self):
-        """Put the table in its place; return the files of its parts."""
+        """Put the table in its place."""
+        for part in self.parts:
+            facts = read_facts(part.path)
+            if facts is None or facts.key != part.key:
+                raise FileNotFoundError(
+                    f"The part {str(part.path)!r} was written, and is not there: it was removed, or "
+                    "workers do not share the folder of OUTPUT with this process. Name an OUTPUT "
+                    "that they share."
+                )
+            self.failures += facts.failures
         paths = [part.path for part in self.parts]
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f"The part {str(missing[0])!r} was written, and is not there: it was removed, or "
-                "workers do not share the folder of OUTPUT with this process. Run the same command "
-                "again, with an OUTPUT that they share."
-            )
         if self.output.suffix == ".npy":
-            join_npy(paths, self.output, self.table)
-            return paths
+            facts = Facts(self._table_key(), self.computation, self.failures)
+            join_npy(paths, self.partial / self.output.name, facts)
+            _remove(self.table)  # a kill may leave an .npy without its rows, not with others
+            for path in self.written:
+                _move(self.partial / path.name, path)
+            return
+        names = {path.name for path in paths}
+        _keep_only(self.partial, names)
         if self.output.exists():
             _remove(self._former())
             _move(self.output, self._former())
         _move(self.partial, self.output)
-        return [self.output / path.name for path in paths]
+        _keep_only(self.output, names)  # what a worker of an earlier run was just writing
 
     def _former(self):
         return self.output.with_name(f"{self.output.name}.former")
 
-    def _sum_up(self, paths):
-        self.failures, n_rows = [], 0
-        if self.output.suffix == ".npy" and not self.partial.exists():  # nothing was new
-            with self.output.open("rb") as file:
-                np.lib.format.read_magic(file)
-                self.shape = np.lib.format.read_array_header_1_0(file)[0]
-            return
-        for path in paths:
-            self.failures += read_facts(path).failures
-            n_rows += len(read_rows(path))
-        self.shape = (n_rows, self.resnet.get_feature_names_out().size)
+    @contextmanager
+    def _saying_how_to_go_on(self):
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Interrupted: {self._how_to_go_on()}") from None
+        except (ValueError, OSError, RuntimeError) as exc:
+            hint = " --on-error skip, or nan, goes on without such a file."
+            hint = hint if hasattr(exc, "cause") else ""
+            # not its own type, which may not be made of a message
+            kind = next(
+                kind for kind in (ValueError, OSError, RuntimeError) if isinstance(exc, kind)
+            )
+            raise kind(f"{exc} {self._how_to_go_on()}{hint}") from exc
 
     def _how_to_go_on(self):
+        if self.n_done == len(self.parts):
+            return "All parts are done: run the same command again to put the table in its place."
         return (
             f"{self.n_done} of {len(self.parts)} parts are done, and kept in {str(self.partial)!r}: "
             "run the same command again to go on."
@@ -325,16 +362,30 @@ class LongRun:
             click.echo(f"{'plan':10} {line}")
 
 
+def _digest(text):
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def _new_positions(part):
     known = {row for row, _, _ in part.known}
     start = int(part.images.positions[0])
     return [start + i for i in range(len(part.images)) if i not in known]
 
 
+def _entries(folder):
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _keep_only(folder, names):
+    for path in _entries(folder):
+        if path.name not in names:
+            _remove(path)
+
+
 def _remove(path):
     if path.is_dir():
         if isinstance(path, Path):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # a worker that was left may be writing there
         else:
             path.fs.rm(path.path, recursive=True)
     elif path.exists():
@@ -343,6 +394,6 @@ def _remove(path):
 
 def _move(path, target):
     if isinstance(path, Path):
-        path.rename(target)
+        path.replace(target)
     else:
-        path.fs.mv(path.path, target.path, recursive=True)
+        path.fs.mv(path.path, target.path, recursive=path.is_dir())

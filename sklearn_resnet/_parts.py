@@ -3,16 +3,21 @@
 import contextlib
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_resnet._lazy_images import Failure, LazyImages
-from sklearn_resnet._tables import as_text, feature_lists, write_csv
+from sklearn_resnet._tables import _restore, as_text, feature_lists, write_csv
 from sklearn_resnet._whole_files import write_whole
 
 _COLUMNS = ("path", "label", "file_version")
+_NAME = re.compile(r"part-\d{8,}-[0-9a-f]{32}\.(parquet|npz)")
+_make_digest = partial(hashlib.blake2b, digest_size=16)
 
 
 @dataclass
@@ -22,11 +27,11 @@ class Part:
     Attributes
     ----------
     path : pathlib.Path or upath.UPath
-        The file to write.
+        The file to write, named by `name_part`.
     computation : str
         What tells how features are computed from all other ways.
     key : str
-        What tells its images, labels and computation from all others.
+        What tells its content from all others: see `make_key`.
     images : LazyImages
     columns : dict of str to list of str
         ``path``, ``file_version`` and, where images have one, ``label``.
@@ -41,24 +46,44 @@ class Part:
     columns: dict
     known: list = field(default_factory=list)
 
-    def possible_keys(self):
-        """Of a file in which all images could be read, and of one in which some could not."""
-        return self.key, f"{self.key} {self.images.on_error}"
+    @property
+    def rows(self):
+        """Path and version of each image."""
+        return list(zip(self.columns["path"], self.columns["file_version"], strict=True))
+
+    def is_done(self):
+        """Whether it is written."""
+        facts = read_facts(self.path)
+        return facts is not None and facts.key == self.key
 
 
 class Facts(NamedTuple):
-    """What a part says of itself: as `Part`, and with the images that could not be read."""
+    """What a table says of itself: as `Part`, and with the images that could not be read."""
 
     key: str
     computation: str
     failures: list
 
 
-def make_key(computation, columns):
-    """What tells a part from all others: how features are computed, and of which files."""
-    digest = hashlib.blake2b(computation.encode(), digest_size=16)
-    digest.update(json.dumps(columns).encode())
+def make_key(computation, columns, on_error):
+    """What tells a part: how features are computed, of which files, and the policy of errors."""
+    digest = _make_digest(computation.encode())
+    digest.update(json.dumps([columns, on_error]).encode())
     return digest.hexdigest()
+
+
+def name_part(number, key, suffix):
+    """The name of the file of a part, which sorts by number.
+
+    It has the key in it: so what a worker of an earlier run may still be writing takes the place of
+    no part of this run.
+    """
+    return f"part-{number:08}-{key}{suffix}"
+
+
+def is_part_name(name):
+    """Whether a file is named as `name_part` does."""
+    return _NAME.fullmatch(name) is not None
 
 
 def write_part(part, features, failures):
@@ -85,10 +110,13 @@ def write_part(part, features, failures):
         "" if i in failures else version
         for i, version in zip(rows, columns["file_version"], strict=True)
     ]
-    named = [(*failures[i][:1], *as_text(failures[i][1:])) for i in sorted(failures)]
-    key = part.possible_keys()[bool(failures)]
-    facts = {"key": key, "computation": part.computation, "failures": named}
-    if not part.path.parent.is_dir():
+    paths = part.columns["path"]  # those of failures may be spelt for the machine that read them
+    named = [
+        (failures[i].position, *as_text([paths[i], failures[i].cause])) for i in sorted(failures)
+    ]
+    facts = Facts(part.key, part.computation, named)._asdict()
+    # stores behind URLs know no empty folders
+    if isinstance(part.path, Path) and not part.path.parent.is_dir():
         raise FileNotFoundError(
             f"The folder {str(part.path.parent)!r} was removed while features were computed. Run "
             "the same command again."
@@ -99,7 +127,9 @@ def write_part(part, features, failures):
 
 
 def read_facts(path):
-    """What a part that was written says of itself, or None if it cannot be read.
+    """What a part, or a whole .npy, says of itself, or None if it cannot be read.
+
+    What a .npy is made of is in its seal, which holds of the very files that it was written for.
 
     Returns
     -------
@@ -112,6 +142,10 @@ def read_facts(path):
 
             with path.open("rb") as file:
                 text = pq.read_schema(file).metadata[b"sklearn_resnet"]
+        elif path.suffix == ".npy":
+            text = seal_of(path).read_text(encoding="utf-8")
+            if json.loads(text)["digests"] != [_digest(path), _digest(rows_of(path))]:
+                return None
         else:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 text = str(file["facts"])
@@ -121,8 +155,23 @@ def read_facts(path):
     return None
 
 
+def rows_of(path):
+    """Beside a .npy, the .csv with a line for each of its rows."""
+    return path.with_name(f"{path.stem}_rows.csv")
+
+
+def seal_of(path):
+    """Beside a .npy, the .json that says what it and its .csv are made of."""
+    return path.with_name(f"{path.stem}_rows.json")
+
+
+def _digest(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _make_digest).hexdigest()
+
+
 def read_rows(path):
-    """Path and version of each row of a part or, ending in .csv, of a whole table.
+    """Path and version of each row of a part, or of a whole .npy.
 
     Parameters
     ----------
@@ -136,12 +185,12 @@ def read_rows(path):
     if path.suffix == ".npz":
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return list(zip(*(file[name].tolist() for name in names), strict=True))
-    if path.suffix == ".csv":
+    if path.suffix == ".npy":
         import pandas as pd
 
-        with path.open("rb") as file:
+        with rows_of(path).open("rb") as file:
             frame = pd.read_csv(file, usecols=names, dtype=str, keep_default_na=False)
-        return list(zip(frame["path"], frame["file_version"], strict=True))
+        return list(zip(frame["path"].map(_restore), frame["file_version"], strict=True))
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
@@ -166,8 +215,10 @@ def read_features(path, rows=None):
         if path.suffix == ".parquet":
             import pyarrow.parquet as pq
 
-            column = pq.read_table(opened, columns=["features"])["features"].combine_chunks()
-            features = column.flatten().to_numpy().reshape(len(column), -1)
+            table = pq.read_table(opened, columns=["features"], page_checksum_verification=True)
+            column = table["features"]
+            width = column.type.list_size  # of no rows, too
+            features = column.combine_chunks().flatten().to_numpy().reshape(-1, width)
         elif path.suffix == ".npz":
             with np.load(opened, allow_pickle=False) as file:
                 features = file["features"]
@@ -178,46 +229,65 @@ def read_features(path, rows=None):
         return features if rows is None else features[rows]
 
 
-def join_npy(parts, output, table):
-    """Join parts to one .npy, that can be mapped into memory, and a .csv with a line for each row.
+def join_npy(parts, output, facts):
+    """Join parts to one .npy, that can be mapped into memory, with its .csv and its seal.
 
     Parameters
     ----------
     parts : list of path
-    output, table : path
-        The .npy and the .csv.
+    output : path
+        The .npy.
+    facts : Facts
+        What the next run must know of it.
 
-    Returns
-    -------
-    tuple of 2 int
-        The shape of the array.
+    Raises
+    ------
+    ValueError
+        If a part is damaged.
     """
-    widths, n_rows = set(), 0
-    for part in parts:
-        n, width = read_features(part).shape
-        n_rows += n
-        widths |= {width}
-    (width,) = widths
+    shapes = [_read_whole(part, read_features).shape for part in parts]
+    n_rows, width = sum(shape[0] for shape in shapes), shapes[0][1]
     header = {"descr": "<f4", "fortran_order": False, "shape": (n_rows, width)}
-    with write_whole(table) as rows, write_whole(output) as whole:
+    with write_whole(rows_of(output)) as rows, write_whole(output) as whole:
         with open(whole, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for part in parts:  # not through a map, which a full disk would turn into a crash
-                file.write(np.ascontiguousarray(read_features(part), "<f4").data)
+                file.write(np.ascontiguousarray(_read_whole(part, read_features), "<f4").data)
         for i, part in enumerate(parts):
-            with part.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                columns = {name: file[name] for name in _COLUMNS if name in file}
-            write_csv(rows, columns, is_first=i == 0)
-    return n_rows, width
+            write_csv(rows, _read_whole(part, _read_columns), is_first=i == 0)
+        digests = [_digest(whole), _digest(rows)]
+    with write_whole(seal_of(output)) as seal:
+        seal.write_text(json.dumps(facts._asdict() | {"digests": digests}), encoding="utf-8")
+
+
+def _read_whole(part, read):
+    try:
+        return read(part)
+    except Exception as exc:  # of numpy, zipfile, zlib and the disk
+        raise ValueError(
+            f"The part {str(part)!r} is damaged: {str(exc).rstrip('.')}. Remove it: it will be made "
+            "again."
+        ) from exc
+
+
+def _read_columns(part):
+    with part.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        return {name: file[name] for name in _COLUMNS if name in file}
 
 
 def _write_parquet(path, columns, features, facts):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {name: pa.array(as_text(columns[name])) for name in _COLUMNS if name in columns}
+    # of no rows, too, text is text
+    arrays = {
+        name: pa.array(list(as_text(columns[name])), pa.string())
+        for name in _COLUMNS
+        if name in columns
+    }
     table = pa.table(arrays | {"features": feature_lists(features)})
-    pq.write_table(table.replace_schema_metadata({"sklearn_resnet": facts}), path)
+    table = table.replace_schema_metadata({"sklearn_resnet": facts})
+    pq.write_table(table, path, write_page_checksum=True)
 
 
 def _write_npz(path, columns, features, facts):

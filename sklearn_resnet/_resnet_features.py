@@ -365,14 +365,14 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ...     pca = pca.partial_fit(features)
         """
         check_is_fitted(self)
-        start, failures = 0, {}
-        policy = getattr(X, "on_error", "raise")
+        start, failures, policy = 0, {}, "raise"
 
         def compute(block):
             return block, self.compute(block)
 
         for block, features in map_ahead(compute, cut_blocks(X, self.batch_size), 2, 1):
             rows = np.arange(start, start + len(features))
+            policy = getattr(block, "on_error", "raise")  # of what a Dask array computes, too
             failed = getattr(block, "failures", {})
             failures |= {start + i: failure for i, failure in failed.items()}
             start += len(features)

@@ -1,17 +1,23 @@
-"""Processes that share work: on this machine, or of a Dask cluster."""
+"""Processes that share work, on this machine or of a Dask cluster; and one that wants none beside it."""
 
 import os
 import signal
 import threading
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from sklearn_resnet._threads import count_threads, set_share
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _MOST_DEATHS = 3  # of workers, in a row, without a task that was done
 
@@ -47,25 +53,37 @@ def run_in_workers(function, tasks, n_workers, scheduler=None):
     with open_pool as (make_pool, count):
         pool = make_pool()
         while waiting or running:
-            while waiting and len(running) < 2 * count():
-                task = waiting.popleft()
-                running[pool.submit(function, *task)] = task
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            death = None
             try:
-                for future in done:
+                while waiting and len(running) < 2 * count():
+                    running[pool.submit(function, *waiting[0])] = waiting[0]
+                    waiting.popleft()
+            except BrokenProcessPool as exc:
+                death = exc
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            if death or any(isinstance(f.exception(), BrokenProcessPool) for f in done):
+                done, _ = wait(running)  # they all end with their pool
+            for future in done:
+                task = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    death = future.exception()
+                    waiting.appendleft(task)
+                else:
                     future.result()
                     n_deaths = 0
-                    yield running.pop(future)
-            except BrokenProcessPool as exc:
+                    yield task
+            if death:
                 n_deaths += 1
                 if n_deaths > _MOST_DEATHS:
-                    raise RuntimeError(
-                        f"Workers died {n_deaths} times in a row, the last: {exc}. They may lack "
-                        "memory: use fewer workers, or smaller batches."
-                    ) from exc
-                waiting.extendleft(reversed(running.values()))
-                running.clear()
+                    raise _died(n_deaths, death) from death
                 pool = make_pool()
+
+
+def _died(n_deaths, last):
+    return RuntimeError(
+        f"Workers died {n_deaths} times in a row, the last: {last}. They may lack memory: use fewer "
+        "workers, or smaller batches."
+    )
 
 
 @contextmanager
@@ -123,10 +141,49 @@ def _open_dask(address):
             f"There is no Dask scheduler at {address!r}: {exc}. Start one by `dask scheduler`, and "
             "workers by `dask worker ADDRESS`."
         ) from exc
+    from distributed import KilledWorker
+
     with client:
-        pool = client.get_executor(retries=_MOST_DEATHS, pure=False)
+        # the scheduler repeats what a worker died of; an error would only come again
+        pool = client.get_executor(retries=0, pure=False)
         try:
-            yield lambda: pool, lambda: max(1, sum(client.nthreads().values()))
+            # workers, not their threads: of the tasks of one, one at a time computes
+            yield lambda: pool, lambda: max(1, len(client.nthreads()))
+        except KilledWorker as exc:
+            raise _died(_MOST_DEATHS + 1, exc) from exc
+        except CancelledError as exc:
+            raise ConnectionError(f"The Dask scheduler at {address!r} has gone.") from exc
         except BaseException:
             pool.shutdown(wait=False)
             raise
+
+
+@contextmanager
+def claim(path):
+    """Keep other runs from writing to the same place, where files can be locked.
+
+    A lock ends with its process, however that ends.
+
+    Raises
+    ------
+    BlockingIOError
+        If another run is writing there.
+    """
+    if fcntl is None or not isinstance(path, Path):
+        yield
+        return
+    lock = path.with_name(f"{path.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise BlockingIOError(
+                f"Another run is writing {str(path)!r}. Wait until it ends, or name another OUTPUT."
+            ) from exc
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import threading
 import time
+from pathlib import Path
 
 import dask
 import dask.array as da
@@ -12,7 +14,8 @@ import pytest
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, _dask, engines
-from sklearn_resnet._dask import is_dask
+from sklearn_resnet._dask import is_dask, make_absolute
+from sklearn_resnet._workers import run_in_workers
 
 N = 20
 X = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
@@ -127,6 +130,78 @@ def test_files_that_cannot_be_read_are_rows_of_nan(paths):
     np.testing.assert_array_equal(np.delete(features, 5, 0), np.delete(EXPECTED, 5, 0))
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("rows", [slice(2), slice(4, 15, 3), [1, 9]], ids=str)
+def test_images_are_sliced(paths, lazy, rows):
+    images = ImageLoader(8, lazy=lazy).fit_transform(collections(paths)["array"])
+    np.testing.assert_array_equal(
+        np.asarray(images[rows].compute(scheduler="synchronous")), X[rows]
+    )
+    features = make_resnet().fit(images).transform(images[rows])
+    np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED[rows])
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_partitions_may_be_empty(paths, lazy):
+    bag = db.from_sequence(paths, npartitions=4).filter(lambda path: path in paths[:7])
+    images = ImageLoader(8, lazy=lazy).fit_transform(bag)
+    features = make_resnet().fit(images).transform(images)
+    np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED[:7])
+
+
+def test_chunks_may_be_empty():
+    images = da.from_array(X, chunks=(4, 8, 8, 3))
+    images = images[da.from_array(np.arange(N) < 3, chunks=4)]
+    features = make_resnet().fit(X).transform(images)
+    np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED[:3])
+
+
+@pytest.mark.parametrize("kind", ["array", "bag"])
+def test_batches_of_lazy_images(paths, kind):
+    paths = [*paths[:5], "none.png", *paths[6:]]
+    images = ImageLoader(8, lazy=True, on_error="nan").fit_transform(collections(paths)[kind])
+    with pytest.warns(UserWarning, match="1 of 20 images could not be read"):
+        found = list(make_resnet().fit(X).transform_batches(images))
+    assert np.concatenate([rows for rows, _ in found]).tolist() == list(range(N))
+    features = np.concatenate([features for _, features in found])
+    assert np.isnan(features[5]).all()
+    np.testing.assert_array_equal(np.delete(features, 5, 0), np.delete(EXPECTED, 5, 0))
+
+
+def test_tasks_of_a_process_take_turns(monkeypatch):
+    """Each takes all its threads: two at once would be twice as many, with twice the images."""
+    running, most, lock = [0], [0], threading.Lock()
+
+    def transform(resnet, block):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.01)
+        with lock:
+            running[0] -= 1
+        return EXPECTED[: len(block)]
+
+    resnet = make_resnet().fit(X)
+    features = resnet.transform(da.from_array(X, chunks=(2, 8, 8, 3)))
+    monkeypatch.setattr(ResNetFeatures, "transform", transform)
+    features.compute(scheduler="threads", num_workers=4)
+    assert most == [1]
+
+
+def test_paths_are_made_absolute(paths, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = ["a.png", Path("b/./c.png"), "/d.png", "memory://e.png"]
+    images = ImageLoader(8, lazy=True).fit_transform(given)
+    resnet = make_resnet().set_params(weights="my.h5", cache="cache")
+    absolute, there = make_absolute(images, resnet)
+    assert absolute.paths == [f"{tmp_path}/a.png", f"{tmp_path}/b/c.png", *given[2:]]
+    assert (there.weights, there.cache) == (f"{tmp_path}/my.h5", f"{tmp_path}/cache")
+    assert images.paths[0] == "a.png"
+    assert resnet.weights == "my.h5"
+    named = make_resnet().set_params(weights="procedural")
+    assert make_absolute(images, named)[1].weights == "procedural"
+
+
 def test_paths_need_a_size(paths):
     with pytest.raises(ValueError, match="'size' parameter must be given for Dask"):
         ImageLoader().fit_transform(da.from_array(np.array(paths), chunks=6))
@@ -163,16 +238,38 @@ def cluster():
 
 
 def count_threads_of_worker():
-    from sklearn_resnet._dask import share_with_worker
+    from sklearn_resnet._dask import taking_turns
     from sklearn_resnet._threads import count_threads
 
-    share_with_worker()
-    return count_threads()
+    with taking_turns():
+        return count_threads()
+
+
+def fail_once_more(folder):
+    (folder / f"{time.time_ns()}").touch()
+    raise ValueError("fails")
+
+
+def die(folder):
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.long
 def test_workers_keep_to_their_threads(cluster):
     assert set(cluster.run(count_threads_of_worker).values()) == {1}
+
+
+@pytest.mark.long
+def test_what_fails_is_not_tried_again(cluster, tmp_path):
+    with pytest.raises(ValueError, match="fails"):
+        list(run_in_workers(fail_once_more, [(tmp_path,)], 1, cluster.scheduler.address))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.long
+def test_a_task_that_kills_its_workers_is_an_error_that_helps(cluster, tmp_path):
+    with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
+        list(run_in_workers(die, [(tmp_path,)], 1, cluster.scheduler.address))
 
 
 @pytest.mark.long
@@ -193,3 +290,17 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(cluster, tmp_path):
     assert not future.done()
     os.kill(next(iter(cluster.run(os.getpid).values())), signal.SIGKILL)
     np.testing.assert_array_equal(future.result(timeout=300), resnet.transform(images))
+
+
+def test_batches_of_a_lazy_dask_array_leave_out_what_is_skipped(tmp_path):
+    paths = []
+    for i in range(6):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(np.full((8, 8), 40 * i, np.uint8)).save(paths[-1])
+    Path(paths[2]).write_bytes(b"none")
+    chunks = da.from_array(np.array(paths), chunks=2)
+    images = ImageLoader(size=8, lazy=True, on_error="skip").fit_transform(chunks)
+    resnet = ResNetFeatures(16, weights="procedural", batch_size=2).fit(images[:2])
+    with pytest.warns(UserWarning, match="1 of 6 images could not be read, and they are left out"):
+        rows = [row for rows, _ in resnet.transform_batches(images) for row in rows]
+    assert rows == [0, 1, 3, 4, 5]

@@ -8,12 +8,17 @@ import pytest
 from sklearn_resnet import ImageLoader
 from sklearn_resnet._lazy_images import Failure
 from sklearn_resnet._parts import (
+    Facts,
     Part,
+    is_part_name,
     join_npy,
     make_key,
+    name_part,
     read_facts,
     read_features,
     read_rows,
+    rows_of,
+    seal_of,
     write_part,
 )
 
@@ -21,7 +26,7 @@ PATHS = ["a/1.jpg", "=2.jpg", "b\n\N{SNOWMAN}.jpg", "\udcff.jpg"]
 SHOWN = [*PATHS[:3], "\\udcff.jpg"]
 VERSIONS = ["1-1", "2-2", "3-3", "4-4"]
 FEATURES = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
-FAILURE = {2: Failure(12, PATHS[3], "it is <broken>")}
+FAILURE = {3: Failure(13, PATHS[3], "it is <broken>")}
 SUFFIXES = [".parquet", ".npz"]
 
 
@@ -29,7 +34,7 @@ def make_part(path, on_error="nan", labels=("x", "y", "=z", "1")):
     columns = {"path": PATHS, "file_version": VERSIONS}
     columns |= {} if labels is None else {"label": list(labels)}
     images = ImageLoader(8, lazy=True, on_error=on_error).fit_transform(PATHS)
-    key = make_key("computation", columns)
+    key = make_key("computation", columns, on_error)
     return Part(path, "computation", key, images, columns)
 
 
@@ -51,19 +56,31 @@ def test_failures_are_recorded_and_have_no_version(tmp_path, suffix):
     part = make_part(tmp_path / f"part{suffix}")
     write_part(part, FEATURES, FAILURE)
     facts = read_facts(part.path)
-    assert facts.key == f"{part.key} nan"
-    assert facts.key in part.possible_keys()
-    assert facts.failures == [(12, "\\udcff.jpg", "it is <broken>")]
-    assert [version for _, version in read_rows(part.path)] == ["1-1", "2-2", "", "4-4"]
-    assert facts.key not in make_part(part.path, "skip").possible_keys()
+    assert facts.failures == [(13, "\\udcff.jpg", "it is <broken>")]
+    assert [version for _, version in read_rows(part.path)] == ["1-1", "2-2", "3-3", ""]
+    assert part.is_done()
+    assert not make_part(part.path, "skip").is_done()
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_skipped_rows_are_left_out(tmp_path, suffix):
     part = make_part(tmp_path / f"part{suffix}", "skip")
     write_part(part, FEATURES, FAILURE)
-    assert [version for _, version in read_rows(part.path)] == ["1-1", "2-2", "4-4"]
-    np.testing.assert_array_equal(read_features(part.path), FEATURES[[0, 1, 3]])
+    assert [version for _, version in read_rows(part.path)] == VERSIONS[:3]
+    np.testing.assert_array_equal(read_features(part.path), FEATURES[:3])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_part_of_no_rows_has_the_columns_of_others(tmp_path, suffix):
+    failures = {i: Failure(i, path, "broken") for i, path in enumerate(PATHS)}
+    part = make_part(tmp_path / f"part{suffix}", "skip")
+    write_part(part, FEATURES, failures)
+    assert read_rows(part.path) == []
+    assert read_features(part.path).shape == (0, 3)
+    if suffix == ".parquet":
+        other = make_part(tmp_path / "part-1.parquet")
+        write_part(other, FEATURES, {})
+        assert pq.read_schema(part.path).equals(pq.read_schema(other.path))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -79,13 +96,30 @@ def test_the_same_part_has_the_same_bytes(tmp_path, suffix, monkeypatch):
 def test_keys_tell_all_apart():
     columns = {"path": ["a"], "file_version": ["1"]}
     keys = {
-        make_key("one", columns),
-        make_key("two", columns),
-        make_key("one", columns | {"path": ["b"]}),
-        make_key("one", columns | {"file_version": ["2"]}),
-        make_key("one", columns | {"label": ["1"]}),
+        make_key("one", columns, "nan"),
+        make_key("one", columns, "skip"),
+        make_key("two", columns, "nan"),
+        make_key("one", columns | {"path": ["b"]}, "nan"),
+        make_key("one", columns | {"file_version": ["2"]}, "nan"),
+        make_key("one", columns | {"label": ["1"]}, "nan"),
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
+
+
+def test_names_sort_by_number():
+    keys = [make_key("one", {"path": [str(i)]}, "nan") for i in range(4)]
+    numbers = [9, 99_999, 100_000, 10_000_000]
+    names = [name_part(*pair, ".npz") for pair in zip(numbers, keys, strict=True)]
+    assert sorted(names) == names
+    assert all(is_part_name(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["part-00000.parquet", "part-0.parquet", "part-00000-1-c000.snappy.parquet", "_metadata", "x"],
+)
+def test_names_that_others_give_are_told_apart(name):
+    assert not is_part_name(name)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"x" * 100, None])
@@ -120,24 +154,65 @@ def test_a_folder_that_was_removed_is_an_error_that_helps(tmp_path, suffix):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
-    import pandas as pd
-
-    parts = [make_part(tmp_path / f"{i}.npz", "skip") for i in range(3)]
+def join(folder):
+    """Join three parts of which one lacks a row; return the .npy and the parts."""
+    parts = [make_part(folder / f"{i}.npz", "skip") for i in range(3)]
     for part in parts:
         write_part(part, FEATURES, FAILURE if part is parts[1] else {})
     paths = [part.path for part in parts]
-    assert join_npy(paths, tmp_path / "out.npy", tmp_path / "rows.csv") == (11, 3)
-    mapped = np.load(tmp_path / "out.npy", mmap_mode="r")
+    join_npy(paths, folder / "out.npy", Facts("key", "computation", []))
+    return folder / "out.npy", paths
+
+
+def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
+    import pandas as pd
+
+    output, _ = join(tmp_path)
+    mapped = np.load(output, mmap_mode="r")
     assert mapped.dtype == np.float32
-    expected = np.concatenate([FEATURES, FEATURES[[0, 1, 3]], FEATURES])
+    expected = np.concatenate([FEATURES, FEATURES[:3], FEATURES])
     np.testing.assert_array_equal(mapped, expected)
-    frame = pd.read_csv(tmp_path / "rows.csv")
+    frame = pd.read_csv(rows_of(output))
     assert frame.columns.tolist() == ["path", "label", "file_version"]
     assert frame["path"][:4].tolist() == ["a/1.jpg", "'=2.jpg", *SHOWN[2:]]
     assert frame["label"][2] == "'=z"
-    assert len(read_rows(tmp_path / "rows.csv")) == 11
-    np.testing.assert_array_equal(read_features(tmp_path / "out.npy", [5, 0]), expected[[5, 0]])
+    rows = list(zip(SHOWN, VERSIONS, strict=True))
+    assert read_rows(output) == [*rows, *rows[:3], *rows]
+    np.testing.assert_array_equal(read_features(output, [5, 0]), expected[[5, 0]])
+    assert read_facts(output) == ("key", "computation", [])
+
+
+@pytest.mark.parametrize("find", [lambda path: path, rows_of, seal_of])
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_npy_that_is_not_the_one_that_was_written_says_nothing(tmp_path, find, is_removed):
+    output, _ = join(tmp_path)
+    path = find(output)
+    if is_removed:
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[-20] ^= 1
+        path.write_bytes(content)
+    assert read_facts(output) is None
+
+
+def test_a_damaged_part_is_named(tmp_path):
+    output, parts = join(tmp_path)
+    content = bytearray(parts[1].read_bytes())
+    content[100:150] = bytes(50)
+    parts[1].write_bytes(content)
+    with pytest.raises(ValueError, match=r"The part '.*1\.npz' is damaged: .*Remove it"):
+        join_npy(parts, output, Facts("key", "computation", []))
+
+
+def test_a_damaged_parquet_is_not_taken_for_features(tmp_path):
+    part = make_part(tmp_path / "part.parquet")
+    write_part(part, FEATURES, {})
+    content, features = bytearray(part.path.read_bytes()), FEATURES.tobytes()
+    content[content.index(features[:12]) + 4] ^= 1
+    part.path.write_bytes(content)
+    with pytest.raises(OSError, match="checksum"):
+        read_features(part.path)
 
 
 def test_a_part_is_a_table_for_others(tmp_path):

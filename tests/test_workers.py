@@ -5,12 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from sklearn_resnet import _workers
 from sklearn_resnet._threads import count_threads
-from sklearn_resnet._workers import run_in_workers
+from sklearn_resnet._workers import claim, run_in_workers
 
 
 def touch(folder, i):
@@ -55,6 +59,38 @@ def test_who_dies_is_replaced(tmp_path):
 def test_who_dies_again_and_again_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
         run(die, tmp_path)
+
+
+class BreakingPool:
+    """Runs so many tasks, breaks with one under way, and takes no more."""
+
+    def __init__(self, n_tasks):
+        self.n_tasks = n_tasks
+
+    def submit(self, function, *task):
+        self.n_tasks -= 1
+        if self.n_tasks < -1:
+            raise BrokenProcessPool("while nobody looked")
+        future = Future()
+        if self.n_tasks < 0:
+            future.set_exception(BrokenProcessPool("killed"))
+        else:
+            future.set_result(function(*task))
+        return future
+
+
+@pytest.mark.parametrize("n_tasks", [0, 1, 2, 3])
+def test_whenever_a_pool_breaks_what_is_done_is_not_done_again(monkeypatch, n_tasks):
+    pools, done = iter([BreakingPool(n_tasks), BreakingPool(n_tasks), BreakingPool(9)]), []
+
+    @contextmanager
+    def open_pool(n_workers):
+        yield lambda: next(pools), lambda: 1
+
+    monkeypatch.setattr(_workers, "_open_local", open_pool)
+    found = list(run_in_workers(done.append, [(i,) for i in range(6)], 1))
+    assert sorted(found) == [(i,) for i in range(6)]
+    assert sorted(done) == list(range(6))
 
 
 def test_an_error_arrives(tmp_path):
@@ -119,3 +155,33 @@ def test_workers_end_with_their_parent(tmp_path, sent):
             time.sleep(0.02)
     finally:
         parent.kill()
+
+
+def test_a_place_is_claimed_by_one_run(tmp_path):
+    path = tmp_path / "out.npy"
+    for _ in range(2):
+        with claim(path):
+            with (
+                pytest.raises(BlockingIOError, match="Another run is writing '.*out.npy'. Wait"),
+                claim(path),
+            ):
+                pass
+            with claim(tmp_path / "other.npy"):
+                pass
+    assert list(tmp_path.iterdir()) == []
+
+
+_CLAIM = "import sys, time; from pathlib import Path; from sklearn_resnet._workers import claim\n"
+_CLAIM += "with claim(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+
+
+def test_who_is_killed_claims_nothing(tmp_path):
+    path = tmp_path / "out.npy"
+    process = subprocess.Popen([sys.executable, "-c", _CLAIM, path], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with pytest.raises(BlockingIOError), claim(path):
+        pass
+    process.kill()
+    process.communicate()
+    with claim(path):
+        pass
