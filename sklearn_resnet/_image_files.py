@@ -1,8 +1,12 @@
 """One image file, or one array, to one upright 8-bit image of a given size and mode."""
 
 import contextlib
+import lzma
 import math
 import os
+import re
+import zlib
+from itertools import islice
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -25,6 +29,18 @@ EXTENSIONS = frozenset((
 # for the exact filter is at least this many times the target: the value of its `thumbnail`.
 _REDUCING_GAP = 2.0
 MAX_PIXELS = 89_478_485  # Pillow's own: a quarter of a GiB in RGB
+_PIXEL_BYTES = 4  # what pixels of arrays are counted by: those of float64, as two
+_BAND_BYTES = 2**20
+# Of a JPEG: each goes over all pixels, and a dozen are usual. They are counted in its first bytes.
+_MOST_SCANS = 100
+_COUNTED_BYTES = 2**24
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+# By the number of a compression of TIFF: what tifffile may unpack without bounds.
+_UNPACKERS = {
+    8: zlib.decompressobj,
+    32946: zlib.decompressobj,
+    34925: lzma.LZMADecompressor,
+}
 
 
 def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
@@ -42,7 +58,7 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
     mode : {"RGB", "L"}, default="RGB"
         Colour or grey.
     max_pixels : int, default=None
-        How many pixels the file may hold; None leaves it to Pillow.
+        How many pixels the file may hold, in arrays of up to 4 bytes; None leaves it to Pillow.
 
     Returns
     -------
@@ -74,7 +90,9 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
         except Exception as exc:
             # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
             # struct.error, OverflowError, DecompressionBombError and more.
-            cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
+            # NumPy's further lines advise to trust the file.
+            cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
+            cause = cause or type(exc).__name__
             if isinstance(exc, UnidentifiedImageError):
                 cause = "its content is of no known image format"
             raise _with_cause(
@@ -105,7 +123,8 @@ def _cannot_open(name, exc):
         return exc
     cause = getattr(exc, "strerror", None) or str(exc).rstrip(".") or type(exc).__name__
     message = f"The image file {name!r} cannot be opened: {cause}. Check the file, or leave it out."
-    return _with_cause(type(exc) if isinstance(exc, PermissionError) else OSError, message, cause)
+    kind = PermissionError if isinstance(exc, PermissionError) else OSError
+    return _with_cause(kind, message, cause)
 
 
 def _with_cause(kind, message, cause):
@@ -150,6 +169,8 @@ def _decode(file, name, size, mode, max_pixels):
     except UnidentifiedImageError:
         return _decode_tiff(file, max_pixels)
     _check_pixels(image.size[::-1], max_pixels)
+    if image.format == "JPEG":
+        _check_scans(file, image)
     if image.format == "TIFF" and _is_misread(image.tag_v2):
         return _decode_tiff(file, max_pixels)
     if size is not None:
@@ -165,7 +186,40 @@ def _check_pixels(shape, max_pixels):
     """Refuse what would take too much memory, before it is taken."""
     if max_pixels is not None and math.prod(shape[:2]) > max_pixels:
         raise ValueError(
-            f"it has {shape[0]} x {shape[1]} pixels, more than max_pixels={max_pixels} lets pass"
+            f"it has {shape[0]} x {shape[1]} pixels, more than the limit of {max_pixels} that "
+            "ImageLoader(max_pixels=) sets"
+        )
+
+
+def _check_scans(file, image):
+    """Refuse a JPEG that keeps its reader busy by going over its pixels without end."""
+    file.seek(0)
+    content = file.read(_COUNTED_BYTES)
+    if "progressive" not in image.info and next(_find_scans(content), 0) == image.layers:
+        return  # one scan of all channels: decoding ends with it
+    if sum(1 for _ in islice(_find_scans(content), _MOST_SCANS + 1)) > _MOST_SCANS:
+        raise ValueError(f"it has more than {_MOST_SCANS} scans, which would take long to decode")
+
+
+def _find_scans(content):
+    """The number of channels of each scan of a JPEG."""
+    found = _MARKER.search(content)
+    while found and found[0] != b"\xff\xd9":
+        header = content[found.end() : found.end() + 3]
+        if found[0] == b"\xff\xda":
+            yield header[-1]
+        found = _MARKER.search(content, found.end() + int.from_bytes(header[:2]))
+
+
+def _check_array(shape, dtype, max_pixels):
+    """The same for an array, of which every byte is read."""
+    _check_shape(shape)
+    _check_pixels(shape, max_pixels)
+    n_bytes = dtype.itemsize * math.prod(shape[2:])
+    if max_pixels is not None and n_bytes * math.prod(shape[:2]) > _PIXEL_BYTES * max_pixels:
+        raise ValueError(
+            f"it has {shape[0]} x {shape[1]} pixels of {n_bytes} bytes, more than the limit of "
+            f"{max_pixels} pixels of {_PIXEL_BYTES} that ImageLoader(max_pixels=) sets"
         )
 
 
@@ -176,7 +230,7 @@ def _decode_npy(file, max_pixels):
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
-        _check_pixels(shape, max_pixels)
+        _check_array(shape, dtype, max_pixels)
     file.seek(0)
     array = npy.read_array(file, allow_pickle=False)
     return _without_alpha(_from_array(array, _file_value_range(array)))
@@ -199,11 +253,27 @@ def _decode_tiff(file, max_pixels):
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages[0]
-        _check_pixels((page.imagelength, page.imagewidth), max_pixels)
-        array = tiff.asarray()
-    if array.ndim == 3 and array.shape[-1] not in (3, 4) and array.shape[0] in (3, 4):
-        array = np.moveaxis(array, 0, -1)  # plane by plane
+        shape = page.shape
+        is_planar = len(shape) == 3 and shape[-1] not in (3, 4) and shape[0] in (3, 4)
+        shape = (*shape[1:], shape[0]) if is_planar else shape
+        _check_array(shape, np.dtype(page.dtype), max_pixels)
+        if max_pixels is not None:
+            _check_unpacked(file, page, _PIXEL_BYTES * max_pixels)
+        array = page.asarray()  # tiff.asarray() may read others too
+    if is_planar:
+        array = np.moveaxis(array, 0, -1)
     return _without_alpha(_from_array(array, _file_value_range(array)))
+
+
+def _check_unpacked(file, page, most_bytes):
+    """Refuse a TIFF of which a strip or tile holds far more than it must."""
+    if page.compression not in _UNPACKERS:
+        return
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.seek(offset)
+        unpacked = _UNPACKERS[page.compression]().decompress(file.read(size), most_bytes + 1)
+        if len(unpacked) > most_bytes:
+            raise ValueError("it unpacks to more than it claims to hold")
 
 
 def _to_8_bit(image):
@@ -232,18 +302,34 @@ def _file_value_range(array):
 
 def _from_array(array, value_range):
     """A PIL image of mode L, RGB or RGBA."""
-    if 0 in array.shape:
-        raise ValueError(f"it has no pixels, its shape is {array.shape}")
+    _check_shape(array.shape)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise ValueError(
-            "it must have the shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels, not {array.shape}"
-        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("it holds NaN or infinity")
-    return Image.fromarray(np.ascontiguousarray(to_uint8(array, value_range)))
+    return Image.fromarray(np.ascontiguousarray(_scale(array, value_range)))
+
+
+def _check_shape(shape):
+    if 0 in shape:
+        raise ValueError(f"it has no pixels, its shape is {shape}")
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise ValueError(
+            "it must have the shape (height, width) or (height, width, channels) with 1, 3 or 4 "
+            f"channels, not {shape}"
+        )
+
+
+def _scale(array, value_range):
+    """`to_uint8`, band by band where it makes copies, which are of float64."""
+    if array.dtype == np.uint8 or array.nbytes <= _BAND_BYTES:
+        return to_uint8(array, value_range)
+    scaled = np.empty(array.shape, np.uint8)
+    n_rows = max(1, _BAND_BYTES // array[0].nbytes)
+    for start in range(0, len(array), n_rows):
+        rows = slice(start, start + n_rows)
+        scaled[rows] = to_uint8(array[rows], value_range)
+    return scaled
 
 
 def _without_alpha(image):

@@ -132,7 +132,10 @@ class LazyImages:
     def __getitem__(self, key):
         """One image for an int, and else LazyImages of the chosen."""
         if isinstance(key, tuple):  # as scikit-learn cuts arrays: [rows, ...]
-            if key[1:] not in ((), (Ellipsis,)):
+            # and Dask: [rows, :, :, :]
+            if not all(
+                k is Ellipsis or (isinstance(k, slice) and k == slice(None)) for k in key[1:]
+            ):
                 raise IndexError(
                     f"LazyImages are indexed along their first axis alone. Got {key!r}; "
                     "np.asarray decodes them all."

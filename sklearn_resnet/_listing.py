@@ -1,12 +1,15 @@
 """What files there are: below a folder, behind a URL, in tars."""
 
+import heapq
 import os
 from pathlib import Path
 
 import numpy as np
 from natsort import natsorted
 
-from sklearn_resnet._paths import as_path, is_url, list_tar, open_file
+from sklearn_resnet._paths import as_path, is_url, plain_kind, scan_tar
+
+_MOST_LABEL_BYTES = 1000
 
 
 def list_files(folder):
@@ -15,17 +18,21 @@ def list_files(folder):
     Parameters
     ----------
     folder : str or path-like
-        On disk, or a URL. Links to folders are followed, unless they lead to one that they lie in.
+        On disk, or a URL. Links to folders are followed. A folder that has several names by them
+        is listed once: under that with the fewest links in it, and of these the first.
 
     Returns
     -------
     list of tuple of str
-        The parts of each path below `folder`.
+        The parts of each path below `folder`. Of a folder that cannot be listed, the last part is
+        empty.
 
     Raises
     ------
     FileNotFoundError
         If there is no such folder.
+    OSError
+        If it cannot be listed itself.
     """
     if is_url(folder):
         return _list_url(str(folder))
@@ -34,9 +41,7 @@ def list_files(folder):
         raise FileNotFoundError(
             f"The 'folder' parameter must be a folder of images. Got {str(folder)!r}, which {what}."
         )
-    files = []
-    _walk(os.fspath(folder), (), [os.path.realpath(folder)], files)
-    return files
+    return _walk(os.fspath(folder))
 
 
 def join(folder, *parts):
@@ -73,10 +78,11 @@ def list_shards(tars, extensions):
     paths, parts, labels = [], [], []
     for tar in tars:
         try:
-            members = list_tar(tar)
+            members, contents = scan_tar(tar, ".cls", _MOST_LABEL_BYTES)
         except Exception as exc:  # tarfile raises whatever damage leads it to
+            cause = getattr(exc, "strerror", None) or exc
             raise ValueError(
-                f"The tar {tar!r} cannot be read: {exc}. Replace it, or unpack it if it is compressed."
+                f"The tar {tar!r} cannot be read: {cause}. Replace it, or unpack it if it is compressed."
             ) from exc
         names = natsorted(
             sorted(name for name in members if os.path.splitext(name)[1].lower() in extensions)
@@ -85,28 +91,50 @@ def list_shards(tars, extensions):
         parts += [tuple(name.split("/")) for name in names]
         for name in names:
             label = f"{os.path.splitext(name)[0]}.cls"
-            if label in members:
-                with open_file(f"{tar}/{label}") as file:
-                    labels.append(file.read().decode("utf-8", "replace").strip())
+            if label in contents:
+                labels.append(contents[label].decode("utf-8", "replace").strip())
     if not paths:
         raise ValueError(f"The tar {tars[0]!r} holds no images, nor do those beside it.")
     return paths, parts, np.array(labels) if len(labels) == len(paths) else None
 
 
-def _walk(folder, parts, above, files):
-    """Add the files below a folder; `above` are the real paths of the folders that it lies in."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if not entry.is_dir():
-                files.append((*parts, entry.name))
-                continue
-            real = (
-                os.path.realpath(entry.path) if entry.is_symlink() else f"{above[-1]}/{entry.name}"
-            )
-            if real not in above:
-                _walk(entry.path, (*parts, entry.name), [*above, real], files)
+def _walk(root):
+    # by the number of links in a path, and its parts: what comes first gives a folder its name
+    files, listed, todo = [], set(), [(0, (), root, os.path.realpath(root))]
+    while todo:
+        n_links, parts, folder, real = heapq.heappop(todo)
+        if real in listed:
+            continue
+        listed.add(real)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    inner = (*parts, entry.name)
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        files.append(inner)
+                    elif entry.is_symlink():
+                        target = os.path.realpath(entry.path)
+                        heapq.heappush(todo, (n_links + 1, inner, entry.path, target))
+                    else:
+                        target = os.path.join(real, entry.name)
+                        heapq.heappush(todo, (n_links, inner, entry.path, target))
+        except OSError as exc:
+            if not parts:
+                cause = exc.strerror or exc
+                raise plain_kind(exc)(
+                    f"The folder {root!r} cannot be listed: {cause}. Check who may read it."
+                ) from exc
+            files.append((*parts, ""))
+    return files
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links, or what lies where nobody may look
+        return False
 
 
 def _list_url(url):

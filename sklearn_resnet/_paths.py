@@ -4,10 +4,15 @@ import contextlib
 import hashlib
 import io
 import os
+import re
+import shutil
 import stat
 import tarfile
+import tempfile
+import threading
+import time
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 _KINDS = (
@@ -18,6 +23,10 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _TAR = ".tar"
+_TAR_AND_MORE = re.compile(r"\.tar(?=/)", re.IGNORECASE)
+_MOST_COPIES = 4  # of tars behind URLs, on this machine at once
+_SECONDS_TRUSTED = 10  # after which it is asked again whether what a URL stands for has changed
+_copying = threading.Lock()
 _FACTS = (str, bytes, int, float, tuple, datetime)
 
 
@@ -89,7 +98,10 @@ def open_file(path):
     elif is_url(path):
         yield io.BytesIO(as_path(path).read_bytes())
     else:
-        _refuse_special(os.stat(path))
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            os.scandir(path).close()  # of one that cannot be listed, the reason is the news
+        _refuse_special(status)
         # between the two the file may have been replaced: neither may wait
         with open(path, "rb", opener=_open_at_once) as file:
             before = os.fstat(file.fileno())
@@ -109,6 +121,11 @@ def _refuse_special(status):
         if is_kind(status.st_mode):
             kind = IsADirectoryError if is_kind is stat.S_ISDIR else OSError
             raise kind(None, f"it is {name}, and no regular file")
+
+
+def plain_kind(exc):
+    """Of an OSError, the kind of Python's own that it is: others may not be made of a message."""
+    return next(kind for kind in type(exc).__mro__ if kind.__module__ == "builtins")
 
 
 def find_version(path):
@@ -131,8 +148,8 @@ def find_version(path):
         If there is no such file.
     """
     tar, member = split_member(path)
-    if member is not None:
-        return f"{find_version(tar)}-{list_tar(tar)[member][0]}"
+    if member is not None:  # whose name tells it from others
+        return find_version(tar)
     if not is_url(path):
         return _version(os.stat(path))
     path = as_path(path)
@@ -153,13 +170,11 @@ def is_tar(path):
 def split_member(path):
     """The path of a tar and the name of its member, or `path` and None."""
     text = str(path)
-    end = text.lower().find(f"{_TAR}/")
-    if end < 0:
-        return path, None
-    end += len(_TAR)
-    if not is_url(text) and not os.path.isfile(text[:end]):
-        return path, None  # a folder that is named like a tar
-    return text[:end], text[end + 1 :]
+    for found in _TAR_AND_MORE.finditer(text):
+        tar, member = text[: found.end()], text[found.end() + 1 :]
+        if is_url(text) or os.path.isfile(tar):  # else a folder that is named like a tar
+            return tar, member
+    return path, None
 
 
 def list_tar(path):
@@ -168,7 +183,7 @@ def list_tar(path):
     Parameters
     ----------
     path : str
-        On disk, or a URL, whose file is then copied to this machine.
+        On disk, or a URL.
 
     Returns
     -------
@@ -181,33 +196,94 @@ def list_tar(path):
     OSError, tarfile.TarError
         If it cannot be read.
     """
-    local = _local_copy(path) if is_url(path) else path
-    return _list_tar(local, _version(os.stat(local)))
+    return _list_tar(str(path), find_version(path))
 
 
 @lru_cache(maxsize=16)
 def _list_tar(path, version):
+    return scan_tar(path)[0]
+
+
+def scan_tar(path, suffix=None, most_bytes=0):
+    """Go through a tar once, without keeping a copy of it.
+
+    Parameters
+    ----------
+    path : str
+    suffix : str, default=None
+        Of the members whose contents are wanted.
+    most_bytes : int, default=0
+        How long such contents may be; longer ones are left out.
+
+    Returns
+    -------
+    members : dict of str to tuple of 2 int
+        As of `list_tar`.
+    contents : dict of str to bytes
+    """
+    with as_path(path).open("rb") if is_url(path) else open_file(path) as file:
+        return _scan(file, suffix, most_bytes)
+
+
+def _scan(file, suffix=None, most_bytes=0):
+    members, contents = {}, {}
     # what tarfile gives to read a member by cannot be shared by threads: so offsets, once
-    with tarfile.open(path, "r:") as tar:
-        return {member.name: (member.offset_data, member.size) for member in tar if member.isfile()}
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        for member in filter(tarfile.TarInfo.isfile, tar):
+            members[member.name] = member.offset_data, member.size
+            if suffix and member.name.endswith(suffix) and member.size <= most_bytes:
+                contents[member.name] = tar.extractfile(member).read()
+    return members, contents
 
 
-@lru_cache(maxsize=64)
-def _local_copy(url):
-    import fsspec
+class _Copy:
+    """What a URL stands for, in a file without a name, which goes with the last who uses it."""
 
-    as_path(url)
-    return fsspec.open_local(f"simplecache::{url}")
+    def __init__(self, url):
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
+        self._lock = threading.Lock()
+        with as_path(url).open("rb") as source:
+            shutil.copyfileobj(source, self._file, 2**20)
+        self._file.seek(0)
+        self.members = _scan(self._file)[0]
+
+    def __del__(self):
+        self._file.close()
+
+    def read(self, offset, size):
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(size)
+
+
+@lru_cache(maxsize=_MOST_COPIES)
+def _copy_tar(url, version):
+    return _Copy(url)
+
+
+@lru_cache(maxsize=16)
+def _find_version_lately(url, moment):
+    return find_version(url)
 
 
 def _read_member(tar, member):
-    members = list_tar(tar)
+    if is_url(tar):
+        with _copying:  # by one thread, for all
+            version = _find_version_lately(tar, time.monotonic() // _SECONDS_TRUSTED)
+            copy = _copy_tar(tar, version)
+        members, read = copy.members, copy.read
+    else:
+        members, read = list_tar(tar), partial(_read_range, tar)
     if member not in members:
         raise FileNotFoundError(None, f"the tar {tar!r} has no such member")
     offset, size = members[member]
-    with open_file(_local_copy(tar) if is_url(tar) else tar) as file:
-        file.seek(offset)
-        content = file.read(size)
+    content = read(offset, size)
     if len(content) < size:
         raise OSError(None, f"the tar {tar!r} ends in the middle of it")
     return content
+
+
+def _read_range(path, offset, size):
+    with open_file(path) as file:
+        file.seek(offset)
+        return file.read(size)

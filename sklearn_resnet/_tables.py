@@ -13,7 +13,10 @@ from sklearn_resnet._paths import as_path
 from sklearn_resnet._whole_files import check_writable, write_whole
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
-_FORMULA = re.compile(r"[=+\-@\t]")
+# At the start, and after what parts cells in other countries; apostrophes that stand there get one
+# more, so that it can be taken off again.
+_FORMULA = re.compile(r"(^|[;\n\t])('*[=+\-@\t\n])")
+_INERT_FORMULA = re.compile(r"(^|[;\n\t])'('*[=+\-@\t\n])")
 
 
 class Table(NamedTuple):
@@ -97,7 +100,8 @@ def write_csv(path, columns, is_first=True):
     """Write columns to a .csv in which no cell is a formula.
 
     A spreadsheet computes what begins with ``=``, ``+``, ``-`` or ``@``, and the names of files and
-    folders may do so: before such text, unless it is a number, comes an apostrophe.
+    folders may do so, or have it after a semicolon, a tab or a new line, which some take for the
+    end of a cell: before it, unless the text is a number, comes an apostrophe.
 
     Parameters
     ----------
@@ -124,9 +128,7 @@ def _inert(values):
     if not isinstance(values, list):
         return values
     values = [text.replace("\r", r"\r") for text in values]  # which readers take for a new line
-    return [
-        "'" + text if _FORMULA.match(text) and not _is_number(text) else text for text in values
-    ]
+    return [text if _is_number(text) else _FORMULA.sub(r"\1'\2", text) for text in values]
 
 
 def _is_number(text):
@@ -219,7 +221,7 @@ def _read_csv(path):
 
 def _restore(text):
     """Take off what `write_csv` puts before a formula."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
+    return _INERT_FORMULA.sub(r"\1\2", text)
 
 
 def _read_parquet(path):

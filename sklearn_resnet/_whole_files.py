@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sklearn_resnet._paths import as_path
+from sklearn_resnet._paths import as_path, plain_kind
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -51,10 +51,9 @@ def write_whole(path):
     os.chmod(name, 0o666 & ~umask)  # as a file that was opened plainly; mkstemp's are private
     try:
         yield Path(name)
-        with open(name, "rb") as written:
-            os.fsync(
-                written.fileno()
-            )  # else, after a loss of power, the name may stand for nothing
+        with open(name, "rb+") as written:  # Windows flushes only what it may write to
+            # else, after a loss of power, the name may stand for nothing
+            os.fsync(written.fileno())
         os.replace(name, path)
     except OSError as exc:
         if exc.errno not in _NO_ROOM:
@@ -73,7 +72,7 @@ def _naming(path):
     try:
         yield
     except OSError as exc:
-        raise type(exc)(
+        raise plain_kind(exc)(
             f"Cannot write {str(path)!r}: {exc.strerror or exc}. Name a file in a folder that "
             "can be written to."
         ) from exc

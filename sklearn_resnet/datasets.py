@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +132,8 @@ def load_image_folder(folder, *, return_X_y=False):
     folder : str or path-like
         It holds images, or a folder for each class (with images at any depth in it).
         Hidden files and folders, and files whose names do not end as those of images, are
-        passed over. Links are followed, but not in a circle. It can be a URL of fsspec
+        passed over. Links are followed; a folder that has several names by them is listed once,
+        under that with the fewest links in it. It can be a URL of fsspec
         (``"s3://bucket/photos"``, ``"zip://::photos.zip"``), a tar, or a folder of tars: shards,
         as WebDataset writes them, whose classes are in files beside the images
         (``0001.jpg``, ``0001.cls``) or are folders in the tar.
@@ -146,7 +146,8 @@ def load_image_folder(folder, *, return_X_y=False):
         With ``data``, ndarray of str of shape (n,), the paths, in natural order ("2.png"
         before "10.png"), those of members of a tar as ``"shards/a.tar/0001.jpg"``; ``target``,
         ndarray of str of shape (n,), the names of their
-        class folders, or None if the images lie in `folder` itself; ``target_names``.
+        class folders, or None if the images lie in `folder` itself; ``target_names``. A folder
+        that cannot be listed is among the paths: reading it says why.
     (data, target) : tuple if `return_X_y`
 
     Raises
@@ -180,15 +181,17 @@ def _list_images(folder):
     if is_tar(folder) and not os.path.isdir(folder):
         return list_shards([str(folder)], EXTENSIONS)
     files = list_files(folder)
-    is_image = [Path(file[-1]).suffix.lower() in EXTENSIONS for file in files]
-    images = list(compress(files, is_image))
+    # who reads a folder that could not be listed learns why, as of any other bad file
+    unlisted = [file for file in files if not file[-1]]
+    images = [file for file in files if Path(file[-1]).suffix.lower() in EXTENSIONS]
+    shards = [] if images else [file for file in files if is_tar(file[-1])]
     # sorted first, as the order of "1.png" and "01.png" is natural either way
-    images = natsorted(sorted(images))
-    if images:
-        return [join(folder, *file) for file in images], images, None
-    shards = natsorted(sorted(file for file in files if is_tar(file[-1])))
+    chosen = natsorted(sorted((shards or images) + unlisted))
+    paths = [join(folder, *file) for file in chosen]
     if shards:
-        return list_shards([join(folder, *file) for file in shards], EXTENSIONS)
+        return list_shards(paths, EXTENSIONS)
+    if paths:
+        return paths, chosen, None
     endings = ", ".join(sorted(EXTENSIONS))
     raise ValueError(
         f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "

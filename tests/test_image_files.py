@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -507,6 +508,122 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 // 2 - 1)
     with pytest.raises(ValueError, match=r"image\.png' cannot be read: .*decompression bomb"):
         read_image(tmp_path / "image.png")
+
+
+def save_npy_header(path, shape, dtype="|u1"):
+    """A .npy that claims more than it holds."""
+    with path.open("wb") as file:
+        header = {"descr": dtype, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((100, 100, 20_000), "|u1", r"it must have the shape .*not \(100, 100, 20000\)"),
+        ((3,) * 12, "|u1", "it must have the shape"),
+        ((101, 100), "|u1", "it has 101 x 100 pixels, more than the limit of 10000 that"),
+        ((101, 100, 3), "|u1", "it has 101 x 100 pixels, more"),
+        ((71, 71), "<f8", "it has 71 x 71 pixels of 8 bytes, more than .* 10000 pixels of 4"),
+        ((51, 51, 4), "<f4", "it has 51 x 51 pixels of 16 bytes, more"),
+        ((1, 1), "|V2000000000", "it has 1 x 1 pixels of 2000000000 bytes, more"),
+    ],
+)
+def test_what_an_array_claims_is_looked_at_before_it_is_read(
+    tmp_path, monkeypatch, shape, dtype, message
+):
+    save_npy_header(tmp_path / "image.npy", shape, dtype)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *args, **kwargs: pytest.fail("read"))
+    with pytest.raises(ValueError, match=message):
+        read_image(tmp_path / "image.npy", max_pixels=10_000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((100, 100, 3), np.uint8), ((70, 70), float), ((50, 50, 4), np.float32)],
+)
+@pytest.mark.parametrize("extension", ["npy", "tif"])
+def test_an_array_within_the_limit_is_read(tmp_path, shape, dtype, extension):
+    path, array = tmp_path / f"image.{extension}", np.zeros(shape, dtype)
+    if extension == "npy":
+        np.save(path, array)
+    else:
+        options = {"photometric": "rgb"} if len(shape) == 3 else {}
+        tifffile.imwrite(path, array, **options)
+    assert read_image(path, max_pixels=10_000).shape == (*shape[:2], 3)
+
+
+def test_of_a_tiff_of_many_pages_the_first_is_read(tmp_path, monkeypatch):
+    with tifffile.TiffWriter(tmp_path / "image.tif") as file:
+        for value in (0.2, 1, 0, 0):
+            file.write(np.full((4, 5), value), contiguous=False, metadata=None)
+    monkeypatch.setattr(tifffile.TiffFile, "asarray", lambda *args: pytest.fail("all are read"))
+    assert (read_image(tmp_path / "image.tif", max_pixels=100) == 51).all()
+
+
+def test_a_deep_tiff_within_max_pixels_may_take_too_many_bytes(tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", np.zeros((71, 71)), compression="zlib")
+    with pytest.raises(ValueError, match="71 x 71 pixels of 8 bytes, more"):
+        read_image(tmp_path / "image.tif", max_pixels=10_000)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_tiff_that_unpacks_to_more_than_it_claims_is_refused(tmp_path, compression):
+    """What unpacks it, where imagecodecs is not installed, knows no bounds."""
+    path, claimed, held = tmp_path / "image.tif", (1000).to_bytes(4, "little"), b"\x02\0\0\0"
+    tifffile.imwrite(path, np.zeros((1000, 1000)), compression=compression, byteorder="<")
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags["ImageLength"]
+    content = bytearray(path.read_bytes())
+    assert content[tag.valueoffset : tag.valueoffset + 2] == claimed[:2]
+    content[tag.valueoffset : tag.valueoffset + 2] = held[:2]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="it unpacks to more than it claims"):
+        read_image(path, max_pixels=10_000)
+
+
+def test_deep_images_are_scaled_in_bands(tmp_path):
+    """Of all at once, the copies that scaling makes took four times what the image does."""
+    array = np.random.default_rng(0).random((700, 900)) * 3 - 1
+    np.save(tmp_path / "image.npy", array)
+    low, high = array.min(), array.max()
+    expected = np.rint((array - low) * (255 / (high - low))).astype(np.uint8)
+    tracemalloc.start()
+    pixels = read_image(tmp_path / "image.npy", mode="L")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(pixels, expected)
+    assert peak < 2 * array.nbytes
+
+
+SCAN, END = b"\xff\xda", b"\xff\xd9"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_of_more_scans_than_any_is_refused(tmp_path, mode):
+    path = tmp_path / "image.jpg"
+    NOISE.convert(mode).save(path, progressive=True)
+    content = path.read_bytes()
+    last = content[content.rindex(SCAN) : -2]
+    path.write_bytes(content[:-2] + 20 * last + END + 200 * SCAN)  # after the image: a film
+    assert read_image(path).shape == (64, 64, 3)
+    path.write_bytes(content[:-2] + 100 * last + END)
+    with pytest.raises(ValueError, match="it has more than 100 scans"):
+        read_image(path)
+
+
+def test_a_baseline_jpeg_of_a_scan_for_each_channel_is_counted_too(tmp_path):
+    """That of all channels in one scan, as cameras make it, is not looked through."""
+    path = tmp_path / "image.jpg"
+    NOISE.save(path, subsampling=0)
+    content = path.read_bytes()
+    start = content.rindex(SCAN)
+    path.write_bytes(content + 200 * SCAN)
+    assert read_image(path).shape == (64, 64, 3)
+    one_channel = SCAN + b"\0\x08\1\1\0\0\x3f\0" + content[start + 14 : -2]
+    path.write_bytes(content[:start] + 200 * one_channel + END)
+    with pytest.raises(ValueError, match="it has more than 100 scans"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("case", ["no pixels", "NaN", "two channels", "five dimensions"])

@@ -314,5 +314,5 @@ def test_max_pixels_names_the_file(paths, lazily):
     loader = ImageLoader(8, lazy=lazily, max_pixels=12 * 10)
     assert np.asarray(loader.fit_transform(paths)).shape == (N, 8, 8, 3)
     loader.set_params(max_pixels=12 * 10 - 1)
-    with pytest.raises(ValueError, match=r"0\.png.* 12 x 10 pixels, more than max_pixels=119"):
+    with pytest.raises(ValueError, match=r"0\.png.* 12 x 10 pixels, more than the limit of 119 "):
         np.asarray(loader.fit_transform(paths))

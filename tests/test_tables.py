@@ -266,3 +266,23 @@ def test_what_is_no_table_is_an_error_that_names_it(tmp_path, name, content, mes
         np.save(path, content)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_table(path)
+
+
+LIVE_ELSEWHERE = {
+    "a;=1+1.jpg": "a;'=1+1.jpg",
+    "a;'=1": "a;''=1",
+    "\n=1": "'\n=1",
+    "a\n=1": "a\n'=1",
+    "a\t@b;-c": "a\t'@b;'-c",
+    "'=1": "''=1",
+    "two\nlines; and - = more": "two\nlines; and - = more",
+}
+
+
+def test_text_is_inert_where_other_characters_part_cells_and_comes_back(tmp_path):
+    """In much of Europe a spreadsheet takes what follows a semicolon for a cell."""
+    names = list(LIVE_ELSEWHERE)
+    write_table(tmp_path / "out.csv", np.zeros((len(names), 1)), ["f0"], names, names)
+    assert pd.read_csv(tmp_path / "out.csv")["path"].tolist() == list(LIVE_ELSEWHERE.values())
+    table = read_table(tmp_path / "out.csv")
+    assert table.paths.tolist() == table.labels.tolist() == names

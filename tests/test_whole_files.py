@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+import tempfile
 
 import pytest
 
@@ -101,6 +102,28 @@ def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path, funct
         function(tmp_path / name)
     assert list_files(tmp_path) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_an_error_that_is_not_made_of_a_message_is_told_as_what_it_is(tmp_path, monkeypatch):
+    class OddError(PermissionError):
+        def __init__(self, code, reason, headers):
+            super().__init__(code, reason)
+
+    def refuse(*args, **kwargs):
+        raise OddError(13, "no such right", {})
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(PermissionError, match=r"Cannot write '.*out.csv': no such right\."):
+        check_writable(tmp_path / "out.csv")
+
+
+def test_what_is_flushed_is_open_for_writing(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    modes = []
+    monkeypatch.setattr(os, "fsync", lambda file: modes.append(fcntl.fcntl(file, fcntl.F_GETFL)))
+    with write_whole(tmp_path / "out.csv"):
+        pass
+    assert [mode & os.O_ACCMODE for mode in modes] == [os.O_RDWR]
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
