@@ -304,7 +304,7 @@ def open_store(cache):
         store.close()
 
 
-def cache_info(cache="memory"):
+def cache_info(cache: str | os.PathLike = "memory") -> CacheInfo:
     """Tell what a cache of features holds, and how often this process found something there.
 
     Parameters
@@ -316,6 +316,16 @@ def cache_info(cache="memory"):
     -------
     CacheInfo
         With the fields where, hits, misses, n_features and n_bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+
+    See Also
+    --------
+    clear_cache : Empties it.
+    ResNetFeatures : Fills it.
 
     Examples
     --------
@@ -330,7 +340,7 @@ def cache_info(cache="memory"):
         return store.info()
 
 
-def clear_cache(cache="memory"):
+def clear_cache(cache: str | os.PathLike = "memory") -> None:
     """Empty a cache of features, whatever its state.
 
     Parameters
@@ -344,6 +354,17 @@ def clear_cache(cache="memory"):
         If there is no such folder.
     OSError
         If its files cannot be deleted.
+
+    See Also
+    --------
+    cache_info : Tells what it holds.
+
+    Examples
+    --------
+    >>> from sklearn_resnet import cache_info, clear_cache
+    >>> clear_cache()
+    >>> cache_info().n_features
+    0
     """
     if is_memory(cache):
         with _memory.lock:

@@ -34,6 +34,7 @@ _BAND_BYTES = 2**20
 # Of a JPEG: each goes over all pixels, and a dozen are usual. They are counted in its first bytes.
 _MOST_SCANS = 100
 _COUNTED_BYTES = 2**24
+_HEADER_BYTES = 2**16  # where most have their first
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 # By the number of a compression of TIFF: what tifffile may unpack without bounds.
 _UNPACKERS = {
@@ -193,10 +194,12 @@ def _check_pixels(shape, max_pixels):
 
 def _check_scans(file, image):
     """Refuse a JPEG that keeps its reader busy by going over its pixels without end."""
+    n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
-    content = file.read(_COUNTED_BYTES)
-    if "progressive" not in image.info and next(_find_scans(content), 0) == image.layers:
+    start = file.read(min(n_bytes, _HEADER_BYTES))
+    if "progressive" not in image.info and next(_find_scans(start), 0) == image.layers:
         return  # one scan of all channels: decoding ends with it
+    content = start + file.read(min(n_bytes, _COUNTED_BYTES) - len(start))
     if sum(1 for _ in islice(_find_scans(content), _MOST_SCANS + 1)) > _MOST_SCANS:
         raise ValueError(f"it has more than {_MOST_SCANS} scans, which would take long to decode")
 

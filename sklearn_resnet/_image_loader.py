@@ -1,9 +1,11 @@
 """ImageLoader: image files, or arrays, to images of one size."""
 
 import numbers
+from typing import Any, Self
 
 import joblib
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -114,15 +116,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        size=None,
+        size: int | tuple[int, int] | None = None,
         *,
-        mode="RGB",
-        resize="crop",
-        n_jobs=None,
-        lazy=False,
-        on_error="raise",
-        max_pixels=MAX_PIXELS,
-    ):
+        mode: str = "RGB",
+        resize: str = "crop",
+        n_jobs: int | None = None,
+        lazy: bool = False,
+        on_error: str = "raise",
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         self.size = size
         self.mode = mode
         self.resize = resize
@@ -132,7 +134,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.max_pixels = max_pixels
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the value range of arrays; of paths, nothing is learnt and nothing is read.
 
         Parameters
@@ -145,6 +147,12 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : ImageLoader
+            Fitted.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or `X` is not what it must be.
         """
         check_size("size", self.size)
         if self.on_error != "raise" and not self.lazy:
@@ -163,7 +171,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             warn_of_values_beyond(arrays, self.value_range_, "What lies beyond is clipped.")
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Read images.
 
         Parameters
@@ -204,7 +212,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             return _to_frame(loaded, X, library)
         return loaded if self.lazy else np.asarray(loaded)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Name the one column that images make in a dataframe.
 
         Parameters

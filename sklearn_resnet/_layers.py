@@ -7,8 +7,12 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Blocks in the stages conv2 to conv5, and whether activation comes first (version 2).
 _ARCHITECTURES = {
@@ -284,7 +288,7 @@ def _no_such_architecture(name):
     )
 
 
-def list_layers(architecture="ResNet50V2"):
+def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
     """Show the layers at which a network can be cut.
 
     Neither Keras nor weights are needed.
@@ -316,6 +320,18 @@ def list_layers(architecture="ResNet50V2"):
     ------
     ValueError
         If there is no such architecture.
+
+    See Also
+    --------
+    ResNetFeatures : Cuts a network at any of them.
+    LayerSearchDisplay : Shows how well each suits some images.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren and J. Sun, "Deep Residual Learning for Image
+           Recognition", CVPR 2016.
+    .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Identity Mappings in Deep Residual
+           Networks", ECCV 2016 (version 2).
 
     Examples
     --------

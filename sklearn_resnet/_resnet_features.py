@@ -2,8 +2,11 @@
 
 import numbers
 import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +20,7 @@ from sklearn_resnet._batches import (
 )
 from sklearn_resnet._dask import is_dask, transform_dask
 from sklearn_resnet._feature_cache import check_cache, warn_of_full_cache
-from sklearn_resnet._forward_pass import plan_forward_pass, resolve_pooling
+from sklearn_resnet._forward_pass import ForwardPass, plan_forward_pass, resolve_pooling
 from sklearn_resnet._image_arrays import (
     as_sequence,
     check_image_list,
@@ -192,23 +195,23 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        layers=None,
-        batch_size=64,
+        layers: int | str | Sequence[int | str] | None = None,
+        batch_size: int = 64,
         *,
-        architecture="ResNet50V2",
-        weights="imagenet",
-        pooling="avg",
-        image_size=None,
-        image_shape=None,
-        value_range=None,
-        engine="auto",
-        precision="float32",
-        cache="memory",
-        cache_size=None,
-        tap_layers=None,
-        random_state=None,
-        verbose=0,
-    ):
+        architecture: str = "ResNet50V2",
+        weights: str | os.PathLike | None = "imagenet",
+        pooling: str | Sequence[str] = "avg",
+        image_size: int | tuple[int, int] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        value_range: tuple[float, float] | None = None,
+        engine: str = "auto",
+        precision: str = "float32",
+        cache: str | os.PathLike | None = "memory",
+        cache_size: float | None = None,
+        tap_layers: int | str | Sequence[int | str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.layers = layers
         self.batch_size = batch_size
         self.architecture = architecture
@@ -226,7 +229,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Find the weights and the value range; nothing is trained.
 
         Parameters
@@ -240,6 +243,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         self : ResNetFeatures
+            Fitted.
 
         Raises
         ------
@@ -281,13 +285,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
         warn_of_ignored_layers(self.architecture, layers)
-        vars(self).pop("activation_ranges_", None)
+        self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
             forward = plan_forward_pass(self, images, weights, is_calibrated=False)
             self.activation_ranges_ = forward.calibrate(images)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Turn images into features.
 
         Parameters
@@ -329,7 +333,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         warn_of_failures(getattr(X, "failures", {}), len(features), "their features are NaN")
         return features
 
-    def transform_batches(self, X):
+    def transform_batches(self, X: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Turn images into features batch by batch, in memory that does not grow with their number.
 
         The next batch is read, and begun, while one is computed.
@@ -385,8 +389,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         what = "they are left out" if policy == "skip" else "their features are NaN"
         warn_of_failures(failures, start, what)
 
-    def compute(self, X, bar=None):
-        """Features as by `transform`, without a word of images that could not be read.
+    def compute(self, X: Any, bar: tqdm | None = None) -> np.ndarray:
+        """Compute features as `transform` does, without a word of images that could not be read.
 
         Parameters
         ----------
@@ -399,13 +403,14 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
+            As by `transform`.
         """
         images = self._check(X, reset=False)
         if self.value_range is None:
             warn_of_another_range(images, self.value_range_)
         return self.plan(images).compute(images, bar)
 
-    def precompute(self, X, layers=None):
+    def precompute(self, X: Any, layers: int | str | Sequence[int | str] | None = None) -> Self:
         """Leave features in the cache, in one pass, so that they are found there later.
 
         With ``n_jobs``, workers find what a folder holds, and compute nothing; the memory of
@@ -455,13 +460,29 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             return ()
         return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
-    def plan(self, images):
-        """How features of checked images come about, with what `fit` found: a `ForwardPass`."""
+    def plan(self, images: Any) -> ForwardPass:
+        """Plan how features come about, with what `fit` found.
+
+        Parameters
+        ----------
+        images : ndarray, list of ndarray, or LazyImages
+            As `transform` checks them; their values are not looked at.
+
+        Returns
+        -------
+        ForwardPass
+            Its ``compute(images)`` gives the features.
+
+        Raises
+        ------
+        ValueError
+            If the weights found are not the ones that `fit` found.
+        """
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
         check_same(weights, self.weights_fingerprint_)
         return plan_forward_pass(self, images, weights)
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.
 
         Parameters

@@ -3,6 +3,7 @@
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from natsort import natsorted
@@ -22,7 +23,7 @@ _CIFAR10_NAMES = (
 )  # fmt: skip
 
 
-def load_digits(*, return_X_y=False):
+def load_digits(*, return_X_y: bool = False) -> Any:
     """Load the handwritten digits that ship with scikit-learn, as images.
 
     Parameters
@@ -36,6 +37,7 @@ def load_digits(*, return_X_y=False):
         With ``data``, ndarray of shape (1797, 8, 8), dtype uint8, 0 (background) to 255;
         ``target``, ndarray of shape (1797,), the digits; ``target_names``; ``DESCR``.
     (data, target) : tuple if `return_X_y`
+        The two arrays alone.
 
     See Also
     --------
@@ -54,7 +56,7 @@ def load_digits(*, return_X_y=False):
     return _bunch(images, digits.target, list("0123456789"), digits.DESCR, return_X_y)
 
 
-def fetch_mnist(*, subset="train", return_X_y=False):
+def fetch_mnist(*, subset: str = "train", return_X_y: bool = False) -> Any:
     """Fetch MNIST, from Keras' cache or, once, from the network.
 
     Parameters
@@ -70,6 +72,7 @@ def fetch_mnist(*, subset="train", return_X_y=False):
         With ``data``, ndarray of shape (n, 28, 28), dtype uint8, 0 (background) to 255;
         ``target``, ndarray of shape (n,), the digits; ``target_names``; ``DESCR``.
     (data, target) : tuple if `return_X_y`
+        The two arrays alone.
 
     Raises
     ------
@@ -77,6 +80,23 @@ def fetch_mnist(*, subset="train", return_X_y=False):
         If it is neither in the cache nor to be downloaded. The message names the file.
     ValueError
         If there is no such subset.
+
+    See Also
+    --------
+    load_digits : Smaller digits, which need no network.
+    fetch_cifar10 : Photos.
+
+    References
+    ----------
+    .. [1] Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-Based Learning Applied to
+           Document Recognition", Proc. IEEE 86, 1998.
+
+    Examples
+    --------
+    >>> from sklearn_resnet.datasets import fetch_mnist
+    >>> X, y = fetch_mnist(subset="test", return_X_y=True)  # doctest: +SKIP
+    >>> X.shape, X.dtype  # doctest: +SKIP
+    ((10000, 28, 28), dtype('uint8'))
     """
     X, y = _fetch_keras(
         "mnist",
@@ -88,7 +108,7 @@ def fetch_mnist(*, subset="train", return_X_y=False):
     return _bunch(X, y, list("0123456789"), "MNIST: LeCun, Cortes and Burges.", return_X_y)
 
 
-def fetch_cifar10(*, subset="train", return_X_y=False):
+def fetch_cifar10(*, subset: str = "train", return_X_y: bool = False) -> Any:
     """Fetch CIFAR-10, from Keras' cache or, once, from the network.
 
     Parameters
@@ -104,6 +124,7 @@ def fetch_cifar10(*, subset="train", return_X_y=False):
         With ``data``, ndarray of shape (n, 32, 32, 3), dtype uint8, 0 to 255; ``target``,
         ndarray of shape (n,), 0 to 9; ``target_names``, what these stand for; ``DESCR``.
     (data, target) : tuple if `return_X_y`
+        The two arrays alone.
 
     Raises
     ------
@@ -111,6 +132,21 @@ def fetch_cifar10(*, subset="train", return_X_y=False):
         If it is neither in the cache nor to be downloaded. The message names the file.
     ValueError
         If there is no such subset.
+
+    See Also
+    --------
+    fetch_mnist : Digits.
+
+    References
+    ----------
+    .. [1] A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+
+    Examples
+    --------
+    >>> from sklearn_resnet.datasets import fetch_cifar10
+    >>> photos = fetch_cifar10(subset="test")  # doctest: +SKIP
+    >>> photos.data.shape, photos.target_names[0]  # doctest: +SKIP
+    ((10000, 32, 32, 3), 'airplane')
     """
     X, y = _fetch_keras(
         "cifar10",
@@ -122,7 +158,7 @@ def fetch_cifar10(*, subset="train", return_X_y=False):
     return _bunch(X, y.ravel(), list(_CIFAR10_NAMES), "CIFAR-10: Krizhevsky, 2009.", return_X_y)
 
 
-def load_image_folder(folder, *, return_X_y=False):
+def load_image_folder(folder: str | os.PathLike, *, return_X_y: bool = False) -> Any:
     """List the image files below a folder; the folders in it name their classes.
 
     No image is read: `ImageLoader` does that.
@@ -149,6 +185,7 @@ def load_image_folder(folder, *, return_X_y=False):
         class folders, or None if the images lie in `folder` itself; ``target_names``. A folder
         that cannot be listed is among the paths: reading it says why.
     (data, target) : tuple if `return_X_y`
+        The two arrays alone.
 
     Raises
     ------
@@ -161,6 +198,26 @@ def load_image_folder(folder, *, return_X_y=False):
     -----
     UserWarning
         If images lie beside the class folders: then none gets a label.
+
+    See Also
+    --------
+    sklearn_resnet.ImageLoader : Reads the images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_resnet.datasets import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("cat/10.jpg", "cat/2.jpg", "dog/1.jpg"):
+    ...         path = Path(folder, name)
+    ...         path.parent.mkdir(exist_ok=True)
+    ...         path.touch()
+    ...     photos = load_image_folder(folder)
+    >>> [Path(path).name for path in photos.data]
+    ['2.jpg', '10.jpg', '1.jpg']
+    >>> photos.target.tolist()
+    ['cat', 'cat', 'dog']
     """
     paths, parts, target = _list_images(folder)
     n_beside = sum(len(p) == 1 for p in parts)
@@ -199,7 +256,12 @@ def _list_images(folder):
     )
 
 
-def sample_patches(image, n, size, random_state=None):
+def sample_patches(
+    image: Any,
+    n: int,
+    size: int | tuple[int, int],
+    random_state: int | np.random.RandomState | None = None,
+) -> np.ndarray:
     """Cut patches from random places of one image.
 
     Parameters
@@ -222,20 +284,31 @@ def sample_patches(image, n, size, random_state=None):
     ------
     ValueError
         If the image is too small.
+
+    See Also
+    --------
+    sklearn.feature_extraction.image.extract_patches_2d : Cuts them.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_sample_image
+    >>> from sklearn_resnet.datasets import sample_patches
+    >>> sample_patches(load_sample_image("flower.jpg"), 5, 64, random_state=0).shape
+    (5, 64, 64, 3)
     """
     name = repr(os.fspath(image)) if is_path(image) else "the image"
     image = read_image(image) if is_path(image) else np.asarray(image)
-    size = check_size("size", size)
-    places = np.subtract(image.shape[:2], size) + 1
+    shape = check_size("size", size)
+    places = np.subtract(image.shape[:2], shape) + 1
     if min(places) < 1 or n > places.prod() or n < 1:
         raise ValueError(
             f"The 'n' and 'size' parameters must leave at least n places for a patch. Got n={n} "
-            f"and patches of {size[0]} x {size[1]} pixels, while {name} has {image.shape[0]} x "
+            f"and patches of {shape[0]} x {shape[1]} pixels, while {name} has {image.shape[0]} x "
             f"{image.shape[1]} pixels. Pass a smaller size, fewer patches or a larger image."
         )
     from sklearn.feature_extraction.image import extract_patches_2d  # slow to import
 
-    return extract_patches_2d(image, size, max_patches=n, random_state=random_state)
+    return extract_patches_2d(image, shape, max_patches=n, random_state=random_state)
 
 
 def _bunch(data, target, target_names, description, return_X_y):

@@ -140,7 +140,7 @@ def _count_frames_to_caller():
     return level
 
 
-def show_engine(engine="auto", precision="float32"):
+def show_engine(engine: str = "auto", precision: str = "float32") -> None:
     """Print which engine, device, threads and precision `ResNetFeatures` uses here, and why.
 
     Parameters
@@ -154,6 +154,10 @@ def show_engine(engine="auto", precision="float32"):
     ------
     ValueError
         If the engine cannot compute in the precision.
+
+    See Also
+    --------
+    ResNetFeatures : Has these two parameters.
 
     Examples
     --------

@@ -1,8 +1,10 @@
 """Several embeddings of the same things, side by side, with scores."""
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import silhouette_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
@@ -20,16 +22,16 @@ _SAMPLE_SIZE = 10_000  # of the silhouette, which compares all with all
 
 
 def compare(
-    embeddings,
-    y,
+    embeddings: dict[str, ArrayLike],
+    y: ArrayLike,
     *,
-    n_neighbors=10,
-    palette=None,
-    point_size=None,
-    alpha=None,
-    legend="auto",
-    density=None,
-):
+    n_neighbors: int = 10,
+    palette: str | list | dict | None = None,
+    point_size: float | None = None,
+    alpha: float | None = None,
+    legend: str | bool = "auto",
+    density: bool | None = None,
+) -> Bunch:
     """Draw several embeddings of the same things side by side, and score them.
 
     Above each stand its name and its scores. The first tells how well the nearest points on the map
@@ -44,11 +46,17 @@ def compare(
         a value (None or NaN), or with a label that no other has, are left out of the scores.
     n_neighbors : int, default=10
         How many nearest points predict. Fewer, if there are not so many.
-    palette, point_size, alpha, density
+    palette : str, list or dict, default=None
         As in `EmbeddingDisplay.plot`.
+    point_size : float, default=None
+        Area of a point in points^2. None goes by how many points there are.
+    alpha : float, default=None
+        Opacity, from 0 to 1. None goes by how many points there are.
     legend : {"auto", "islands"} or bool, default="auto"
         As in `EmbeddingDisplay.plot`: names stand at islands if they read well in all pictures,
         else in one legend beside them.
+    density : bool, default=None
+        Whether to draw how dense the points are, as in `EmbeddingDisplay.plot`.
 
     Returns
     -------
@@ -58,12 +66,22 @@ def compare(
         ``scores`` : DataFrame with a row for each embedding, NaN where nothing can be scored:
         ``accuracy`` (or ``r2``, of numbers on a scale), the mean of shuffled folds, stratified by
         label; ``n_neighbors`` and ``n_folds``, five or as many as the rarest label has points;
-        and ``silhouette`` of labels, of at most 10,000 points.
+        and the ``silhouette`` [1]_ of labels, of at most 10,000 points.
 
     Raises
     ------
     ValueError
         If `embeddings` is no dict of tables with a row for each value of `y`.
+
+    See Also
+    --------
+    EmbeddingDisplay : Draws one.
+    LayerSearchDisplay : Shows the score of each depth of a network.
+
+    References
+    ----------
+    .. [1] P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of
+           cluster analysis", J. Comput. Appl. Math. 20, 1987.
 
     Examples
     --------
@@ -91,7 +109,12 @@ def compare(
     displays = [EmbeddingDisplay(*check_points(xy, y)) for xy in embeddings.values()]
     figure, axes = _make_figure(len(embeddings))
     scores = {}
-    style = {"palette": palette, "point_size": point_size, "alpha": alpha, "density": density}
+    style: dict[str, Any] = {
+        "palette": palette,
+        "point_size": point_size,
+        "alpha": alpha,
+        "density": density,
+    }
     for ax, name, display in zip(axes, embeddings, displays, strict=True):
         scores[str(name)] = score_map(display.embedding[:, :2], display.y, n_neighbors)
         title = f"{name}\n{_describe(scores[str(name)])}"

@@ -1,8 +1,12 @@
 """EmbeddingDisplay: a scatter plot of an embedding, coloured by label."""
 
 import contextlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
@@ -16,6 +20,9 @@ from sklearn_resnet.plotting._island_names import write_names
 from sklearn_resnet.plotting._layout import fit_title, make_room
 from sklearn_resnet.plotting._legend import draw_legend
 from sklearn_resnet.plotting._thumbnails import as_images, draw_thumbnails, make_way
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FIGURE_SIZE = (8, 6)  # in inches
 _LEAST_WIDTH = 5  # of the figure beside its legend: long names make it wider
@@ -70,14 +77,30 @@ class EmbeddingDisplay:
     >>> display.figure_.savefig("digits.png")  # doctest: +SKIP
     """
 
-    def __init__(self, embedding, y=None, *, axis_names=None, images=None):
+    def __init__(
+        self,
+        embedding: np.ndarray,
+        y: np.ndarray | None = None,
+        *,
+        axis_names: Sequence[str] | None = None,
+        images: Any = None,
+    ) -> None:
         self.embedding = embedding
         self.y = y
         self.axis_names = axis_names
         self.images = images
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, images=None, ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        images: Any = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Embed and draw.
 
         Parameters
@@ -101,6 +124,13 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If what the estimator gives is no table of finite numbers, or `y` or `images` of another
+            length.
         """
         embedding = None
         if hasattr(estimator, "transform"):
@@ -121,7 +151,16 @@ class EmbeddingDisplay:
         return cls.from_embedding(embedding, y, axis_names=names, images=images, ax=ax, **kwargs)
 
     @classmethod
-    def from_embedding(cls, embedding, y=None, *, axis_names=None, images=None, ax=None, **kwargs):
+    def from_embedding(
+        cls,
+        embedding: Any,
+        y: Any = None,
+        *,
+        axis_names: Sequence[str] | None = None,
+        images: Any = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw an embedding.
 
         Parameters
@@ -144,6 +183,7 @@ class EmbeddingDisplay:
         Returns
         -------
         display : EmbeddingDisplay
+            Drawn.
 
         Raises
         ------
@@ -157,16 +197,16 @@ class EmbeddingDisplay:
 
     def plot(
         self,
-        ax=None,
+        ax: "Axes | None" = None,
         *,
-        thumbnails=False,
-        title=None,
-        palette=None,
-        point_size=None,
-        alpha=None,
-        legend="auto",
-        density=None,
-    ):
+        thumbnails: bool = False,
+        title: str | None = None,
+        palette: str | list | dict | None = None,
+        point_size: float | None = None,
+        alpha: float | None = None,
+        legend: str | bool = "auto",
+        density: bool | None = None,
+    ) -> Self:
         """Draw the embedding.
 
         Parameters
@@ -201,6 +241,7 @@ class EmbeddingDisplay:
         Returns
         -------
         self : EmbeddingDisplay
+            With `ax_`, `figure_` and what was drawn on them.
 
         Raises
         ------
@@ -234,7 +275,16 @@ class EmbeddingDisplay:
             self.thumbnails_ = draw_thumbnails(self.ax_, xy, images, coloring, side)
         return self
 
-    def to_html(self, path, *, images=None, labels=None, paths=None, features=None, title=None):
+    def to_html(
+        self,
+        path: str | os.PathLike,
+        *,
+        images: Any = None,
+        labels: Any = None,
+        paths: Sequence[str] | None = None,
+        features: ArrayLike | None = None,
+        title: str | None = None,
+    ) -> Self:
         """Write a page that shows the embedding with its images, and needs no network.
 
         Hovering over a point shows its image, label, path and nearest neighbours; a click pins
@@ -261,6 +311,7 @@ class EmbeddingDisplay:
         Returns
         -------
         self : EmbeddingDisplay
+            Unchanged.
 
         Raises
         ------

@@ -2,8 +2,10 @@
 
 import os
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -49,9 +51,14 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
 
     Notes
     -----
-    A pipeline hands `y` to all its steps. UMAP makes use of it, and draws labels apart that
+    A pipeline hands `y` to all its steps. UMAP [1]_ makes use of it, and draws labels apart that
     the images alone do not tell apart; to draw what they do, give UMAP no `y`:
     `EmbeddingDisplay.from_estimator` sees to it.
+
+    References
+    ----------
+    .. [1] L. McInnes, J. Healy and J. Melville, "UMAP: Uniform Manifold Approximation and
+           Projection for Dimension Reduction", arXiv:1802.03426, 2018.
 
     Examples
     --------
@@ -77,15 +84,15 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
 
     def __init__(
         self,
-        path=None,
+        path: str | os.PathLike | None = None,
         *,
-        title=None,
-        palette=None,
-        point_size=None,
-        alpha=None,
-        legend="auto",
-        density=None,
-    ):
+        title: str | None = None,
+        palette: str | list | dict | None = None,
+        point_size: float | None = None,
+        alpha: float | None = None,
+        legend: str | bool = "auto",
+        density: bool | None = None,
+    ) -> None:
         self.path = path
         self.title = title
         self.palette = palette
@@ -95,7 +102,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         self.density = density
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Draw, and save the picture if there is a path.
 
         Parameters
@@ -108,6 +115,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         Returns
         -------
         self : EmbeddingPlot
+            With `display_`.
 
         Raises
         ------
@@ -140,12 +148,13 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
                 plt.close(self.display_.figure_)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Any:
         """Pass `X` through.
 
         Parameters
         ----------
         X : array-like of shape (n, n_columns)
+            Finite numbers, in as many columns as `fit` saw.
 
         Returns
         -------

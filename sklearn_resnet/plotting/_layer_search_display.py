@@ -1,6 +1,9 @@
 """LayerSearchDisplay: the score of a search against the depth at which the network is cut."""
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
@@ -8,6 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_resnet._layers import layer_table, resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._weights import find_weights
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FIGURE_SIZE = (9, 5.5)  # in inches
 _LINE = "#0072B2"  # from the colours of Okabe and Ito, which the colour-blind tell apart
@@ -45,6 +51,21 @@ class LayerSearchDisplay:
     figure_ : matplotlib Figure
         The figure that this is part of.
 
+    See Also
+    --------
+    list_layers : Shows the layers at which a network can be cut.
+    sklearn.model_selection.GridSearchCV : Makes the searches that are drawn.
+
+    Notes
+    -----
+    The cheapest cut within one standard error of the best is the rule of [1]_, with the cost of a
+    cut for the size of a tree.
+
+    References
+    ----------
+    .. [1] L. Breiman, J. H. Friedman, R. A. Olshen and C. J. Stone, "Classification and
+           Regression Trees", Wadsworth 1984.
+
     Examples
     --------
     >>> from sklearn.linear_model import LogisticRegression
@@ -61,7 +82,14 @@ class LayerSearchDisplay:
     [4, 16]
     """
 
-    def __init__(self, layers, scores, *, architecture="ResNet50V2", score_name="score"):
+    def __init__(
+        self,
+        layers: ArrayLike,
+        scores: ArrayLike,
+        *,
+        architecture: str = "ResNet50V2",
+        score_name: str = "score",
+    ) -> None:
         order = np.argsort(layers)
         self.layers = np.asarray(layers)[order]
         self.scores = np.asarray(scores, dtype=float)[order]
@@ -77,7 +105,7 @@ class LayerSearchDisplay:
         self.cheapest_layer_ = int(self.layers[min(able, key=costs.__getitem__)])
 
     @classmethod
-    def from_search(cls, search, *, ax=None, **kwargs):
+    def from_search(cls, search: Any, *, ax: "Axes | None" = None, **kwargs: Any) -> Self:
         """Draw a search.
 
         Parameters
@@ -93,6 +121,7 @@ class LayerSearchDisplay:
         Returns
         -------
         display : LayerSearchDisplay
+            Drawn.
 
         Raises
         ------
@@ -141,17 +170,17 @@ class LayerSearchDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
         *,
-        layers=None,
-        cv=None,
-        scoring=None,
-        n_jobs=None,
-        ax=None,
-        **kwargs,
-    ):
+        layers: list[int | str] | None = None,
+        cv: Any = None,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Score an estimator at several depths, by one pass through the network, and draw.
 
         Parameters
@@ -164,9 +193,13 @@ class LayerSearchDisplay:
             What it is to predict.
         layers : list of int and str, default=None
             Where to cut the network; None is the ends of all blocks that the weights reach.
-        cv, scoring, n_jobs
-            As for `sklearn.model_selection.GridSearchCV`. With `n_jobs`, workers share what
-            is computed only if the `ResNetFeatures` has a folder for its `cache`.
+        cv : int, cross-validation generator or iterable, default=None
+            The folds, as for `sklearn.model_selection.GridSearchCV`.
+        scoring : str or callable, default=None
+            What is scored, as there; None is what the estimator's ``score`` gives.
+        n_jobs : int, default=None
+            Number of processes, as there. They share what is computed only if the
+            `ResNetFeatures` has a folder for its `cache`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **kwargs : dict
@@ -175,6 +208,7 @@ class LayerSearchDisplay:
         Returns
         -------
         display : LayerSearchDisplay
+            Drawn.
 
         Raises
         ------
@@ -201,7 +235,7 @@ class LayerSearchDisplay:
         )
         return cls.from_search(search.fit(X, y), ax=ax, **kwargs)
 
-    def plot(self, ax=None, *, title=None):
+    def plot(self, ax: "Axes | None" = None, *, title: str | None = None) -> Self:
         """Draw.
 
         Parameters
@@ -214,6 +248,7 @@ class LayerSearchDisplay:
         Returns
         -------
         self : LayerSearchDisplay
+            With `ax_` and `figure_`.
         """
         import matplotlib.pyplot as plt
 
