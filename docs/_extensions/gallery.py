@@ -1,0 +1,42 @@
+"""How the gallery is ordered, and how a page that an example writes becomes part of it."""
+
+import html
+import shutil
+from pathlib import Path
+
+_ORDER = (
+    *(
+        "digits_map",
+        "depth",
+        "photos",
+        "columns",
+        "duplicates",
+        "outliers",
+        "retrieval",
+        "clusters",
+    ),
+    *("compare_maps", "thumbnails", "explore_page", "cache", "larger_than_memory", "dask"),
+)
+_FRAME = """.. raw:: html
+
+    <p><a href="{path}">Open the page by itself.</a></p>
+    <iframe src="{path}" title="{title}" width="100%" height="640" loading="lazy"
+            style="border: 1px solid var(--pst-color-border)"></iframe>
+"""
+
+
+def find_place(file_name):
+    """What examples are sorted by; those that are not in the order come last, by name."""
+    name = Path(file_name).stem.removeprefix("plot_")
+    return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
+
+
+def scrape_page(block, block_vars, gallery_conf):
+    """Show the file that a cell leaves in the variable ``page``, if it ends in .html."""
+    page = block_vars["example_globals"].get("page")
+    if not isinstance(page, Path) or page.suffix != ".html" or "page" not in block[1]:
+        return ""
+    folder = Path(gallery_conf["src_dir"], "_static", "gallery")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(page, folder)
+    return _FRAME.format(path=f"../_static/gallery/{page.name}", title=html.escape(page.stem))
