@@ -48,19 +48,20 @@ dist: $(BIN)/.installed  ## Build dist/*.whl and dist/*.tar.gz, and check that t
 	$(BIN)/python -m zipfile -l $$(ls dist/*.whl) | grep resnet50v2_procedural.npz
 	test $$(stat -c %s dist/*.whl) -le 4000000
 
-# Tests in an environment of their own, from outside of the tree: $(1) is its folder, $(2) what pip installs
+# Tests in an environment of their own, from outside of the tree: $(1) is its folder, $(2) what pip installs,
+# $(3) options of pytest (old packages warn of what newer ones below them will remove)
 define test_elsewhere
 	rm -rf $(1) && mkdir -p $(1)/tree && $(PYTHON) -m venv $(1)/venv
 	$(1)/venv/bin/python -m pip install --quiet --disable-pip-version-check $(2)
 	cp -r tests pyproject.toml $(1)/tree
-	cd $(1)/tree && ../venv/bin/python -m pytest -n 2 --dist loadfile tests $(ARGS)
+	cd $(1)/tree && ../venv/bin/python -m pytest -n 2 --dist loadfile tests $(3) $(ARGS)
 endef
 
 test-dist: dist  ## Test the wheel in build/dist, an environment of its own
 	$(call test_elsewhere,build/dist,"$$(ls dist/*.whl)[test]")
 
 test-oldest: dist  ## Test the wheel with the oldest versions of what it needs, in build/oldest
-	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt)
+	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt,-W ignore::DeprecationWarning)
 
 clean:  ## Remove .venv and what was built
 	rm -rf $(VENV) docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_resnet._image_arrays import check_size, is_path
+from sklearn_resnet._image_arrays import check_size
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._paths import is_url
 from sklearn_resnet._threads import set_share
@@ -38,7 +38,7 @@ def transform_dask(resnet, X):
     import dask.array as da
 
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    width = resnet._n_features_out
+    width = resnet.get_feature_names_out().size
     return da.blockwise(
         _transform_block,
         "af",
@@ -137,13 +137,12 @@ def make_absolute(images, resnet):
     images : LazyImages
     resnet : ResNetFeatures
     """
-    images, resnet = copy.copy(images), copy.copy(resnet)
-    images._items = [_absolute(item) if is_path(item) else item for item in images._items]
+    resnet = copy.copy(resnet)
     if resnet.weights not in (None, "imagenet", "procedural"):
         resnet.weights = _absolute(resnet.weights)
     if resnet.cache not in (None, "memory"):
         resnet.cache = _absolute(resnet.cache)
-    return images, resnet
+    return images.with_paths(_absolute), resnet
 
 
 def _absolute(path):
@@ -154,7 +153,7 @@ def _transform_block(block, resnet):
     while isinstance(block, list):  # nested, for each axis that goes
         (block,) = block
     if len(block) == 0:
-        return np.empty((0, resnet._n_features_out), np.float32)
+        return np.empty((0, resnet.get_feature_names_out().size), np.float32)
     with taking_turns():
         return resnet.transform(block)
 

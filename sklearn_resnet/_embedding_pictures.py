@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sklearn_resnet._quiet import hidden_module
@@ -20,11 +20,9 @@ _WEIGHTS = {
 
 def import_umap():
     """Import the class UMAP, without what it imports and does not need here."""
-    if "tensorflow" in sys.modules:
-        from umap import UMAP
-
-        return UMAP
-    with hidden_module("tensorflow"):  # 3 s and 500 MB, for a part of umap that is not used here
+    # 3 s and 500 MB, for a part of umap that is not used here
+    is_imported = "tensorflow" in sys.modules
+    with nullcontext() if is_imported else hidden_module("tensorflow"):
         from umap import UMAP
     return UMAP
 

@@ -46,8 +46,6 @@ class CacheInfo:
 class _MemoryStore:
     """Rows of bytes by key, in this process; the least recently used go first."""
 
-    where = "memory"
-
     def __init__(self):
         self.lock = threading.Lock()
         self.clear()
@@ -159,11 +157,11 @@ class _FolderStore:
 
     def _shrink(self, most_bytes):
         """Delete what was kept first, until the rest takes at most so many bytes."""
-        excess = self._used_bytes() - most_bytes
+        total = self._used_bytes()
+        excess = total - most_bytes
         if excess <= 0:
             return
         run = self._connection.execute
-        total = self._used_bytes()
         n_rows = run("SELECT count(*) FROM features").fetchone()[0]
         # a little more than must go, so that it need not be done at every step
         n_gone = min(n_rows, int(n_rows * (excess / total + 0.05)) + 1)

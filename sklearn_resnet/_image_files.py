@@ -215,7 +215,7 @@ def _find_scans(content):
 
 
 def _check_array(shape, dtype, max_pixels):
-    """The same for an array, of which every byte is read."""
+    """Refuse an array that is none of an image, or too large: every byte of it is read."""
     _check_shape(shape)
     _check_pixels(shape, max_pixels)
     n_bytes = dtype.itemsize * math.prod(shape[2:])

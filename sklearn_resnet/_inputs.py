@@ -13,7 +13,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._lazy_images import LazyImages
 from sklearn_resnet._paths import as_path, is_tar, open_file
 
-_NAMED = {
+NAMED = {
     "digits": datasets.load_digits,
     "mnist": datasets.fetch_mnist,
     "cifar10": datasets.fetch_cifar10,
@@ -47,11 +47,11 @@ def check_input(source, patches=None):
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
         raise ValueError(f"--patches goes with one image file as INPUT. Got {source!r} instead.")
-    if source not in _NAMED and not path.exists():
-        near = difflib.get_close_matches(source.lower(), _NAMED, n=1)
+    if source not in NAMED and not path.exists():
+        near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
-            f"INPUT must be {', '.join(_NAMED)}, a .npy or .npz file, a folder of images or an "
+            f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder of images or an "
             f"image file. Got {source!r}, and there is no such file or folder.{hint}"
         )
 
@@ -62,7 +62,7 @@ def _is_image_file(path):
 
 def is_collection(source):
     """Whether a source holds image files: a folder, or a tar, here or behind a URL."""
-    return source not in _NAMED and (as_path(source).is_dir() or is_tar(source))
+    return source not in NAMED and (as_path(source).is_dir() or is_tar(source))
 
 
 def read_input(
@@ -99,8 +99,8 @@ def read_input(
     if patches is not None:
         cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
-    if source in _NAMED:
-        return Input(*_NAMED[source](return_X_y=True))
+    if source in NAMED:
+        return Input(*NAMED[source](return_X_y=True))
     if is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
         loader = ImageLoader(image_size, lazy=True, on_error=on_error)
@@ -128,8 +128,8 @@ def _read_arrays(path):
         if "allow_pickle" in str(exc) or "Python objects" in str(exc):
             exc = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
-            f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save plain arrays by numpy.save or "
-            "numpy.savez."
+            f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save "
+            "plain arrays by numpy.save or numpy.savez."
         ) from None
     pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)
     raise ValueError(

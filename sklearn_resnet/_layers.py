@@ -177,6 +177,11 @@ def layer_table(architecture):
     return net.layers()
 
 
+def count_gflop(table, layer):
+    """What a network that is cut at `layer` computes for an image, in 10^9 operations."""
+    return sum(table[i].flop for i in layer.ancestors) / 1e9
+
+
 def ignored_layers(architecture, layer):
     """Names of the layers before `layer` that its output does not depend on."""
     table = layer_table(architecture)
@@ -344,7 +349,7 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    if match_architecture(architecture) != architecture:
+    if architecture not in ARCHITECTURES:
         raise _no_such_architecture(architecture)
     table = layer_table(architecture)
 
@@ -361,7 +366,7 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
             "width": layer.width,
             "stride": layer.stride,
             "parameters": parameters(layer),
-            "gflop": sum(table[i].flop for i in layer.ancestors) / 1e9,
+            "gflop": count_gflop(table, layer),
             "is_prefix": layer.is_prefix,
         }
         for layer in table

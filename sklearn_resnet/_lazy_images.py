@@ -1,5 +1,6 @@
 """LazyImages: images that are decoded when they are asked for, ahead of who asks."""
 
+import copy
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -120,7 +121,7 @@ class LazyImages:
     @property
     def paths(self):
         """The path of each image; empty of one in memory."""
-        return [os.fspath(item) if is_path(item) else "" for item in self._items]
+        return [_path_of(item) for item in self._items]
 
     @property
     def ndim(self):
@@ -131,8 +132,8 @@ class LazyImages:
 
     def __getitem__(self, key):
         """One image for an int, and else LazyImages of the chosen."""
-        if isinstance(key, tuple):  # as scikit-learn cuts arrays: [rows, ...]
-            # and Dask: [rows, :, :, :]
+        # scikit-learn cuts arrays by [rows, ...], Dask by [rows, :, :, :]
+        if isinstance(key, tuple):
             if not all(
                 k is Ellipsis or (isinstance(k, slice) and k == slice(None)) for k in key[1:]
             ):
@@ -239,12 +240,18 @@ class LazyImages:
 
         return [find(item) for item in self._items]
 
+    def with_paths(self, change):
+        """The same images, whose paths are what `change` makes of them."""
+        images = copy.copy(self)
+        images._items = [change(item) if is_path(item) else item for item in self._items]
+        return images
+
     def fail_like(self, i, other):
         """Note that image `i`, of the same content as `other`, cannot be read either."""
         self.failures[i] = self._make_failure(i, self.failures[other].cause)
 
     def _make_failure(self, i, cause):
-        return Failure(int(self.positions[i]), self[i : i + 1].paths[0], cause)
+        return Failure(int(self.positions[i]), _path_of(self._items[i]), cause)
 
     def _decode(self, load, positions, n_ahead):
         """Images in order, up to so many of which are decoded before they are asked for."""
@@ -313,6 +320,10 @@ def describe_failures(failures, n_images, what_becomes):
     more = "; ..." if len(failures) > _MOST_NAMED else ""
     n_failures = len(failures)
     return f"{n_failures} of {n_images} images could not be read, and {what_becomes}: {named}{more}"
+
+
+def _path_of(item):
+    return os.fspath(item) if is_path(item) else ""
 
 
 def _describe(item, position, shape):

@@ -22,16 +22,15 @@ from sklearn_resnet._parts import (
     read_facts,
     read_features,
     read_rows,
-    rows_of,
     seal_of,
     write_part,
 )
 from sklearn_resnet._paths import find_version
-from sklearn_resnet._tables import as_text
+from sklearn_resnet._tables import as_text, rows_of
 from sklearn_resnet._workers import claim, run_in_workers
 
-SUFFIXES = (".parquet", ".npy")
-_PART_SUFFIXES = {".parquet": ".parquet", ".npy": ".npz"}
+_PART_SUFFIXES = {".parquet": ".parquet", ".npy": ".npz"}  # of parts, by that of OUTPUT
+SUFFIXES = tuple(_PART_SUFFIXES)
 _MOST_TIMED = 32  # images, to tell how long a run will take
 
 
@@ -128,7 +127,6 @@ class LongRun:
         self.scheduler = scheduler
         self.is_restarted = is_restarted
         self.quiet = quiet
-        self.table = rows_of(output)  # of an .npy
         # what --restart has left goes on with --restart
         suffixes = (".restarted", ".partial") if is_restarted else (".partial", ".restarted")
         self.partial, self._other_partial = (
@@ -160,7 +158,7 @@ class LongRun:
     def written(self):
         """The files of the finished table, or its folder."""
         if self.output.suffix == ".npy":
-            return [self.output, self.table, seal_of(self.output)]
+            return [self.output, rows_of(self.output), seal_of(self.output)]
         return [self.output]
 
     def facts(self):
@@ -319,7 +317,9 @@ class LongRun:
         if self.output.suffix == ".npy":
             facts = Facts(self._table_key(), self.computation, self.failures)
             join_npy(paths, self.partial / self.output.name, facts)
-            _remove(self.table)  # a kill may leave an .npy without its rows, not with others
+            _remove(
+                rows_of(self.output)
+            )  # a kill may leave an .npy without its rows, not with others
             for path in self.written:
                 _move(self.partial / path.name, path)
             return

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_resnet._lazy_images import Failure, LazyImages
-from sklearn_resnet._tables import _restore, as_text, feature_lists, write_csv
+from sklearn_resnet._tables import as_text, feature_lists, restore_text, rows_of, write_csv
 from sklearn_resnet._whole_files import write_whole
 
 _COLUMNS = ("path", "label", "file_version")
@@ -155,11 +155,6 @@ def read_facts(path):
     return None
 
 
-def rows_of(path):
-    """Beside a .npy, the .csv with a line for each of its rows."""
-    return path.with_name(f"{path.stem}_rows.csv")
-
-
 def seal_of(path):
     """Beside a .npy, the .json that says what it and its .csv are made of."""
     return path.with_name(f"{path.stem}_rows.json")
@@ -190,7 +185,7 @@ def read_rows(path):
 
         with rows_of(path).open("rb") as file:
             frame = pd.read_csv(file, usecols=names, dtype=str, keep_default_na=False)
-        return list(zip(frame["path"].map(_restore), frame["file_version"], strict=True))
+        return list(zip(frame["path"].map(restore_text), frame["file_version"], strict=True))
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:

@@ -199,6 +199,7 @@ def list_tar(path):
     return _list_tar(str(path), find_version(path))
 
 
+# Of what is kept here and below, the last argument is there for the key alone.
 @lru_cache(maxsize=16)
 def _list_tar(path, version):
     return scan_tar(path)[0]

@@ -59,10 +59,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ----------
     layers : None, int, str, or list of int and str, default=None
         Where the network is cut. None is the last layer, after which only the classifier
-        comes (of ``weights="procedural"`` the deepest that they hold, 85); an int an index into Keras' ``network.layers``, counted from the end if
-        negative; a str the name of a layer, or of a stage (``"conv3"``) for its last
-        layer. A list gives the features of several layers side by side, for the cost of
-        the deepest. `list_layers` shows all layers with their widths and costs.
+        comes (of ``weights="procedural"`` the deepest that they hold, 85); an int an index
+        into Keras' ``network.layers``, counted from the end if negative; a str the name of
+        a layer, or of a stage (``"conv3"``) for its last layer. A list gives the features
+        of several layers side by side, for the cost of the deepest. `list_layers` shows all
+        layers with their widths and costs.
     batch_size : int, default=64
         Number of images that go through the network together. It changes the memory and
         the time that are used, and no feature.
@@ -455,11 +456,6 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.most_bytes)
         return self
 
-    def _resolve_tap_layers(self):
-        if self.tap_layers is None:
-            return ()
-        return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
-
     def plan(self, images: Any) -> ForwardPass:
         """Plan how features come about, with what `fit` found.
 
@@ -508,10 +504,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ]
         return np.array(names, dtype=object)
 
-    @property
-    def _n_features_out(self):
-        layers = resolve_layers(self.architecture, self.layers_)
-        return sum(layer.width for layer in layers) * len(resolve_pooling(self.pooling))
+    def _resolve_tap_layers(self):
+        if self.tap_layers is None:
+            return ()
+        return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
     def _check(self, X, reset):
         if isinstance(X, LazyImages):

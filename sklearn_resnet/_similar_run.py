@@ -19,14 +19,8 @@ from sklearn_resnet._whole_files import check_writable, write_whole
 PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
 _MOST_QUERIES, _MOST_TILES = 50, 200  # in one picture
-_HOW = (
-    "layers",
-    "architecture",
-    "pooling",
-    "image_size",
-    "engine",
-    "precision",
-)  # features are made
+# How features are made: what of a record are parameters of ResNetFeatures.
+_HOW = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
 
 
 class SimilarRun:

@@ -147,6 +147,11 @@ def feature_lists(features):
     return pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
 
 
+def rows_of(path):
+    """Beside a .npy, the .csv with a line for each of its rows."""
+    return path.with_name(f"{path.stem}_rows.csv")
+
+
 def read_table(path):
     """Read what `write_table`, or a run in parts, wrote.
 
@@ -196,7 +201,7 @@ def _read_npy(path):
     else:
         with path.open("rb") as file:
             features = np.load(file, allow_pickle=False)
-    rows = path.with_name(f"{path.stem}_rows.csv")
+    rows = rows_of(path)
     return Table(features, *(_read_csv(rows)[1:] if rows.is_file() else ()))
 
 
@@ -210,7 +215,7 @@ def _read_csv(path):
     import pandas as pd
 
     with path.open("rb") as file:
-        text = {"path": _restore, "label": _restore, "file_version": str}
+        text = {"path": restore_text, "label": restore_text, "file_version": str}
         frame = pd.read_csv(file, converters=text)
     labels, paths = (
         frame[name].to_numpy(str) if name in frame else None for name in ("label", "path")
@@ -219,7 +224,7 @@ def _read_csv(path):
     return Table(features, labels, paths)
 
 
-def _restore(text):
+def restore_text(text):
     """Take off what `write_csv` puts before a formula."""
     return _INERT_FORMULA.sub(r"\1\2", text)
 

@@ -121,8 +121,7 @@ def find_weights(architecture, weights, seed):
             "The 'weights' parameter must be 'imagenet', 'procedural', None (random weights) or the "
             f"path of a Keras weights file. Got {path!r}, and there is no such file.{hint}"
         )
-    stat = os.stat(path)
-    identity = (os.path.abspath(path), stat.st_mtime_ns, stat.st_size)
+    identity = _identify(path)
     return Weights(
         architecture,
         f"sha256:{_digest(identity, 'sha256')}",
@@ -202,9 +201,10 @@ def load_network(weights, policy="float32"):
         keras.config.set_dtype_policy(global_policy)
         random.setstate(state)
     table = layer_table(weights.architecture)[: weights.n_layers]
-    for name, arrays in load_arrays(weights, table).items():
-        index = next(layer.index for layer in table if layer.name == name)
-        network.layers[index].set_weights(arrays)
+    arrays = load_arrays(weights, table)
+    for layer in table:
+        if layer.name in arrays:
+            network.layers[layer.index].set_weights(arrays[layer.name])
     return network
 
 
@@ -245,8 +245,7 @@ def _imagenet_file(architecture):
     path = keras_home() / "models" / name
     cause = ""
     if path.is_file():
-        stat = path.stat()
-        if _digest((str(path), stat.st_mtime_ns, stat.st_size), "md5") == md5:
+        if _digest(_identify(path), "md5") == md5:
             return str(path)
         cause = "The file there is damaged or another one (its MD5 differs). "
     try:
@@ -265,6 +264,12 @@ def _imagenet_file(architecture):
             f"{_PROCEDURAL_ARCHITECTURE}, up to {_PROCEDURAL_STAGE!r}); the path of a Keras "
             "weights file as weights=; or weights=None for random weights."
         ) from exc
+
+
+def _identify(path):
+    """What tells a file from another that had its path: what was found out of it is kept by that."""
+    status = os.stat(path)
+    return os.path.abspath(path), status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=16)

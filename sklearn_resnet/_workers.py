@@ -111,9 +111,8 @@ def _open_local(n_workers):
 
 def _start_worker(n_threads, parent):
     set_share(n_threads)
-    tqdm.set_lock(
-        threading.RLock()
-    )  # its own would be reported as leaked by a worker that is ended
+    # its own would be reported as leaked by a worker that is ended
+    tqdm.set_lock(threading.RLock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 

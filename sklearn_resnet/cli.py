@@ -9,11 +9,13 @@ import click
 from sklearn_resnet._command_group import CommandGroup
 from sklearn_resnet._comparison_run import ComparisonRun
 from sklearn_resnet._embedding_run import EmbeddingRun
+from sklearn_resnet._inputs import NAMED
 from sklearn_resnet._layers import list_layers, match_architecture
 from sklearn_resnet._option_types import Layers, Maps, Pooling
 from sklearn_resnet._paths import as_path
 from sklearn_resnet._similar import METRICS
 from sklearn_resnet._similar_run import PICTURES, SimilarRun
+from sklearn_resnet.engines.choice import ENGINES, PRECISIONS
 
 _HELP = """Embed images, and draw the embedding.
 
@@ -85,7 +87,7 @@ _NOT_COMPARED = (
     cls=CommandGroup,
     help=_HELP,
     sections=_SECTIONS,
-    inputs=("digits", "mnist", "cifar10"),
+    inputs=tuple(NAMED),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.argument("source", metavar="INPUT")
@@ -152,7 +154,7 @@ _NOT_COMPARED = (
 )
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "openvino", "keras"]),
+    type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
     help="What runs the ResNet: OpenVINO (on the processor) or Keras; auto is Keras where it "
@@ -160,7 +162,7 @@ _NOT_COMPARED = (
 )
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16", "float16", "int8"]),
+    type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
     help="What the ResNet computes in. int8 is fastest, and needs sklearn-resnet[int8].",

@@ -393,6 +393,25 @@ def test_images_lie_on_the_map(show, file):
     np.testing.assert_allclose(drawn[:3], color, atol=12)
 
 
+def test_images_that_are_not_selected_fade(show, file):
+    page = show(file)
+    page.wait_for_timeout(200)
+    box = page.locator("#map").bounding_box()
+    x, y = place(page, 25)
+    read = """([x, y]) => document.getElementById("overlay").getContext("2d")
+        .getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data[3]"""
+    at = [round(x - box["x"]), round(y - box["y"])]
+    assert page.evaluate(read, at) == 255
+    page.fill("#search", "17.png")
+    page.wait_for_selector("#matches button")
+    page.click("#select-matches")
+    page.wait_for_timeout(100)
+    assert page.evaluate(read, at) < 100
+    page.click("#clear")
+    page.wait_for_timeout(100)
+    assert page.evaluate(read, at) == 255
+
+
 @pytest.mark.parametrize("n", [1, 2, 9, 12])
 def test_few_points_and_nothing_else(show, tmp_path, n):
     EmbeddingDisplay(np.arange(2.0 * n).reshape(n, 2)).to_html(tmp_path / "page.html")

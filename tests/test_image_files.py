@@ -5,6 +5,7 @@ import re
 import tracemalloc
 
 import numpy as np
+import PIL
 import pytest
 import tifffile
 from PIL import Image
@@ -187,6 +188,8 @@ def test_tiff_with_alpha_is_laid_on_white(tmp_path, dtype, white):
 
 @pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
 def test_tiff_with_premultiplied_alpha_is_laid_on_white(tmp_path, photometric):
+    if photometric == "minisblack" and int(PIL.__version__.split(".")[0]) < 13:
+        pytest.skip("Pillow reads grey with premultiplied alpha from 13 on")
     pixels = [[51, 102], [0, 0], [200, 255]]
     array = np.array([[[grey] * (3 if photometric == "rgb" else 1) + [a] for grey, a in pixels]])
     tifffile.imwrite(

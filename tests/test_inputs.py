@@ -59,7 +59,7 @@ def test_a_name_is_a_dataset():
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_a_name_is_fetched(monkeypatch, name):
-    monkeypatch.setitem(_inputs._NAMED, name, lambda return_X_y: (IMAGES, LABELS))
+    monkeypatch.setitem(_inputs.NAMED, name, lambda return_X_y: (IMAGES, LABELS))
     data = read_input(name)
     assert data.images is IMAGES
     assert data.labels is LABELS

@@ -17,10 +17,10 @@ from sklearn_resnet._parts import (
     read_facts,
     read_features,
     read_rows,
-    rows_of,
     seal_of,
     write_part,
 )
+from sklearn_resnet._tables import rows_of
 
 PATHS = ["a/1.jpg", "=2.jpg", "b\n\N{SNOWMAN}.jpg", "\udcff.jpg"]
 SHOWN = [*PATHS[:3], "\\udcff.jpg"]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from sklearn_resnet._weights import Weights, import_keras
 from sklearn_resnet.engines.choice import describe_processor, find_gpus
+from sklearn_resnet.engines.openvino import get_core
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _empty_stores():
     """Before a fork: OpenVINO would wait, in the child, for threads that only the parent has."""
     _lock.acquire()
     _compile.cache_clear()
-    importlib.import_module("sklearn_resnet.engines.openvino").get_core.cache_clear()
+    get_core.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,12 +2,11 @@
 
 import contextlib
 import logging
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 
+from sklearn_resnet._threads import map_ahead
 from sklearn_resnet._weights import import_keras, load_network
 
 # What oneDNN computes for a batch of one differs in the last bit from what it computes for the
@@ -46,7 +45,7 @@ def compile_network(computation):
     policy = {"float32": "float32"}.get(computation.precision, f"mixed_{computation.precision}")
     network = load_network(computation.weights, policy)
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
-    x = _standardize(images, computation.value_range)
+    x = _standardize(ops, images, computation.value_range)
     x = _preprocess(x, computation.weights.architecture)
     # a nested network cannot give its own input back, which is what layer 0 is
     deep = [i for i in computation.taps if i > 0]
@@ -84,17 +83,11 @@ def list_gpus():
 
 def _run(model, n_threads, batches, batch_size):
     # a thread, even if only one, lets batches be made ready while another is computed
-    with ThreadPoolExecutor(n_threads) as pool:
-        running = deque()
-        for batch in batches:
-            running.append(pool.submit(_predict, model, batch, batch_size))
-            if len(running) > n_threads:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+    predict = partial(_predict, model, batch_size)
+    return map_ahead(predict, batches, n_threads, n_ahead=n_threads)
 
 
-def _predict(model, batch, batch_size):
+def _predict(model, batch_size, batch):
     padding = padded_size(len(batch), batch_size) - len(batch)
     if padding:
         blank = np.zeros((padding, *batch.shape[1:]), batch.dtype)
@@ -124,10 +117,8 @@ def _is_not_of_retracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-def _standardize(images, value_range):
+def _standardize(ops, images, value_range):
     """Images of any form to float32 RGB in 0 to 255."""
-    from keras import ops
-
     x = ops.cast(images, "float32")
     if len(x.shape) == 3:
         x = ops.expand_dims(x, -1)

@@ -231,7 +231,7 @@ def _draw_names(figure, displays, legend):
             for text in display.names_:
                 text.remove()
             display.names_ = []
-    legend = draw_legend(
+    drawn = draw_legend(
         figure,
         coloring,
         height=0.9 * height,
@@ -239,4 +239,4 @@ def _draw_names(figure, displays, legend):
         loc="outside right upper",
         borderaxespad=0.5,
     )
-    figure.set_figwidth(width + legend.get_window_extent().width / figure.dpi)
+    figure.set_figwidth(width + drawn.get_window_extent().width / figure.dpi)

@@ -40,7 +40,7 @@ def draw_dots(ax, xy, coloring, size=None, alpha=None):
     # a fixed shuffle, so that no class covers the others for coming last
     order = np.random.RandomState(0).permutation(np.flatnonzero(~missing))
     dots = ax.scatter(*xy[order].T, color=coloring.colors_of(order), **style)
-    markers = [MarkerStyle(marker) for marker in coloring.markers]
     if len(set(coloring.markers)) > 1:
+        markers = [MarkerStyle(marker) for marker in coloring.markers]
         shapes = [marker.get_path().transformed(marker.get_transform()) for marker in markers]
         dots.set_paths([shapes[code] for code in coloring.codes[order]])

@@ -98,7 +98,9 @@ def write_names(ax, xy, coloring, *, always):
     font_size = np.clip(0.035 * window.height / point, 7, 11)
     texts = [
         ax.text(
-            *(0, 0, name),
+            0,
+            0,
+            name,
             parse_math=False,
             fontsize=font_size,
             fontweight="bold",

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._layers import layer_table, resolve_layers
+from sklearn_resnet._layers import count_gflop, layer_table, resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._weights import find_weights
 
@@ -99,7 +99,7 @@ class LayerSearchDisplay:
         best = means.argmax()
         error = self.scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
         table = layer_table(architecture)
-        costs = [_gflop(table, layer) for layer in self.layers]
+        costs = [count_gflop(table, table[layer]) for layer in self.layers]
         able = np.flatnonzero(means >= means[best] - error)
         self.best_layer_ = int(self.layers[best])
         self.cheapest_layer_ = int(self.layers[min(able, key=costs.__getitem__)])
@@ -311,14 +311,10 @@ class LayerSearchDisplay:
         for layer in [*marked, *self.layers]:
             if all(abs(layer - other) >= least for other in shown):
                 shown.append(int(layer))
-        labels = [f"{table[i].width:,} \N{MIDDLE DOT} {_gflop(table, i):.1f}" for i in shown]
+        cuts = [table[i] for i in shown]
+        labels = [f"{cut.width:,} \N{MIDDLE DOT} {count_gflop(table, cut):.1f}" for cut in cuts]
         above.set_xticks(shown, labels, rotation=90, fontsize=8)
         above.set_xlabel("features \N{MIDDLE DOT} GFLOP for an image of 224 x 224", fontsize=9)
-
-
-def _gflop(table, layer):
-    """Cost of a cut."""
-    return sum(table[i].flop for i in table[layer].ancestors) / 1e9
 
 
 def _mark_stages(ax, table, limits):

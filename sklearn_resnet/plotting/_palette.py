@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+
 # matplotlib's "petroff10", with Tol's cyan in place of its light blue, which a protanope does not
 # tell from MISSING. The least difference of any two, in CAM02-UCS, is 14.5 over normal, deuteranopic,
 # protanopic and tritanopic vision; that of seaborn's "colorblind" is 5.8. The first few differ most.
@@ -34,7 +36,6 @@ def assign_styles(names, palette=None):
     ValueError
         If a dict lacks a name, or `palette` is none.
     """
-    import numpy as np
     import seaborn as sns
     from matplotlib.colors import to_rgb
 

@@ -47,7 +47,7 @@ def make_sheets(images, side):
     for start in range(0, n_images, n_columns**2):
         n_here = min(n_columns**2, n_images - start)
         sheet = Image.new("RGBA", (n_columns * side, math.ceil(n_here / n_columns) * side))
-        for place, image in enumerate(_shrink(images, range(start, start + n_here), side)):
+        for place, image in enumerate(_read(images, range(start, start + n_here), side)):
             if image is not None:
                 row, column = divmod(place, n_columns)
                 margin = (side - image.width) // 2, (side - image.height) // 2
@@ -58,7 +58,7 @@ def make_sheets(images, side):
     return sheets, n_columns
 
 
-def _shrink(images, chosen, side):
+def _read(images, chosen, side):
     """Some images, one by one, as `read_chosen` gives them."""
     value_range = None
     if isinstance(images, np.ndarray) and images.ndim > 2 and images.dtype != np.uint8:

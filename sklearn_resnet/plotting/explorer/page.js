@@ -304,8 +304,11 @@ function search(text) {
 }
 
 let n_listed = 0;
+let chosen_set = new Set();
 function show_selection() {
   const chosen = source.selected.indices;
+  chosen_set = new Set(chosen);
+  draw_soon();
   const is_any = chosen.length > 0;
   $("n-selected").textContent = is_any ? chosen.length.toLocaleString("en") : "";
   $("selection-hint").hidden = is_any;
@@ -428,12 +431,14 @@ function draw_images(context, width, height) {
     const cx = Math.floor(x / (size + 3)), cy = Math.floor(y / (size + 3));
     if (!is_free(cx, cy, x, y)) continue;
     taken.set(cx * 65536 + cy, [x, y]);
+    context.globalAlpha = chosen_set.size && !chosen_set.has(i) ? 0.15 : 1; // as Bokeh's points
     context.fillStyle = groups ? groups[group_of[i]].color : source.data.color[i];
     context.fillRect(x - size / 2 - 1.5, y - size / 2 - 1.5, size + 3, size + 3);
     context.fillStyle = "#fff";
     context.fillRect(x - size / 2, y - size / 2, size, size);
     draw_image(context, i, x - size / 2, y - size / 2, size, draw_soon);
   }
+  context.globalAlpha = 1;
 }
 
 // --- wiring ---------------------------------------------------------------------------------------
