@@ -93,7 +93,7 @@ class ComparisonRun(EmbeddingRun):
         """Draw the maps; return the path of the picture, and the scores."""
         import matplotlib as mpl
 
-        path = self._beside("compare", ".png")
+        path = self._beside("compare", f".{self.options['picture']}")
         with mpl.rc_context({"backend": "agg"}):
             compared = self._timed("compare", compare, maps, labels)
             save_figure(compared.figure, path)

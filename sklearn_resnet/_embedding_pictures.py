@@ -107,9 +107,11 @@ def save_figure(figure, path):
     """Write a figure, whole, and forget it."""
     import matplotlib.pyplot as plt
 
+    # images in vector formats are for printing; and many journals refuse fonts of type 3
+    dpi = 150 if path.suffix == ".png" else 300
     try:
-        with write_whole(path) as whole:
-            figure.savefig(whole, dpi=150)
+        with write_whole(path) as whole, plt.rc_context({"pdf.fonttype": 42}):
+            figure.savefig(whole, dpi=dpi)
     finally:
         plt.close(figure)
 
@@ -139,8 +141,7 @@ def describe(source, n_images, facts, *, kind, noun):
     if facts["model"] == "pca":
         return f"{first}\n{facts['dimensions']} principal components of the pixels"
     cut = ", ".join(
-        f"layer {i} ({name})"
-        for i, name in zip(facts["layers"], facts["layer_names"], strict=False)
+        f"layer {i} ({name})" for i, name in zip(facts["layers"], facts["layer_names"], strict=True)
     )
     weights = _WEIGHTS.get(facts["weights"], f"weights {Path(facts['weights']).name}")
     return f"{first}\n{facts['architecture']}, {cut}\n{weights}"

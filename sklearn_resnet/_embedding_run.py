@@ -24,6 +24,7 @@ from sklearn_resnet._embedding_pictures import (
 )
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._inputs import check_input, is_collection, read_input, read_labels
+from sklearn_resnet._layers import resolve_layers
 from sklearn_resnet._lazy_images import describe_failures
 from sklearn_resnet._paths import is_url
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -214,7 +215,7 @@ class EmbeddingRun:
         if self.plot:
             is_small = self.options["patches"] and len(xy) <= _MOST_THUMBNAILS
             images = data.images if self.thumbnails or is_small else None
-            path = self._beside(kind, ".png")
+            path = self._beside(kind, f".{self.options['picture']}")
             draw_map(path, xy, data.labels, images=images, axis_names=axis_names(kind), title=title)
             written.append(path)
         if self.html:
@@ -293,12 +294,12 @@ class EmbeddingRun:
         return features, resnet.get_feature_names_out().tolist(), self._describe(resnet)
 
     def _describe(self, resnet):
-        names = resnet.get_feature_names_out()
+        layers = resolve_layers(resnet.architecture, resnet.layers_)
         return {
             "model": "resnet",
             "architecture": resnet.architecture,
             "layers": resnet.layers_,
-            "layer_names": list(dict.fromkeys(n.rsplit("_", 1)[0] for n in names)),
+            "layer_names": [layer.name for layer in layers],
             "pooling": resnet.pooling,
             "image_size": resnet.image_size,
             "value_range": resnet.value_range_,

@@ -213,6 +213,13 @@ _NOT_COMPARED = (
     help="The same, with images at their places.",
 )
 @click.option(
+    "--picture",
+    type=click.Choice(["png", "pdf", "svg"]),
+    default="png",
+    show_default=True,
+    help="The format of pictures.",
+)
+@click.option(
     "--html",
     is_flag=True,
     help="Make a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
@@ -358,7 +365,9 @@ def _for_shell(message):
     message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
     message = message.replace("A table must", "TABLE, the last argument, must")
     message = message.replace(" of X, counted from 0", ", counted from 0")
-    message = re.sub(r"list_layers\('?(\w*)'?\) shows", r"`embedding layers \1` shows", message)
+    message = re.sub(r"list_layers\(\) shows", "`embedding layers` shows", message)
+    message = re.sub(r"list_layers\('(\w*)'\) shows", r"`embedding layers \1` shows", message)
+    message = message.replace("None (random weights)", "random")
     message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
     options = "layers|architecture|weights|pooling|image_size|batch_size|engine|precision|compare"
     message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)

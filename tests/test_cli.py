@@ -463,3 +463,21 @@ def test_images_stand_at_their_places_where_that_is_wanted(photos, option, monke
     run(photos, "out.npz", *RESNET, "--image-size", 16, *option)
     assert Path("out_umap.png").exists() is bool(option)
     assert [len(display.thumbnails_) > 0 for display in drawn] == ["-t" in option] * bool(option)
+
+
+def test_the_record_names_each_layer_once_whatever_the_pooling(digits):
+    options = ["--weights", "random", "-s", "0", "-l", "4,16", "--pooling", "avg,max"]
+    run(digits, "out.npy", *options)
+    record = json.loads(Path("out.json").read_text())
+    assert record["layers"] == [4, 16]
+    assert record["layer_names"] == ["pool1_pool", "conv2_block1_out"]
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_pictures_are_of_the_format_that_is_asked_for(digits, suffix):
+    options = ["--model", "pca", "-d", "2", "-p", "--picture", suffix]
+    output = run(digits, "out.npy", *options)
+    assert f"out_pca.{suffix}" in output
+    start = Path(f"out_pca.{suffix}").read_bytes()[:5]
+    assert start == {"pdf": b"%PDF-", "svg": b"<?xml"}[suffix]
+    assert not Path("out_pca.png").exists()

@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_resnet import EmbeddingDisplay
+from sklearn_resnet._tables import restore_text
 from sklearn_resnet.plotting import _explorer
 from sklearn_resnet.plotting._explorer import describe_column, find_clusters, find_neighbors
 
@@ -233,14 +235,16 @@ def test_a_box_is_saved_with_its_names(show, file, tmp_path):
 
 
 def test_cells_of_the_csv_compute_nothing(show, tmp_path):
-    names = ["=1+1", "+x", "-1", "@x", "\t=1", "plain"] + ["z"] * (N - 6)
+    names = ["=1+1", "+x", "-1", "@x", "\t=1", "a;=1", "'=1", "plain"] + ["z"] * (N - 8)
     page = show(write(tmp_path / "page.html", paths=names))
     page.click("#select-view")
     with page.expect_download() as download:
         page.click("#save")
     download.value.save_as(tmp_path / "selection.csv")
     table = pd.read_csv(tmp_path / "selection.csv")
-    assert table["path"].tolist()[:6] == ["'=1+1", "'+x", "-1", "'@x", "'\t=1", "plain"]
+    expected = ["'=1+1", "'+x", "-1", "'@x", "'\t=1", "a;'=1", "''=1", "plain"]
+    assert table["path"].tolist()[:8] == expected
+    assert [restore_text(text) for text in expected] == names[:8]  # as of the tables of the command
 
 
 def test_hostile_text_stays_text(show, file):
@@ -537,3 +541,34 @@ def test_images_of_a_narrow_range_are_not_dark(tmp_path):
     pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
     assert pixels[2, 2].max() < 15
     assert pixels[2, 6].min() > 240
+
+
+def test_infinite_numbers_count_as_missing(show, tmp_path):
+    xy = np.random.RandomState(0).rand(12, 2)
+    numbers = np.array([0.5, np.inf, -np.inf, *np.linspace(0, 1, 9)])
+    EmbeddingDisplay(xy, numbers).to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html")
+    assert page.inner_text("#legend").split() == ["0", "1"]
+
+
+def test_broken_files_leave_their_squares_empty_and_are_named_once(tmp_path):
+    paths = []
+    for i in range(300):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(paths[-1])
+    for i in (3, 280):
+        Path(paths[i]).write_bytes(b"none")
+    display = EmbeddingDisplay(np.random.RandomState(0).rand(300, 2), images=paths)
+    with pytest.warns(UserWarning, match=r"2 of 300 images .*280\.png' \(image 280\)") as caught:
+        display.to_html(tmp_path / "page.html")
+    assert len(caught) == 1
+
+
+def test_neighbours_that_were_not_found_are_not_drawn(show, tmp_path, monkeypatch):
+    found = np.tile([1, -1], (N, 1))
+    monkeypatch.setattr(_explorer, "find_neighbors", lambda features, n_neighbors: found)
+    write(tmp_path / "page.html", features=None)
+    page = show(tmp_path / "page.html")
+    page.mouse.click(*place(page, 5))
+    page.wait_for_selector("#pinned[data-index='5']")
+    assert page.locator("#neighbors button").count() == 1

@@ -195,3 +195,9 @@ def test_it_is_drawn_where_one_says():
     display = LayerSearchDisplay([2, 4], [[0, 1], [1, 1]], score_name="accuracy").plot(ax=ax)
     assert (display.ax_, display.figure_) == (ax, figure)
     assert display.plot().ax_ is not ax
+
+
+def test_none_is_the_last_layer_that_weights_reach():
+    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
+    search = search_layers([4, None], make_pipeline(resnet, RidgeClassifier()))
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]

@@ -165,10 +165,13 @@ def as_label(value):
 
 
 def is_missing(y):
-    """Which values of an array are None or NaN."""
+    """Which values of an array are None, NaN or infinite."""
     import pandas as pd
 
-    return np.asarray(pd.isna(y))
+    if y.dtype.kind == "f":
+        return ~np.isfinite(y)
+    is_infinite = [isinstance(value, float) and np.isinf(value) for value in y.tolist()]
+    return np.asarray(pd.isna(y)) | np.array(is_infinite, bool)
 
 
 def is_scale(y):

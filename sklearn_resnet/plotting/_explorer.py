@@ -92,7 +92,9 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         "scale": Viridis256,
         "neighbors": neighbors.ravel().tolist(),
         "n_neighbors": neighbors.shape[1],
-        "near_by": "their places on the map" if features is None else "features (Euclidean distance)",
+        "near_by": "their places on the map"
+        if features is None
+        else "features (Euclidean distance)",
         "box": [*xy.min(0).tolist(), *xy.max(0).tolist()],
         "size": size,
         "side": side,

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._layers import count_gflop, layer_table, resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet._weights import find_weights
+from sklearn_resnet._weights import default_layers, find_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -148,6 +148,7 @@ class LayerSearchDisplay:
         for i in np.flatnonzero(np.isfinite(means)):
             # a grid of several parts need not name the layers in each
             layers = results["params"][i].get(path, resnet.layers)
+            layers = default_layers(resnet.weights) if layers is None else layers
             resolved = resolve_layers(resnet.architecture, layers)
             if len(resolved) > 1:
                 raise ValueError(

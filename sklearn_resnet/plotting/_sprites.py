@@ -3,12 +3,15 @@
 import base64
 import io
 import math
+from itertools import islice
 
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._image_arrays import to_uint8
-from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen
+from sklearn_resnet._image_arrays import is_path, to_uint8
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._lazy_images import LazyImages, warn_of_failures
+from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen, shrink
 
 _SHEET_SIDE = 2048  # pixels: what every browser, and every phone, can draw
 _QUALITY = 75
@@ -41,13 +44,15 @@ def make_sheets(images, side):
     n_columns : int
         The squares of a row, and the rows of a full sheet.
     """
-    n_images = len(images)
+    if not isinstance(images, (LazyImages, np.ndarray)) and is_path(images[0]):
+        images = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
+    n_images, tiles = len(images), _read(images, side)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
     sheets = []
     for start in range(0, n_images, n_columns**2):
         n_here = min(n_columns**2, n_images - start)
         sheet = Image.new("RGBA", (n_columns * side, math.ceil(n_here / n_columns) * side))
-        for place, image in enumerate(_read(images, range(start, start + n_here), side)):
+        for place, image in enumerate(islice(tiles, n_here)):
             if image is not None:
                 row, column = divmod(place, n_columns)
                 margin = (side - image.width) // 2, (side - image.height) // 2
@@ -55,17 +60,25 @@ def make_sheets(images, side):
         file = io.BytesIO()
         sheet.save(file, "WEBP", quality=_QUALITY, method=2)
         sheets.append(base64.b64encode(file.getvalue()).decode())
+    if isinstance(images, LazyImages):
+        warn_of_failures(images.failures, n_images, "their squares are empty")
     return sheets, n_columns
 
 
-def _read(images, chosen, side):
-    """Some images, one by one, as `read_chosen` gives them."""
+def _read(images, side):
+    """Images, one by one, as PIL has them in RGB; None of those that cannot be read."""
+    if isinstance(images, LazyImages):
+        decoded = (image for batch in images.batches(64) for image in batch)
+        for i, image in enumerate(decoded):
+            yield None if i in images.failures else shrink(image, side)
+        return
     value_range = None
     if isinstance(images, np.ndarray) and images.ndim > 2 and images.dtype != np.uint8:
         value_range = find_shown_range(images)  # of all, so that one dark image stays dark
-    for start in range(0, len(chosen), _AT_ONCE):
-        rows = list(chosen[start : start + _AT_ONCE])
+    for start in range(0, len(images), _AT_ONCE):
+        rows = range(start, min(start + _AT_ONCE, len(images)))
         if value_range is None:
             yield from read_chosen(images, rows, side)
         else:
-            yield from read_chosen(to_uint8(images[rows], value_range), range(len(rows)), side)
+            block = to_uint8(images[rows.start : rows.stop], value_range)
+            yield from read_chosen(block, range(len(block)), side)

@@ -101,9 +101,9 @@ def read_chosen(images, chosen, side):
     else:
         images = [images[i] for i in chosen]
         if not all(map(is_path, images)):
-            return [_shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
+            return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
         files = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(images)
-    found = [_shrink(image, side) for batch in files.batches(16) for image in batch]
+    found = [shrink(image, side) for batch in files.batches(16) for image in batch]
     warn_of_failures(files.failures, len(chosen), "are not drawn")
     return [None if i in files.failures else image for i, image in enumerate(found)]
 
@@ -134,7 +134,8 @@ def find_shown_range(images):
     return black, (white if (white - black) / 2 <= largest - black <= white - black else largest)
 
 
-def _shrink(image, side):
+def shrink(image, side):
+    """Bring an array of bytes to at most `side` pixels; a PIL image in RGB."""
     image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
     image.thumbnail((side, side))
     return image.convert("RGB")

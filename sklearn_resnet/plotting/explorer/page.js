@@ -15,7 +15,7 @@ const data = read("data");
 const n = data.n;
 const css = (variable) => getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
 const name = (i) => (data.names ? data.names[i] : `image ${i}`);
-const neighbors = (i) => data.neighbors.slice(i * data.n_neighbors, (i + 1) * data.n_neighbors);
+const neighbors = (i) => data.neighbors.slice(i * data.n_neighbors, (i + 1) * data.n_neighbors).filter((j) => j >= 0);
 
 const make = (tag, properties = {}, children = []) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -337,11 +337,10 @@ function select(indices) {
   source.selected.indices = indices.filter((i) => is_shown[i]);
 }
 
-const FORMULA = /^[=+\-@\t]/;
+const FORMULA = /(^|[;\n\t])('*[=+\-@\t\n])/g; // what a spreadsheet would compute: as the command writes tables
 function cell(text) {
-  text = String(text);
-  if (FORMULA.test(text) && !Number.isFinite(Number(text))) text = "'" + text; // a spreadsheet would compute it
-  text = text.replace(/\r/g, "\\r");
+  text = String(text).replace(/\r/g, "\\r");
+  if (text.trim() === "" || !Number.isFinite(Number(text))) text = text.replace(FORMULA, "$1'$2");
   return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 function save() {
