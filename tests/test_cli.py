@@ -389,11 +389,12 @@ def test_an_architecture_is_matched_without_regard_to_case(digits):
     [
         (["layer"], "Did you mean the command 'main layers'?"),
         (["simlar", "a.jpg", "out.npz", "-k", "3"], "Did you mean the command 'main similar'?"),
-        (["digits", "out.npy", "--weigths", "x"], "Did you mean '--weights'?"),
+        (["digits", "out.npy", "--weigths", "x"], "Did you mean --weights?"),
     ],
 )
 def test_what_is_misspelt_gets_a_suggestion(args, message):
-    assert message in run(*args, code=2)
+    output = run(*args, code=2).replace("'--weights'", "--weights")  # of newer click
+    assert message in output
 
 
 def test_a_folder_with_the_name_of_a_command(photos):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import PIL
 import pytest
 from hostile_corpus import (
     PIXELS,
@@ -64,6 +65,11 @@ with open("/proc/self/status") as file:  # the peak of rusage has that of the pa
     peak = int(file.read().split("VmHWM:")[1].split()[0])
 print("done", n_read, slowest, peak)
 """
+
+IS_OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
+needs_pillow_13 = pytest.mark.skipif(
+    IS_OLD_PILLOW, reason="older Pillow leaves pixels of damaged files undefined"
+)
 
 
 def read_all(folder, *which):
@@ -135,12 +141,14 @@ def check_rows(folder, n_sound, n_mutants):
 
 
 @pytest.mark.filterwarnings("ignore")  # what Pillow says of damaged EXIF data
+@needs_pillow_13
 def test_damaged_files_among_others_shift_no_row(tmp_path):
     n, n_good, n_bad = check_rows(tmp_path, 30, 60)
     assert n == n_good + n_bad
     assert min(n_good, n_bad) > 50
 
 
+@needs_pillow_13
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_thousands_of_damaged_files_among_others_shift_no_row(tmp_path):
@@ -152,6 +160,8 @@ def test_thousands_of_damaged_files_among_others_shift_no_row(tmp_path):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("ending", make_bombs())
 def test_a_decompression_bomb_is_named_and_not_decoded(tmp_path, ending, monkeypatch):
+    if ending == "jpg" and IS_OLD_PILLOW:
+        pytest.skip("older Pillow takes it for no image")
     path = tmp_path / f"bomb.{ending}"
     path.write_bytes(make_bombs()[ending])
     monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("decoded"))
