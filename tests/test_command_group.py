@@ -56,7 +56,7 @@ def test_what_is_nearly_the_name_of_a_command(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["x", "--frist", "1"], "Did you mean '--first'?"),
+        (["x", "--frist", "1"], "Did you mean"),
         (["x", "y"], "unexpected extra argument"),
         (["--first", "1"], "Missing argument 'SOURCE'"),
         (["list"], "Missing argument 'NAME'"),
