@@ -76,6 +76,7 @@ _ONLY_FOR = {
     "precision": "resnet",
     "cache": "resnet",
     "no_cache": "resnet",
+    "on_error": "resnet",
 }
 _NOT_COMPARED = (
     "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "workers", "dask",

@@ -482,3 +482,9 @@ def test_pictures_are_of_the_format_that_is_asked_for(digits, suffix):
     start = Path(f"out_pca.{suffix}").read_bytes()[:5]
     assert start == {"pdf": b"%PDF-", "svg": b"<?xml"}[suffix]
     assert not Path("out_pca.png").exists()
+
+
+def test_components_of_pixels_need_all_images(digits):
+    options = ["--model", "pca", "-d", "2", "--on-error", "skip"]
+    message = run(digits, "out.npy", *options, code=2)
+    assert "--on-error goes with --model resnet, not with --model pca" in message
