@@ -63,13 +63,7 @@ def write_page(path, xy, *, labels, paths, images, features, title):
     columns = as_columns(labels)
     if features is not None:
         features = check_array(features, input_name="features")
-    for name, part in [("paths", paths), ("features", features), *columns.items()]:
-        if part is not None and len(part) != len(xy):
-            what = f"column {name!r} of the 'labels'" if name in columns else f"{name!r}"
-            raise ValueError(
-                f"The {what} parameter must hold one value for each of the {len(xy)} points. Got "
-                f"{len(part)} instead."
-            )
+    _check_lengths(len(xy), columns, {"paths": paths, "features": features})
     columns = {name: describe_column(values) for name, values in columns.items()}
     if len(xy) >= _LEAST_CLUSTERED:
         columns["cluster"] = describe_column(find_clusters(xy))
@@ -117,6 +111,17 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         page = before + text + after
     with write_whole(path) as whole:
         whole.write_text(page, encoding="utf-8")
+
+
+def _check_lengths(n_points, columns, others):
+    checked = {f"{name!r}": values for name, values in others.items()}
+    checked |= {f"column {name!r} of the 'labels'": values for name, values in columns.items()}
+    for what, values in checked.items():
+        if values is not None and len(values) != n_points:
+            raise ValueError(
+                f"The {what} parameter must hold one value for each of the {n_points} points. Got "
+                f"{len(values)} instead."
+            )
 
 
 def as_columns(labels):
