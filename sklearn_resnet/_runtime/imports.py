@@ -1,6 +1,8 @@
-"""Keep libraries quiet while they are imported: on terminals, and on the network."""
+"""Imports: optional dependencies with one error message, and libraries kept quiet."""
 
 import contextlib
+import importlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -46,3 +48,43 @@ def hidden_module(name):
         del sys.modules[name]
         if imported is not None:
             sys.modules[name] = imported
+
+
+def import_optional(module, *, extra, purpose):
+    """Import an optional dependency.
+
+    Parameters
+    ----------
+    module : str
+        Its name, dotted for a module in a package.
+    extra : str
+        The extra of this package that installs it.
+    purpose : str
+        The subject of the error: ``"precision='int8'"``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If it cannot be imported. The message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        raise _missing(module, extra, purpose, exc) from exc
+
+
+def check_optional(module, *, extra, purpose):
+    """Raise the ImportError of `import_optional` if the module is not installed, without importing it."""
+    if importlib.util.find_spec(module.partition(".")[0]) is None:
+        raise _missing(module, extra, purpose, "it is not installed")
+
+
+def _missing(module, extra, purpose, cause):
+    return ImportError(
+        f"{purpose} needs {module.partition('.')[0]}, which cannot be imported: {cause}. "
+        f"Install it with: pip install 'sklearn-resnet[{extra}]'"
+    )

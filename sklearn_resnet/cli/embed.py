@@ -30,7 +30,7 @@ from sklearn_resnet.cli.pictures import (
     draw_map,
     importing_umap,
 )
-from sklearn_resnet.cli.resumable import run as _long_run
+from sklearn_resnet.cli.resumable.run import SUFFIXES, RunOptions, embed_in_parts, read_finished
 from sklearn_resnet.cli.tables import check_table_path, write_table
 from sklearn_resnet.plotting import EmbeddingDisplay
 from sklearn_resnet.plotting.explorer.page import check_bokeh
@@ -63,7 +63,6 @@ class EmbeddingRun:
         self.seed = seed
         self.options = options
         self.seconds = {}
-        self.long_run = None
 
     def embed(self):
         """Embed INPUT."""
@@ -77,7 +76,7 @@ class EmbeddingRun:
         self._say("embedding", features)
         shapes["embedding"] = features.shape
         if has_map:
-            features = self.long_run.read() if self._is_long() else features
+            features = read_finished(self.output) if self._is_long() else features
             written += self._plot(features, data, facts, shapes)
         self._finish(facts, shapes, written)
 
@@ -117,7 +116,7 @@ class EmbeddingRun:
 
     def _is_long(self):
         """Whether the table is written part by part, and an interrupted run taken up."""
-        is_resnet = self.model == "resnet" and self.output.suffix in _long_run.SUFFIXES
+        is_resnet = self.model == "resnet" and self.output.suffix in SUFFIXES
         return is_resnet and is_collection(self.source)
 
     def _check_output(self):
@@ -132,7 +131,7 @@ class EmbeddingRun:
                 if is_given:
                     raise ValueError(
                         f"--{name} goes with image files as INPUT, --model resnet and an OUTPUT that "
-                        f"ends in {' or '.join(_long_run.SUFFIXES)}: the table is then made part by "
+                        f"ends in {' or '.join(SUFFIXES)}: the table is then made part by "
                         f"part. Got {self.source!r} and {str(self.output)!r}."
                     )
         elif self.output.suffix == ".parquet" and self.output.is_dir():
@@ -160,19 +159,15 @@ class EmbeddingRun:
     def _embed_in_parts(self, data):
         """The same for image files, part by part."""
         resnet = self._make_resnet().fit(data.images)
-        self.long_run = run = _long_run.LongRun(
-            self.output,
-            data.images,
-            data.labels,
-            resnet,
+        options = RunOptions(
             part_size=self.options["part_size"],
             n_workers=self.options["workers"],
             scheduler=self.options["dask"],
-            is_restarted=self.options["restart"],
+            restart=self.options["restart"],
             quiet=self.quiet,
         )
-        run.run()
-        facts = self._describe(resnet) | run.facts()
+        run = embed_in_parts(self.output, data.images, data.labels, resnet, options)
+        facts = self._describe(resnet) | run.metadata
         written = [*run.written, *self._report(run.failures, len(data.images))]
         self._leave_out(run.failures, data)
         return run, facts, written

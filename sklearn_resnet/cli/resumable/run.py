@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -69,6 +70,78 @@ def embed_part(part, resnet, bar=None):
 
 def _file_of(known):
     return str(known[1])
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a table is computed in parts."""
+
+    part_size: int
+    n_workers: int = 1
+    scheduler: str | None = None
+    restart: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished table.
+
+    Attributes
+    ----------
+    written : tuple of path
+        The files of the table, or its folder.
+    metadata : dict
+        For the record: what distinguishes this table from all others.
+    failures : tuple of Failure
+        The images that could not be read.
+    shape : tuple of 2 int
+        Of the features.
+    """
+
+    written: tuple
+    metadata: dict
+    failures: tuple
+    shape: tuple
+    dtype: np.dtype = np.dtype(np.float32)
+
+
+def embed_in_parts(output, images, labels, resnet, options):
+    """Compute a table of features in parts, resuming an interrupted run.
+
+    Parameters
+    ----------
+    output : pathlib.Path or upath.UPath
+        ``.parquet``: a folder of parts, which is read as one table. ``.npy``: one array, with a
+        table of its rows beside it.
+    images : LazyImages
+    labels : ndarray of shape (n,) or None
+    resnet : ResNetFeatures
+        Fitted.
+    options : RunOptions
+
+    Returns
+    -------
+    RunResult
+    """
+    run = LongRun(
+        output,
+        images,
+        labels,
+        resnet,
+        part_size=options.part_size,
+        n_workers=options.n_workers,
+        scheduler=options.scheduler,
+        is_restarted=options.restart,
+        quiet=options.quiet,
+    )
+    run.run()
+    return RunResult(tuple(run.written), run.facts(), tuple(run.failures), run.shape)
+
+
+def read_finished(output):
+    """Read the features of a finished table, all in memory."""
+    return np.concatenate([read_features(path) for path in _find_finished(output)])
 
 
 class LongRun:
@@ -142,7 +215,7 @@ class LongRun:
         with lock_output(self.output):
             self._refuse_others()
             self.parts = self._plan()
-            self._finished = {path: read_manifest(path) for path in self._find_finished()}
+            self._finished = {path: read_manifest(path) for path in _find_finished(self.output)}
             with self._saying_how_to_go_on():
                 if self._is_up_to_date():
                     self.n_done = len(self.parts)
@@ -166,10 +239,6 @@ class LongRun:
     def facts(self):
         """For the record: what tells this table from all others."""
         return {"computation": self.computation, "table": self._table_key()}
-
-    def read(self):
-        """The features of the finished table, all in memory."""
-        return np.concatenate([read_features(path) for path in self._find_finished()])
 
     def _refuse_others(self):
         """Raise an error where OUTPUT is a folder that others use: it would be replaced."""
@@ -207,12 +276,6 @@ class LongRun:
             except Exception:  # reading it will say what is wrong
                 versions.append("")
         return versions
-
-    def _find_finished(self):
-        """Files of a finished table."""
-        if self.output.suffix == ".npy":
-            return [self.output] if self.output.is_file() else []
-        return sorted(path for path in _entries(self.output) if is_part_name(path.name))
 
     def _is_up_to_date(self):
         keys = [part.key for part in self.parts]
@@ -372,6 +435,13 @@ def _new_positions(part):
     known = {row for row, _, _ in part.known}
     start = int(part.images.positions[0])
     return [start + i for i in range(len(part.images)) if i not in known]
+
+
+def _find_finished(output):
+    """Files of a finished table."""
+    if output.suffix == ".npy":
+        return [output] if output.is_file() else []
+    return sorted(path for path in _entries(output) if is_part_name(path.name))
 
 
 def _entries(folder):
