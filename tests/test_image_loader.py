@@ -179,7 +179,7 @@ def test_fit_learns_the_value_range(X, white):
 def test_transform_keeps_the_value_range_of_fit(container):
     """A dark batch stays dark, where a range of its own would brighten it."""
     loader = ImageLoader(mode="L").fit(container(np.full((1, 2, 2), 200.0)))
-    with pytest.warns(UserWarning, match="from 0 to 1, and those that fit saw .* to 255"):
+    with pytest.warns(UserWarning, match="from 0 to 1, but those that fit saw .* to 255"):
         dark = loader.transform(container(np.full((1, 2, 2), 1.0)))
     assert (dark == 1).all()
 
@@ -188,7 +188,7 @@ def test_transform_keeps_the_value_range_of_fit(container):
     "X", [np.linspace(-1, 1, 32).reshape(2, 4, 4)[..., :2], np.full((2, 4, 5), 300.0)]
 )
 def test_fit_warns_of_floats_beyond_the_range_it_finds(X):
-    with pytest.warns(UserWarning, match="while black is taken to be 0 .* is clipped"):
+    with pytest.warns(UserWarning, match="but black is taken to be 0 .* are clipped"):
         ImageLoader().fit(X)
 
 
@@ -278,7 +278,7 @@ def test_an_error_in_one_array_names_it(image, cause):
         (pd.Series([], dtype=object), "must hold at least one image"),
         (np.zeros((0, 4, 4)), "0 sample"),
         ("a.png", r"Got the single path 'a\.png' instead; pass \[path\]"),
-        (np.zeros((2, 4, 4, 2)), "must have 1 or 3 or 4 channels, .*Got 2"),
+        (np.zeros((2, 4, 4, 2)), "must have 1 or 3 or 4 channels .*Got 2"),
         (np.zeros((2, 3, 8, 8)), "channels seem to come first"),
         (np.zeros((1, 2, 8, 8, 3)), "5 dimensions"),
         (np.full((2, 8, 8), np.nan), "contains NaN"),

@@ -241,7 +241,7 @@ def _check_stack(estimator, X, channels, reset):
         hint = (
             "The channels seem to come first: np.moveaxis(X, 1, -1) puts them last."
             if shape[1] in channels
-            else "ImageLoader() converts RGBA images, and files with grey and alpha, to RGB."
+            else "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
         )
         raise ValueError(
             f"X must have {' or '.join(map(str, channels))} channels in its last axis. Got "

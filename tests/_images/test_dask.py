@@ -15,7 +15,6 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._images import dask as _dask
-from sklearn_resnet._images.dask import is_dask
 from sklearn_resnet._network import engines
 from sklearn_resnet.cli.resumable.run import make_absolute
 from sklearn_resnet.cli.resumable.workers import run_in_workers
@@ -208,11 +207,6 @@ def test_paths_are_made_absolute(paths, tmp_path, monkeypatch):
 def test_paths_need_a_size(paths):
     with pytest.raises(ValueError, match="'size' parameter must be given for Dask"):
         ImageLoader().fit_transform(da.from_array(np.array(paths), chunks=6))
-
-
-@pytest.mark.parametrize(("X", "expected"), [(X, False), (["a"], False), ([], False)])
-def test_what_is_dask(X, expected):
-    assert is_dask(X) is expected
 
 
 def test_one_network_for_all_tasks_of_a_process(monkeypatch):

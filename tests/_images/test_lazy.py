@@ -1,4 +1,4 @@
-"""LazyImages: like an array to who uses it, and decoded no sooner than needed."""
+"""LazyImages: like an array to its users, and decoded no sooner than needed."""
 
 import pickle
 import threading
@@ -85,7 +85,7 @@ def test_one_image_is_an_array(paths, reads):
     np.testing.assert_array_equal(images[np.int64(3)], list(images)[3])
     with pytest.raises(IndexError):
         images[N]
-    with pytest.raises(IndexError, match="first axis alone"):
+    with pytest.raises(IndexError, match="first axis only"):
         images[0, 1]
 
 
@@ -203,8 +203,10 @@ def test_raise_names_the_file_its_position_and_the_cause(broken):
         message = str(raised.value)
         assert repr(broken[3]) in message
         assert "is of no known image format" in message
-        assert "image 3 of X" in message
-    with pytest.raises(FileNotFoundError, match="none.png.* image 7 of X"):
+        assert "It is image 3, counted from 0" in message
+        assert (raised.value.path, raised.value.position) == (broken[3], 3)
+        assert raised.value.cause == "its content is of no known image format"
+    with pytest.raises(FileNotFoundError, match="none.png.* image 7, counted from 0"):
         lazy(broken)[7]
 
 
@@ -288,16 +290,11 @@ def test_without_a_size_the_first_that_can_be_read_decides(paths, tmp_path):
         lazy([tmp_path / "bad.png"], size=None, on_error="nan").shape  # noqa: B018
 
 
-def test_int8_learns_from_no_black_images(paths, broken, monkeypatch, tmp_path):
-    from sklearn_resnet._features import forward_pass as _forward_pass
-
-    seen = []
-    monkeypatch.setattr(
-        _forward_pass, "find_ranges", lambda computation, sample: seen.append(sample) or {}
-    )
-    make_resnet(None, tmp_path, precision="int8").fit(lazy(broken, on_error="nan"))
+def test_int8_is_calibrated_without_black_images(paths, broken, tmp_path):
+    images = lazy(broken, on_error="nan")
+    forward = make_resnet(None, tmp_path).fit(images)._plan(images)
     expected = np.delete(np.asarray(lazy(paths)), BAD, axis=0)
-    np.testing.assert_array_equal(seen[0], expected)
+    np.testing.assert_array_equal(forward.make_calibration_batch(images), expected)
 
 
 def test_on_error_needs_lazy_images(paths):
