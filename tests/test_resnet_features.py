@@ -184,7 +184,7 @@ def test_floats_beyond_the_range_that_fit_finds_are_warned_of():
     assert_close(signed, features(GREY))
 
 
-def test_images_are_resized_inside_the_graph():
+def test_images_are_resized_as_keras_does_with_antialiasing():
     import keras
 
     expected = keras.ops.image.resize(COLOUR.astype("float32"), (10, 12), antialias=True)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn_resnet._images.decoding import MAX_PIXELS, convert_image, read_image
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
+from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._io.paths import find_version, is_url, open_file, suffix_of
 from sklearn_resnet._runtime.errors import ParameterError
@@ -39,7 +40,23 @@ class Failure(NamedTuple):
     cause: str
 
 
-class LazyImages:
+class _LazySource(ImageSource):
+    """Images that are decoded to uint8 when they are needed."""
+
+    is_lazy = True
+    lookup_size = 256  # all files of a lookup are read at once
+
+    def blocks(self, batch_size):
+        """Cut the images into blocks, without decoding them."""
+        for start in range(0, len(self), batch_size):
+            yield self[start : start + batch_size]
+
+    def find_value_range(self):
+        """Return the range of uint8."""
+        return 0.0, 255.0
+
+
+class LazyImages(_LazySource):
     """A sequence of images that are decoded when they are needed.
 
     ``ImageLoader(lazy=True)`` makes it. It has the length, shape and dtype of an array, and it is
@@ -90,14 +107,6 @@ class LazyImages:
     >>> images[:1].shape
     (1, 32, 32, 3)
     """
-
-    dtype = np.dtype(np.uint8)
-    is_lazy = True
-    is_delayed = False
-    reads_in_blocks = False
-    image_format = None  # hashes of content tell images of all formats apart
-    arrays = ()
-    lookup_size = 256  # files are read to look up their features
 
     def __init__(
         self,
@@ -150,6 +159,11 @@ class LazyImages:
             else:
                 self._first = self._items[i], self.positions[i]
                 return shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of decoded images: uint8."""
+        return np.dtype(np.uint8)
 
     @property
     def paths(self) -> list[str]:
@@ -229,47 +243,6 @@ class LazyImages:
                 batch, n_filled = np.empty_like(batch), 0
         if n_filled:
             yield batch[:n_filled]
-
-    def blocks(self, batch_size: int) -> Iterator[Self]:
-        """Cut the images into blocks, without decoding them.
-
-        Parameters
-        ----------
-        batch_size : int
-            The number of images in a block.
-
-        Yields
-        ------
-        block : LazyImages
-            The last one may be shorter.
-        """
-        for start in range(0, len(self), batch_size):
-            yield self[start : start + batch_size]
-
-    def sample(self, n_images: int) -> Self:
-        """Choose images for `ResNetFeatures.fit`: all, as none is decoded.
-
-        Parameters
-        ----------
-        n_images : int
-            Ignored.
-
-        Returns
-        -------
-        images : LazyImages
-            These images.
-        """
-        return self
-
-    def find_value_range(self) -> tuple[float, float]:
-        """Find the black and the white level of decoded images.
-
-        Returns
-        -------
-        value_range : tuple of 2 float
-            ``(0.0, 255.0)``.
-        """
-        return 0.0, 255.0
 
     def digests(self) -> list[bytes]:
         """Hash the content of each image, without decoding it.

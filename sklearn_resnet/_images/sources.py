@@ -1,18 +1,18 @@
-"""What holds images, behind one protocol: arrays, lists, lazy images, chunked arrays, Dask."""
+"""What holds images, behind one protocol: arrays, lists, chunked arrays, Dask collections.
 
-from collections.abc import Iterable, Iterator, Sequence
+`LazyImages` keeps the protocol too.
+"""
+
 from itertools import islice
-from typing import Any, Protocol
 
 import numpy as np
 
 from sklearn_resnet._images.hashing import hash_content
 from sklearn_resnet._images.intensity import find_value_range
-from sklearn_resnet._images.lazy import Failure, LazyImages
 
 
-class ImageSource(Protocol):
-    """What holds images.
+class ImageSource:
+    """What holds images: the protocol, with its defaults.
 
     Attributes
     ----------
@@ -20,7 +20,7 @@ class ImageSource(Protocol):
         ``(n, height, width[, channels])``; ``(n,)`` for images of different sizes.
     dtype : dtype
     failures : dict of int to Failure
-        By index, the images that could not be read.
+        By index, the images that could not be read. Only lazy images fail.
     on_error : {"raise", "nan", "skip"}
         What happens to such images; see `ImageLoader`.
     is_lazy : bool
@@ -28,52 +28,46 @@ class ImageSource(Protocol):
     is_delayed : bool
         Whether it is a Dask collection, whose features are a Dask array.
     reads_in_blocks : bool
-        Whether it is read block by block, as its images may not fit into memory. Only `blocks`,
-        `sample` and `find_value_range` can be used then.
+        Whether it is read block by block, as its images may not fit into memory. Of the methods,
+        only `blocks`, `sample` and `find_value_range` exist then.
     image_format : str or None
         The dtype and shape of each image, if `digests` do not include them.
     arrays : sequence of ndarray
         The values in memory.
     lookup_size : int
         The number of images whose features are looked up in the cache at once.
+
+    Methods
+    -------
+    __getitem__(slice)
+        Select images, without copying or decoding them.
+    batches(batch_size, positions=None)
+        Yield arrays, or lists of arrays, of the images at `positions`, or of all.
+    blocks(batch_size)
+        Cut the images into blocks of about `batch_size`; each is an input of `as_source`.
+    digests()
+        Hash the content of each image.
+    file_versions()
+        Find the version of the file of each image; None without a file.
+    add_failure(i, cause)
+        Record that a lazy image could not be read.
+    sample(n_images)
+        Choose images for `fit`; the result is an input of `as_source`.
+    find_value_range()
+        Find the black and the white level.
     """
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    failures: dict[int, Failure]
-    on_error: str
-    is_lazy: bool
-    is_delayed: bool
-    reads_in_blocks: bool
-    image_format: str | None
-    arrays: Sequence[np.ndarray]
-    lookup_size: int
+    on_error = "raise"
+    is_lazy = False
+    is_delayed = False
+    reads_in_blocks = False
+    image_format = None
+    arrays = ()
+    lookup_size = 2048
 
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice) -> "ImageSource":
-        """Select images, without copying or decoding them."""
-
-    def batches(self, batch_size: int, positions: Iterable[int] | None = None) -> Iterator:
-        """Yield arrays, or lists of arrays, of the images at `positions`, or of all."""
-
-    def digests(self) -> list[bytes]:
-        """Hash the content of each image."""
-
-    def file_versions(self) -> list[str | None]:
-        """Find the version of the file of each image; None without a file."""
-
-    def add_failure(self, i: int, cause: str) -> None:
-        """Record that an image could not be read."""
-
-    def blocks(self, batch_size: int) -> Iterator:
-        """Cut the images into blocks of about `batch_size`, in order."""
-
-    def sample(self, n_images: int) -> Any:
-        """Choose images for `fit`: all, or `n_images` where they are read in blocks."""
-
-    def find_value_range(self) -> tuple[float, float]:
-        """Find the black and the white level; see `find_value_range`."""
+    def sample(self, n_images):
+        """Choose all images, as they need not be read."""
+        return self
 
 
 def as_source(X, check=None):
@@ -81,7 +75,7 @@ def as_source(X, check=None):
 
     Parameters
     ----------
-    X : LazyImages, Dask collection, chunked array, array-like, or source
+    X : LazyImages, Dask collection, chunked array, array-like, or ImageSource
         A source is returned as it is.
     check : callable, default=None
         Validates values in memory: it takes `X`, and returns an ndarray, or a list of ndarray if
@@ -91,9 +85,10 @@ def as_source(X, check=None):
     -------
     ImageSource
     """
-    if isinstance(X, (LazyImages, _InMemory, ChunkedSource)):
+    if isinstance(X, ImageSource):
         return X
-    if _is_dask(X):
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    if type(first).__module__.partition(".")[0] == "dask":  # an array, a bag, delayed objects
         return DaskSource(X)
     if all(hasattr(X, name) for name in ("chunks", "shape", "dtype", "__getitem__")):
         return ChunkedSource(X)
@@ -101,20 +96,8 @@ def as_source(X, check=None):
     return ListSource(X) if isinstance(X, list) else ArraySource(X)
 
 
-def _is_dask(X):
-    """Whether `X` is a Dask array, bag or delayed object, or a list of delayed ones."""
-    first = X[0] if isinstance(X, (list, tuple)) and X else X
-    return type(first).__module__.partition(".")[0] == "dask"
-
-
-class _InMemory:
-    """Images in memory, or mapped into it: none can fail to be read."""
-
-    on_error = "raise"
-    is_lazy = False
-    is_delayed = False
-    reads_in_blocks = False
-    lookup_size = 2048
+class _InMemory(ImageSource):
+    """Images in memory, or mapped into it."""
 
     def __init__(self, images):
         self.images = images
@@ -143,14 +126,6 @@ class _InMemory:
     def file_versions(self):
         """Return None for each image, as none has a file."""
         return [None] * len(self)
-
-    def add_failure(self, i, cause):
-        """Not reached: there is nothing to read."""
-        raise NotImplementedError
-
-    def sample(self, n_images):
-        """Choose all images."""
-        return self
 
     def find_value_range(self):
         """Find the black and the white level."""
@@ -193,7 +168,6 @@ class ArraySource(_InMemory):
 class ListSource(_InMemory):
     """Images of different sizes."""
 
-    image_format = None
     dtype = np.dtype(object)
 
     @property
@@ -217,12 +191,9 @@ class ListSource(_InMemory):
         return [self.images[i] for i in chosen]
 
 
-class ChunkedSource:
+class ChunkedSource(ImageSource):
     """An array of Zarr or h5py, read in blocks that end where its chunks end."""
 
-    on_error = "raise"
-    is_lazy = False
-    is_delayed = False
     reads_in_blocks = True
 
     def __init__(self, images):
@@ -296,7 +267,7 @@ class DaskSource(ChunkedSource):
         for start in range(0, len(chunks), n_chunks):
             blocks = dask.compute(*chunks[start : start + n_chunks])
             blocks = [block for block in blocks if len(block)]
-            if any(isinstance(block, LazyImages) for block in blocks):
+            if any(as_source(block).is_lazy for block in blocks):
                 yield from blocks
             elif blocks:
                 yield np.concatenate(blocks)

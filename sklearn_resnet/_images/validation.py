@@ -4,6 +4,7 @@ import math
 import numbers
 import os
 import warnings
+from typing import TypeGuard
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_array, validate_data
 from sklearn_resnet._runtime.errors import ParameterError
 
 
-def is_path(item):
+def is_path(item) -> TypeGuard[str | os.PathLike]:
     """Whether `item` is a path: a str, or anything with ``__fspath__``."""
     return isinstance(item, (str, os.PathLike))
 
