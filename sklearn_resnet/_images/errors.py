@@ -62,22 +62,25 @@ class ImageReadError(ValueError):
         return " ".join(filter(None, sentences))
 
 
-class ImageNotFoundError(ImageReadError, FileNotFoundError):
+class ImageOpenError(ImageReadError, OSError):
+    """The file cannot be opened."""
+
+    _problem = "The image file {path!r} cannot be opened: {cause}."
+    # ValueError's comes first otherwise, and tblib, which pickles for Dask, calls it: it refuses
+    # objects with the memory layout of OSError
+    __new__ = OSError.__new__
+
+
+class ImageNotFoundError(ImageOpenError, FileNotFoundError):
     """There is no file at the path."""
 
     _problem = "There is no image file {path!r}."
 
 
-class ImageIsFolderError(ImageReadError, IsADirectoryError):
+class ImageIsFolderError(ImageOpenError, IsADirectoryError):
     """The path is that of a folder."""
 
     _problem = "{path!r} is a folder, not an image file."
-
-
-class ImageOpenError(ImageReadError, OSError):
-    """The file cannot be opened."""
-
-    _problem = "The image file {path!r} cannot be opened: {cause}."
 
 
 class ImagePermissionError(ImageOpenError, PermissionError):

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 
 pytestmark = pytest.mark.cache
@@ -136,7 +137,7 @@ def test_what_was_computed_before_an_error_is_kept(cache, computed, tmp_path):
     assert computed == [[(4,), 9 - n_kept]]
 
 
-def test_files_that_are_known_are_not_decoded(cache, computed, tmp_path, monkeypatch):
+def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(5)]
     for path, image in zip(paths, IMAGES, strict=False):
         Image.fromarray(image).save(path)
@@ -148,11 +149,12 @@ def test_files_that_are_known_are_not_decoded(cache, computed, tmp_path, monkeyp
     def read(path, **options):
         raise AssertionError(f"{path} is decoded")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("sklearn_resnet._images.lazy.read_image", read)
-        renamed = str(tmp_path / "other name.png")
-        (tmp_path / "3.png").rename(renamed)
-        again = pipe.transform([*paths[:3], renamed, paths[4]])
+    renamed = str(tmp_path / "other name.png")
+    (tmp_path / "3.png").rename(renamed)
+    options = {"size": (10, 10), "resize": "crop", "mode": "RGB"}
+    again = pipe[1].transform(
+        LazyImages([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2, read=read)
+    )
     np.testing.assert_array_equal(again, expected)
     del computed[:]
     pipe.set_params(imageloader__resize="pad").transform(paths[:2])

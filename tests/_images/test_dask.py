@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images import dask as _dask
+from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._network import engines
 from sklearn_resnet.cli.resumable.run import make_absolute
 from sklearn_resnet.cli.resumable.workers import run_in_workers
@@ -38,18 +38,14 @@ def paths(tmp_path_factory):
     return [str(folder / f"{i}.png") for i in range(N)]
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """The sizes of blocks, as they are computed."""
-    sizes, transform = [], _dask._transform_block
+def with_lengths(array, lengths):
+    """The same array, that notes the length of each chunk as it is computed."""
 
-    def count(block, resnet):
-        features = transform(block, resnet)
-        sizes.append(len(features))
-        return features
+    def note(block):
+        lengths.append(len(block))
+        return block
 
-    monkeypatch.setattr(_dask, "_transform_block", count)
-    return sizes
+    return array.map_blocks(note, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype))
 
 
 FORMS = {
@@ -62,11 +58,11 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_arrays(computed, form, scheduler):
-    images = FORMS[form]
+def test_arrays(form, scheduler):
+    images, computed = FORMS[form], []
     chunked = da.from_array(images, chunks=(7, *(3 for _ in images.shape[1:])))
     resnet = make_resnet().fit(chunked)
-    features = resnet.transform(chunked)
+    features = with_lengths(resnet.transform(chunked), computed)
     assert computed == []
     assert isinstance(features, da.Array)
     assert features.chunks == ((7, 7, 6), (64,))
@@ -85,8 +81,10 @@ def test_fit_reads_nothing_of_bytes():
     assert make_resnet().fit(images).value_range_ == (0, 255)
 
 
-def test_one_part_of_the_result_computes_one_chunk(computed):
-    features = make_resnet().fit(X).transform(da.from_array(X, chunks=(5, 8, 8, 3)))
+def test_one_part_of_the_result_computes_one_chunk():
+    computed = []
+    chunked = with_lengths(da.from_array(X, chunks=(5, 8, 8, 3)), computed)
+    features = make_resnet().fit(X).transform(chunked)
     np.testing.assert_array_equal(features[6:9].compute(), EXPECTED[6:9])
     assert computed == [5]
 
@@ -170,24 +168,26 @@ def test_batches_of_lazy_images(paths, kind):
     np.testing.assert_array_equal(np.delete(features, 5, 0), np.delete(EXPECTED, 5, 0))
 
 
-def test_tasks_of_a_process_take_turns(monkeypatch):
+def test_tasks_of_a_process_take_turns():
     """Each takes all its threads: two at once would be twice as many, with twice the images."""
-    running, most, lock = [0], [0], threading.Lock()
+    counts, lock = [], threading.Lock()
 
-    def transform(resnet, block):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.01)
-        with lock:
-            running[0] -= 1
-        return EXPECTED[: len(block)]
+    class Watched(ResNetFeatures):
+        def transform(self, X):
+            with lock:
+                counts.append(1)
+            time.sleep(0.01)
+            n_running = sum(counts)
+            with lock:
+                counts.append(-1)
+            assert n_running == 1
+            return super().transform(X)
 
-    resnet = make_resnet().fit(X)
-    features = resnet.transform(da.from_array(X, chunks=(2, 8, 8, 3)))
-    monkeypatch.setattr(ResNetFeatures, "transform", transform)
-    features.compute(scheduler="threads", num_workers=4)
-    assert most == [1]
+    resnet = Watched(4, weights=None, random_state=0, cache=None).fit(X)
+    features = transform_dask(resnet, da.from_array(X, chunks=(2, 8, 8, 3)))
+    computed = features.compute(scheduler="threads", num_workers=4)
+    assert len(counts) == 20
+    np.testing.assert_array_equal(computed, EXPECTED)
 
 
 def test_paths_are_made_absolute(paths, tmp_path, monkeypatch):
