@@ -103,11 +103,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     ``.npy``. They are recognized by their content (``.npy`` by its name). The EXIF orientation is
     applied, transparent images are laid on white, and CMYK is converted to RGB.
 
-    Bit depths above 8 are scaled, not clipped: 16 bits from 0 to 65535; 32 bits from 0 to 255,
-    65535 or the maximum of the dtype, whichever is the first that is not below their largest value;
-    floats from 0 to 1 or from 0 to 255 if their values lie there, and from their minimum to their
-    maximum otherwise. For arrays in memory, `fit` infers one range, as that of `ResNetFeatures`
-    does; values outside it are clipped.
+    Bit depths above 8 are scaled, not clipped. The white level of 16 bits is 65535; that of 32 bits
+    is the first of 255, 65535 and the maximum of the dtype that no value exceeds. Floats from 0 to
+    1, or from 0 to 255, are scaled from that range, and others from their minimum to their maximum.
+    For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
+    it are clipped.
 
     Examples
     --------

@@ -94,10 +94,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         values for a square RGB image, channels last. It takes any other row for a grey image one
         pixel high, and warns.
     value_range : tuple of 2 float, default=None
-        The black and the white level of the images. None lets `fit` infer them: integers by their
-        dtype (255 for uint8, 65535 for uint16; for wider and signed dtypes the smallest of 255,
-        65535 and the maximum of the dtype that is not below the largest value); floats as (0, 1) if
-        no value is larger than 1, and as (0, 255) otherwise.
+        The black and the white level of the images. None lets `fit` infer them. The white level of
+        integers follows from their dtype: 255 for uint8, 65535 for uint16, and for wider and signed
+        dtypes the first of 255, 65535 and the maximum of the dtype that no value exceeds. That of
+        floats is 1 if no value exceeds it, and 255 otherwise. Black is 0.
     engine : {"auto", "openvino", "keras"}, default="auto"
         The library that runs the network: OpenVINO on the CPU, or Keras on any device that its
         backend supports. ``"auto"`` is Keras if it can use a GPU, and OpenVINO otherwise.

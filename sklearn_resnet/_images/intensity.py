@@ -11,10 +11,10 @@ from sklearn_resnet._runtime.errors import ParameterError
 def find_value_range(images):
     """Find the black and the white level of images.
 
-    Integers go by their dtype: 255 for uint8, 65535 for uint16. Wider and signed ones, which often
-    hold smaller values, go by the smallest of 255, 65535 and the maximum of their dtype that is at
-    least as large as their largest value. Floats go from 0 to 1 if none is larger than 1, and from
-    0 to 255 otherwise.
+    Black is 0. The white level of integers follows from their dtype: 255 for uint8, 65535 for
+    uint16. That of wider and signed dtypes, which often hold smaller values, is the first of 255,
+    65535 and the maximum of the dtype that no value exceeds. That of floats is 1 if no value exceeds
+    it, and 255 otherwise.
 
     Parameters
     ----------
