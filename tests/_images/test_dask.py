@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import dask
 import dask.array as da
@@ -111,19 +112,22 @@ def test_collections_of_paths(paths, kind, lazy):
     np.testing.assert_array_equal(np.asarray(images.compute(scheduler="synchronous")), X)
 
 
+class WatchedResNet(ResNetFeatures):
+    """Notes what each task gives it; a class of the module, as Dask copies objects of others."""
+
+    kinds: ClassVar[list] = []
+
+    def transform(self, X):
+        self.kinds.append(type(X))
+        return super().transform(X)
+
+
 def test_lazy_images_stay_lazy(paths):
-    kinds = []
-
-    class Watched(ResNetFeatures):
-        def transform(self, X):
-            kinds.append(type(X))
-            return super().transform(X)
-
     images = ImageLoader(8, lazy=True).fit_transform(collections(paths)["array"])
-    resnet = Watched(4, weights=None, random_state=0, cache=None).fit(images)
+    resnet = WatchedResNet(4, weights=None, random_state=0, cache=None).fit(images)
     features = transform_dask(resnet, images)
     np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED)
-    assert kinds == [LazyImages] * 4
+    assert WatchedResNet.kinds == [LazyImages] * 4
 
 
 def test_files_that_cannot_be_read_are_rows_of_nan(paths):
