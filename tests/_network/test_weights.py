@@ -17,8 +17,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network import weights as _weights
+from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table, resolve_layers
-from sklearn_resnet._network.weights import check_cover, find_weights, load_arrays, load_network
+from sklearn_resnet._network.weights import check_layers_covered, find_weights, load_arrays
 
 IMAGENET_NAME = "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -80,9 +81,9 @@ def test_a_file_serves_every_cut_that_it_covers(files, name, architecture, n_lay
 
 def test_a_cut_beyond_the_file_is_an_error(files):
     weights = find_weights("ResNet50V2", files / "conv3.weights.h5", None)
-    check_cover(weights, resolve_layers("ResNet50V2", [16, 85]))
+    check_layers_covered(weights, resolve_layers("ResNet50V2", [16, 85]))
     with pytest.raises(ValueError, match=r"conv3\.weights\.h5' holds the layers 0 to 85 .*189"):
-        check_cover(weights, resolve_layers("ResNet50V2", None))
+        check_layers_covered(weights, resolve_layers("ResNet50V2", None))
 
 
 @pytest.mark.parametrize(
