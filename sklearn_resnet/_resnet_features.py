@@ -39,7 +39,7 @@ from sklearn_resnet._images.validation import (
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
-from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
+from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
 from sklearn_resnet._network.weights import (
     check_fingerprint,
     check_layers_covered,
@@ -292,7 +292,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.value_range_ = value_range
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
-        warn_of_ignored_layers(self.architecture, layers)
+        warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
             forward = plan_forward_pass(self, images, weights, is_calibrated=False)

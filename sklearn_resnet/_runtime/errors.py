@@ -13,19 +13,22 @@ class ParameterError(ValueError):
     got : str
         The value, as shown to the user.
     remedy : str, default=""
-        How to fix it, in terms of the Python API.
+        How to fix it, in terms of the Python API; the command has its own.
+    suggestion : str, default=""
+        A value that may have been meant, for all front ends: ``"Did you mean 82?"``.
     """
 
-    def __init__(self, parameter, requirement, got, remedy=""):
-        super().__init__(parameter, requirement, got, remedy)
+    def __init__(self, parameter, requirement, got, remedy="", suggestion=""):
+        super().__init__(parameter, requirement, got, remedy, suggestion)
         self.parameter = parameter
         self.requirement = requirement
         self.got = got
         self.remedy = remedy
+        self.suggestion = suggestion
 
     def __str__(self):
         message = f"The {self.parameter!r} parameter {self.requirement}. Got {self.got} instead."
-        return f"{message} {self.remedy}".rstrip()
+        return " ".join(filter(None, (message, self.suggestion, self.remedy)))
 
 
 class MissingFileError(ParameterError, FileNotFoundError):
