@@ -317,7 +317,7 @@ def _unknown_architecture(name):
         "architecture",
         f"must be one of {', '.join(ARCHITECTURES)}",
         repr(name),
-        suggestion=f"Did you mean {known[near[0]]!r}?" if near else "",
+        hint=f"Did you mean {known[near[0]]!r}?" if near else "",
     )
 
 

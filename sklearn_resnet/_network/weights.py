@@ -99,7 +99,7 @@ def find_weights(architecture, weights, seed):
             "must be 'imagenet', 'procedural', None (random weights) or the path of a Keras weights "
             "file",
             f"{path!r}, which does not exist,",
-            suggestion=f"Did you mean {close[0]!r}?" if close else "",
+            hint=f"Did you mean {close[0]!r}?" if close else "",
         )
     identity = identify_file(path)
     return Weights(

@@ -14,21 +14,21 @@ class ParameterError(ValueError):
         The value, as shown to the user.
     remedy : str, default=""
         How to fix it, in terms of the Python API; the command has its own.
-    suggestion : str, default=""
+    hint : str, default=""
         A value that may have been meant, for all front ends: ``"Did you mean 82?"``.
     """
 
-    def __init__(self, parameter, requirement, got, remedy="", suggestion=""):
-        super().__init__(parameter, requirement, got, remedy, suggestion)
+    def __init__(self, parameter, requirement, got, remedy="", hint=""):
+        super().__init__(parameter, requirement, got, remedy, hint)
         self.parameter = parameter
         self.requirement = requirement
         self.got = got
         self.remedy = remedy
-        self.suggestion = suggestion
+        self.hint = hint
 
     def __str__(self):
         message = f"The {self.parameter!r} parameter {self.requirement}. Got {self.got} instead."
-        return " ".join(filter(None, (message, self.suggestion, self.remedy)))
+        return " ".join(filter(None, (message, self.hint, self.remedy)))
 
 
 class MissingFileError(ParameterError, FileNotFoundError):
