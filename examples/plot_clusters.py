@@ -2,7 +2,7 @@
 Label many images from a few
 ============================
 
-Labels are costly. Here, you label forty digits by hand and cluster all 1,797. The
+Labels are expensive. Here, you label forty digits by hand and cluster all 1,797. The
 labels in a cluster then name all of its images.
 """
 
