@@ -152,8 +152,8 @@ def report_costs(folder):
     from distributed import Client, LocalCluster
 
     from sklearn_resnet import ImageLoader, ResNetFeatures
-    from sklearn_resnet._long_run import LongRun
-    from sklearn_resnet._paths import as_path
+    from sklearn_resnet._io.paths import as_path
+    from sklearn_resnet.cli.resumable.run import LongRun
     from sklearn_resnet.datasets import load_image_folder
 
     def plan():

@@ -13,8 +13,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from sklearn_resnet import ResNetFeatures, _forward_pass, clear_cache
-from sklearn_resnet._forward_pass import ForwardPass, make_image_keys
+from sklearn_resnet import ResNetFeatures, clear_cache
+from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._features.forward_pass import ForwardPass, make_image_keys
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]

@@ -96,7 +96,7 @@ axes[0, 1].set_title("nearest")
 
 import contextlib
 
-from sklearn_resnet.cli import main
+from sklearn_resnet.cli.main import main
 
 with contextlib.chdir(folder):
     for line in (

@@ -8,7 +8,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from sklearn_resnet import list_layers
-from sklearn_resnet.cli import main
+from sklearn_resnet.cli.main import main
 
 _COLUMNS = ("index", "name", "width", "stride", "parameters", "gflop")
 
