@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ["SCIPY_ARRAY_API"] = "1"  # read on import; without it, scikit-learn skips checks
 os.environ["MPLBACKEND"] = "agg"
 _DOCS = Path(__file__).parent
-sys.path.insert(0, str(_DOCS.parent / "tests"))
+sys.path.insert(0, str(_DOCS.parent / "tests" / "helpers"))
 
 from sklearn_checks import (  # noqa: E402
     ESTIMATORS,
