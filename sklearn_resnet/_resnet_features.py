@@ -34,9 +34,14 @@ from sklearn_resnet._images.validation import (
     reset_n_features,
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
-from sklearn_resnet._network.engines.quantization import MAX_IMAGES, find_ranges
-from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
-from sklearn_resnet._network.weights import check_cover, check_same, default_layers, find_weights
+from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
+from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
+from sklearn_resnet._network.weights import (
+    check_fingerprint,
+    check_layers_covered,
+    default_layers,
+    find_weights,
+)
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
@@ -284,18 +289,18 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
-        check_cover(weights, [*layers, *tap_layers])
+        check_layers_covered(weights, [*layers, *tap_layers])
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
-        warn_of_ignored_layers(self.architecture, layers)
+        warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
             forward = self._plan_with(seen, weights, activation_ranges=None)
             batch = forward.make_calibration_batch(seen)
-            self.activation_ranges_ = dict(find_ranges(forward.computation, batch))
+            self.activation_ranges_ = dict(calibrate_ranges(forward.computation, batch))
         return self
 
     def transform(self, X: "ArrayLike | LazyImages | da.Array") -> "np.ndarray | da.Array":
@@ -490,7 +495,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights, or the precision, have changed since `fit`.
         """
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
-        check_same(weights, self.weights_fingerprint_)
+        check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
             return self._plan_with(images, weights, activation_ranges=None)
         if not hasattr(self, "activation_ranges_"):

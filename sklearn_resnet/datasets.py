@@ -14,8 +14,8 @@ from sklearn_resnet._images.validation import check_size, is_path
 from sklearn_resnet._io.downloads import keras_home, probe_url
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar
-from sklearn_resnet._network.weights import import_keras
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.errors import DownloadError, ParameterError
+from sklearn_resnet._runtime.keras import import_keras
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
 
@@ -341,12 +341,14 @@ def _fetch_keras(name, file_name, url, megabytes, subset):
             probe_url(url)
         train, test = getattr(import_keras().datasets, name).load_data()
     except Exception as exc:  # Keras raises a bare Exception
-        raise ConnectionError(
-            f"The dataset {name!r} is not on this machine, and cannot be downloaded: {exc}.\n"
-            f"Looked for: {path}\n"
-            f"Download:   {url} ({megabytes} MB)\n"
-            "Run this once on a machine with network access and copy Keras' folder (KERAS_HOME sets "
-            "another one), or use load_digits(), which needs no download."
+        raise DownloadError(
+            f"The dataset {name!r}",
+            str(exc),
+            path,
+            url,
+            megabytes,
+            "Run this once on a machine with an internet connection and copy Keras' folder "
+            "(KERAS_HOME sets another one), or use load_digits(), which needs no download.",
         ) from exc
     if subset == "all":
         return tuple(np.concatenate(pair) for pair in zip(train, test, strict=True))

@@ -281,9 +281,9 @@ def test_an_absent_dataset_is_an_error_that_helps(cache, monkeypatch, name, url,
     with pytest.raises(ConnectionError) as caught:
         FETCH[name]()
     message = str(caught.value)
-    assert f"{name!r} is not on this machine" in message
+    assert f"The dataset {name!r} cannot be downloaded" in message
     assert "the network is unreachable" in message
-    assert f"Looked for: {cache / ARCHIVES[name]}\n" in message
+    assert f"Expected at: {cache / ARCHIVES[name]}\n" in message
     assert f"{url} ({size})" in message
     assert "KERAS_HOME" in message
     assert "load_digits()" in message

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 
 _FILE = "features.sqlite"
 _FORMAT = 1  # of the database; databases of another format are left alone
@@ -423,8 +423,10 @@ def clear_cache(cache: str | os.PathLike = "memory") -> None:
 def _check_folder(cache):
     folder = Path(cache).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"The 'cache' parameter must be 'memory' or the folder of a cache. Got "
-            f"{os.fspath(cache)!r} instead, and there is no such folder."
+        raise MissingFileError(
+            "cache",
+            "must be 'memory' or the folder of a cache",
+            repr(os.fspath(cache)),
+            hint="There is no such folder.",
         )
     return folder

@@ -11,9 +11,10 @@ from tqdm.auto import tqdm
 from sklearn_resnet._features.cache import max_cache_bytes, open_store
 from sklearn_resnet._images.batches import make_batches
 from sklearn_resnet._images.hashing import hash_content
-from sklearn_resnet._network.engines import Computation, describe_numerics, get_run
 from sklearn_resnet._network.engines.choice import choose_engine
+from sklearn_resnet._network.engines.computation import Computation
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
+from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._runtime.errors import ParameterError
 
@@ -105,7 +106,7 @@ class ForwardPass:
         return features
 
     def _compute_all(self, images, features, bar):
-        run, start = get_run(self.computation), 0
+        run, start = compile_computation(self.computation), 0
         for part in run(self.make_batches(images), self.batch_size):
             features[start : start + len(part)] = self.select(part)
             start += len(part)
@@ -250,7 +251,7 @@ class _CachedPass:
         try:
             if first is not None:  # else not even the network is needed
                 batches = self.forward.make_batches(self.images, chain([first], misses))
-                compute = get_run(self.forward.computation)
+                compute = compile_computation(self.forward.computation)
                 for part in compute(batches, self.forward.batch_size):
                     self._take(part)
         finally:  # keep what was computed before an error

@@ -16,7 +16,7 @@ from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
-from sklearn_resnet._io.paths import find_version, is_url, open_file, suffix_of
+from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
@@ -284,7 +284,7 @@ class LazyImages(_LazySource):
             if not is_path(item) or is_url(item):
                 return None
             try:
-                return find_version(item)
+                return file_version(item)
             except Exception:  # decoding it will name the cause
                 return None
 

@@ -79,7 +79,7 @@ def test_clear(cache):
 
 @pytest.mark.parametrize("function", [cache_info, clear_cache])
 def test_a_folder_must_be_there(function, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"'cache' parameter .*no such folder"):
+    with pytest.raises(FileNotFoundError, match=r"'cache' parameter .*There is no such folder"):
         function(tmp_path / "no")
     assert list(tmp_path.iterdir()) == []
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
 from sklearn_resnet._images.dask import transform_dask
-from sklearn_resnet._network import engines
+from sklearn_resnet._network.engines import store
 from sklearn_resnet.cli.resumable.run import make_absolute
 from sklearn_resnet.cli.resumable.workers import run_in_workers
 
@@ -220,11 +220,11 @@ def test_paths_need_a_size(paths):
 
 
 def test_one_network_for_all_tasks_of_a_process():
-    engines._compile.cache_clear()
+    store._compile.cache_clear()
     make_resnet(16).fit(X).transform(da.from_array(X, chunks=(2, 8, 8, 3))).compute(
         scheduler="threads"
     )
-    assert engines._compile.cache_info().misses == 1
+    assert store._compile.cache_info().misses == 1
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +241,9 @@ def cluster():
 
 
 def count_threads_of_worker():
-    from sklearn_resnet._runtime.threads import count_threads, taking_turns
+    from sklearn_resnet._runtime.threads import count_threads, dask_task
 
-    with taking_turns():
+    with dask_task():
         return count_threads()
 
 
