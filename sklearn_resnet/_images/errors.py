@@ -66,8 +66,8 @@ class ImageOpenError(ImageReadError, OSError):
     """The file cannot be opened."""
 
     _problem = "The image file {path!r} cannot be opened: {cause}."
-    # ValueError's comes first otherwise, and tblib, which pickles for Dask, calls it: it refuses
-    # objects with the memory layout of OSError
+    # tblib, which pickles for Dask, calls the first one of the MRO; ValueError's refuses objects
+    # with the memory layout of OSError
     __new__ = OSError.__new__
 
 
