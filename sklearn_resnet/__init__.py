@@ -8,7 +8,12 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import show_engine
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay, compare
+from sklearn_resnet.plotting import (
+    EmbeddingDisplay,
+    EmbeddingPlot,
+    LayerSearchDisplay,
+    compare_embeddings,
+)
 
 __version__ = _version("sklearn-resnet")
 
@@ -20,7 +25,7 @@ __all__ = [
     "ResNetFeatures",
     "cache_info",
     "clear_cache",
-    "compare",
+    "compare_embeddings",
     "datasets",
     "list_layers",
     "show_engine",

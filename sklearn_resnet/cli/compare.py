@@ -9,7 +9,7 @@ from sklearn_resnet._network.weights import default_layers
 from sklearn_resnet.cli.embed import EmbeddingRun
 from sklearn_resnet.cli.pictures import compute_umap, importing_umap, save_figure
 from sklearn_resnet.cli.tables import check_table_path, write_table
-from sklearn_resnet.plotting import compare
+from sklearn_resnet.plotting import compare_embeddings
 
 
 class ComparisonRun(EmbeddingRun):
@@ -95,7 +95,7 @@ class ComparisonRun(EmbeddingRun):
 
         path = self._beside("compare", f".{self.options['picture']}")
         with mpl.rc_context({"backend": "agg"}):
-            compared = self._timed("compare", compare, maps, labels)
+            compared = self._timed("compare", compare_embeddings, maps, labels)
             save_figure(compared.figure, path)
         # by pandas, which writes NaN as null
         scores = json.loads(compared.scores.to_json(orient="index", double_precision=6))

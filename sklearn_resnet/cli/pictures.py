@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.plotting import EmbeddingDisplay
+from sklearn_resnet.plotting._saving import save_figure
 
 _WEIGHTS = {
     "imagenet": "ImageNet's weights",
@@ -101,19 +101,6 @@ def draw_map(path, xy, labels, *, images=None, **options):
     with mpl.rc_context({"backend": "agg"}):
         display = EmbeddingDisplay.from_embedding(xy, labels, **options)
         save_figure(display.figure_, path)
-
-
-def save_figure(figure, path):
-    """Write a figure, whole, and forget it."""
-    import matplotlib.pyplot as plt
-
-    # images in vector formats are for printing; and many journals refuse fonts of type 3
-    dpi = 150 if path.suffix == ".png" else 300
-    try:
-        with atomic_write(path) as whole, plt.rc_context({"pdf.fonttype": 42}):
-            figure.savefig(whole, dpi=dpi)
-    finally:
-        plt.close(figure)
 
 
 def describe(source, n_images, facts, *, kind, noun):

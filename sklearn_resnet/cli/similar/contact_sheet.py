@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from sklearn_resnet.plotting._saving import save_figure
+
 _MAX_COLUMNS = 6  # of images that were found; the query stands in a column of its own
 _TILE, _LINE = 1.5, 0.14  # inches
 LINE_LENGTH = 25  # characters that fit below an image
@@ -52,10 +54,10 @@ def draw_sheet(blocks):
 
 
 def save_sheet(figure, path):
-    """Write the picture to `path`, in the format of its ending."""
+    """Save a contact sheet, in the format of the file's suffix."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)
 
 
 def _draw_tile(ax, image, caption, is_query=False):
