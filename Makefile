@@ -25,6 +25,9 @@ test: $(BIN)/.installed  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(BIN)/.installed  ## Check style, formatting and types
+	@mkdir -p build
+	$(BIN)/python -c "from sklearn_resnet.plotting.explorer.page import read_script as r; print(r())" > build/page.js
+	$(BIN)/oxlint --no-ignore build/page.js
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

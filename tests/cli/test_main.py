@@ -450,7 +450,7 @@ def test_a_missing_bokeh_is_found_before_anything_is_read(monkeypatch):
     monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = run("digits", "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
-    assert "Install it by `pip install 'sklearn-resnet[explore]'`." in message
+    assert "Install it with: pip install 'sklearn-resnet[explore]'" in message
 
 
 @pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)

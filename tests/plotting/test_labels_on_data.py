@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sklearn_resnet.plotting._coloring import color_points
-from sklearn_resnet.plotting._labels_on_data import place_labels, are_separated, draw_labels_on_data
+from sklearn_resnet.plotting._labels_on_data import are_separated, draw_labels_on_data, place_labels
 
 WINDOW = np.array([400.0, 300.0])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sklearn_resnet import EmbeddingDisplay
-from sklearn_resnet.plotting._layout import fit_title, fit_axes
+from sklearn_resnet.plotting._layout import fit_axes, fit_title
 
 
 @pytest.fixture(autouse=True)
