@@ -144,27 +144,9 @@ class LayerSearchDisplay:
                 "The search must be over the layers of one architecture. Got a search that includes "
                 f"{architecture!r} instead. Search each architecture separately."
             )
-        results, metric = search.cv_results_, _find_metric(search)
-        if search.n_splits_ < 1 or f"split0_test_{metric}" not in results:
-            raise ValueError(f"The search must have scores named {metric!r} in cv_results_.")
-        splits = [results[f"split{i}_test_{metric}"] for i in range(search.n_splits_)]
-        scores, means = np.stack(splits, axis=1), results[f"mean_test_{metric}"]
-        best = {}  # by layer, the position of its best candidate
-        for i in np.flatnonzero(np.isfinite(means)):
-            # in a list of grids, some may not name the layers
-            layers = results["params"][i].get(path, resnet.layers)
-            layers = default_layers(resnet.weights) if layers is None else layers
-            resolved = resolve_layers(resnet.architecture, layers)
-            if len(resolved) > 1:
-                raise ValueError(
-                    "LayerSearchDisplay shows searches over single layers. Got the several layers "
-                    f"{[layer.index for layer in resolved]} in one candidate instead."
-                )
-            layer = resolved[0].index
-            if layer not in best or means[i] > means[best[layer]]:
-                best[layer] = i
-        if not best:
-            raise ValueError("The search must have scores. All of its fits failed instead.")
+        metric = _find_metric(search)
+        scores = _read_scores(search, metric)
+        best = _find_best_candidates(search.cv_results_, metric, path, resnet)
         display = cls(
             list(best),
             scores[list(best.values())],
@@ -392,6 +374,36 @@ def _find_metric(search):
             f"refit={search.refit!r} instead."
         )
     return search.refit
+
+
+def _read_scores(search, metric):
+    """The scores of all candidates, of shape (n_candidates, n_folds)."""
+    results, n_folds = search.cv_results_, search.n_splits_
+    if n_folds < 1 or f"split0_test_{metric}" not in results:
+        raise ValueError(f"The search must have scores named {metric!r} in cv_results_.")
+    return np.stack([results[f"split{i}_test_{metric}"] for i in range(n_folds)], axis=1)
+
+
+def _find_best_candidates(results, metric, path, resnet):
+    """The index of the best candidate of each layer."""
+    means = results[f"mean_test_{metric}"]
+    best = {}
+    for i in np.flatnonzero(np.isfinite(means)):
+        # in a list of grids, some may not name the layers
+        layers = results["params"][i].get(path, resnet.layers)
+        layers = default_layers(resnet.weights) if layers is None else layers
+        resolved = resolve_layers(resnet.architecture, layers)
+        if len(resolved) > 1:
+            raise ValueError(
+                "LayerSearchDisplay shows searches over single layers. Got the several layers "
+                f"{[layer.index for layer in resolved]} in one candidate instead."
+            )
+        layer = resolved[0].index
+        if layer not in best or means[i] > means[best[layer]]:
+            best[layer] = i
+    if not best:
+        raise ValueError("The search must have scores. All of its fits failed instead.")
+    return best
 
 
 def _describe_score(search, metric):

@@ -115,14 +115,13 @@ def _collect_data(xy, columns, paths, images, features):
         "n": len(xy),
         "folder": folder,
         "names": names,
-        "columns": described,
+        # a list, because JavaScript reorders keys that are numbers
+        "columns": [{"name": name, **column} for name, column in described.items()],
         "missingColors": {"light": _as_hex(MISSING), "dark": MISSING_ON_DARK},
         "scale": list_scale_colors(),
         "neighbors": neighbors.ravel().tolist(),
         "nNeighbors": neighbors.shape[1],
-        "distance": "distance on the map"
-        if features is None
-        else "Euclidean distance of the features",
+        "distance": "distance on the map" if features is None else "Euclidean distance of features",
         "box": [*xy.min(0).tolist(), *xy.max(0).tolist()],
         "pointSize": float(np.clip(900 / np.sqrt(len(xy)), 4, 12)),
         "side": side,

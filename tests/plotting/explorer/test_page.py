@@ -345,6 +345,14 @@ def test_points_have_the_colours_of_a_figure(show, tmp_path, kind):
     assert colors == [drawn[tuple(point)] for point in xy.tolist()]
 
 
+def test_columns_named_by_numbers_keep_their_order(show, tmp_path):
+    columns = {"kind": make_data()[2], "2": np.arange(N) % 3, "1": np.arange(N) % 2}
+    page = show(write(tmp_path / "page.html", labels=columns))
+    options = page.eval_on_selector_all("#color option", "all => all.map(e => e.value)")
+    assert options == ["kind", "2", "1", "cluster"]
+    assert page.inner_text("#legend-title") == "kind"
+
+
 def test_too_many_labels_share_the_last_place(show, tmp_path):
     xy = np.random.RandomState(0).standard_normal((200, 2))
     labels = [f"kind {i % 90}" for i in range(200)]

@@ -3,7 +3,7 @@
 let hovered = -1, pinned = -1;
 
 function describe(i, size) {
-  const rows = [["file", nameOf(i)], ...Object.entries(data.columns).map(([name, column]) => [name, valueText(column, i)])];
+  const rows = [["file", nameOf(i)], ...data.columns.map((each) => [each.name, valueText(each, i)])];
   const list = make("dl");
   for (const [key, value] of rows) {
     if (value !== "") list.append(make("dt", { textContent: key }), make("dd", { textContent: value }));
@@ -20,7 +20,7 @@ function makeImageButton(i, text = "") {
   if (hasImages) button.append(makeThumbnail(i, 56));
   button.append(text || (hasImages ? "" : nameOf(i)));
   button.dataset.index = i;
-  button.setAttribute("aria-label", `${nameOf(i)} ${valueText(data.columns[columnName], i)}`.trim());
+  button.setAttribute("aria-label", `${nameOf(i)} ${valueText(column, i)}`.trim());
   button.addEventListener("click", () => pin(i));
   return button;
 }
@@ -66,7 +66,7 @@ function showPinned(i) {
   const neighbors = neighborsOf(i);
   if (neighbors.length) {
     const title = `Nearest ${neighbors.length} by ${data.distance}:`;
-    const buttons = neighbors.map((j) => makeImageButton(j, valueText(data.columns[columnName], j)));
+    const buttons = neighbors.map((j) => makeImageButton(j, valueText(column, j)));
     parts.push(
       make("p", { className: "hint", textContent: title }),
       make("div", { className: "sheet", id: "neighbors" }, buttons),

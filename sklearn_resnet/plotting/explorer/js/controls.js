@@ -45,9 +45,9 @@ onClick("show-all", () => showAllGroups(true));
 onClick("show-none", () => showAllGroups(false));
 onClick("theme", toggleTheme);
 
-byId("color").append(...columnNames.map((name) => make("option", { value: name, textContent: name })));
+byId("color").append(...data.columns.map(({ name }) => make("option", { value: name, textContent: name })));
 byId("color").addEventListener("change", () => setColumn(byId("color").value));
-byId("color-field").hidden = columnNames.length < 2;
+byId("color-field").hidden = data.columns.length < 2;
 let searchTimer;
 byId("search").addEventListener("input", () => {
   clearTimeout(searchTimer);
@@ -86,6 +86,6 @@ new ResizeObserver(() => { // keeps the scale of both axes equal, which Bokeh wo
 }).observe(byId("map"));
 
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-setColumn(columnNames[0]);
+setColumn(data.columns[0].name);
 setTool("pan");
 document.documentElement.dataset.ready = "true";

@@ -1,7 +1,6 @@
 // The data of the page, which Python writes.
 
 const data = readJson("data");
-const columnNames = Object.keys(data.columns);
 
 const nameOf = (i) => (data.names ? data.names[i] : `image ${i}`);
 

@@ -11,16 +11,16 @@ const MARKER_PATHS = { // in a box of 16 x 16
 };
 const shownFilter = getModel("shown");
 const isShown = new Uint8Array(data.n).fill(1);
-let columnName = columnNames[0];
+let column = data.columns[0];
 let groups = null; // null for numbers on a scale
 let groupOfPoint = [], isHidden = [];
 
 const missingColor = () => data.missingColors[document.documentElement.dataset.theme];
 
 function setColumn(name) {
-  columnName = name;
-  const { groups: columnGroups, groupOf, codes } = data.columns[name];
-  groups = columnGroups ?? null;
+  column = data.columns.find((candidate) => candidate.name === name);
+  const { groupOf, codes } = column;
+  groups = column.groups ?? null;
   if (groups) {
     groupOfPoint = codes.map((code) => (code < 0 ? groups.length - 1 : groupOf[code])); // missing ones are last
     isHidden = new Array(groups.length).fill(false);
@@ -29,8 +29,7 @@ function setColumn(name) {
 }
 
 function updateColors() {
-  const column = data.columns[columnName];
-  byId("legend-title").textContent = columnName;
+  byId("legend-title").textContent = column.name;
   byId("legend-tools").hidden = !groups;
   let color, marker;
   if (groups) {
@@ -38,24 +37,25 @@ function updateColors() {
     marker = groupOfPoint.map((k) => groups[k].marker);
     byId("legend").replaceChildren(...groups.map(makeLegendEntry));
   } else {
-    color = column.values.map((value) => scaleColor(column, value));
+    color = column.values.map(scaleColor);
     marker = new Array(data.n).fill("circle");
-    byId("legend").replaceChildren(...makeColorBar(column));
+    byId("legend").replaceChildren(...makeColorBar());
   }
   source.data = { ...source.data, color, marker };
   updateShown();
 }
 
-function scaleColor({ low, high }, value) {
+function scaleColor(value) {
   if (value === null) return missingColor();
+  const { low, high } = column;
   const { length } = data.scale;
   return data.scale[Math.min(length - 1, Math.floor((length * (value - low)) / (high - low || 1)))];
 }
 
-function makeColorBar({ low, high }) {
+function makeColorBar() {
   const bar = make("div", { className: "scale" });
   bar.style.background = `linear-gradient(to right, ${data.scale.join(",")})`;
-  const ends = [low, high].map((value) => make("span", { textContent: Number(value.toPrecision(4)) }));
+  const ends = [column.low, column.high].map((value) => make("span", { textContent: Number(value.toPrecision(4)) }));
   return [bar, make("div", { className: "ends" }, ends)];
 }
 

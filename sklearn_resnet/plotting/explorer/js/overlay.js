@@ -85,9 +85,9 @@ function findVisible(width, height) {
 function drawImages(context, width, height) {
   const size = areSmall ? 32 : 56, cell = size + 3;
   const taken = new Map(); // the image in each cell of a grid
-  const isFree = (column, row, x, y) => {
-    for (let a = column - 1; a <= column + 1; a++) {
-      for (let b = row - 1; b <= row + 1; b++) {
+  const isFree = (cellX, cellY, x, y) => {
+    for (let a = cellX - 1; a <= cellX + 1; a++) {
+      for (let b = cellY - 1; b <= cellY + 1; b++) {
         const other = taken.get(a * 65536 + b);
         if (other && Math.abs(other[0] - x) < cell && Math.abs(other[1] - y) < cell) return false;
       }
@@ -95,9 +95,9 @@ function drawImages(context, width, height) {
     return true;
   };
   for (const [i, x, y] of findVisible(width, height) ?? []) {
-    const column = Math.floor(x / cell), row = Math.floor(y / cell);
-    if (!isFree(column, row, x, y)) continue;
-    taken.set(column * 65536 + row, [x, y]);
+    const cellX = Math.floor(x / cell), cellY = Math.floor(y / cell);
+    if (!isFree(cellX, cellY, x, y)) continue;
+    taken.set(cellX * 65536 + cellY, [x, y]);
     context.globalAlpha = selected.size && !selected.has(i) ? 0.15 : 1; // like Bokeh's points
     context.fillStyle = source.data.color[i];
     context.fillRect(x - size / 2 - 1.5, y - size / 2 - 1.5, cell, cell);

@@ -7,7 +7,7 @@ function findMatches(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [];
   const isMatch = (name) => name.toLowerCase().includes(wanted);
-  const columns = Object.values(data.columns).filter((column) => column.names);
+  const columns = data.columns.filter((each) => each.names);
   const matching = columns.map(({ codes, names }) => ({ codes, areMatches: names.map(isMatch) }));
   const hasLabel = (i) => matching.some(({ codes, areMatches }) => areMatches[codes[i]]);
   return [...xs.keys()].filter((i) => isMatch(nameOf(i)) || hasLabel(i));

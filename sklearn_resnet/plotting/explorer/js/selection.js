@@ -49,10 +49,9 @@ function csvCell(value) {
 }
 
 function saveSelection() {
-  const columns = Object.values(data.columns);
-  const lines = [["index", "path", ...columnNames]];
+  const lines = [["index", "path", ...data.columns.map((each) => each.name)]];
   for (const i of source.selected.indices) {
-    lines.push([i, data.folder + nameOf(i), ...columns.map((column) => valueText(column, i))]);
+    lines.push([i, data.folder + nameOf(i), ...data.columns.map((each) => valueText(each, i))]);
   }
   const text = lines.map((line) => line.map(csvCell).join(",")).join("\n") + "\n";
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

@@ -25,9 +25,9 @@ function drawImage(context, i, x, y, size, redraw) {
     return;
   }
   whenLoaded(k, (sheet) => {
-    const column = position % nColumns, row = Math.floor(position / nColumns);
+    const x0 = (position % nColumns) * side, y0 = Math.floor(position / nColumns) * side;
     context.imageSmoothingEnabled = !areSmall || size < side;
-    context.drawImage(sheet, column * side, row * side, side, side, x, y, size, size);
+    context.drawImage(sheet, x0, y0, side, side, x, y, size, size);
   });
 }
 
