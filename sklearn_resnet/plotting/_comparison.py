@@ -62,7 +62,7 @@ def compare_embeddings(
 
     Returns
     -------
-    result : :class:`~sklearn.utils.Bunch`
+    result : Bunch
         Dictionary-like object, with the following attributes.
 
         figure : matplotlib Figure

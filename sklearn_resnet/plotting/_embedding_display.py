@@ -36,9 +36,9 @@ _MIN_WIDTH = 5  # inches beside a legend: long names make the figure wider
 class EmbeddingDisplay:
     """Scatter plot of an embedding in two dimensions.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_embedding` to create an
-    `EmbeddingDisplay`. All parameters are stored as attributes; call :meth:`plot` to draw it again
-    with other settings, or :meth:`to_html` to write an interactive page.
+    It is recommended to use `from_estimator` or `from_embedding` to create an
+    `EmbeddingDisplay`. All parameters are stored as attributes; call `plot` to draw it again
+    with other settings, or `to_html` to write an interactive page.
 
     Parameters
     ----------
@@ -126,11 +126,11 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Additional keyword arguments passed to :meth:`plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.EmbeddingDisplay`
+        display : EmbeddingDisplay
             The display, drawn.
 
         Raises
@@ -187,11 +187,11 @@ class EmbeddingDisplay:
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Additional keyword arguments passed to :meth:`plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.EmbeddingDisplay`
+        display : EmbeddingDisplay
             The display, drawn.
 
         Raises
@@ -255,7 +255,7 @@ class EmbeddingDisplay:
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.EmbeddingDisplay`
+        display : EmbeddingDisplay
             The display, with `ax_`, `figure_`, and the other attributes set.
 
         Raises
@@ -318,7 +318,7 @@ class EmbeddingDisplay:
             most 160 x 160 pixels, or fewer for more than 1,500 images.
         labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
             One or several columns that can colour the points: labels, or numbers on a scale, as in
-            :meth:`from_embedding`. Search looks through the labels. By default, `y`. The page adds a
+            `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
             column with clusters found by HDBSCAN.
         paths : sequence of str of shape (n_samples,), default=None
             Names of the images. By default, those of `images` if these are paths, or numbers.
@@ -329,7 +329,7 @@ class EmbeddingDisplay:
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.EmbeddingDisplay`
+        display : EmbeddingDisplay
             The display, unchanged.
 
         Raises

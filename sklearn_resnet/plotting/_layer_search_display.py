@@ -25,8 +25,8 @@ _LINE, _BEST, _CHEAPEST = PALETTE[:3]
 class LayerSearchDisplay:
     """Scores of a search over the layers of a network, with their spread over folds.
 
-    It is recommended to use :meth:`from_search` or :meth:`from_estimator` to create a
-    `LayerSearchDisplay`. All parameters are stored as attributes; call :meth:`plot` to draw it
+    It is recommended to use `from_search` or `from_estimator` to create a
+    `LayerSearchDisplay`. All parameters are stored as attributes; call `plot` to draw it
     again.
 
     Parameters
@@ -121,11 +121,11 @@ class LayerSearchDisplay:
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Additional keyword arguments passed to :meth:`plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.LayerSearchDisplay`
+        display : LayerSearchDisplay
             The display, drawn.
 
         Raises
@@ -194,11 +194,11 @@ class LayerSearchDisplay:
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Additional keyword arguments passed to :meth:`plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.LayerSearchDisplay`
+        display : LayerSearchDisplay
             The display, drawn.
 
         Raises
@@ -238,7 +238,7 @@ class LayerSearchDisplay:
 
         Returns
         -------
-        display : :class:`~sklearn_resnet.LayerSearchDisplay`
+        display : LayerSearchDisplay
             The display, with `ax_` and `figure_` set.
         """
         import matplotlib.pyplot as plt
