@@ -12,7 +12,7 @@ from special_files import make_fifo, make_socket, make_tar
 from sklearn_resnet._io import paths as _paths
 from sklearn_resnet._io.paths import (
     as_path,
-    find_version,
+    file_version,
     is_url,
     list_tar,
     open_file,
@@ -47,7 +47,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, monkeypatch, kind)
     NO_FILES[kind]("x.jpg")
     with pytest.raises(OSError) as raised:
         read("x.jpg")
-    assert raised.value.strerror == f"it is {kind}, and no regular file"
+    assert raised.value.strerror == f"it is {kind}, not a regular file"
 
 
 def test_a_file_that_becomes_a_fifo_meanwhile_does_not_block(tmp_path, monkeypatch):
@@ -89,13 +89,13 @@ def test_versions_tell_contents_apart(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"some")
     os.utime(path, ns=(0, 5))
-    before = find_version(path)
-    assert before == find_version(str(path)) == "4-5"
+    before = file_version(path)
+    assert before == file_version(str(path)) == "4-5"
     os.utime(path, ns=(0, -(10**9)))  # by a clock that was set back
-    assert find_version(path) == "4--1000000000"
+    assert file_version(path) == "4--1000000000"
     path.write_bytes(b"longer")
     os.utime(path, ns=(0, 5))
-    assert find_version(path) == "6-5"
+    assert file_version(path) == "6-5"
 
 
 def test_members_of_a_tar(tmp_path):
@@ -104,7 +104,7 @@ def test_members_of_a_tar(tmp_path):
     assert read(f"{tar}/cat/1") == b"one"
     assert read(f"{tar}/dog/2") == b"second"
     assert split_member(f"{tar}/dog/2") == (tar, "dog/2")
-    assert find_version(f"{tar}/cat/1") == find_version(tar)
+    assert file_version(f"{tar}/cat/1") == file_version(tar)
     with pytest.raises(FileNotFoundError) as raised:
         read(f"{tar}/no")
     assert "no such member" in raised.value.strerror
@@ -153,9 +153,9 @@ def test_urls(tmp_path):
     assert is_url("memory://test_urls/a.bin")
     assert not is_url(tmp_path)
     assert read("memory://test_urls/a.bin") == b"some"
-    before = find_version("memory://test_urls/a.bin")
+    before = file_version("memory://test_urls/a.bin")
     memory.write_bytes(b"others")
-    assert find_version("memory://test_urls/a.bin") != before
+    assert file_version("memory://test_urls/a.bin") != before
     with pytest.raises(FileNotFoundError):
         read("memory://test_urls/none")
 
@@ -168,7 +168,7 @@ def test_versions_of_members_of_an_archive_are_stable(tmp_path):
     for content in (b"some", b"some", b"else"):
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
             file.writestr(zipfile.ZipInfo("a.bin"), content)
-        versions.append(find_version(url))
+        versions.append(file_version(url))
     assert versions[0] == versions[1] != versions[2]
 
 
@@ -201,19 +201,24 @@ def test_copies_of_tars_behind_urls_are_few_and_made_once(tmp_path, monkeypatch)
     assert sum(not file.closed for file in files) <= _paths._MAX_COPIES
 
 
-def test_a_tar_behind_a_url_that_is_replaced_is_copied_anew(tmp_path, monkeypatch):
-    moments = iter(range(0, 1000, 100))
-    monkeypatch.setattr(_paths.time, "monotonic", lambda: next(moments))
+def test_a_tar_behind_a_url_that_is_replaced_is_copied_anew(tmp_path):
     url = as_path("memory://test_replaced/a.tar")
     url.parent.mkdir(parents=True, exist_ok=True)
     for content in (b"one", b"other"):
         make_tar(tmp_path / "a.tar", a=content)
         url.write_bytes((tmp_path / "a.tar").read_bytes())
         assert read("memory://test_replaced/a.tar/a") == content
+        _paths._recent_version.cache.clear()  # as after its time to live
 
 
-@pytest.mark.parametrize(("url", "missing"), [("memory://a", "upath"), ("s3://a/b", "s3fs")])
-def test_a_url_without_what_reads_it_says_what_to_install(monkeypatch, url, missing):
+@pytest.mark.parametrize(
+    ("url", "missing", "message"),
+    [
+        ("memory://a", "upath", r"^The URL 'memory://a' needs upath.*sklearn-resnet\[remote\]"),
+        ("s3://a/b", "s3fs", "Install s3fs.*\n.*'s3://a/b' needs that package"),
+    ],
+)
+def test_a_url_whose_package_is_missing_names_it(monkeypatch, url, missing, message):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=r"sklearn-resnet\[remote\]"):
+    with pytest.raises(ImportError, match=message):
         as_path(url)

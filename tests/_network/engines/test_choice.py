@@ -1,26 +1,27 @@
 """Which engine runs a network, and what is said of it."""
 
 import os
-import subprocess
 import warnings
 
 import numpy as np
 import pytest
+from drivers import install_driver
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_resnet import ResNetFeatures, show_engine
 from sklearn_resnet._features import forward_pass as _forward_pass
-from sklearn_resnet._network.engines import choice
-from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine, find_gpus
+from sklearn_resnet._network.engines import choice, keras
+from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
+from sklearn_resnet._network.engines.hardware import find_gpus
 from sklearn_resnet._runtime.threads import count_threads
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the driver is a shell script")
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-LISTS_TWO = (
-    '[ "$1 $2" = "--query-gpu=name --format=csv,noheader" ] || exit 1\n'
-    "echo 'NVIDIA H100 80GB'\necho ' NVIDIA T4 '\n"
+UNUSABLE = (
+    r"^Keras cannot use the GPU of this machine \(NVIDIA T4\), so the CPU computes the features\."
 )
-UNUSABLE = r"^There is a GPU \(NVIDIA T4\), but Keras cannot use it: the processor computes\. "
 
 
 def forget():
@@ -38,89 +39,20 @@ def first_time(monkeypatch):
 
 
 @pytest.fixture
-def driver(monkeypatch, tmp_path):
-    """Let there be a driver, whose program does what is written, and nothing else on PATH."""
-
-    def install(script):
-        program = tmp_path / "nvidia-smi"
-        program.write_text(f"#!/bin/sh\n{script}")
-        program.chmod(0o755)
-        return program
-
+def gpus(monkeypatch, tmp_path):
+    """Set the GPUs that the driver shows and those that Keras can use; log the driver's calls."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    return install
-
-
-@pytest.fixture
-def gpus(monkeypatch):
-    """Set the GPUs that the driver shows, and those that Keras can use."""
 
     def set_gpus(shown, usable=()):
-        monkeypatch.setattr(choice, "find_gpus", lambda: tuple(shown))
-        monkeypatch.setattr("sklearn_resnet._network.engines.keras.list_gpus", lambda: list(usable))
+        names = "".join(f"echo '{name}'\n" for name in shown)
+        install_driver(tmp_path, f"echo called >> {tmp_path / 'log'}\n{names}")
+        monkeypatch.setattr(keras, "list_gpus", lambda: list(usable))
 
     return set_gpus
 
 
 def small(**parameters):
     return ResNetFeatures(4, weights=None, random_state=0, **parameters)
-
-
-posix = pytest.mark.skipif(os.name != "posix", reason="the program is a shell script")
-
-
-@posix
-def test_the_driver_names_its_gpus(driver):
-    driver(LISTS_TWO)
-    assert find_gpus() == ("NVIDIA H100 80GB", "NVIDIA T4")
-
-
-@posix
-def test_the_driver_is_asked_once(driver, tmp_path):
-    driver(f"echo asked >> {tmp_path / 'log'}")
-    assert find_gpus() == find_gpus() == ()
-    assert (tmp_path / "log").read_text() == "asked\n"
-
-
-def test_without_a_driver_there_are_no_gpus(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_gpus() == ()
-
-
-@posix
-@pytest.mark.parametrize(
-    "script",
-    [LISTS_TWO + "exit 9", "", "echo", "echo 'No devices were found' >&2; exit 6", "kill -9 $$"],
-    ids=["fails", "prints nothing", "prints a blank line", "finds none", "is killed"],
-)
-def test_a_driver_without_a_gpu_that_works(driver, script):
-    driver(script)
-    assert find_gpus() == ()
-
-
-@posix
-def test_a_driver_that_cannot_be_started(driver):
-    driver("").write_bytes(b"\x00")
-    assert find_gpus() == ()
-
-
-@posix
-def test_a_driver_that_hangs_is_given_up(driver, monkeypatch):
-    def run(command, *, timeout, **options):
-        assert 1 <= timeout <= 60
-        raise subprocess.TimeoutExpired(command, timeout)
-
-    driver(LISTS_TWO)
-    monkeypatch.setattr(subprocess, "run", run)
-    assert find_gpus() == ()
-
-
-@posix
-@pytest.mark.parametrize(("visible", "n_gpus"), [("", 0), ("-1", 0), (" -1 ", 0), ("0", 2)])
-def test_the_variable_of_cuda_hides_gpus(driver, monkeypatch, visible, n_gpus):
-    driver(LISTS_TWO)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert len(find_gpus()) == n_gpus
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -136,12 +68,12 @@ def test_each_engine_computes_in_its_precisions(gpus, engine, precision):
         assert choose_engine(engine, precision).engine == expected
     elif precision in able[engine]:
         found = choose_engine(engine, precision)
-        assert (found.engine, found.reason) == (engine, f"engine={engine!r} was asked for")
+        assert (found.engine, found.reason) == (engine, f"engine={engine!r} was requested")
     else:
         other = "keras" if engine == "openvino" else "openvino"
         message = (
             f"The 'precision' parameter must be one of {str(able[engine])[1:-1]} with "
-            f"engine='{engine}'. Got '{precision}' instead, which engine='{other}' computes in."
+            f"engine {engine!r}. Got {precision!r} instead. The engine {other!r} supports it."
         )
         with pytest.raises(ValueError) as error:
             choose_engine(engine, precision)
@@ -154,13 +86,13 @@ def test_each_engine_computes_in_its_precisions(gpus, engine, precision):
 @pytest.mark.parametrize(
     ("shown", "usable", "precision", "engine", "reason"),
     [
-        ([], [], "float32", "openvino", "no NVIDIA GPU is there"),
-        ([], ["GPU:0"], "bfloat16", "openvino", "no NVIDIA GPU is there"),
+        ([], [], "float32", "openvino", "no NVIDIA GPU was found"),
+        ([], ["GPU:0"], "bfloat16", "openvino", "no NVIDIA GPU was found"),
         (["NVIDIA T4"], ["GPU:0"], "float32", "keras", "Keras can use the GPU (NVIDIA T4)"),
         (["NVIDIA T4"], ["GPU:0"], "bfloat16", "keras", "Keras can use the GPU (NVIDIA T4)"),
-        (["NVIDIA T4"], ["GPU:0"], "int8", "openvino", "only openvino computes in int8"),
-        ([], [], "float16", "keras", "only keras computes in float16"),
-        (["NVIDIA T4"], [], "int8", "openvino", "only openvino computes in int8"),
+        (["NVIDIA T4"], ["GPU:0"], "int8", "openvino", "only openvino supports int8"),
+        ([], [], "float16", "keras", "only keras supports float16"),
+        (["NVIDIA T4"], [], "int8", "openvino", "only openvino supports int8"),
     ],
 )
 def test_auto_goes_by_precision_and_then_by_device(gpus, shown, usable, precision, engine, reason):
@@ -173,11 +105,11 @@ def test_auto_goes_by_precision_and_then_by_device(gpus, shown, usable, precisio
 def test_keras_runs_the_network_where_it_can_use_a_gpu(gpus, monkeypatch):
     asked = []
 
-    def get_run(computation):
+    def compile_computation(computation):
         asked.append(computation.engine)
         return lambda batches, batch_size: iter([np.zeros((len(IMAGES), 64), np.float32)])
 
-    monkeypatch.setattr(_forward_pass, "get_run", get_run)
+    monkeypatch.setattr(_forward_pass, "compile_computation", compile_computation)
     gpus(["NVIDIA T4"], ["GPU:0"])
     small(cache=None).fit(IMAGES).transform(IMAGES)
     gpus([])
@@ -190,7 +122,7 @@ def test_a_gpu_that_keras_cannot_use_is_warned_of_once(gpus):
     gpus(["NVIDIA T4"])
     with pytest.warns(UserWarning, match=UNUSABLE + r".*tensorflow\[and-cuda\].*engine='openvino'"):
         found = choose_engine()
-    assert found == choice.Choice("openvino", "there is a GPU (NVIDIA T4), but Keras cannot use it")
+    assert found == choice.Choice("openvino", "Keras cannot use the GPU (NVIDIA T4)")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         small().fit(IMAGES).transform(IMAGES)
@@ -226,19 +158,21 @@ def test_a_fitted_estimator_that_comes_to_another_machine_warns_there(gpus):
     assert [w.filename for w in caught] == [__file__]
 
 
-def test_who_names_the_processor_is_not_warned(gpus, monkeypatch):
+def test_an_explicit_engine_does_not_query_the_driver(gpus, tmp_path):
     gpus(["NVIDIA T4"])
-    monkeypatch.setattr(choice, "find_gpus", None)  # nor is the driver asked
     assert choose_engine("openvino").engine == "openvino"
+    assert not (tmp_path / "log").exists()
+    choose_engine("auto", "int8")
+    assert not (tmp_path / "log").exists()
 
 
 @pytest.mark.parametrize(
     ("engine", "precision", "name", "why"),
     [
-        ("openvino", "float32", "openvino 20", "engine='openvino' was asked for"),
-        ("auto", "int8", "openvino 20", "only openvino computes in int8"),
-        ("keras", "float32", "keras 3", "engine='keras' was asked for"),
-        ("auto", "float16", "keras 3", "only keras computes in float16"),
+        ("openvino", "float32", "openvino 20", "engine='openvino' was requested"),
+        ("auto", "int8", "openvino 20", "only openvino supports int8"),
+        ("keras", "float32", "keras 3", "engine='keras' was requested"),
+        ("auto", "float16", "keras 3", "only keras supports float16"),
     ],
 )
 def test_show_engine_prints_five_lines(gpus, capsys, monkeypatch, engine, precision, name, why):
