@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import sklearn_resnet
 from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.similar import command as _similar_run
 from sklearn_resnet.cli.similar.command import printable
@@ -212,7 +213,7 @@ def test_wrong_arguments(args, code, message):
 
 
 def test_weights_that_were_moved():
-    shutil.copy(Path(_similar_run.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
+    shutil.copy(Path(sklearn_resnet.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
     run("photos", "t.npz", "--weights", "w.npz", "-l", "4", "--no-cache", "-q")
     os.rename("w.npz", "moved.npz")
     rows = found(run("similar", "query.png", "t.npz", "--weights", "moved.npz", "-k", "1"))
