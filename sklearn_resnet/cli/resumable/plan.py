@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import as_text
-from sklearn_resnet._io.paths import find_version, is_url
+from sklearn_resnet._io.paths import file_version, is_url
 from sklearn_resnet.cli.formats import TableFormat, find_format
 from sklearn_resnet.cli.resumable.folders import list_folder
 from sklearn_resnet.cli.resumable.parts import (
@@ -132,7 +132,7 @@ def _hash_computation(resnet, images):
 
 def _find_version(path):
     try:
-        return find_version(path)
+        return file_version(path)
     except Exception:  # reading the file raises the error
         return ""
 

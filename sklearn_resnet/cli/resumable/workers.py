@@ -12,7 +12,7 @@ from typing import Protocol
 from tqdm.auto import tqdm
 
 from sklearn_resnet._runtime.imports import import_optional
-from sklearn_resnet._runtime.threads import count_threads, set_share, taking_turns
+from sklearn_resnet._runtime.threads import count_threads, set_thread_limit, dask_task
 
 _MAX_DEATHS = 3  # of workers, in a row, without a finished task
 
@@ -134,7 +134,7 @@ class LocalPool:
 
 
 def _start_worker(n_threads, parent):
-    set_share(n_threads)
+    set_thread_limit(n_threads)
     # tqdm's own lock would be reported as leaked by a worker that is killed
     tqdm.set_lock(threading.RLock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
@@ -184,7 +184,7 @@ class DaskPool:
 
     def submit(self, function, *args):
         """Start a task."""
-        return self._executor.submit(_call_in_turn, function, *args)
+        return self._executor.submit(_call_as_dask_task, function, *args)
 
     def restart(self):
         """Do nothing: the scheduler replaces workers."""
@@ -204,7 +204,7 @@ class DaskPool:
                 self._executor.shutdown(wait=False)
 
 
-def _call_in_turn(function, *args):
+def _call_as_dask_task(function, *args):
     """Run a task of Dask while the other threads of its worker wait."""
-    with taking_turns():
+    with dask_task():
         return function(*args)
