@@ -5,6 +5,7 @@ import zlib
 
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.formats import FORMATS, Table, describe_suffixes, find_format
 
 
@@ -22,7 +23,7 @@ def check_table_path(path):
     """
     suffix = as_path(path).suffix
     if suffix not in FORMATS:
-        raise ValueError(f"OUTPUT must end in {describe_suffixes()}. Got {str(path)!r} instead.")
+        raise ParameterError("output", f"must end in {describe_suffixes()}", repr(str(path)))
     FORMATS[suffix].check(path)
     check_writable(path)
 
@@ -67,9 +68,7 @@ def read_table(path):
     """
     path = as_path(path)
     if path.suffix not in FORMATS:
-        raise ValueError(
-            f"TABLE, the last argument, must end in {describe_suffixes()}. Got {str(path)!r} instead."
-        )
+        raise ParameterError("table", f"must end in {describe_suffixes()}", repr(str(path)))
     if not path.exists():
         raise FileNotFoundError(f"There is no table {str(path)!r}.")
     try:

@@ -43,7 +43,6 @@ class RunResult:
     metadata: dict
     failures: tuple
     shape: tuple
-    dtype = np.dtype(np.float32)  # remove once the command does not print it
 
 
 def embed_in_parts(output, images, labels, resnet, options):
@@ -101,9 +100,7 @@ def _advising(describe):
     """Add to an error, or to Ctrl-C, how far the run has come and how to continue it."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Interrupted: {describe()}") from None
-    except Exception as exc:
+    except (Exception, KeyboardInterrupt) as exc:
         exc.add_note(describe())
         if _is_unreadable_image(exc):
             exc.add_note("--on-error skip, or nan, continues without such a file.")

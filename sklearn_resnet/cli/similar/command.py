@@ -236,14 +236,3 @@ def printable(text):
 def _shorten(name):
     """Cut a path to its end, so that it fits into a caption."""
     return name if len(name) <= LINE_LENGTH else f"...{name[3 - LINE_LENGTH :]}"
-
-
-class SimilarRun:
-    """The interface of the command before `find_and_draw`. Remove when the command no longer uses it."""
-
-    def __init__(self, queries, table, **options):
-        self.options = SimilarOptions(tuple(queries), table, **options)
-
-    def search(self):
-        """Find the images, and draw them; return what to print."""
-        return find_and_draw(self.options)
