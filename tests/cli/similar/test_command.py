@@ -197,7 +197,7 @@ def test_what_is_wrong_is_said(change):
     ("args", "code", "message"),
     [
         (["query.png"], 2, "Missing argument 'QUERY..."),
-        (["t.npz", "query.png"], 1, "TABLE, the last argument, must end in .npy"),
+        (["t.npz", "query.png"], 1, "TABLE must end in .npy, .npz, .csv or .parquet. Got 'query.png' instead. TABLE is the last argument."),
         (["query.png", "t.npz", "-o", "x.npz"], 1, "must end in .png, .jpg, .pdf or .svg. Got 'x.npz'"),
         (["query.png", "t.npz", "-o", "query.png"], 1, "another file than QUERY and TABLE"),
         (["query.png", "t.npz", "-k", "0"], 2, "0 is not in the range"),
