@@ -929,3 +929,20 @@ def test_memory_does_not_grow_with_the_number_of_parts():
         done = subprocess.run(command, capture_output=True)
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] < peaks[0] + 44
+
+
+_WITHOUT_DASK = """
+import sys
+from sklearn_resnet._runtime.threads import count_threads
+from sklearn_resnet.cli.main import main
+n_threads = count_threads()
+main(sys.argv[1:], standalone_mode=False)
+assert "distributed" not in sys.modules
+assert count_threads() == n_threads
+"""
+
+
+def test_a_run_on_this_machine_does_not_import_dask():
+    command = [sys.executable, "-c", _WITHOUT_DASK, "photos", "out.parquet", "-q", *PARTS, *OPTIONS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
