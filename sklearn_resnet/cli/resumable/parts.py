@@ -13,10 +13,10 @@ import numpy as np
 from sklearn_resnet._images.lazy import Failure, LazyImages
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
-from sklearn_resnet.cli.formats import FORMATS, RESUMABLE_SUFFIXES, find_format
+from sklearn_resnet.cli.formats import FORMATS, find_format
 
-_SUFFIXES = "|".join(re.escape(FORMATS[suffix].part_suffix) for suffix in RESUMABLE_SUFFIXES)
-_NAME = re.compile(rf"part-\d{{8,}}-[0-9a-f]{{32}}({_SUFFIXES})")
+_SUFFIXES = {each.part_suffix for each in FORMATS.values() if each.part_suffix is not None}
+_NAME = re.compile(rf"part-\d{{8,}}-[0-9a-f]{{32}}({'|'.join(map(re.escape, _SUFFIXES))})")
 
 
 @dataclass(frozen=True)
