@@ -33,7 +33,7 @@ def count_layers(identity, architecture):
     mismatch = _find_mismatch(shapes, architecture)
     if mismatch:
         others = [a for a in ARCHITECTURES if not _find_mismatch(shapes, a)]
-        hint = f" They belong to {' or '.join(others)}." if others else ""
+        hint = f" They fit {' or '.join(others)}." if others else ""
         raise ValueError(
             f"The weights file {path!r} does not hold weights of {architecture}: {mismatch}.{hint}"
         )
