@@ -12,7 +12,7 @@ from typing import Protocol
 from tqdm.auto import tqdm
 
 from sklearn_resnet._runtime.imports import import_optional
-from sklearn_resnet._runtime.threads import count_threads, set_thread_limit, dask_task
+from sklearn_resnet._runtime.threads import count_threads, dask_task, set_thread_limit
 
 _MAX_DEATHS = 3  # of workers, in a row, without a finished task
 
