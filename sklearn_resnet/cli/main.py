@@ -1,7 +1,6 @@
-"""The command `embedding`: options in, the classes of this package, files out."""
+"""The command `embedding`: its arguments, options and help."""
 
-import re
-from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -9,12 +8,16 @@ import click
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet._network.layers import list_layers, match_architecture
-from sklearn_resnet.cli.compare import ComparisonRun
-from sklearn_resnet.cli.embed import EmbeddingRun
+from sklearn_resnet.cli.compare import CompareOptions, compare
+from sklearn_resnet.cli.embed import EmbedOptions, embed
+from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
+from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.group import CommandGroup
-from sklearn_resnet.cli.inputs import NAMED
+from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
-from sklearn_resnet.cli.similar.command import PICTURES, SimilarRun
+from sklearn_resnet.cli.pictures import PictureOptions
+from sklearn_resnet.cli.resumable.run import RunOptions
+from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 
 _HELP = """Embed images, and draw the embedding.
@@ -62,25 +65,17 @@ _SECTIONS = {  # by the first option of each
     "model": "Features",
     "labels": "Images",
     "plot": "Pictures",
-    "workers": "Many images",
+    "n_workers": "Many images",
     "compress": "Other options",
 }
-_ONLY_FOR = {
-    "dimensions": "pca",
-    "layers": "resnet",
-    "architecture": "resnet",
-    "weights": "resnet",
-    "pooling": "resnet",
-    "batch_size": "resnet",
-    "engine": "resnet",
-    "precision": "resnet",
-    "cache": "resnet",
-    "no_cache": "resnet",
-    "on_error": "resnet",
-}
+_PCA_ONLY = ("dimensions",)
+_RESNET_ONLY = (
+    "layers", "architecture", "weights", "pooling", "batch_size", "engine", "precision", "cache",
+    "no_cache", "on_error",
+)  # fmt: skip
 _NOT_COMPARED = (
-    "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "workers", "dask",
-    "part_size", "restart",
+    "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
+    "scheduler", "part_size", "restart",
 )  # fmt: skip
 
 
@@ -234,6 +229,7 @@ _NOT_COMPARED = (
 )
 @click.option(
     "--workers",
+    "n_workers",
     metavar="N",
     type=click.IntRange(1),
     default=1,
@@ -242,6 +238,7 @@ _NOT_COMPARED = (
 )
 @click.option(
     "--dask",
+    "scheduler",
     metavar="ADDRESS",
     help="The address of a Dask scheduler, whose workers do the work, and share the folders of INPUT "
     "and OUTPUT (image files to .parquet or .npy).",
@@ -265,23 +262,66 @@ _NOT_COMPARED = (
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
-def main(ctx, output, compress, compare, **options):
-    """Run the command."""
-    _check_options(ctx)
-    output = as_path(output)
-    if compress:
-        if output.suffix not in (".npy", ".npz"):
-            raise click.UsageError(
-                f"-c/--compress writes .npz, and OUTPUT is {str(output)!r}. Leave -c out, or "
-                "name an OUTPUT that ends in .npz."
-            )
-        output = output.with_suffix(".npz")
-    with _told_to_shell(ctx, "What was computed is in the cache: run the same command again."):
-        options["architecture"] = match_architecture(options["architecture"])
-        if compare is None:
-            EmbeddingRun(output, **options).embed()
+def main(ctx, **params):
+    """Check the options, and embed INPUT."""
+    _check_combinations(ctx)
+    with exit_on_error(ctx, "What was computed is in the cache: run the same command again."):
+        params["output"] = _name_output(params)
+        params["architecture"] = match_architecture(params["architecture"])
+        params["cache"] = _choose_cache(params)
+        if params["compare"] is None:
+            embed(_make_embed_options(params))
         else:
-            ComparisonRun(output, maps=compare, **options).embed()
+            compare(_make_compare_options(params))
+
+
+def _make_embed_options(params):
+    return EmbedOptions(
+        output=params["output"],
+        input=_pick(InputOptions, params),
+        features=_pick(FeatureOptions, params),
+        pictures=_pick(PictureOptions, params),
+        parts=_pick(RunOptions, params),
+        quiet=params["quiet"],
+    )
+
+
+def _make_compare_options(params):
+    return CompareOptions(
+        output=params["output"],
+        maps=params["compare"],
+        input=_pick(InputOptions, params),
+        features=_pick(FeatureOptions, params),
+        picture=params["picture"],
+        quiet=params["quiet"],
+    )
+
+
+def _pick(kind, params):
+    """Make a dataclass of the parameters that it has fields for."""
+    return kind(**{field.name: params[field.name] for field in fields(kind)})
+
+
+def _name_output(params):
+    """Return the path of OUTPUT, as .npz with -c."""
+    output = as_path(params["output"])
+    if not params["compress"]:
+        return output
+    if output.suffix not in (".npy", ".npz"):
+        raise click.UsageError(
+            f"-c/--compress writes .npz, and OUTPUT is {str(output)!r}. Leave -c out, or name an "
+            "OUTPUT that ends in .npz."
+        )
+    return output.with_suffix(".npz")
+
+
+def _choose_cache(params):
+    """Return the folder of the cache, or None for none."""
+    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
+    is_elsewhere = params["scheduler"] is not None and params["cache"] is None
+    if params["no_cache"] or is_unrepeatable or is_elsewhere:
+        return None
+    return params["cache"] or default_cache()
 
 
 @main.command(
@@ -318,28 +358,28 @@ def main(ctx, output, compress, compare, **options):
 )
 @click.pass_context
 def similar(ctx, queries, table, **options):
-    """Run the command."""
-    with _told_to_shell(ctx):
-        lines = SimilarRun(queries, table, **options).search()
+    """Find similar images, and draw them."""
+    with exit_on_error(ctx):
+        lines = find_and_draw(SimilarOptions(queries, table, **options))
     click.echo(lines)
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
 @click.argument("architecture", default="ResNet50V2")
-def layers(architecture):
+@click.pass_context
+def layers(ctx, architecture):
     """List the layers at which a network can be cut.
 
-    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2; ResNet50V2 if it is
-    left out.
+    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2.
+    [default: ResNet50V2]
 
-    width: how many features a layer gives. stride: pixels from one position of its map to the next.
-    gflop: what an image of 224 x 224 costs up to there, in 10^9 floating-point operations.
+    width: number of features of a layer. stride: pixels between neighboring positions of its map.
+    gflop: cost of an image of 224 x 224 up to the layer, in 10^9 floating-point operations.
     """
     try:
         table = list_layers(match_architecture(architecture))
     except ValueError as exc:
-        message = str(exc).replace("The 'architecture' parameter", "ARCHITECTURE")
-        raise click.UsageError(message) from exc
+        raise click.UsageError(describe_error(exc, ctx)) from exc
     columns = [table[name] for name in ("index", "name", "width", "stride")]
     columns.append([f"{gflop:.2f}" for gflop in table["gflop"]])
     longest = max(map(len, table["name"]))
@@ -348,37 +388,9 @@ def layers(architecture):
         click.echo(f"{index:>5}  {name:{longest}}  {width:>5}  {stride:>6}  {gflop:>6}")
 
 
-@contextmanager
-def _told_to_shell(ctx, advice=""):
-    """End the command where its classes raise, with the message in words of the shell."""
-    try:
-        yield
-    except KeyboardInterrupt as exc:
-        click.echo(str(exc) or f"Interrupted. {advice}".strip(), err=True)
-        ctx.exit(130)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as exc:
-        raise click.ClickException(_for_shell(str(exc))) from exc
-
-
-def _for_shell(message):
-    """Name options where a message of the classes names parameters."""
-    message = message.replace("weights=None", "--weights random")
-    message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
-    message = message.replace("A table must", "TABLE, the last argument, must")
-    message = message.replace(" of X, counted from 0", ", counted from 0")
-    message = re.sub(r"list_layers\(\) shows", "`embedding layers` shows", message)
-    message = re.sub(r"list_layers\('(\w*)'\) shows", r"`embedding layers \1` shows", message)
-    message = message.replace("None (random weights)", "random")
-    message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
-    options = "layers|architecture|weights|pooling|image_size|batch_size|engine|precision|compare"
-    message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)
-    message = re.sub(rf"\b({options})=(?=[,.;])", r"--\1", message)
-    message = re.sub(rf"\b({options})=", r"--\1 ", message)
-    return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), message)
-
-
-def _check_options(ctx):
+def _check_combinations(ctx):
     """Refuse options that would have no effect."""
+    options = {param.name: param for param in ctx.command.params}
 
     def is_given(name):
         return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -386,14 +398,15 @@ def _check_options(ctx):
     for name in _NOT_COMPARED:
         if is_given("compare") and is_given(name):
             raise click.UsageError(
-                f"--{name.replace('_', '-')} does not go with --compare, which draws a map for each "
-                "name that it is given, as pca,resnet,resnet:82. Leave one out."
+                f"{spell(options[name])} does not go with --compare, which draws a map for each of "
+                "its names, as in pca,resnet,resnet:82. Leave one out."
             )
     model = ctx.params["model"]
-    for name, only in _ONLY_FOR.items():
-        if is_given(name) and model != only:
+    for name in _RESNET_ONLY if model == "pca" else _PCA_ONLY:
+        if is_given(name):
+            other = "resnet" if model == "pca" else "pca"
             raise click.UsageError(
-                f"--{name.replace('_', '-')} goes with --model {only}, not with --model {model}."
+                f"{spell(options[name])} goes with --model {other}, not with --model {model}."
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size goes with --patches, the number of patches to cut.")
