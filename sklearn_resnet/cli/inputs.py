@@ -209,7 +209,7 @@ def _read_arrays(path):
             exc = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
             f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save "
-            "plain arrays by numpy.save or numpy.savez."
+            "plain arrays with numpy.save or numpy.savez."
         ) from None
     pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)
     raise ValueError(
@@ -265,7 +265,7 @@ def read_labels(path, image_paths, n_images):
         raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
-            f"The labels in {str(path)!r} must be one for each of the {n_images} images. Got an "
+            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
             f"array of shape {labels.shape} instead."
         )
     return labels

@@ -1,4 +1,4 @@
-"""The record: beside each OUTPUT, a .json that says how it was made."""
+"""Files beside OUTPUT, and the record among them: a .json that says how all were made."""
 
 import json
 import platform
@@ -38,6 +38,11 @@ class Result:
     written: tuple
     shapes: dict
     metadata: dict
+
+
+def beside(output, kind, suffix):
+    """Return the path of a file beside OUTPUT: ``out_umap.png`` beside ``out.npz``."""
+    return output.with_name(f"{output.stem}_{kind}{suffix}")
 
 
 def write_record(output, options, result, progress):
