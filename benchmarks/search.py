@@ -28,8 +28,8 @@ class Clock:
 
     def __enter__(self):
         self.seconds, self.n_images, self.feature_seconds = 0.0, 0, 0.0
-        self._get_run, self._compute = _forward_pass.get_run, ForwardPass.compute
-        _forward_pass.get_run = self._get_counted
+        self._get_run, self._compute = _forward_pass.compile_computation, ForwardPass.compute
+        _forward_pass.compile_computation = self._get_counted
 
         def compute(*args, **kwargs):
             seconds, features = _time(lambda: self._compute(*args, **kwargs))
@@ -40,7 +40,7 @@ class Clock:
         return self
 
     def __exit__(self, *error):
-        _forward_pass.get_run, ForwardPass.compute = self._get_run, self._compute
+        _forward_pass.compile_computation, ForwardPass.compute = self._get_run, self._compute
 
     def _get_counted(self, computation):
         run = self._get_run(computation)

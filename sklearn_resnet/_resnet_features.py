@@ -39,8 +39,13 @@ from sklearn_resnet._images.validation import (
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
-from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
-from sklearn_resnet._network.weights import check_cover, check_same, default_layers, find_weights
+from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
+from sklearn_resnet._network.weights import (
+    check_fingerprint,
+    check_layers_covered,
+    default_layers,
+    find_weights,
+)
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -281,13 +286,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
-        check_cover(weights, [*layers, *tap_layers])
+        check_layers_covered(weights, [*layers, *tap_layers])
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
-        warn_of_ignored_layers(self.architecture, layers)
+        warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
             forward = plan_forward_pass(self, images, weights, is_calibrated=False)
@@ -477,7 +482,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights found are not the ones that `fit` found.
         """
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
-        check_same(weights, self.weights_fingerprint_)
+        check_fingerprint(weights, self.weights_fingerprint_)
         return plan_forward_pass(self, images, weights)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:

@@ -14,7 +14,7 @@ from sklearn_resnet._images.validation import check_size, is_path
 from sklearn_resnet._io.downloads import keras_home, probe_url
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar
-from sklearn_resnet._network.weights import import_keras
+from sklearn_resnet._runtime.keras import import_keras
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
 

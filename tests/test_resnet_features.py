@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ResNetFeatures, datasets
 from sklearn_resnet._network.engines import keras as engine
+from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import ARCHITECTURES
-from sklearn_resnet._network.weights import find_weights, load_network
+from sklearn_resnet._network.weights import find_weights
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 21, 17, 3), dtype=np.uint8)

@@ -13,9 +13,10 @@ from sklearn_resnet._features.cache import max_bytes, open_store
 from sklearn_resnet._images.batches import make_batches
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.validation import check_size
-from sklearn_resnet._network.engines import Computation, describe_numerics, get_run
 from sklearn_resnet._network.engines.choice import choose_engine
-from sklearn_resnet._network.engines.quantization import MAX_IMAGES, find_ranges
+from sklearn_resnet._network.engines.computation import Computation
+from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
+from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._network.layers import layer_table
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
@@ -60,13 +61,13 @@ class ForwardPass:
         )
 
     def calibrate(self, images):
-        """What int8 needs to know, from some of `images`, spread evenly: see `find_ranges`."""
+        """What int8 needs to know, from some of `images`, spread evenly: see `calibrate_ranges`."""
         n_images = min(len(images), MAX_IMAGES)
         positions = np.linspace(0, len(images) - 1, n_images).astype(int)
         sample = np.concatenate(list(self.make_batches(images, positions)))
         if isinstance(images, LazyImages):
             sample = sample[[i not in images.failures for i in positions]]
-        return dict(find_ranges(self.computation, sample))
+        return dict(calibrate_ranges(self.computation, sample))
 
     def compute(self, images, bar=None, *, cache_only=False):
         """Compute features, or find them in the cache.
@@ -102,7 +103,7 @@ class ForwardPass:
         return features
 
     def _compute_all(self, images, features, bar):
-        run, start = get_run(self.computation), 0
+        run, start = compile_computation(self.computation), 0
         for part in run(self.make_batches(images), self.batch_size):
             features[start : start + len(part)] = self.select(part)
             start += len(part)
@@ -238,7 +239,7 @@ class _CachedPass:
         try:
             if first is not None:  # else not even the network is needed
                 batches = self.forward.make_batches(self.images, chain([first], missing))
-                compute = get_run(self.forward.computation)
+                compute = compile_computation(self.forward.computation)
                 for part in compute(batches, self.forward.batch_size):
                     self._take(part)
         finally:  # nothing that was computed is lost

@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.validation import check_size
-from sklearn_resnet._runtime.threads import taking_turns
+from sklearn_resnet._runtime.threads import dask_task
 
 
 def is_dask(X):
@@ -121,7 +121,7 @@ def _transform_block(block, resnet):
         (block,) = block
     if len(block) == 0:
         return np.empty((0, resnet.get_feature_names_out().size), np.float32)
-    with taking_turns():
+    with dask_task():
         return resnet.transform(block)
 
 
@@ -129,5 +129,5 @@ def _load_block(block, loader, shape):
     paths = list(block)
     if not paths:
         return np.empty((0, *shape), np.uint8)
-    with taking_turns():
+    with dask_task():
         return loader.transform(paths)

@@ -11,7 +11,7 @@ import PIL
 
 from sklearn_resnet._images.decoding import MAX_PIXELS, convert_image, read_image
 from sklearn_resnet._images.validation import is_path
-from sklearn_resnet._io.paths import find_version, is_url, open_file, suffix_of
+from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
 from sklearn_resnet._runtime.threads import prefetch_map
 
 _MAX_NAMED = 3  # in one warning
@@ -236,7 +236,7 @@ class LazyImages:
             if not is_path(item) or is_url(item):
                 return None
             try:
-                return find_version(item)
+                return file_version(item)
             except Exception:  # decoding it will say what is wrong
                 return None
 

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sklearn_resnet._io.paths import as_path, plain_kind
+from sklearn_resnet._io.paths import as_path, builtin_type
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -72,7 +72,7 @@ def _naming(path):
     try:
         yield
     except OSError as exc:
-        raise plain_kind(exc)(
+        raise builtin_type(exc)(
             f"Cannot write {str(path)!r}: {exc.strerror or exc}. Name a file in a folder that "
             "can be written to."
         ) from exc

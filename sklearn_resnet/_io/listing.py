@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from natsort import natsorted
 
-from sklearn_resnet._io.paths import as_path, is_url, plain_kind, scan_tar
+from sklearn_resnet._io.paths import as_path, builtin_type, is_url, scan_tar
 
 _MAX_LABEL_BYTES = 1000
 
@@ -123,7 +123,7 @@ def _walk(root):
         except OSError as exc:
             if not parts:
                 cause = exc.strerror or exc
-                raise plain_kind(exc)(
+                raise builtin_type(exc)(
                     f"The folder {root!r} cannot be listed: {cause}. Check who may read it."
                 ) from exc
             files.append((*parts, ""))

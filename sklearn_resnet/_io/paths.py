@@ -123,12 +123,12 @@ def _refuse_special(status):
             raise kind(None, f"it is {name}, and no regular file")
 
 
-def plain_kind(exc):
+def builtin_type(exc):
     """Of an OSError, the kind of Python's own that it is: others may not be made of a message."""
     return next(kind for kind in type(exc).__mro__ if kind.__module__ == "builtins")
 
 
-def find_version(path):
+def file_version(path):
     """What tells a file from another that had, or will have, its path.
 
     Parameters
@@ -149,7 +149,7 @@ def find_version(path):
     """
     tar, member = split_member(path)
     if member is not None:  # whose name tells it from others
-        return find_version(tar)
+        return file_version(tar)
     if not is_url(path):
         return _version(os.stat(path))
     path = as_path(path)
@@ -196,7 +196,7 @@ def list_tar(path):
     OSError, tarfile.TarError
         If it cannot be read.
     """
-    return _list_tar(str(path), find_version(path))
+    return _list_tar(str(path), file_version(path))
 
 
 # Of what is kept here and below, the last argument is there for the key alone.
@@ -264,7 +264,7 @@ def _copy_tar(url, version):
 
 @lru_cache(maxsize=16)
 def _find_version_lately(url, moment):
-    return find_version(url)
+    return file_version(url)
 
 
 def _read_member(tar, member):

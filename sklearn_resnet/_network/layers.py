@@ -1,4 +1,4 @@
-"""The layers of Keras' ResNets: names, order, width, stride and cost, without building a network."""
+"""Layer tables of Keras' ResNets: names, order, widths, strides and costs, without a network."""
 
 import difflib
 import numbers
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_resnet._runtime.errors import ParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
-# Blocks in the stages conv2 to conv5, and whether activation comes first (version 2).
+# Number of blocks in the stages conv2 to conv5, and whether activation comes first (version 2).
 _ARCHITECTURES = {
     "ResNet50": ((3, 4, 6, 3), False),
     "ResNet101": ((3, 4, 23, 3), False),
@@ -25,17 +27,33 @@ _ARCHITECTURES = {
 }
 ARCHITECTURES = tuple(_ARCHITECTURES)
 
-_COST_SIZE = 224  # images of this height and width are what costs are stated for
+_COST_SIZE = 224  # height and width of the image to which costs refer
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a network, and what it takes to compute its output.
+    """One layer of a network.
 
-    ``inputs`` holds the indices of the layers that it takes, ``ancestors`` of all that
-    its output depends on, this one included; ``weight_shapes`` the shapes of its own
-    weights, in Keras' order. ``kernel`` is the side of the window that a convolution or a
-    pooling moves over its input, and that padding makes room for.
+    Attributes
+    ----------
+    index : int
+        Position in Keras' ``network.layers``.
+    name : str
+    kind : {"input", "pad", "conv", "bn", "relu", "pool", "add"}
+    width : int
+        Number of channels.
+    stride : int
+        Pixels of the image from one position of the output to the next.
+    kernel : int
+        Side of the window of a convolution or pooling, or of the one that a padding prepares for.
+    weight_shapes : tuple of tuple of int
+        Shapes of its weights, in Keras' order.
+    inputs : tuple of int
+        Indices of its input layers.
+    ancestors : frozenset of int
+        Indices of all layers that its output depends on, its own included.
+    flop : int
+        Floating-point operations of the layer alone.
     """
 
     index: int
@@ -51,24 +69,24 @@ class Layer:
 
     @property
     def stage(self):
-        """The first part of the name: ``"conv3"`` of ``"conv3_block1_out"``."""
+        """The stage, the first part of the name: ``"conv3"`` of ``"conv3_block1_out"``."""
         return self.name.split("_")[0]
 
     @property
     def is_prefix(self):
-        """Whether the output depends on every layer that comes before."""
+        """Whether the output depends on all layers before this one."""
         return len(self.ancestors) == self.index + 1
 
 
 class _Builder:
-    """Collects layers as they are called, then puts them in Keras' order."""
+    """Collects layers in the order of calls, then sorts them as Keras does."""
 
     def __init__(self):
         self.inputs = {"input_layer": ()}
-        self.facts = {"input_layer": ("input", 3, 1, 1, (), 0)}
+        self.properties = {"input_layer": ("input", 3, 1, 1, (), 0)}
 
     def add(self, kind, name, *inputs, width=None, kernel=1, stride=1, bias=True):
-        _, input_width, input_stride, *_ = self.facts[inputs[0]]
+        _, input_width, input_stride, *_ = self.properties[inputs[0]]
         width = width or input_width
         stride = input_stride * stride
         weight_shapes, flop = (), 0
@@ -78,12 +96,12 @@ class _Builder:
         elif kind == "bn":
             weight_shapes = ((width,),) * 4
         self.inputs[name] = inputs
-        self.facts[name] = (kind, width, stride, kernel, weight_shapes, flop)
+        self.properties[name] = (kind, width, stride, kernel, weight_shapes, flop)
         return name
 
     def layers(self):
-        # Keras sorts by distance from the output, and leaves layers at the same distance in
-        # the order of a depth-first walk: the order in which the functions below add them.
+        # Keras sorts by distance from the output and keeps layers at the same distance in the
+        # order of a depth-first walk, in which the functions below add them.
         distance = dict.fromkeys(self.inputs, 0)
         for name in reversed(self.inputs):
             for source in self.inputs[name]:
@@ -98,7 +116,7 @@ class _Builder:
         return tuple(
             Layer(index[n], n, kind, width, stride, kernel, shapes, inputs[n], ancestors[n], flop)
             for n in names
-            for kind, width, stride, kernel, shapes, flop in [self.facts[n]]
+            for kind, width, stride, kernel, shapes, flop in [self.properties[n]]
         )
 
 
@@ -126,7 +144,7 @@ def _add_block_v2(net, x, name, filters, stride, conv_shortcut):
     if conv_shortcut:
         shortcut = net.add("conv", f"{name}_0_conv", preact, width=4 * filters)
     elif stride > 1:
-        # Keras gives this layer no name of its own, but a running number.
+        # Keras numbers these layers
         number = sum(other.startswith("max_pooling2d") for other in net.inputs)
         pool_name = "max_pooling2d" + (f"_{number}" if number else "")
         shortcut = net.add("pool", pool_name, x, stride=stride)
@@ -143,7 +161,7 @@ def _add_block_v2(net, x, name, filters, stride, conv_shortcut):
 
 @lru_cache
 def layer_table(architecture):
-    """All layers of an architecture without its top, in Keras' order.
+    """Return all layers of an architecture without its top, in Keras' order.
 
     Parameters
     ----------
@@ -165,11 +183,11 @@ def layer_table(architecture):
     x = net.add("pool", "pool1_pool", x, kernel=3, stride=2)
     add_block = _add_block_v2 if preactivation else _add_block_v1
     for i, n_blocks in enumerate(blocks):
-        # Version 1 halves the image in the first block of conv3 to conv5, version 2 in the
-        # last block of conv2 to conv4.
-        halving = (n_blocks if i < 3 else None) if preactivation else (1 if i > 0 else None)
+        # version 1 downsamples in the first block of conv3 to conv5, version 2 in the last block
+        # of conv2 to conv4
+        downsampling = (n_blocks if i < 3 else None) if preactivation else (1 if i > 0 else None)
         for block in range(1, n_blocks + 1):
-            stride = 2 if block == halving else 1
+            stride = 2 if block == downsampling else 1
             x = add_block(net, x, f"conv{i + 2}_block{block}", 64 * 2**i, stride, block == 1)
     if preactivation:
         x = net.add("bn", "post_bn", x)
@@ -178,25 +196,25 @@ def layer_table(architecture):
 
 
 def count_gflop(table, layer):
-    """What a network that is cut at `layer` computes for an image, in 10^9 operations."""
+    """Count the operations for one image in a network cut at `layer`, in GFLOP."""
     return sum(table[i].flop for i in layer.ancestors) / 1e9
 
 
 def ignored_layers(architecture, layer):
-    """Names of the layers before `layer` that its output does not depend on."""
+    """Name the layers before `layer` that its output does not depend on."""
     table = layer_table(architecture)
     return [other.name for other in table[: layer.index] if other.index not in layer.ancestors]
 
 
-def warn_of_ignored_layers(architecture, layers):
-    """Warn of those of `layers` whose output does not depend on all layers before them."""
+def warn_about_ignored_layers(architecture, layers):
+    """Warn about each of `layers` whose output does not depend on all layers before it."""
     for layer in layers:
         ignored = ignored_layers(architecture, layer)
         if ignored:
             warnings.warn(
                 f"Layer {layer.index} ({layer.name!r}) of {architecture} does not depend "
                 f"on {len(ignored)} of the layers before it: {', '.join(ignored)}. "
-                "list_layers() shows, in the column is_prefix, the cuts that use all.",
+                "The column is_prefix of list_layers() marks the cuts that use all layers.",
                 stacklevel=4,
             )
 
@@ -205,41 +223,50 @@ def _resolve_one(table, architecture, parameter, spec):
     if isinstance(spec, numbers.Integral) and not isinstance(spec, (bool, np.bool_)):
         if -len(table) <= spec < len(table):
             return table[spec]
-        raise ValueError(
-            f"The {parameter!r} parameter must be an index from {-len(table)} to {len(table) - 1}, "
-            f"since {architecture} has {len(table)} layers. Got {spec} instead. "
-            "list_layers() shows them all."
+        raise ParameterError(
+            parameter,
+            f"must be an index from {-len(table)} to {len(table) - 1}, since {architecture} has "
+            f"{len(table)} layers",
+            str(spec),
+            "list_layers() lists them.",
         )
     if isinstance(spec, str):
         matches = [layer for layer in table if spec in (layer.name, layer.stage)]
         if matches:
             return matches[-1]
-        known = list(dict.fromkeys(name for la in table for name in (la.stage, la.name)))
-        number = re.fullmatch(r"(?:layer)?[\s_]*(-?\d+)", spec.strip(), re.IGNORECASE)
-        near = [int(number[1])] if number else difflib.get_close_matches(spec.lower(), known, n=3)
-        hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
-        raise ValueError(
-            f"The {parameter!r} parameter must name a layer or a stage of {architecture}. "
-            f"Got {spec!r} instead. {hint}list_layers({architecture!r}) shows them all."
+        raise ParameterError(
+            parameter,
+            f"must name a layer or a stage of {architecture}",
+            repr(spec),
+            f"list_layers({architecture!r}) lists them.",
+            _suggest_layer(table, spec),
         )
-    raise ValueError(
-        f"The {parameter!r} parameter must be None, an index, the name of a layer or a stage, or a "
-        f"list of these. Got {spec!r} instead."
+    raise ParameterError(
+        parameter,
+        "must be None, an index, the name of a layer or a stage, or a list of these",
+        repr(spec),
     )
 
 
+def _suggest_layer(table, spec):
+    known = list(dict.fromkeys(name for layer in table for name in (layer.stage, layer.name)))
+    number = re.fullmatch(r"(?:layer)?[\s_]*(-?\d+)", spec.strip(), re.IGNORECASE)
+    near = [int(number[1])] if number else difflib.get_close_matches(spec.lower(), known, n=3)
+    return f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def resolve_layers(architecture, layers, parameter="layers"):
-    """Find the layers that a user means.
+    """Find the layers that a parameter names.
 
     Parameters
     ----------
     architecture : str
         One of `ARCHITECTURES`.
     layers : None, int, str, or iterable of int and str
-        None is the last layer; an int an index, counted from the end if negative;
-        a str the name of a layer, or of a stage for its last layer.
+        None is the last layer; an int is an index, counted from the end if negative; a str is
+        the name of a layer, or of a stage for its last layer.
     parameter : str, default="layers"
-        What errors name.
+        The parameter that errors name.
 
     Returns
     -------
@@ -247,8 +274,8 @@ def resolve_layers(architecture, layers, parameter="layers"):
 
     Raises
     ------
-    ValueError
-        If there is no such layer, or the same one twice.
+    ParameterError
+        If a layer does not exist or is named twice.
     """
     table = layer_table(architecture)
     if layers is None:
@@ -257,52 +284,53 @@ def resolve_layers(architecture, layers, parameter="layers"):
     each = layers if is_list else [layers]
     found = tuple(_resolve_one(table, architecture, parameter, la) for la in each)
     if not found:
-        raise ValueError(
-            f"The {parameter!r} parameter must name at least one layer. Got [] instead."
-        )
+        raise ParameterError(parameter, "must name at least one layer", "[]")
     for i, layer in enumerate(found):
         if layer in found[:i]:
-            raise ValueError(
-                f"The {parameter!r} parameter must name each layer once. Got {layers!r} instead, "
-                f"in which layer {layer.index} ({layer.name!r}) comes twice."
+            raise ParameterError(
+                parameter,
+                "must name each layer once",
+                repr(layers),
+                f"Layer {layer.index} ({layer.name!r}) occurs twice.",
             )
     return found
 
 
 def match_architecture(name):
-    """Find an architecture by its name, without regard to case.
+    """Find an architecture by its name, ignoring case.
 
     Raises
     ------
-    ValueError
-        If there is none of this name.
+    ParameterError
+        If no architecture has this name.
     """
     for architecture in ARCHITECTURES:
         if architecture.lower() == str(name).lower():
             return architecture
-    raise _no_such_architecture(name)
+    raise _unknown_architecture(name)
 
 
-def _no_such_architecture(name):
+def _unknown_architecture(name):
     known = {architecture.lower(): architecture for architecture in ARCHITECTURES}
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
-    hint = f" Did you mean {known[near[0]]!r}?" if near else ""
-    return ValueError(
-        f"The 'architecture' parameter must be one of {', '.join(ARCHITECTURES)}. "
-        f"Got {name!r} instead.{hint}"
+    return ParameterError(
+        "architecture",
+        f"must be one of {', '.join(ARCHITECTURES)}",
+        repr(name),
+        hint=f"Did you mean {known[near[0]]!r}?" if near else "",
     )
 
 
 def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
-    """Show the layers at which a network can be cut.
+    """List the layers at which a network can be cut.
 
-    Neither Keras nor weights are needed.
+    This needs neither Keras nor weights.
 
     Parameters
     ----------
     architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
 "ResNet152V2"}, default="ResNet50V2"
-        The network, as `keras.applications` names it, without its top.
+        Name of the network in `keras.applications`; its top is left out.
 
     Returns
     -------
@@ -313,23 +341,23 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
           ``ResNetFeatures(layers=82)``;
         - ``name``, ``stage`` (``"conv3"``), ``kind`` (input, pad, conv, bn, relu,
           pool or add);
-        - ``width``: channels, and so the number of features after pooling;
-        - ``stride``: pixels of the image from one position to the next;
-        - ``parameters``: weights that a network cut here has;
-        - ``gflop``: 10^9 floating-point operations of its convolutions for one
-          image of 224 x 224 pixels, a multiplication and an addition counted as two;
-        - ``is_prefix``: whether the output depends on every layer before it. Where
-          it does not, a cut here leaves out layers that a shallower cut has.
+        - ``width``: number of channels, which is the number of features after pooling;
+        - ``stride``: pixels of the image from one position of the output to the next;
+        - ``parameters``: number of weights of a network cut at this layer;
+        - ``gflop``: 10^9 floating-point operations of its convolutions for one image of
+          224 x 224 pixels; a multiplication and an addition count as two;
+        - ``is_prefix``: whether the output depends on all layers before this one. If it
+          does not, a cut at this layer ignores layers that a shallower cut uses.
 
     Raises
     ------
     ValueError
-        If there is no such architecture.
+        If the architecture does not exist.
 
     See Also
     --------
-    ResNetFeatures : Cuts a network at any of them.
-    LayerSearchDisplay : Shows how well each suits some images.
+    ResNetFeatures : Features of a network cut at any of these layers.
+    LayerSearchDisplay : Score of a search against the depth of the cut.
 
     References
     ----------
@@ -350,7 +378,7 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
     import pandas as pd
 
     if architecture not in ARCHITECTURES:
-        raise _no_such_architecture(architecture)
+        raise _unknown_architecture(architecture)
     table = layer_table(architecture)
 
     def parameters(layer):

@@ -31,11 +31,11 @@ def small(layers=4, **parameters):
 def computed(monkeypatch):
     """Numbers of images that went through a network, with its taps, pass by pass."""
     passes = []
-    get_run = _forward_pass.get_run
+    compile_computation = _forward_pass.compile_computation
 
     def count(computation):
         passes.append([computation.taps, 0])
-        run = get_run(computation)
+        run = compile_computation(computation)
 
         def counted(batches, batch_size):
             for part in run(batches, batch_size):
@@ -44,7 +44,7 @@ def computed(monkeypatch):
 
         return counted
 
-    monkeypatch.setattr(_forward_pass, "get_run", count)
+    monkeypatch.setattr(_forward_pass, "compile_computation", count)
     return passes
 
 

@@ -125,7 +125,7 @@ def test_int8_sees_images_of_all_chunks(monkeypatch):
 
     seen = []
     monkeypatch.setattr(
-        _forward_pass, "find_ranges", lambda computation, sample: seen.append(sample) or {}
+        _forward_pass, "calibrate_ranges", lambda computation, sample: seen.append(sample) or {}
     )
     make_resnet(precision="int8").fit(as_zarr(4))
     np.testing.assert_array_equal(seen[0], X)

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._images import dask as _dask
 from sklearn_resnet._images.dask import is_dask
-from sklearn_resnet._network import engines
+from sklearn_resnet._network.engines import store
 from sklearn_resnet.cli.resumable.run import make_absolute
 from sklearn_resnet.cli.resumable.workers import run_in_workers
 
@@ -218,7 +218,7 @@ def test_what_is_dask(X, expected):
 def test_one_network_for_all_tasks_of_a_process(monkeypatch):
     from sklearn_resnet._network.engines import openvino
 
-    engines._compile.cache_clear()
+    store._compile.cache_clear()
     calls, original = [], openvino.compile_network
     monkeypatch.setattr(openvino, "compile_network", lambda c: calls.append(1) or original(c))
     make_resnet(16).fit(X).transform(da.from_array(X, chunks=(2, 8, 8, 3))).compute(
@@ -241,9 +241,9 @@ def cluster():
 
 
 def count_threads_of_worker():
-    from sklearn_resnet._runtime.threads import count_threads, taking_turns
+    from sklearn_resnet._runtime.threads import count_threads, dask_task
 
-    with taking_turns():
+    with dask_task():
         return count_threads()
 
 

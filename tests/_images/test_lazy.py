@@ -293,7 +293,7 @@ def test_int8_learns_from_no_black_images(paths, broken, monkeypatch, tmp_path):
 
     seen = []
     monkeypatch.setattr(
-        _forward_pass, "find_ranges", lambda computation, sample: seen.append(sample) or {}
+        _forward_pass, "calibrate_ranges", lambda computation, sample: seen.append(sample) or {}
     )
     make_resnet(None, tmp_path, precision="int8").fit(lazy(broken, on_error="nan"))
     expected = np.delete(np.asarray(lazy(paths)), BAD, axis=0)

@@ -14,7 +14,7 @@ from special_files import make_fifo, make_tar
 from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._io.listing import join, list_files, list_shards
-from sklearn_resnet._io.paths import as_path, find_version
+from sklearn_resnet._io.paths import as_path, file_version
 from sklearn_resnet.datasets import load_image_folder
 
 
@@ -188,7 +188,7 @@ def test_tars_behind_a_url_are_listed_without_copies(tmp_path, monkeypatch):
     paths, labels = load_image_folder(url, return_X_y=True)
     assert paths.tolist() == [f"{url}/{i}.tar/1.jpg" for i in range(3)]
     assert labels.tolist() == ["0", "1", "2"]
-    assert len({find_version(path) for path in paths}) == 3
+    assert len({file_version(path) for path in paths}) == 3
 
 
 def test_what_is_too_long_for_a_label_is_none(tmp_path):

@@ -12,7 +12,7 @@ from special_files import make_fifo, make_socket, make_tar
 from sklearn_resnet._io import paths as _paths
 from sklearn_resnet._io.paths import (
     as_path,
-    find_version,
+    file_version,
     is_url,
     list_tar,
     open_file,
@@ -89,13 +89,13 @@ def test_versions_tell_contents_apart(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"some")
     os.utime(path, ns=(0, 5))
-    before = find_version(path)
-    assert before == find_version(str(path)) == "4-5"
+    before = file_version(path)
+    assert before == file_version(str(path)) == "4-5"
     os.utime(path, ns=(0, -(10**9)))  # by a clock that was set back
-    assert find_version(path) == "4--1000000000"
+    assert file_version(path) == "4--1000000000"
     path.write_bytes(b"longer")
     os.utime(path, ns=(0, 5))
-    assert find_version(path) == "6-5"
+    assert file_version(path) == "6-5"
 
 
 def test_members_of_a_tar(tmp_path):
@@ -104,7 +104,7 @@ def test_members_of_a_tar(tmp_path):
     assert read(f"{tar}/cat/1") == b"one"
     assert read(f"{tar}/dog/2") == b"second"
     assert split_member(f"{tar}/dog/2") == (tar, "dog/2")
-    assert find_version(f"{tar}/cat/1") == find_version(tar)
+    assert file_version(f"{tar}/cat/1") == file_version(tar)
     with pytest.raises(FileNotFoundError) as raised:
         read(f"{tar}/no")
     assert "no such member" in raised.value.strerror
@@ -153,9 +153,9 @@ def test_urls(tmp_path):
     assert is_url("memory://test_urls/a.bin")
     assert not is_url(tmp_path)
     assert read("memory://test_urls/a.bin") == b"some"
-    before = find_version("memory://test_urls/a.bin")
+    before = file_version("memory://test_urls/a.bin")
     memory.write_bytes(b"others")
-    assert find_version("memory://test_urls/a.bin") != before
+    assert file_version("memory://test_urls/a.bin") != before
     with pytest.raises(FileNotFoundError):
         read("memory://test_urls/none")
 
@@ -168,7 +168,7 @@ def test_versions_of_members_of_an_archive_are_stable(tmp_path):
     for content in (b"some", b"some", b"else"):
         with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
             file.writestr(zipfile.ZipInfo("a.bin"), content)
-        versions.append(find_version(url))
+        versions.append(file_version(url))
     assert versions[0] == versions[1] != versions[2]
 
 

@@ -113,7 +113,7 @@ def test_resolve_layers(spec, indices):
         (8.5, r"Got 8.5"),
         (True, r"Got True"),
         ([], r"at least one layer"),
-        ([82, "conv3_block4_2_relu"], r"layer 82 .* comes twice"),
+        ([82, "conv3_block4_2_relu"], r"Layer 82 .* occurs twice"),
         ([[82]], r"Got \[82\] instead"),
     ],
 )

@@ -310,10 +310,10 @@ def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
     (photos / "cat" / "new.png").write_bytes((photos / "dog" / "3.png").read_bytes())
     Image.new("RGB", (9, 9), "red").save(photos / "dog" / "4.png")
     counted = []
-    get_run = _forward_pass.get_run
+    compile_computation = _forward_pass.compile_computation
 
     def count(computation):
-        run = get_run(computation)
+        run = compile_computation(computation)
 
         def counted_run(batches, batch_size):
             for part in run(batches, batch_size):
@@ -322,7 +322,7 @@ def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
 
         return counted_run
 
-    monkeypatch.setattr(_forward_pass, "get_run", count)
+    monkeypatch.setattr(_forward_pass, "compile_computation", count)
     run(*arguments, "second.npy")
     assert sum(counted) == 1
     first, exact, second = (np.load(f"{name}.npy") for name in ("first", "exact", "second"))

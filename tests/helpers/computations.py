@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from sklearn_resnet._network.engines import Computation, get_run
+from sklearn_resnet._network.engines.computation import Computation
+from sklearn_resnet._network.engines.store import compile_computation
 from sklearn_resnet._network.weights import find_weights
 
 
@@ -14,4 +15,4 @@ def make_computation(engine="openvino", seed=0, taps=(16,), image_shape=(8, 8), 
 
 
 def compute(computation, *batches, batch_size=64):
-    return np.concatenate(list(get_run(computation)(batches, batch_size)))
+    return np.concatenate(list(compile_computation(computation)(batches, batch_size)))

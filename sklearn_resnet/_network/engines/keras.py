@@ -1,53 +1,56 @@
-"""Run a cut network with Keras, on whichever backend it has."""
+"""The Keras engine: runs a cut network on any backend of Keras."""
 
 import contextlib
 import logging
-from functools import partial
+import random
+from functools import lru_cache, partial
 
 import numpy as np
 
-from sklearn_resnet._network.weights import import_keras, load_network
+from sklearn_resnet._network.engines.computation import MEAN_BGR
+from sklearn_resnet._network.engines.hardware import describe_processor, find_gpus
+from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weights import load_arrays
+from sklearn_resnet._runtime.keras import import_keras
 from sklearn_resnet._runtime.threads import prefetch_map
 
-# What oneDNN computes for a batch of one differs in the last bit from what it computes for the
-# same image in any larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
-_SMALLEST_BATCH = 2
+# oneDNN's results for a batch of one differ in the last bit from those for the same image in a
+# larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
+_MIN_BATCH = 2
 
 
 def padded_size(n_images, batch_size):
-    """Number of images to pad a batch to: a power of two, or the full batch.
+    """Return the number of images to pad a batch to: a power of two, or the full batch.
 
-    So there are few shapes for a backend to compile, and one photo costs little.
+    The backend then compiles few shapes, and a single photo stays cheap.
     """
-    return max(_SMALLEST_BATCH, min(1 << (n_images - 1).bit_length(), batch_size))
+    return max(_MIN_BATCH, min(1 << (n_images - 1).bit_length(), batch_size))
 
 
 def compile_network(computation):
-    """Put preprocessing, a cut network and pooling into one graph.
+    """Build one graph of preprocessing, the cut network and pooling.
 
     Parameters
     ----------
-    computation : sklearn_resnet._network.engines.Computation
+    computation : Computation
 
     Returns
     -------
     run : callable
-        See `sklearn_resnet._network.engines.get_run`.
+        See `sklearn_resnet._network.engines.store.compile_computation`.
 
     Notes
     -----
-    On a CPU, features are bit-equal for any batch size, order and company of an image, as
-    batches of one are padded to two.
+    On a CPU, the features of an image are equal to the last bit for any batch size, order and
+    other images of the batch, because batches of one are padded to two.
     """
     keras = import_keras()
     ops = keras.ops
-    # "mixed" keeps weights, and so batch normalisation's statistics, in float32
-    policy = {"float32": "float32"}.get(computation.precision, f"mixed_{computation.precision}")
-    network = load_network(computation.weights, policy)
+    network = load_network(computation.weights, computation.precision)
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
     x = _standardize(ops, images, computation.value_range)
     x = _preprocess(x, computation.weights.architecture)
-    # a nested network cannot give its own input back, which is what layer 0 is
+    # a nested network cannot return its own input, layer 0
     deep = [i for i in computation.taps if i > 0]
     outputs = [network.layers[i].output for i in deep]
     maps = dict(zip(deep, keras.Model(network.input, outputs)(x) if deep else [], strict=True))
@@ -63,16 +66,68 @@ def compile_network(computation):
     )
     model = keras.Model(images, features)
     has_gpu = bool(list_gpus())
-    # On a CPU, XLA is no faster, and not bit-equal among batch sizes; JAX runs nothing without it.
+    # On a CPU, XLA is no faster and its results depend on the batch size; JAX always needs it.
     model.jit_compile = keras.backend.backend() == "jax" or (
         has_gpu and keras.backend.backend() == "tensorflow"
     )
-    # on a GPU, while one batch is computed the next is copied there
+    # on a GPU, the next batch is copied while one is computed
     return partial(_run, model, 2 if has_gpu else 1)
 
 
+@lru_cache(maxsize=2)
+def load_network(weights, precision="float32"):
+    """Build a network and load its weights.
+
+    Parameters
+    ----------
+    weights : Weights
+    precision : {"float32", "bfloat16", "float16"}, default="float32"
+
+    Returns
+    -------
+    keras.Model
+        Without its top, for images of any size. Layers that the weights do not cover
+        keep the initial values of Keras.
+    """
+    keras = import_keras()
+    # Keras takes the policy from a global, and draws initial weights from the global generator
+    global_policy, state = keras.config.dtype_policy(), random.getstate()
+    # "mixed" keeps weights, including the statistics of batch normalisation, in float32
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
+    finally:
+        keras.config.set_dtype_policy(global_policy)
+        random.setstate(state)
+    table = layer_table(weights.architecture)[: weights.n_layers]
+    arrays = load_arrays(weights, table)
+    for layer in table:
+        if layer.name in arrays:
+            network.layers[layer.index].set_weights(arrays[layer.name])
+    return network
+
+
+def list_packages():
+    """The distributions that compute."""
+    return "keras", import_keras().backend.backend()
+
+
+def list_devices():
+    """The devices whose kind may change the last bits of features."""
+    return *find_gpus(), describe_processor()
+
+
+def describe_device():
+    """The device that computes, for people."""
+    return ", ".join(list_gpus()) or "the processor"
+
+
+def release():
+    """Nothing to drop before a fork."""
+
+
 def list_gpus():
-    """Names of the GPUs that Keras can use, with the backend it has."""
+    """Name the GPUs that Keras can use with its present backend."""
     keras = import_keras()
     if keras.backend.backend() == "torch":
         import torch
@@ -82,7 +137,7 @@ def list_gpus():
 
 
 def _run(model, n_threads, batches, batch_size):
-    # a thread, even if only one, lets batches be made ready while another is computed
+    # even a single thread lets the next batch be prepared while one is computed
     predict = partial(_predict, model, batch_size)
     return prefetch_map(predict, batches, n_threads, n_ahead=n_threads)
 
@@ -94,31 +149,31 @@ def _predict(model, batch_size, batch):
         padded = np.concatenate([batch, blank])
     else:
         padded = batch
-    with _without_retracing_warnings():
+    with _suppress_retracing_warnings():
         return np.asarray(model.predict_on_batch(padded))[: len(batch)]
 
 
 @contextlib.contextmanager
-def _without_retracing_warnings():
-    """Drop tensorflow's warning of frequent tracing.
+def _suppress_retracing_warnings():
+    """Suppress tensorflow's warning about frequent retracing.
 
-    It takes the functions of all models for one, and so warns of a search over a few cuts,
-    each of which is traced once or twice in all.
+    It counts the functions of all models as one, so a search over a few cuts triggers it, although
+    each is traced once or twice.
     """
     logger = logging.getLogger("tensorflow")
-    logger.addFilter(_is_not_of_retracing)
+    logger.addFilter(_is_not_about_retracing)
     try:
         yield
     finally:
-        logger.removeFilter(_is_not_of_retracing)
+        logger.removeFilter(_is_not_about_retracing)
 
 
-def _is_not_of_retracing(record):
+def _is_not_about_retracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _standardize(ops, images, value_range):
-    """Images of any form to float32 RGB in 0 to 255."""
+    """Convert images of any form to float32 RGB from 0 to 255."""
     x = ops.cast(images, "float32")
     if len(x.shape) == 3:
         x = ops.expand_dims(x, -1)
@@ -129,11 +184,11 @@ def _standardize(ops, images, value_range):
 
 
 def _preprocess(x, architecture):
-    """From RGB in 0 to 255 to what the network was trained on.
+    """Preprocess RGB images from 0 to 255 as in training.
 
-    Version 2 wants -1 to 1; version 1 BGR less ImageNet's mean, as Caffe had it
+    Version 2 takes values from -1 to 1; version 1 takes BGR less ImageNet's mean, as in Caffe
     (`keras.applications.imagenet_utils.preprocess_input`, modes "tf" and "caffe").
     """
     if architecture.endswith("V2"):
         return x / 127.5 - 1
-    return x[..., ::-1] - np.array([103.939, 116.779, 123.68], np.float32)
+    return x[..., ::-1] - np.array(MEAN_BGR, np.float32)

@@ -1,4 +1,4 @@
-"""Run a cut network with OpenVINO: built from its weights, without Keras or tensorflow."""
+"""The OpenVINO engine: builds the graph of a cut network from its weights, without Keras."""
 
 import math
 from collections import deque
@@ -6,23 +6,25 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from sklearn_resnet._network.engines.computation import MEAN_BGR
+from sklearn_resnet._network.engines.hardware import describe_processor
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import load_arrays
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet._runtime.threads import count_threads
 
 _BN_EPSILON = 1.001e-5  # of all batch normalisation in Keras' ResNets
-# Images go through the network about this many pixels at a time. Fewer would have the weights of
-# the deep layers read too often, more would not fit into the processor's cache (measured at
-# 28 x 28, 96 x 96 and 224 x 224 on layers 82, 153 and 189).
-_PIXELS_AT_A_TIME = 2**16
-_MAX_AT_A_TIME = 64
+# Pixels in one inference request. With fewer, the weights of the deep layers are read too often;
+# with more, the maps exceed the processor's cache (measured at 28 x 28, 96 x 96 and 224 x 224 on
+# layers 82, 153 and 189).
+_PIXELS_PER_REQUEST = 2**16
+_MAX_IMAGES_PER_REQUEST = 64
 _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
 
 
 @lru_cache
 def import_openvino():
-    """Import OpenVINO, which would otherwise report over the network that it was."""
+    """Import OpenVINO without its usage report over the network."""
     with hidden_module("openvino_telemetry"):
         import openvino
     return openvino
@@ -30,36 +32,56 @@ def import_openvino():
 
 @lru_cache
 def get_core():
-    """OpenVINO's core, which finds the devices."""
+    """Return OpenVINO's core, which finds the devices."""
     return import_openvino().Core()
 
 
-def count_at_a_time(image_shape):
-    """Number of images that go through the network together: a power of two."""
+def list_packages():
+    """The distribution that computes."""
+    return ("openvino",)
+
+
+def list_devices():
+    """The device whose kind may change the last bits of features."""
+    return (describe_processor(),)
+
+
+def describe_device():
+    """The device that computes, for people."""
+    return get_core().get_property("CPU", "FULL_DEVICE_NAME")
+
+
+def release():
+    """Drop the core before a fork: the child would wait for threads that the parent alone has."""
+    get_core.cache_clear()
+
+
+def request_size(image_shape):
+    """Return the number of images in one inference request: a power of two."""
     pixels = math.prod(image_shape[:2])
-    about = max(1, _PIXELS_AT_A_TIME // pixels)
-    return min(_MAX_AT_A_TIME, 1 << (about - 1).bit_length())
+    about = max(1, _PIXELS_PER_REQUEST // pixels)
+    return min(_MAX_IMAGES_PER_REQUEST, 1 << (about - 1).bit_length())
 
 
 def compile_network(computation):
-    """Compile preprocessing, a cut network and pooling.
+    """Compile preprocessing, the cut network and pooling.
 
     Parameters
     ----------
-    computation : sklearn_resnet._network.engines.Computation
+    computation : Computation
 
     Returns
     -------
     run : callable
-        See `sklearn_resnet._network.engines.get_run`.
+        See `sklearn_resnet._network.engines.store.compile_computation`.
 
     Notes
     -----
-    Whatever the batches, the same number of images goes through the same compiled code each
-    time, the last ones beside blank ones: so features are bit-equal for any batch size,
-    order and company of an image.
+    Each request holds the same number of images, the last one padded with blank images, and runs
+    the same compiled code. The features of an image are therefore equal to the last bit for any
+    batch size, order and other images of the batch.
     """
-    n_images = count_at_a_time(computation.image_shape)
+    n_images = request_size(computation.image_shape)
     compiled = get_core().compile_model(
         build_graph(computation, n_images),
         "CPU",
@@ -67,7 +89,7 @@ def compile_network(computation):
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": _HINTS[computation.precision],
             "INFERENCE_NUM_THREADS": count_threads(),
-            # the processes of a search would all be pinned to the same cores
+            # it would pin all processes of a search to the same cores
             "ENABLE_CPU_PINNING": False,
         },
     )
@@ -75,11 +97,11 @@ def compile_network(computation):
 
 
 def _run(compiled, batches, batch_size):
-    n_at_a_time = compiled.input(0).shape[0]
-    # one more than run at once, so that none waits for its images
+    size = compiled.input(0).shape[0]
+    # one more than run at the same time, so that none waits for its images
     n_requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
     idle = [compiled.create_infer_request() for _ in range(n_requests)]
-    running = deque()  # with their images, which must outlive them
+    running = deque()  # with their images, which must outlive the requests
 
     def finish_first():
         request, _, n_images = running.popleft()
@@ -89,12 +111,12 @@ def _run(compiled, batches, batch_size):
         return features
 
     try:
-        for images in _regroup(batches, n_at_a_time):
+        for images in _regroup(batches, size):
             if not idle:
                 yield finish_first()
             n_images = len(images)
-            if n_images < n_at_a_time:
-                blank = np.zeros((n_at_a_time - n_images, *images.shape[1:]), images.dtype)
+            if n_images < size:
+                blank = np.zeros((size - n_images, *images.shape[1:]), images.dtype)
                 images = np.concatenate([images, blank])
             request = idle.pop()
             images = np.ascontiguousarray(images)
@@ -103,12 +125,12 @@ def _run(compiled, batches, batch_size):
         while running:
             yield finish_first()
     finally:
-        for request, _, _ in running:  # left over by an error, or by one who wants no more
+        for request, _, _ in running:  # after an error, or when the consumer stops early
             request.wait()
 
 
 def _regroup(batches, size):
-    """Cut batches into pieces of `size` images, across borders; the last may be smaller."""
+    """Cut batches into pieces of `size` images, across batch borders; the last may be smaller."""
     rest, n_rest = [], 0
     for batch in batches:
         start = min(len(batch), (size - n_rest) % size)
@@ -132,15 +154,15 @@ def build_graph(computation, n_images):
 
     Parameters
     ----------
-    computation : sklearn_resnet._network.engines.Computation
-        With ranges, the inputs of the convolutions that have one, and their kernels, are
-        rounded to 8 bits.
+    computation : Computation
+        If it has ranges, the inputs and kernels of the convolutions named there are rounded to
+        8 bits.
     n_images : int
 
     Returns
     -------
     openvino.Model
-        Its convolutions are named as Keras names them.
+        Its convolutions have the names of Keras.
     """
     ov = import_openvino()
     from openvino import opset13 as ops
@@ -149,8 +171,7 @@ def build_graph(computation, n_images):
     images = ops.parameter([n_images, *computation.image_shape], np.dtype(computation.dtype))
     x = _standardize(ops, images, computation.value_range)
     x, is_grey = _preprocess(ops, x, computation)
-    builder = _Builder(ops, computation, is_grey)
-    maps = builder.build(table, x)
+    maps = _Builder(ops, computation, table, x, is_grey).build()
     pools = {"avg": ops.reduce_mean, "max": ops.reduce_max}
     features = [
         pools[pooling](maps[tap], [2, 3], keep_dims=False)
@@ -161,7 +182,7 @@ def build_graph(computation, n_images):
 
 
 def _standardize(ops, images, value_range):
-    """Images of any form to float32, (n, channels, height, width), in 0 to 255."""
+    """Convert images of any form to float32 (n, channels, height, width) from 0 to 255."""
     x = ops.convert(images, "f32")
     shape = list(x.shape)
     if len(shape) == 3:
@@ -175,54 +196,53 @@ def _standardize(ops, images, value_range):
 
 
 def _preprocess(ops, x, computation):
-    """From 0 to 255 to what the network was trained on; see the Keras engine's.
+    """Preprocess images from 0 to 255 as in training; see the Keras engine.
 
     Returns
     -------
     x : openvino.Node
     is_grey : bool
-        Whether `x` stands for three equal channels.
+        Whether the one channel of `x` replaces three equal ones.
     """
     n_images, channels, height, width = x.shape
     is_v2 = computation.weights.architecture.endswith("V2")
     if is_v2:
         x = ops.subtract(ops.divide(x, np.float32(127.5)), np.float32(1))
-    # before the first convolution, maps have three channels, which are features if asked for
+    # a tap before the first convolution needs all three channels
     is_grey = channels == 1 and is_v2 and min(computation.taps) > 1
     if channels == 1 and not is_grey:
         x = ops.broadcast(x, [n_images, 3, height, width])
     elif channels == 3 and not is_v2:
         x = ops.gather(x, [2, 1, 0], 1)
     if not is_v2:
-        x = ops.subtract(x, _per_channel([103.939, 116.779, 123.68]))
+        x = ops.subtract(x, _per_channel(MEAN_BGR))
     return x, is_grey
 
 
 class _Builder:
-    """Turns layers into nodes of a graph."""
+    """Adds the layers of a network to a graph."""
 
-    def __init__(self, ops, computation, is_grey):
+    def __init__(self, ops, computation, table, x, is_grey):
         self.ops = ops
-        self.computation = computation
+        self.table = table
         self.is_grey = is_grey
-        self.nodes = {}
+        self.taps = computation.taps
+        self.ranges = dict(computation.ranges or ())
+        self.arrays = load_arrays(computation.weights, table[: max(computation.taps) + 1])
+        self.nodes = {0: x}  # by the index of the layer
         self.rounded = {}
 
-    def build(self, table, x):
+    def build(self):
         """Add all layers that the taps need; return the nodes by the index of their layer."""
-        taps = self.computation.taps
-        needed = frozenset().union(*(table[tap].ancestors for tap in taps))
-        self.arrays = load_arrays(self.computation.weights, table[: max(taps) + 1])
-        self.table = table
-        self.nodes[0] = x
-        for layer in table[1:]:
+        needed = frozenset().union(*(self.table[tap].ancestors for tap in self.taps))
+        for layer in self.table[1:]:
             if layer.index in needed:
                 self.nodes[layer.index] = getattr(self, f"add_{layer.kind}")(layer)
         return self.nodes
 
     def add_conv(self, layer):
         source = self.table[layer.inputs[0]]
-        # a network pads with zeros, in a layer before the convolution or in itself
+        # the zero padding is in a layer before the convolution or in the convolution itself
         pads = [layer.kernel // 2] * 2
         if source.kind == "pad":
             source = self.table[source.inputs[0]]
@@ -237,16 +257,17 @@ class _Builder:
         return self.ops.add(node, _per_channel(bias[0])) if bias else node
 
     def round_inputs(self, layer, source, kernel):
-        """Let a convolution compute in 8 bits, if a range is known for its input."""
-        x, ranges = self.nodes[source.index], dict(self.computation.ranges or ())
-        if layer.name not in ranges:
+        """Round the input and kernel of a convolution to 8 bits, if the range of its input is known."""
+        x = self.nodes[source.index]
+        if layer.name not in self.ranges:
             return x, self.ops.constant(kernel)
         if source.index not in self.rounded:
-            low, high = map(np.float32, ranges[layer.name])
+            low, high = map(np.float32, self.ranges[layer.name])
             self.rounded[source.index] = self.ops.fake_quantize(x, low, high, low, high, 256)
-        # symmetric, each output channel by itself, in -127 to 127
-        most = np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-20))
-        rounded = self.ops.fake_quantize(self.ops.constant(kernel), -most, most, -most, most, 255)
+        # symmetric from -127 to 127, with a scale for each output channel
+        limit = np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-20))
+        limits = -limit, limit, -limit, limit
+        rounded = self.ops.fake_quantize(self.ops.constant(kernel), *limits, 255)
         return self.rounded[source.index], rounded
 
     def add_bn(self, layer):

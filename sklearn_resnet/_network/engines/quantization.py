@@ -1,4 +1,4 @@
-"""What a network needs to compute in 8 bits: between which values the inputs of its layers lie."""
+"""Calibration for int8: the ranges of the inputs of convolutions."""
 
 import contextlib
 import io
@@ -10,32 +10,32 @@ import numpy as np
 import platformdirs
 
 from sklearn_resnet._network.engines.openvino import build_graph, import_openvino
-from sklearn_resnet._runtime.imports import hidden_module
+from sklearn_resnet._runtime.imports import hidden_module, import_optional
 
 MAX_IMAGES = 300  # the default of NNCF
-_MAX_KEPT = 1_000  # calibrations on disk, of a few kB each
-# Only what goes into convolutions is rounded, but not the pixels that go into the first: of all
-# that NNCF would round besides, the sums of the residual blocks cost most accuracy.
+_MAX_CALIBRATIONS = 1_000  # on disk, of a few kB each
+# Only the inputs of convolutions are rounded, except those of the first, the pixels. NNCF would round
+# more; of that, the sums of the residual blocks cost the most accuracy.
 _ROUNDED = "Convolution"
 _NOT_ROUNDED = "conv1_conv"
 
 
-def find_ranges(computation, images):
-    """Find between which values the inputs of convolutions lie, for images like these.
+def calibrate_ranges(computation, images):
+    """Find the ranges of the inputs of convolutions, for images like these.
 
-    What was found is kept on disk, in the user's cache folder, so that the same images need
-    go through the network once only.
+    The ranges are cached on disk, in the user's cache folder, so that the same images pass
+    through the network only once.
 
     Parameters
     ----------
-    computation : sklearn_resnet._network.engines.Computation
+    computation : Computation
     images : ndarray of shape (n, *computation.image_shape), dtype computation.dtype
         `MAX_IMAGES` are enough.
 
     Returns
     -------
     tuple of (str, (float, float))
-        As `Computation.ranges` has it.
+        Values for `Computation.ranges`.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def find_ranges(computation, images):
         calibrate = memory.cache(_calibrate, ignore=["computation"])
         calibrate.warn = lambda message: None  # joblib would log pages about a damaged file
         ranges = calibrate(key, images, computation)
-        memory.reduce_size(items_limit=_MAX_KEPT)
-    except OSError:  # a folder within cannot be written to
+        memory.reduce_size(items_limit=_MAX_CALIBRATIONS)
+    except OSError:  # a folder in it is not writable
         ranges = _calibrate(key, images, computation)
     return ranges
 
@@ -68,7 +68,7 @@ def _open_memory():
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "writable").touch()
-    except OSError:  # it only saves time
+    except OSError:  # the cache only saves time
         folder = None
     return joblib.Memory(folder, verbose=0)
 
@@ -88,10 +88,10 @@ def _calibrate(key, images, computation):
                 names=[_NOT_ROUNDED], types=sorted(others), validate=False
             ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                # what images seldom reach is far from noise: with NNCF's default, the mean of
-                # their extremes, the error of features was three times as large
+                # rare extremes matter: with NNCF's default, the mean of the extremes of the images,
+                # the error of the features was three times as large
                 activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-                # changed features by less than rounding does
+                # it changes features by less than the rounding does
                 disable_bias_correction=True,
             ),
         )
@@ -107,13 +107,7 @@ def _calibrate(key, images, computation):
 
 def _import_nncf():
     import_openvino()
-    try:
-        with hidden_module("openvino_telemetry"):
-            import nncf
-    except ImportError as exc:
-        raise ImportError(
-            "precision='int8' needs NNCF, which is not installed "
-            f"({exc}). Run: pip install 'sklearn-resnet[int8]'"
-        ) from exc
+    with hidden_module("openvino_telemetry"):
+        nncf = import_optional("nncf", extra="int8", purpose="precision='int8'")
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf

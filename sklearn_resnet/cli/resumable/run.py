@@ -14,8 +14,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sklearn_resnet._io.csv_text import as_text
-from sklearn_resnet._io.paths import find_version, is_url
-from sklearn_resnet._runtime.threads import taking_turns
+from sklearn_resnet._io.paths import file_version, is_url
+from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.resumable.parts import (
     Manifest,
     Part,
@@ -62,7 +62,7 @@ def embed_part(part, resnet, bar=None):
         bar.update(n_images - len(new))
     if len(new):
         images = part.images[new]
-        with taking_turns():
+        with dask_task():
             features[new] = resnet.compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
     write_part(part, features, failures)
@@ -103,7 +103,7 @@ class RunResult:
     metadata: dict
     failures: tuple
     shape: tuple
-    dtype: np.dtype = np.dtype(np.float32)
+    dtype: str = "float32"
 
 
 def embed_in_parts(output, images, labels, resnet, options):
@@ -272,7 +272,7 @@ class LongRun:
         versions = []
         for path in self.images.paths:
             try:
-                versions.append(find_version(path))
+                versions.append(file_version(path))
             except Exception:  # reading it will say what is wrong
                 versions.append("")
         return versions

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from sklearn_resnet._runtime.threads import count_threads, set_share
+from sklearn_resnet._runtime.threads import count_threads, set_thread_limit
 
 try:
     import fcntl
@@ -110,7 +110,7 @@ def _open_local(n_workers):
 
 
 def _start_worker(n_threads, parent):
-    set_share(n_threads)
+    set_thread_limit(n_threads)
     # its own would be reported as leaked by a worker that is ended
     tqdm.set_lock(threading.RLock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers

@@ -20,7 +20,9 @@ LISTS_TWO = (
     '[ "$1 $2" = "--query-gpu=name --format=csv,noheader" ] || exit 1\n'
     "echo 'NVIDIA H100 80GB'\necho ' NVIDIA T4 '\n"
 )
-UNUSABLE = r"^There is a GPU \(NVIDIA T4\), but Keras cannot use it: the processor computes\. "
+UNUSABLE = (
+    r"^Keras cannot use the GPU of this machine \(NVIDIA T4\), so the CPU computes the features\."
+)
 
 
 def forget():
@@ -136,12 +138,12 @@ def test_each_engine_computes_in_its_precisions(gpus, engine, precision):
         assert choose_engine(engine, precision).engine == expected
     elif precision in able[engine]:
         found = choose_engine(engine, precision)
-        assert (found.engine, found.reason) == (engine, f"engine={engine!r} was asked for")
+        assert (found.engine, found.reason) == (engine, f"engine={engine!r} was requested")
     else:
         other = "keras" if engine == "openvino" else "openvino"
         message = (
             f"The 'precision' parameter must be one of {str(able[engine])[1:-1]} with "
-            f"engine='{engine}'. Got '{precision}' instead, which engine='{other}' computes in."
+            f"engine {engine!r}. Got {precision!r} instead. The engine {other!r} supports it."
         )
         with pytest.raises(ValueError) as error:
             choose_engine(engine, precision)
@@ -154,13 +156,13 @@ def test_each_engine_computes_in_its_precisions(gpus, engine, precision):
 @pytest.mark.parametrize(
     ("shown", "usable", "precision", "engine", "reason"),
     [
-        ([], [], "float32", "openvino", "no NVIDIA GPU is there"),
-        ([], ["GPU:0"], "bfloat16", "openvino", "no NVIDIA GPU is there"),
+        ([], [], "float32", "openvino", "no NVIDIA GPU was found"),
+        ([], ["GPU:0"], "bfloat16", "openvino", "no NVIDIA GPU was found"),
         (["NVIDIA T4"], ["GPU:0"], "float32", "keras", "Keras can use the GPU (NVIDIA T4)"),
         (["NVIDIA T4"], ["GPU:0"], "bfloat16", "keras", "Keras can use the GPU (NVIDIA T4)"),
-        (["NVIDIA T4"], ["GPU:0"], "int8", "openvino", "only openvino computes in int8"),
-        ([], [], "float16", "keras", "only keras computes in float16"),
-        (["NVIDIA T4"], [], "int8", "openvino", "only openvino computes in int8"),
+        (["NVIDIA T4"], ["GPU:0"], "int8", "openvino", "only openvino supports int8"),
+        ([], [], "float16", "keras", "only keras supports float16"),
+        (["NVIDIA T4"], [], "int8", "openvino", "only openvino supports int8"),
     ],
 )
 def test_auto_goes_by_precision_and_then_by_device(gpus, shown, usable, precision, engine, reason):
@@ -173,11 +175,11 @@ def test_auto_goes_by_precision_and_then_by_device(gpus, shown, usable, precisio
 def test_keras_runs_the_network_where_it_can_use_a_gpu(gpus, monkeypatch):
     asked = []
 
-    def get_run(computation):
+    def compile_computation(computation):
         asked.append(computation.engine)
         return lambda batches, batch_size: iter([np.zeros((len(IMAGES), 64), np.float32)])
 
-    monkeypatch.setattr(_forward_pass, "get_run", get_run)
+    monkeypatch.setattr(_forward_pass, "compile_computation", compile_computation)
     gpus(["NVIDIA T4"], ["GPU:0"])
     small(cache=None).fit(IMAGES).transform(IMAGES)
     gpus([])
@@ -190,7 +192,7 @@ def test_a_gpu_that_keras_cannot_use_is_warned_of_once(gpus):
     gpus(["NVIDIA T4"])
     with pytest.warns(UserWarning, match=UNUSABLE + r".*tensorflow\[and-cuda\].*engine='openvino'"):
         found = choose_engine()
-    assert found == choice.Choice("openvino", "there is a GPU (NVIDIA T4), but Keras cannot use it")
+    assert found == choice.Choice("openvino", "Keras cannot use the GPU (NVIDIA T4)")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         small().fit(IMAGES).transform(IMAGES)
@@ -235,10 +237,10 @@ def test_who_names_the_processor_is_not_warned(gpus, monkeypatch):
 @pytest.mark.parametrize(
     ("engine", "precision", "name", "why"),
     [
-        ("openvino", "float32", "openvino 20", "engine='openvino' was asked for"),
-        ("auto", "int8", "openvino 20", "only openvino computes in int8"),
-        ("keras", "float32", "keras 3", "engine='keras' was asked for"),
-        ("auto", "float16", "keras 3", "only keras computes in float16"),
+        ("openvino", "float32", "openvino 20", "engine='openvino' was requested"),
+        ("auto", "int8", "openvino 20", "only openvino supports int8"),
+        ("keras", "float32", "keras 3", "engine='keras' was requested"),
+        ("auto", "float16", "keras 3", "only keras supports float16"),
     ],
 )
 def test_show_engine_prints_five_lines(gpus, capsys, monkeypatch, engine, precision, name, why):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from computations import compute, make_computation
 
-from sklearn_resnet._network.engines import get_run
 from sklearn_resnet._network.engines.keras import padded_size
+from sklearn_resnet._network.engines.store import compile_computation
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_many_calls_trace_at_most_twice():
     rng = np.random.default_rng(0)
     for n_images in (64, 1, 17, 64, 2, 33, 5) * 7:
         compute(computation, rng.integers(0, 256, (n_images, 8, 8), dtype=np.uint8))
-    model = get_run(computation).args[0]
+    model = compile_computation(computation).args[0]
     # tensorflow traces the first shape, and then once more for any number of images
     assert model.predict_function.experimental_get_tracing_count() <= 2
 

@@ -15,10 +15,10 @@ from PIL import Image
 from sklearn.base import clone
 
 from sklearn_resnet import ResNetFeatures
-from sklearn_resnet._network import engines
-from sklearn_resnet._network.engines import get_run
 from sklearn_resnet._network.engines import openvino as engine
-from sklearn_resnet._network.engines.openvino import _regroup, count_at_a_time
+from sklearn_resnet._network.engines import store
+from sklearn_resnet._network.engines.openvino import _regroup, request_size
+from sklearn_resnet._network.engines.store import compile_computation
 
 RNG = np.random.default_rng(0)
 # pandas is not among them: scikit-learn imports it by itself where it is installed
@@ -45,12 +45,12 @@ def run_program(program, *arguments, **variables):
      ((32, 32), 64), ((33, 64), 32), ((256, 256), 1), ((96, 96), 8), ((128, 128, 3), 4)],
 )  # fmt: skip
 def test_larger_images_go_through_fewer_at_a_time(image_shape, n_images):
-    assert count_at_a_time(image_shape) == n_images
+    assert request_size(image_shape) == n_images
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_power_of_two_goes_through_at_a_time(height, width):
-    n_images = count_at_a_time((height, width))
+    n_images = request_size((height, width))
     assert n_images in (1, 2, 4, 8, 16, 32, 64)
 
 
@@ -87,7 +87,7 @@ def test_pieces_come_as_soon_as_their_images_are_there():
 
 def test_what_was_yielded_is_not_overwritten_by_what_follows():
     images = RNG.integers(0, 256, (640, 8, 8), dtype=np.uint8)  # ten times as many as at a time
-    run = get_run(make_computation())
+    run = compile_computation(make_computation())
     copies = [part.copy() for part in run([images], 64)]
     np.testing.assert_array_equal(np.concatenate(list(run([images], 64))), np.concatenate(copies))
     assert len(copies) == 10
@@ -121,7 +121,7 @@ def test_fifty_transforms_compile_once_and_do_not_grow(monkeypatch):
     compiled = []
     real = engine.compile_network
     monkeypatch.setattr(engine, "compile_network", lambda c: compiled.append(c) or real(c))
-    engines._compile.cache_clear()
+    store._compile.cache_clear()
     resnet = small(16).fit(np.zeros((1, 16, 16, 3), np.uint8))
     process, sizes = psutil.Process(), []
     for i, n_images in enumerate(RNG.integers(1, 150, 50)):
@@ -169,9 +169,9 @@ def test_bfloat16_gives_nearly_the_same_in_float32():
 
 def test_the_threads_are_as_many_as_may_be_kept_busy(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    engines._compile.cache_clear()
-    compiled = get_run(make_computation()).args[0]
-    engines._compile.cache_clear()
+    store._compile.cache_clear()
+    compiled = compile_computation(make_computation()).args[0]
+    store._compile.cache_clear()
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
     assert compiled.get_property("ENABLE_CPU_PINNING") is False
 

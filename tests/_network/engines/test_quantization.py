@@ -198,7 +198,7 @@ def test_the_images_are_taken_from_first_to_last(monkeypatch):
     images = np.repeat(np.arange(250, dtype=np.uint8), 4)[:, None, None] * np.ones((8, 8), np.uint8)
     samples = []
     monkeypatch.setattr(
-        _forward_pass, "find_ranges", lambda computation, images: samples.append(images) or ()
+        _forward_pass, "calibrate_ranges", lambda computation, images: samples.append(images) or ()
     )
     small().fit(images)
     assert samples[0].dtype == np.uint8
@@ -231,7 +231,7 @@ def test_a_cache_folder_that_cannot_be_written_to_is_no_error(place, calibrated,
 
 
 def test_the_cache_does_not_grow_without_end(cache, monkeypatch, patches):
-    monkeypatch.setattr(quantization, "_MAX_KEPT", 2)
+    monkeypatch.setattr(quantization, "_MAX_CALIBRATIONS", 2)
     for n_images in (2, 3, 4, 5):
         small().fit(patches[:n_images])
     assert len(list(cache.rglob("output.pkl"))) == 2
@@ -262,14 +262,14 @@ def test_a_pickle_gives_equal_bits_where_nothing_is_cached(patches, tmp_path):
 
 
 def test_without_nncf_an_error_says_how_to_install_it(monkeypatch, patches):
-    def find_version(name):
+    def file_version(name):
         if name == "nncf":
             raise PackageNotFoundError(name)
         return version(name)
 
     monkeypatch.setitem(sys.modules, "nncf", None)
-    monkeypatch.setattr(quantization, "version", find_version)
-    message = r"precision='int8' needs NNCF.* pip install 'sklearn-resnet\[int8\]'"
+    monkeypatch.setattr(quantization, "version", file_version)
+    message = r"precision='int8' needs nncf.* pip install 'sklearn-resnet\[int8\]'"
     with pytest.raises(ImportError, match=message):
         small().fit(patches)
     small(precision="float32").fit_transform(patches)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from computations import compute, make_computation
 
-from sklearn_resnet._network import engines
-from sklearn_resnet._network.engines import get_run
+from sklearn_resnet._network.engines import store
+from sklearn_resnet._network.engines.store import compile_computation
 from sklearn_resnet._network.layers import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
@@ -19,13 +19,14 @@ LONG = RNG.uniform(0, 1, (9, 40, 8, 1)).astype(np.float32)
 
 def test_equal_computations_are_compiled_once(monkeypatch):
     compiled = []
-    real = engines._compile.__wrapped__
+    real = store._compile.__wrapped__
     counting = functools.lru_cache(maxsize=8)(lambda c: compiled.append(c) or real(c))
-    monkeypatch.setattr(engines, "_compile", counting)
-    runs = [get_run(make_computation()) for _ in range(3)]
+    monkeypatch.setattr(store, "_compile", counting)
+    runs = [compile_computation(make_computation()) for _ in range(3)]
     assert runs[0] is runs[1] is runs[2]
     threads = [
-        threading.Thread(target=get_run, args=(make_computation(taps=(12,)),)) for _ in range(8)
+        threading.Thread(target=compile_computation, args=(make_computation(taps=(12,)),))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -35,9 +36,9 @@ def test_equal_computations_are_compiled_once(monkeypatch):
 
 
 def test_the_stores_are_bounded():
-    from sklearn_resnet._network.weights import load_network
+    from sklearn_resnet._network.engines.keras import load_network
 
-    assert engines._compile.cache_info().maxsize == 8
+    assert store._compile.cache_info().maxsize == 8
     assert load_network.cache_info().maxsize == 2
 
 
@@ -100,7 +101,7 @@ def test_batches_are_asked_for_ahead_and_one_who_stops_early_leaves_nothing_runn
             asked.append(i)
             yield GREY
 
-    features = get_run(make_computation(engine, image_shape=(16, 16)))(batches(), 9)
+    features = compile_computation(make_computation(engine, image_shape=(16, 16)))(batches(), 9)
     next(features)
     assert 1 < len(asked) < 30
     before = threading.active_count()
@@ -115,7 +116,7 @@ def test_an_error_among_the_batches_is_raised_as_it_is(engine):
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(get_run(make_computation(engine, image_shape=(16, 16)))(batches(), 9))
+        list(compile_computation(make_computation(engine, image_shape=(16, 16)))(batches(), 9))
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
