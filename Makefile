@@ -28,6 +28,7 @@ lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(BIN)/.installed  ## Fix style and formatting
 	$(BIN)/ruff check --fix .

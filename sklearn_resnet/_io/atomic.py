@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writes: a file appears complete or not at all."""
 
 import contextlib
 import errno
@@ -8,28 +8,29 @@ from pathlib import Path
 
 from sklearn_resnet._io.paths import as_path, builtin_type
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Give a path beside `path` to write to, and rename it to `path` when all went well.
+    """Yield a temporary path beside `path`, and rename it to `path` on success.
 
     Parameters
     ----------
     path : str or path-like
-        Its folder is made if it is absent. What goes to a URL is written on this machine, and sent
-        when it is whole.
+        Its folder is created if it is absent. A file for a URL is written on this machine and
+        uploaded when it is complete.
 
     Yields
     ------
     pathlib.Path
-        With the suffix of `path`, by which many libraries choose a format.
+        It has the suffix of `path`, by which many libraries choose a format.
 
     Raises
     ------
     OSError
-        If the folder cannot be made, or there is no room, or writing fails otherwise, naming `path`.
+        If the folder cannot be created, the disk is full or writing fails otherwise. The message
+        names `path`.
     """
     path = as_path(path)
     if not isinstance(path, Path):
@@ -48,19 +49,18 @@ def atomic_write(path):
     os.close(handle)
     umask = os.umask(0)
     os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)  # as a file that was opened plainly; mkstemp's are private
+    os.chmod(name, 0o666 & ~umask)  # the usual permissions; those of mkstemp are private
     try:
         yield Path(name)
-        with open(name, "rb+") as written:  # Windows flushes only what it may write to
-            # else, after a loss of power, the name may stand for nothing
-            os.fsync(written.fileno())
+        with open(name, "rb+") as written:  # Windows flushes only files open for writing
+            os.fsync(written.fileno())  # a renamed file could be empty after a loss of power
         os.replace(name, path)
     except OSError as exc:
-        if exc.errno not in _NO_ROOM:
+        if exc.errno not in _NO_SPACE:
             raise
         raise OSError(
-            f"Cannot write {str(path)!r}: {exc.strerror or exc}. Make room, or name a file "
-            "elsewhere, and run again; what was there before is as it was."
+            f"Cannot write {str(path)!r}: {exc.strerror or exc}. Free some space, or write to "
+            "another place. A former file at this path is unchanged."
         ) from exc
     finally:
         with contextlib.suppress(FileNotFoundError):
@@ -73,13 +73,13 @@ def _naming(path):
         yield
     except OSError as exc:
         raise builtin_type(exc)(
-            f"Cannot write {str(path)!r}: {exc.strerror or exc}. Name a file in a folder that "
-            "can be written to."
+            f"Cannot write {str(path)!r}: {exc.strerror or exc}. Choose a file in a writable "
+            "folder."
         ) from exc
 
 
 def check_writable(path):
-    """Raise the OSError that writing to `path` would, before there is anything to write."""
+    """Raise the OSError of a write to `path` early, without writing anything."""
 
     class _Stop(Exception):
         pass

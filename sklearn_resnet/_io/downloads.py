@@ -1,4 +1,4 @@
-"""Keras' cache folder, and finding out early that a download cannot work."""
+"""Keras' cache folder, and an early check that a download can work."""
 
 import http.client
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def keras_home():
-    """The folder in which Keras keeps its downloads; the variable KERAS_HOME sets it."""
+    """Return the folder of Keras' downloads; the variable KERAS_HOME sets it."""
     if "KERAS_HOME" in os.environ:
         return Path(os.environ["KERAS_HOME"]).expanduser()
     home = Path.home()
@@ -16,21 +16,21 @@ def keras_home():
 
 
 def probe_url(url, timeout=8):
-    """Ask for a URL's header, and give up in time.
+    """Request the header of a URL, with a time limit.
 
-    Keras' own download has no time limit: where packets are dropped, or names are not
-    resolved, it hangs for minutes.
+    Keras' own download has no time limit. It hangs for minutes where packets are dropped or host
+    names are not resolved.
 
     Parameters
     ----------
     url : str
     timeout : float, default=8
-        In seconds, resolving the name included.
+        Seconds, including the time to resolve the host name.
 
     Raises
     ------
     ConnectionError
-        If the URL does not answer in time, with the cause.
+        If the URL does not answer in time; the message is the cause.
     """
     failure = [f"no answer within {timeout} seconds"]
 
@@ -42,7 +42,7 @@ def probe_url(url, timeout=8):
         except (OSError, ValueError, http.client.HTTPException) as exc:
             failure[0] = str(getattr(exc, "reason", None) or exc) or type(exc).__name__
 
-    # The time limit of urlopen does not cover the look-up of the host's name; a thread's does.
+    # the time limit of urlopen does not cover the resolution of the host name
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(timeout)

@@ -1,4 +1,4 @@
-"""What files there are: below a folder, behind a URL, in tars."""
+"""Lists of files: below a folder, behind a URL, in tars."""
 
 import heapq
 import os
@@ -8,44 +8,48 @@ import numpy as np
 from natsort import natsorted
 
 from sklearn_resnet._io.paths import as_path, builtin_type, is_url, scan_tar
+from sklearn_resnet._runtime.errors import MissingFileError
 
 _MAX_LABEL_BYTES = 1000
 
 
 def list_files(folder):
-    """List the files below a folder that are not hidden.
+    """List the files below a folder, except hidden ones.
 
     Parameters
     ----------
     folder : str or path-like
-        On disk, or a URL. Links to folders are followed. A folder that has several names by them
-        is listed once: under that with the fewest links in it, and of these the first.
+        A path on disk or a URL. Links to folders are followed. A folder with several names is
+        listed once, under the first of the names with the fewest links.
 
     Returns
     -------
     list of tuple of str
-        The parts of each path below `folder`. Of a folder that cannot be listed, the last part is
-        empty.
+        The parts of each path below `folder`. The last part is empty for a folder that cannot be
+        listed.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     OSError
-        If it cannot be listed itself.
+        If the folder itself cannot be listed.
     """
     if is_url(folder):
         return _list_url(str(folder))
     if not Path(folder).is_dir():
-        what = "is a file" if Path(folder).exists() else "does not exist"
-        raise FileNotFoundError(
-            f"The 'folder' parameter must be a folder of images. Got {str(folder)!r}, which {what}."
-        )
+        problem = "is a file" if Path(folder).exists() else "does not exist"
+        raise _not_a_folder(folder, problem)
     return _walk(os.fspath(folder))
 
 
+def _not_a_folder(folder, problem):
+    got = f"{str(folder)!r}, which {problem},"
+    return MissingFileError("folder", "must be a folder of images", got)
+
+
 def join(folder, *parts):
-    """The path of a file below a folder, as text."""
+    """Join a folder and the parts of a path below it, as text."""
     if not is_url(folder):
         return str(Path(folder).joinpath(*parts))
     inner, sep, outer = str(folder).partition("::")  # zip://folder::photos.zip
@@ -64,22 +68,22 @@ def list_shards(tars, extensions):
     Returns
     -------
     paths : list of str
-        ``"shards/a.tar/0001.jpg"``, tar by tar, in natural order.
+        Such as ``"shards/a.tar/0001.jpg"``, tar by tar, in natural order.
     parts : list of tuple of str
-        Of the names of the members.
+        The parts of the names of the members.
     labels : ndarray of str or None
-        What the files ``0001.cls`` beside ``0001.jpg`` hold, if there is one for each.
+        The contents of the files ``0001.cls`` beside ``0001.jpg``, if each image has one.
 
     Raises
     ------
     ValueError
-        If a tar cannot be read, or there are no images.
+        If a tar cannot be read or there are no images.
     """
     paths, parts, labels = [], [], []
     for tar in tars:
         try:
             members, contents = scan_tar(tar, ".cls", _MAX_LABEL_BYTES)
-        except Exception as exc:  # tarfile raises whatever damage leads it to
+        except Exception as exc:  # tarfile raises many types for damaged files
             cause = getattr(exc, "strerror", None) or exc
             raise ValueError(
                 f"The tar {tar!r} cannot be read: {cause}. Replace it, or unpack it if it is compressed."
@@ -94,12 +98,13 @@ def list_shards(tars, extensions):
             if label in contents:
                 labels.append(contents[label].decode("utf-8", "replace").strip())
     if not paths:
-        raise ValueError(f"The tar {tars[0]!r} holds no images, nor do those beside it.")
+        others = f", nor does any of the {len(tars) - 1} tars beside it" if len(tars) > 1 else ""
+        raise ValueError(f"The tar {tars[0]!r} holds no images{others}.")
     return paths, parts, np.array(labels) if len(labels) == len(paths) else None
 
 
 def _walk(root):
-    # by the number of links in a path, and its parts: what comes first gives a folder its name
+    # sorted by the number of links in a path, then by its parts: the first path names a folder
     files, listed, todo = [], set(), [(0, (), root, os.path.realpath(root))]
     while todo:
         n_links, parts, folder, real = heapq.heappop(todo)
@@ -124,7 +129,7 @@ def _walk(root):
             if not parts:
                 cause = exc.strerror or exc
                 raise builtin_type(exc)(
-                    f"The folder {root!r} cannot be listed: {cause}. Check who may read it."
+                    f"The folder {root!r} cannot be listed: {cause}. Check its permissions."
                 ) from exc
             files.append((*parts, ""))
     return files
@@ -133,16 +138,14 @@ def _walk(root):
 def _is_folder(entry):
     try:
         return entry.is_dir()
-    except OSError:  # a circle of links, or what lies where nobody may look
+    except OSError:  # a loop of links, or no permission
         return False
 
 
 def _list_url(url):
     folder = as_path(url)
     if not folder.exists():
-        raise FileNotFoundError(
-            f"The 'folder' parameter must be a folder of images. Got {url!r}, which does not exist."
-        )
+        raise _not_a_folder(url, "does not exist")
     root = folder.fs._strip_protocol(folder.path).rstrip("/")
     files = [tuple(name[len(root) :].strip("/").split("/")) for name in folder.fs.find(root)]
     return [file for file in files if not any(part.startswith(".") for part in file)]

@@ -1,4 +1,4 @@
-"""Where files lie: on disk, behind a URL, in a tar; opened without waiting for what never comes."""
+"""Paths on disk, URLs and members of tars, opened in one way that never blocks."""
 
 import contextlib
 import hashlib
@@ -10,10 +10,13 @@ import stat
 import tarfile
 import tempfile
 import threading
-import time
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
+
+from cachetools import TTLCache, cached
+
+from sklearn_resnet._runtime.imports import import_optional
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -24,24 +27,24 @@ _KINDS = (
 )
 _TAR = ".tar"
 _TAR_AND_MORE = re.compile(r"\.tar(?=/)", re.IGNORECASE)
-_MAX_COPIES = 4  # of tars behind URLs, on this machine at once
-_SECONDS_TRUSTED = 10  # after which it is asked again whether what a URL stands for has changed
-_copying = threading.Lock()
-_FACTS = (str, bytes, int, float, tuple, datetime)
+_MAX_COPIES = 4  # local copies of remote tars at the same time
+_VERSION_TTL = 10  # seconds after which the version of a URL is queried again
+_copy_lock = threading.Lock()
+_INFO_TYPES = (str, bytes, int, float, tuple, datetime)
 
 
 def is_url(path):
-    """Whether `path` is a URL of fsspec, as ``"s3://bucket/photos"``."""
+    """Whether `path` is a URL of fsspec, such as ``"s3://bucket/photos"``."""
     return not isinstance(path, Path) and "://" in str(path)
 
 
 def suffix_of(path):
-    """How the name of a file ends, in small letters: of ``zip://a.JPG::b.zip``, ``".jpg"``."""
+    """Return the suffix of a file in lower case: ``".jpg"`` for ``"zip://a.JPG::b.zip"``."""
     return os.path.splitext(str(path).partition("::")[0])[1].lower()
 
 
 def as_path(path):
-    """A path on disk as pathlib has it, and that of a URL as a path that works alike.
+    """Convert a path or URL to an object with the interface of `pathlib.Path`.
 
     Parameters
     ----------
@@ -54,43 +57,39 @@ def as_path(path):
     Raises
     ------
     ImportError
-        If `path` is a URL, and what reads it is not installed.
+        If `path` is a URL and a package that reads it is not installed.
     """
     if not is_url(path):
         return Path(path)
+    upath = import_optional("upath", extra="remote", purpose=f"The URL {str(path)!r}")
+    url = upath.UPath(path)
     try:
-        from upath import UPath
-
-        path = UPath(path)
-        path.fs  # noqa: B018  imports what the protocol needs
-    except ImportError as exc:
-        raise ImportError(
-            f"{str(path)!r} is a URL, which fsspec reads, and something is missing for it: {exc}. "
-            "Install it by `pip install 'sklearn-resnet[remote]'`, and s3fs for s3://, gcsfs for "
-            "gs://."
-        ) from exc
-    return path
+        url.fs  # noqa: B018  imports the package of the protocol
+    except ImportError as exc:  # fsspec names the package of the protocol
+        exc.add_note(f"The URL {str(path)!r} needs that package.")
+        raise
+    return url
 
 
 @contextlib.contextmanager
 def open_file(path):
-    """Open a file to read its bytes.
+    """Open a file for reading bytes.
 
     Parameters
     ----------
     path : str or path-like
-        On disk, a URL, or ``"shards/a.tar/00001.jpg"``, a member of a tar.
+        A path on disk, a URL, or a member of a tar (``"shards/a.tar/00001.jpg"``).
 
     Yields
     ------
     file object
-        Binary, that can be wound back.
+        Binary and seekable.
 
     Raises
     ------
     OSError
-        If there is no such file, it cannot be opened, is no regular file (a FIFO would keep its
-        reader waiting), or changed while it was open. Its `strerror` says what is wrong.
+        If the file does not exist, cannot be opened, is not a regular file (reading a FIFO would
+        block) or changed while it was open. Its `strerror` is the cause.
     """
     tar, member = split_member(path)
     if member is not None:
@@ -100,10 +99,10 @@ def open_file(path):
     else:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
-            os.scandir(path).close()  # of one that cannot be listed, the reason is the news
+            os.scandir(path).close()  # the error of an unreadable folder says more
         _refuse_special(status)
-        # between the two the file may have been replaced: neither may wait
-        with open(path, "rb", opener=_open_at_once) as file:
+        # another file may have taken its place meanwhile, so opening must not block either
+        with open(path, "rb", opener=_open_nonblocking) as file:
             before = os.fstat(file.fileno())
             _refuse_special(before)
             yield file
@@ -111,25 +110,25 @@ def open_file(path):
                 raise OSError(None, "it changed while it was read")
 
 
-def _open_at_once(path, flags):
+def _open_nonblocking(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _refuse_special(status):
-    """Raise OSError for what is there and is no regular file."""
+    """Raise OSError for anything but a regular file."""
     for is_kind, name in _KINDS:
         if is_kind(status.st_mode):
             kind = IsADirectoryError if is_kind is stat.S_ISDIR else OSError
-            raise kind(None, f"it is {name}, and no regular file")
+            raise kind(None, f"it is {name}, not a regular file")
 
 
 def builtin_type(exc):
-    """Of an OSError, the kind of Python's own that it is: others may not be made of a message."""
+    """Return the builtin type of an OSError; its own type may not accept a message."""
     return next(kind for kind in type(exc).__mro__ if kind.__module__ == "builtins")
 
 
 def file_version(path):
-    """What tells a file from another that had, or will have, its path.
+    """Return a version of a file, which changes when another file takes its path.
 
     Parameters
     ----------
@@ -139,23 +138,24 @@ def file_version(path):
     Returns
     -------
     str
-        Of a file on disk its size, in bytes, and the time of its last change, in ns; of a URL what
-        its store says of it.
+        For a file on disk, its size in bytes and the time of its last change in ns; for a URL, a
+        hash of the metadata of its store.
 
     Raises
     ------
     OSError
-        If there is no such file.
+        If the file does not exist.
     """
     tar, member = split_member(path)
-    if member is not None:  # whose name tells it from others
+    if member is not None:
         return file_version(tar)
     if not is_url(path):
         return _version(os.stat(path))
     path = as_path(path)
-    info = path.fs.info(path.path)  # its size, and a time, a checksum or an ETag
-    facts = sorted((key, str(value)) for key, value in info.items() if isinstance(value, _FACTS))
-    return hashlib.blake2b(repr(facts).encode(), digest_size=12).hexdigest()
+    info = path.fs.info(path.path)  # size and a time, a checksum or an ETag
+    items = info.items()
+    known = sorted((key, str(value)) for key, value in items if isinstance(value, _INFO_TYPES))
+    return hashlib.blake2b(repr(known).encode(), digest_size=12).hexdigest()
 
 
 def _version(status):
@@ -163,33 +163,33 @@ def _version(status):
 
 
 def is_tar(path):
-    """Whether a path ends as that of a tar."""
+    """Whether a path has the suffix of a tar."""
     return str(path).lower().endswith(_TAR)
 
 
 def split_member(path):
-    """The path of a tar and the name of its member, or `path` and None."""
+    """Split a path into a tar and the name of its member; `path` and None if there is no tar."""
     text = str(path)
     for found in _TAR_AND_MORE.finditer(text):
         tar, member = text[: found.end()], text[found.end() + 1 :]
-        if is_url(text) or os.path.isfile(tar):  # else a folder that is named like a tar
+        if is_url(text) or os.path.isfile(tar):  # a folder may have the name of a tar
             return tar, member
     return path, None
 
 
 def list_tar(path):
-    """Where the members of a tar lie in it.
+    """Locate the members of a tar.
 
     Parameters
     ----------
     path : str
-        On disk, or a URL.
+        A path on disk or a URL.
 
     Returns
     -------
     dict of str to tuple of 2 int
-        By name, the offset and the size of the content of each regular file, in bytes, in the
-        order of the tar.
+        Offset and size in bytes of the content of each regular file, by its name, in the order
+        of the tar.
 
     Raises
     ------
@@ -199,27 +199,27 @@ def list_tar(path):
     return _list_tar(str(path), file_version(path))
 
 
-# Of what is kept here and below, the last argument is there for the key alone.
+# The version, here and below, is only part of the key of the cache.
 @lru_cache(maxsize=16)
 def _list_tar(path, version):
     return scan_tar(path)[0]
 
 
 def scan_tar(path, suffix=None, max_bytes=0):
-    """Go through a tar once, without keeping a copy of it.
+    """Read a tar once from start to end, without keeping a copy.
 
     Parameters
     ----------
     path : str
     suffix : str, default=None
-        Of the members whose contents are wanted.
+        Suffix of the members whose contents are returned.
     max_bytes : int, default=0
-        How long such contents may be; longer ones are left out.
+        Maximum size of these contents; larger ones are left out.
 
     Returns
     -------
     members : dict of str to tuple of 2 int
-        As of `list_tar`.
+        As returned by `list_tar`.
     contents : dict of str to bytes
     """
     with as_path(path).open("rb") if is_url(path) else open_file(path) as file:
@@ -228,7 +228,7 @@ def scan_tar(path, suffix=None, max_bytes=0):
 
 def _scan(file, suffix=None, max_bytes=0):
     members, contents = {}, {}
-    # what tarfile gives to read a member by cannot be shared by threads: so offsets, once
+    # threads cannot share a TarFile, so members are read by their offsets
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for member in filter(tarfile.TarInfo.isfile, tar):
             members[member.name] = member.offset_data, member.size
@@ -238,7 +238,7 @@ def _scan(file, suffix=None, max_bytes=0):
 
 
 class _Copy:
-    """What a URL stands for, in a file without a name, which goes with the last who uses it."""
+    """A local copy of a remote tar in an unnamed file, which its last user deletes."""
 
     def __init__(self, url):
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
@@ -262,16 +262,15 @@ def _copy_tar(url, version):
     return _Copy(url)
 
 
-@lru_cache(maxsize=16)
-def _find_version_lately(url, moment):
+@cached(TTLCache(maxsize=16, ttl=_VERSION_TTL))
+def _recent_version(url):
     return file_version(url)
 
 
 def _read_member(tar, member):
     if is_url(tar):
-        with _copying:  # by one thread, for all
-            version = _find_version_lately(tar, time.monotonic() // _SECONDS_TRUSTED)
-            copy = _copy_tar(tar, version)
+        with _copy_lock:  # one thread copies for all
+            copy = _copy_tar(tar, _recent_version(tar))
         members, read = copy.members, copy.read
     else:
         members, read = list_tar(tar), partial(_read_range, tar)
@@ -280,7 +279,7 @@ def _read_member(tar, member):
     offset, size = members[member]
     content = read(offset, size)
     if len(content) < size:
-        raise OSError(None, f"the tar {tar!r} ends in the middle of it")
+        raise OSError(None, f"the tar {tar!r} is truncated")
     return content
 
 

@@ -10,12 +10,11 @@ import tempfile
 
 @contextlib.contextmanager
 def quiet_stderr():
-    """Hold back what is written to stderr, by C++ code too, and print it only after an error.
+    """Suppress output to stderr, including that of C++ code; print it after an error.
 
-    tensorflow writes several lines about processors when it is imported, before it heeds
-    any setting of its log level.
+    While it is imported, tensorflow logs several lines about processors whatever its log level.
     """
-    stderr = 2  # C++ code writes there, also where sys.stderr goes elsewhere, as in a notebook
+    stderr = 2  # of C++ code, even where sys.stderr is redirected, as in a notebook
     with tempfile.TemporaryFile() as held:
         sys.stderr and sys.stderr.flush()
         saved = os.dup(stderr)
@@ -35,10 +34,10 @@ def quiet_stderr():
 
 @contextlib.contextmanager
 def hidden_module(name):
-    """Let a module seem not to be installed, to libraries that can do without it.
+    """Hide a module from libraries for which it is optional.
 
-    Meanwhile importing it raises ImportError, in all threads; one that was imported before
-    is there again afterwards.
+    Inside the context, importing it raises ImportError in all threads. A module that was imported
+    before is restored afterwards.
     """
     imported = sys.modules.get(name)
     sys.modules[name] = None

@@ -312,7 +312,7 @@ def test_a_folder_of_everything_is_embedded(tmp_path, monkeypatch, on_error):
     table, failures = pd.read_parquet("out.parquet"), pd.read_csv("out_errors.csv")
     causes = dict(zip(failures["path"], failures["cause"], strict=True))
     assert causes["photos/locked"] == "Permission denied"
-    assert causes["photos/FIFO.jpg"] == "it is a FIFO, and no regular file"
+    assert causes["photos/FIFO.jpg"] == "it is a FIFO, not a regular file"
     assert "symbolic links" in causes["photos/circle of links.jpg"]
     assert "File name too long" in causes.values()
     features = np.stack(table["features"])

@@ -98,7 +98,9 @@ def test_odd_names_can_be_written(tmp_path, name):
 def test_a_path_that_cannot_be_written_is_an_error_that_names_it(tmp_path, function, name, error):
     (tmp_path / "file").write_text("kept")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(error, match=rf"Cannot write '.*{name}': .+\. Name a file in a folder"):
+    with pytest.raises(
+        error, match=rf"Cannot write '.*{name}': .+\. Choose a file in a writable folder"
+    ):
         function(tmp_path / name)
     assert list_files(tmp_path) == ["file", "folder"]
     assert (tmp_path / "file").read_text() == "kept"

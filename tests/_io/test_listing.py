@@ -208,7 +208,7 @@ def test_a_fifo_that_is_named_as_a_tar_keeps_nobody_waiting(tmp_path):
     make_fifo(tmp_path / "a.tar")
     for source in (tmp_path, tmp_path / "a.tar"):
         with pytest.raises(
-            ValueError, match=r"a\.tar' cannot be read: it is a FIFO, and no regular"
+            ValueError, match=r"a\.tar' cannot be read: it is a FIFO, not a regular"
         ):
             load_image_folder(source)
 
