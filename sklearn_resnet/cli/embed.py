@@ -225,8 +225,8 @@ def _report_failures(output, failures, n_images, on_error):
         path.unlink(missing_ok=True)  # of an earlier command
         return []
     columns = ("path", "position", "cause")
-    with atomic_write(path) as whole:
-        write_csv(whole, {name: [getattr(f, name) for f in failures] for name in columns})
+    with atomic_write(path) as partial:
+        write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})
     outcome = {"nan": "their features are NaN", "skip": "they are left out"}[on_error]
     line = describe_failures(failures, n_images, outcome)
     click.echo(f"{'warning':10} {line}. All are in {path}", err=True)

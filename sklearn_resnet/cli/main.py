@@ -154,8 +154,8 @@ _NOT_COMPARED = (
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can use a "
-    "GPU, and OpenVINO otherwise.",
+    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
+    "use a GPU, and OpenVINO otherwise.",
 )
 @click.option(
     "--precision",
@@ -255,7 +255,7 @@ _NOT_COMPARED = (
 @click.option(
     "--restart",
     is_flag=True,
-    help="Compute everything again, also what earlier commands have written.",
+    help="Compute all parts again, including those that earlier commands wrote.",
 )
 @click.option(
     "-c",

@@ -70,7 +70,7 @@ def write_record(output, options, result, progress):
         | {package: version(package) for package in _PACKAGES},
     }
     path = output.with_suffix(".json")
-    with atomic_write(path) as whole:
-        whole.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for written in (*result.written, path):
         progress.show("wrote", written)
