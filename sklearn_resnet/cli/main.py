@@ -17,7 +17,7 @@ from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.resumable.run import RunOptions
-from sklearn_resnet.cli.similar.command import PICTURES, SimilarRun
+from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 
 _HELP = """Embed images, and draw the embedding.
@@ -367,7 +367,7 @@ def _choose_cache(params):
 def similar(ctx, queries, table, **options):
     """Find similar images, and draw them."""
     with exit_on_error(ctx):
-        lines = SimilarRun(queries, table, **options).search()
+        lines = find_and_draw(SimilarOptions(queries, table, **options))
     click.echo(lines)
 
 

@@ -9,10 +9,15 @@ from pathlib import Path
 
 
 @lru_cache
-def find_gpus():
+def find_gpus(timeout=10):
     """Name the NVIDIA GPUs that the driver shows to this process.
 
     It needs neither CUDA nor a library that uses CUDA.
+
+    Parameters
+    ----------
+    timeout : float, default=10
+        Seconds after which a driver that hangs counts as absent.
 
     Returns
     -------
@@ -26,7 +31,7 @@ def find_gpus():
             [program, "--query-gpu=name", "--format=csv,noheader"],
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=timeout,
             check=True,
         )
     except (OSError, subprocess.SubprocessError):  # a driver without a working GPU

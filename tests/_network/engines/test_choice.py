@@ -1,25 +1,24 @@
 """Which engine runs a network, and what is said of it."""
 
 import os
-import subprocess
 import warnings
 
 import numpy as np
 import pytest
+from drivers import install_driver
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_resnet import ResNetFeatures, show_engine
 from sklearn_resnet._features import forward_pass as _forward_pass
-from sklearn_resnet._network.engines import choice
-from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine, find_gpus
+from sklearn_resnet._network.engines import choice, keras
+from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
+from sklearn_resnet._network.engines.hardware import find_gpus
 from sklearn_resnet._runtime.threads import count_threads
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the driver is a shell script")
+
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-LISTS_TWO = (
-    '[ "$1 $2" = "--query-gpu=name --format=csv,noheader" ] || exit 1\n'
-    "echo 'NVIDIA H100 80GB'\necho ' NVIDIA T4 '\n"
-)
 UNUSABLE = (
     r"^Keras cannot use the GPU of this machine \(NVIDIA T4\), so the CPU computes the features\."
 )
@@ -40,89 +39,20 @@ def first_time(monkeypatch):
 
 
 @pytest.fixture
-def driver(monkeypatch, tmp_path):
-    """Let there be a driver, whose program does what is written, and nothing else on PATH."""
-
-    def install(script):
-        program = tmp_path / "nvidia-smi"
-        program.write_text(f"#!/bin/sh\n{script}")
-        program.chmod(0o755)
-        return program
-
+def gpus(monkeypatch, tmp_path):
+    """Set the GPUs that the driver shows and those that Keras can use; log the driver's calls."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    return install
-
-
-@pytest.fixture
-def gpus(monkeypatch):
-    """Set the GPUs that the driver shows, and those that Keras can use."""
 
     def set_gpus(shown, usable=()):
-        monkeypatch.setattr(choice, "find_gpus", lambda: tuple(shown))
-        monkeypatch.setattr("sklearn_resnet._network.engines.keras.list_gpus", lambda: list(usable))
+        names = "".join(f"echo '{name}'\n" for name in shown)
+        install_driver(tmp_path, f"echo called >> {tmp_path / 'log'}\n{names}")
+        monkeypatch.setattr(keras, "list_gpus", lambda: list(usable))
 
     return set_gpus
 
 
 def small(**parameters):
     return ResNetFeatures(4, weights=None, random_state=0, **parameters)
-
-
-posix = pytest.mark.skipif(os.name != "posix", reason="the program is a shell script")
-
-
-@posix
-def test_the_driver_names_its_gpus(driver):
-    driver(LISTS_TWO)
-    assert find_gpus() == ("NVIDIA H100 80GB", "NVIDIA T4")
-
-
-@posix
-def test_the_driver_is_asked_once(driver, tmp_path):
-    driver(f"echo asked >> {tmp_path / 'log'}")
-    assert find_gpus() == find_gpus() == ()
-    assert (tmp_path / "log").read_text() == "asked\n"
-
-
-def test_without_a_driver_there_are_no_gpus(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_gpus() == ()
-
-
-@posix
-@pytest.mark.parametrize(
-    "script",
-    [LISTS_TWO + "exit 9", "", "echo", "echo 'No devices were found' >&2; exit 6", "kill -9 $$"],
-    ids=["fails", "prints nothing", "prints a blank line", "finds none", "is killed"],
-)
-def test_a_driver_without_a_gpu_that_works(driver, script):
-    driver(script)
-    assert find_gpus() == ()
-
-
-@posix
-def test_a_driver_that_cannot_be_started(driver):
-    driver("").write_bytes(b"\x00")
-    assert find_gpus() == ()
-
-
-@posix
-def test_a_driver_that_hangs_is_given_up(driver, monkeypatch):
-    def run(command, *, timeout, **options):
-        assert 1 <= timeout <= 60
-        raise subprocess.TimeoutExpired(command, timeout)
-
-    driver(LISTS_TWO)
-    monkeypatch.setattr(subprocess, "run", run)
-    assert find_gpus() == ()
-
-
-@posix
-@pytest.mark.parametrize(("visible", "n_gpus"), [("", 0), ("-1", 0), (" -1 ", 0), ("0", 2)])
-def test_the_variable_of_cuda_hides_gpus(driver, monkeypatch, visible, n_gpus):
-    driver(LISTS_TWO)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert len(find_gpus()) == n_gpus
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -228,10 +158,12 @@ def test_a_fitted_estimator_that_comes_to_another_machine_warns_there(gpus):
     assert [w.filename for w in caught] == [__file__]
 
 
-def test_who_names_the_processor_is_not_warned(gpus, monkeypatch):
+def test_an_explicit_engine_does_not_query_the_driver(gpus, tmp_path):
     gpus(["NVIDIA T4"])
-    monkeypatch.setattr(choice, "find_gpus", None)  # nor is the driver asked
     assert choose_engine("openvino").engine == "openvino"
+    assert not (tmp_path / "log").exists()
+    choose_engine("auto", "int8")
+    assert not (tmp_path / "log").exists()
 
 
 @pytest.mark.parametrize(
