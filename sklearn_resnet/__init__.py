@@ -3,8 +3,10 @@
 from importlib.metadata import version as _version
 
 from sklearn_resnet import datasets
-from sklearn_resnet._features.cache import cache_info, clear_cache
+from sklearn_resnet._features.cache import CacheInfo, cache_info, clear_cache
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._network.engines.choice import show_engine
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -18,10 +20,13 @@ from sklearn_resnet.plotting import (
 __version__ = _version("sklearn-resnet")
 
 __all__ = [
+    "CacheInfo",
     "EmbeddingDisplay",
     "EmbeddingPlot",
     "ImageLoader",
+    "ImageReadError",
     "LayerSearchDisplay",
+    "LazyImages",
     "ResNetFeatures",
     "cache_info",
     "clear_cache",

@@ -4,9 +4,9 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.dask import is_dask
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
-from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.lazy import warn_about_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import as_sequence, is_path
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._palette import MISSING
@@ -17,9 +17,9 @@ _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
 
 def as_images(images):
     """Return `images` as a sequence that can be read one by one, or None if it holds no images."""
-    if images is None or is_dask(images):
+    if images is None or as_source(images).is_delayed:
         return None
-    if isinstance(images, LazyImages) or getattr(images, "ndim", 0) in (3, 4):
+    if getattr(images, "ndim", 0) in (3, 4):
         return images
     return as_sequence(images) or None
 
@@ -99,7 +99,7 @@ def read_chosen(images, chosen, side):
     ValueError
         If an array does not have the shape of an image.
     """
-    if isinstance(images, LazyImages):
+    if as_source(images).is_lazy:
         files = images[chosen]
     else:
         images = [images[i] for i in chosen]
@@ -107,7 +107,7 @@ def read_chosen(images, chosen, side):
             return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
         files = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(images)
     found = [shrink(image, side) for batch in files.batches(16) for image in batch]
-    warn_of_failures(files.failures, len(chosen), "are not drawn")
+    warn_about_failures(files.failures, len(chosen), "are not drawn")
     return [None if i in files.failures else image for i, image in enumerate(found)]
 
 

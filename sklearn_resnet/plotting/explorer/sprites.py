@@ -10,7 +10,8 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import to_uint8
-from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.lazy import warn_about_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen, shrink
 
@@ -46,7 +47,7 @@ def make_sheets(images, side):
     n_columns : int
         The number of squares in a row, and of rows in a full sheet.
     """
-    if not isinstance(images, (LazyImages, np.ndarray)) and is_path(images[0]):
+    if not as_source(images).is_lazy and is_path(images[0]):
         images = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
     n_images, tiles = len(images), _read(images, side)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
@@ -62,14 +63,13 @@ def make_sheets(images, side):
         file = io.BytesIO()
         sheet.save(file, "WEBP", quality=_QUALITY, method=2)
         sheets.append(base64.b64encode(file.getvalue()).decode())
-    if isinstance(images, LazyImages):
-        warn_of_failures(images.failures, n_images, "their squares are empty")
+    warn_about_failures(as_source(images).failures, n_images, "their squares are empty")
     return sheets, n_columns
 
 
 def _read(images, side):
     """Yield images as PIL images in RGB, or None for those that cannot be read."""
-    if isinstance(images, LazyImages):
+    if as_source(images).is_lazy:
         decoded = (image for batch in images.batches(64) for image in batch)
         for i, image in enumerate(decoded):
             yield None if i in images.failures else shrink(image, side)
