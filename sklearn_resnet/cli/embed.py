@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from sklearn_resnet._images.lazy import describe_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._runtime.errors import ParameterError
@@ -24,7 +25,6 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
-    failures_of,
     is_collection,
     load_input,
 )
@@ -200,7 +200,8 @@ def compute_embedding(plan, data):
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
         features = compute_features(data.images, options.features)
-        failures, metadata = failures_of(data.images), features.metadata
+        failures = tuple(as_source(data.images).failures.values())
+        metadata = features.metadata
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
         write_table(options.output, values, features.names, data.labels, data.paths)

@@ -142,7 +142,7 @@ def compute_resnet(images, options):
     """
     resnet = make_resnet(options).fit(images)
     with tqdm(unit=" images", disable=True if options.quiet else None) as bar:
-        values = resnet.compute(images, bar)
+        values = resnet._compute(images, bar)
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
 

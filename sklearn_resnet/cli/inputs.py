@@ -130,11 +130,6 @@ def check_apart(source, output):
         )
 
 
-def failures_of(images):
-    """Return the failures of images that could not be read; arrays have none."""
-    return tuple(images.failures.values()) if isinstance(images, LazyImages) else ()
-
-
 def _is_image_file(path):
     return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
 
