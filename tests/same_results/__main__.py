@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 _GROUPS = ("commands", "processes", "calls")
+_ABSENT = "(absent)"
 
 
 def main():
@@ -44,7 +45,13 @@ def record(output):
             here = Path(folder, group)
             here.mkdir()
             part = Path(folder, f"{group}.json")
-            command = [sys.executable, str(Path(__file__).parent), "record-group", group, str(part)]
+            command = [
+                sys.executable,
+                str(Path(__file__).resolve().parent),
+                "record-group",
+                group,
+                str(part),
+            ]
             subprocess.run(command, cwd=here, env=_make_environment(here), check=True)
             found |= json.loads(part.read_text(encoding="utf-8"))
             shutil.rmtree(here)
@@ -57,7 +64,10 @@ def _make_environment(folder):
     settings = Path(folder).parent / "matplotlibrc"
     settings.write_text("backend: agg\nsvg.hashsalt: same\n", encoding="utf-8")
     nowhere = "http://127.0.0.1:9"
+    searched = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, searched)),
+        "PYTHONHASHSEED": "0",  # sets in messages
         "XDG_CACHE_HOME": str(folder / "user_cache"),
         "KERAS_HOME": str(folder / "keras"),
         "MATPLOTLIBRC": str(settings),
@@ -108,10 +118,11 @@ def _show(layer, before, after, show):
     for name in before | after:
         old, new = (flatten(records.get(name, {}).get(layer)) for records in (before, after))
         for key in old | new:
-            if old.get(key) != new.get(key):
+            found = old.get(key, _ABSENT), new.get(key, _ABSENT)
+            if found[0] != found[1]:
                 n_different += 1
                 print(f"{layer}: {name}: {key}")
-                show(old.get(key), new.get(key))
+                show(*found)
     return n_different
 
 
@@ -126,7 +137,7 @@ def flatten(value, name=""):
 
 
 def _show_words(old, new):
-    old, new = ([] if lines is None else lines for lines in (old, new))
+    old, new = ([] if lines == _ABSENT else lines for lines in (old, new))
     if not (isinstance(old, list) and isinstance(new, list)):
         _show_values(old, new)
         return

@@ -542,8 +542,8 @@ def call_cache(record):
         note(f"{cache}: after the first", cache)
         record.add(f"{cache}: second", resnet.transform(X[4:20]))
         note(f"{cache}: after the second", cache)
-        record.add(f"{cache}: twins", resnet.transform(X[[0, 0, 30, 30]]))
-        note(f"{cache}: after twins", cache)
+        record.add(f"{cache}: duplicates", resnet.transform(X[[0, 0, 30, 30]]))
+        note(f"{cache}: after duplicates", cache)
         clear_cache(cache)
         note(f"{cache}: after clearing", cache)
     with _Part(record, "no such folder"):

@@ -41,19 +41,24 @@ def _find_photo():
     Path("flat_3.png").rename("flat/3.png")
 
 
+def _put_tar_in_memory():
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/in/photos.tar", Path("photos.tar").read_bytes())
+
+
 def _start_cluster():
     from distributed import LocalCluster
 
-    _clusters.append(
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            protocol="tcp://",
-            scheduler_port=38786,
-            dashboard_address=None,
-        )
+    cluster = LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        scheduler_port=0,
+        dashboard_address=None,
     )
+    _clusters.append(cluster)
 
 
 def _end_cluster():
@@ -81,6 +86,8 @@ COMMANDS = {
     "folder of tars": f"shards OUT/a.npz {SMALL}",
     "zip": f"zip://::photos.zip OUT/a.csv {SMALL}",
     "zip in parts": f"zip://::photos.zip OUT/a.npy {PARTS}",
+    "after a tar lies behind a URL": _put_tar_in_memory,
+    "tar behind a URL": f"memory://in/photos.tar OUT/a.csv {SMALL}",
     "output in memory": f"flat memory://out/a.parquet {PARTS}",
     "image": f"photos/cat/2.png OUT/a.csv {RANDOM}",
     "patches": f"photo.png OUT/a.npy {SHIPPED} --patches 24 --patch-size 32 -p",
@@ -229,8 +236,8 @@ COMMANDS = {
     # a cluster, last: its workers share threads with this process
     "no such cluster": f"growing OUT/a.parquet {PARTS} --dask tcp://127.0.0.1:9",
     "after a cluster starts": _start_cluster,
-    "parquet by a cluster": f"growing OUT/a.parquet {PARTS} --dask tcp://127.0.0.1:38786",
-    "npy by a cluster": f"damaged OUT/a.npy {PARTS} --dask tcp://127.0.0.1:38786 --on-error nan",
+    "parquet by a cluster": f"growing OUT/a.parquet {PARTS} --dask CLUSTER",
+    "npy by a cluster": f"damaged OUT/a.npy {PARTS} --dask CLUSTER --on-error nan",
     "after a cluster ends": _end_cluster,
 }  # fmt: skip
 
@@ -310,6 +317,8 @@ def _parse(arguments, name, prefix=""):
     arguments, _, shared = arguments.partition(" in ")
     folder = Path("out", _slug(prefix + shared if shared else name))
     arguments = arguments.replace("OUT/", f"{folder.as_posix()}/").replace("CACHE", "the_cache")
+    if _clusters:
+        arguments = arguments.replace("CLUSTER", _clusters[0].scheduler_address)
     return shlex.split(arguments), folder
 
 

@@ -87,6 +87,7 @@ def normalise(text):
     here = {os.getcwd(), os.path.realpath(os.getcwd())}
     for path in sorted(here, key=len, reverse=True):
         text = text.replace(path, "TMP")
+    text = re.sub(r"tcp://[\d.]+:\d+", "tcp://CLUSTER", text)
     text = re.sub(r"\d\d:\d\d(:\d\d)?", "TIME", text)
     text = re.sub(r"\d+(\.\d+)? ?s\b", "SECONDS", text)
     text = re.sub(r"0x[0-9a-f]{6,}", "ADDRESS", text)
