@@ -1,0 +1,120 @@
+"""Measured results by key: how pages quote them, so that each number has one source.
+
+A key is a path through the files in ``results/``: ``speed.digits_82.float32_times_predict`` is in
+``speed.json``. Where it ends at several rounds or seeds, it means their median or mean. A reference is
+a key, optionally followed by a format: ``speed.digits_82.float32_times_predict .1f``.
+
+In Markdown that GitHub shows, a number stands between the comments ``<!--r REFERENCE-->`` and
+``<!--/r-->``, and a group of tables between ``<!--tables NAME-->`` and ``<!--/tables-->``.
+`fill_markers` replaces what is between them.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from benchmarks.derived import derive_results
+from benchmarks.tables import TABLES
+
+RESULTS = Path(__file__).with_name("results")
+_CENTRES = ("value", "median", "mean")
+_MARKER = re.compile(r"<!--r (.+?)-->(.*?)<!--/r-->", re.DOTALL)
+_TABLES_MARKER = re.compile(r"(<!--tables (\w+)-->\n).*?(<!--/tables-->)", re.DOTALL)
+
+
+def load_results(folder=RESULTS):
+    """Read all results, and add those that are computed from others, under ``derived``.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds a JSON file for each benchmark.
+
+    Returns
+    -------
+    dict
+        Results by the name of the benchmark.
+    """
+    paths = sorted(Path(folder).glob("*.json"))
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return results | {"derived": derive_results(results)}
+
+
+def look_up(results, key):
+    """Return the result under a key.
+
+    Raises
+    ------
+    KeyError
+        If there is none, or the key ends at a group of results.
+    """
+    found = results
+    for name in key.split("."):
+        if not isinstance(found, dict) or name not in found:
+            raise KeyError(f"{key} is not a result. Got stuck at {name!r}.")
+        found = found[name]
+    if isinstance(found, dict):
+        centre = next((name for name in _CENTRES if name in found), None)
+        if centre is None:
+            raise KeyError(f"{key} is a group of results: {', '.join(found)}.")
+        found = found | {"centre": found[centre]}
+    return found
+
+
+def format_result(results, reference):
+    """Look up a reference, a key and an optional format, and return it as text.
+
+    The format is one of Python's for numbers, such as ``.1f`` or ``.0%``; without one, numbers have
+    all their digits. ``spread`` before it adds the least and greatest, as in ``2.94 (2.73 to 5.90)``.
+    """
+    key, *options = reference.split()
+    found = look_up(results, key)
+    spec = options[-1] if options and options[-1] != "spread" else ""
+    if isinstance(found, dict):
+        if "spread" in options:
+            centre, low, high = (_format(found[name], spec) for name in ("centre", "min", "max"))
+            return f"{centre} ({low} to {high})"
+        found = found["centre"]
+    elif "spread" in options:
+        raise KeyError(f"{key} is one number, without a spread.")
+    return _format(found, spec)
+
+
+def _format(value, spec):
+    if isinstance(value, str | list):
+        return str(value)
+    return re.sub(r"e-0?", "e-", format(value, spec or ","))
+
+
+def fill_markers(text, results):
+    """Return text with the results between its markers replaced by those of today."""
+    text = _TABLES_MARKER.sub(
+        lambda found: f"{found[1]}\n{TABLES[found[2]](results[found[2]])}\n{found[3]}", text
+    )
+    return _MARKER.sub(
+        lambda found: f"<!--r {found[1]}-->{format_result(results, found[1])}<!--/r-->", text
+    )
+
+
+def list_references(text):
+    """Return the references of all markers and of all ``{result}`` roles in a page."""
+    return [found[1] for found in _MARKER.finditer(text)] + re.findall(r"\{result\}`([^`]+)`", text)
+
+
+def write_results(path, results):
+    """Write the results of a benchmark as JSON, rounded to four digits, small groups on one line."""
+    text = json.dumps(_round(results), indent=2, ensure_ascii=False)
+    text = re.sub(r"[{\[][^{}\[\]]*[}\]]", _join_lines, text)
+    Path(path).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _round(value):
+    if isinstance(value, dict):
+        return {name: _round(each) for name, each in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def _join_lines(group):
+    line = re.sub(r"\s*\n\s*", " ", group[0])
+    line = re.sub(r"^([{\[]) | ([}\]])$", r"\1\2", line)
+    return line if len(line) <= 100 else group[0]
