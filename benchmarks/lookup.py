@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from benchmarks.derived import derive_results
-from benchmarks.tables import TABLES
+from benchmarks.tables import render_section
 
 RESULTS = Path(__file__).with_name("results")
 _CENTRES = ("value", "median", "mean")
@@ -88,9 +88,11 @@ def _format(value, spec):
 
 def fill_markers(text, results):
     """Return text with the results between its markers replaced by those of today."""
-    text = _TABLES_MARKER.sub(
-        lambda found: f"{found[1]}\n{TABLES[found[2]](results[found[2]])}\n{found[3]}", text
-    )
+
+    def render(found):
+        return f"{found[1]}\n{render_section(results, found[2])}\n\n{found[3]}"
+
+    text = _TABLES_MARKER.sub(render, text)
     return _MARKER.sub(
         lambda found: f"<!--r {found[1]}-->{format_result(results, found[1])}<!--/r-->", text
     )
