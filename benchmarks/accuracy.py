@@ -1,8 +1,8 @@
-"""How well images are told apart by the features of each depth of ResNet50V2.
+"""Accuracy of classifiers on the features of each depth of ResNet50V2.
 
 Digits are 6,000 of MNIST's training images against 2,000 of its test images, at 28 x 28 pixels.
-Photos are cut to a square of 112 pixels. Each depth is measured with ImageNet's weights and with
-random ones, and beside it the pixels themselves.
+Photos are cropped to a square of 112 pixels. Each depth is measured with ImageNet's weights and with
+random ones, and compared with the pixels themselves.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ from sklearn_resnet import ImageLoader, ResNetFeatures, list_layers
 from sklearn_resnet.datasets import load_image_folder
 
 WEIGHTS = "resnet50v2_imagenet_conv1-conv4_bnfolded.weights.h5"
-# 5-nearest-neighbour and logistic accuracy measured elsewhere with the same weights and digits
-REFERENCE = {
+# 5-NN and logistic accuracy, measured independently with the same weights and digits
+EXPECTED = {
     16: (0.605, 0.829),
     51: (0.841, 0.938),
     73: (0.920, 0.960),
@@ -35,7 +35,7 @@ def load_mnist(folder, n_train=6_000, n_test=2_000):
         return *train, file["x_test"][:n_test], file["y_test"][:n_test]
 
 
-def score_neighbours(X_train, y_train, X_test, y_test):
+def score_neighbors(X_train, y_train, X_test, y_test):
     """Accuracy of five nearest neighbours on the features as they are."""
     return KNeighborsClassifier(5).fit(X_train, y_train).score(X_test, y_test)
 
@@ -47,7 +47,7 @@ def score_logistic(X_train, y_train, X_test, y_test, max_iter=300):
 
 
 def embed(weights, layers, *parts, **parameters):
-    """Features of each layer in turn, from one pass: one tuple of parts for each layer."""
+    """Compute the features of each layer in one pass: a tuple of parts for each layer."""
     resnet = ResNetFeatures(
         list(layers), weights=weights, random_state=0, cache=None, **parameters
     ).fit(parts[0])
@@ -56,72 +56,55 @@ def embed(weights, layers, *parts, **parameters):
     return zip(*(np.split(resnet.transform(part), ends, axis=1) for part in parts), strict=True)
 
 
-def digits_rows(folder):
-    """Rows of the table of digits."""
+def measure_digits(folder):
+    """Score digits: pixels, then each layer with both kinds of weights."""
     X_train, y_train, X_test, y_test = load_mnist(folder)
+
+    def score(train, test):
+        labelled = train, y_train, test, y_test
+        return {"knn": score_neighbors(*labelled), "logistic": score_logistic(*labelled)}
+
     pixels = [X.reshape(len(X), -1) for X in (X_train, X_test)]
-    neighbours = score_neighbours(pixels[0], y_train, pixels[1], y_test)
-    logistic = score_logistic(pixels[0], y_train, pixels[1], y_test)
-    yield f"| pixels | 784 | {neighbours:.3f} / {logistic:.3f} | | |"
+    found = {"pixels": {"width": pixels[0].shape[1], **score(*pixels)}}
     names = list_layers()["name"]
-    both = zip(
-        embed(folder / WEIGHTS, REFERENCE, X_train, X_test),
-        embed(None, REFERENCE, X_train, X_test),
-        strict=True,
-    )
-    for (layer, reference), trained_and_random in zip(REFERENCE.items(), both, strict=True):
-        cells = []
-        for train, test in trained_and_random:
-            neighbours = score_neighbours(train, y_train, test, y_test)
-            logistic = score_logistic(train, y_train, test, y_test)
-            cells.append(f"{neighbours:.3f} / {logistic:.3f}")
-        width = trained_and_random[0][0].shape[1]
-        yield (
-            f"| {layer} `{names[layer]}` | {width} | {cells[0]} | {reference[0]:.3f} / "
-            f"{reference[1]:.3f} | {cells[1]} |"
-        )
+    imagenet = embed(folder / WEIGHTS, EXPECTED, X_train, X_test)
+    random = embed(None, EXPECTED, X_train, X_test)
+    for layer, trained, untrained in zip(EXPECTED, imagenet, random, strict=True):
+        found[f"layer_{layer}"] = {
+            "name": names[layer],
+            "width": trained[0].shape[1],
+            "imagenet": score(*trained),
+            "expected": dict(zip(("knn", "logistic"), EXPECTED[layer], strict=True)),
+            "random": score(*untrained),
+        }
+    return found
 
 
-def photo_rows(folder):
-    """Rows of the table of photos."""
+def measure_photos(folder):
+    """Score photos: each layer with both kinds of weights."""
     loader = ImageLoader(size=112)
     parts, labels = [], []
     for part in ("train", "validation"):
         paths, y = load_image_folder(folder / "clothing" / part, return_X_y=True)
         parts.append(loader.fit_transform(paths))
         labels.append(y)
+
+    def score(train, test):
+        return score_logistic(train, labels[0], test, labels[1], max_iter=500)
+
     names = list_layers()["name"]
-    both = zip(
-        embed(folder / WEIGHTS, PHOTO_LAYERS, *parts),
-        embed(None, PHOTO_LAYERS, *parts),
-        strict=True,
-    )
-    for layer, trained_and_random in zip(PHOTO_LAYERS, both, strict=True):
-        scores = [
-            f"{score_logistic(train, labels[0], test, labels[1], max_iter=500):.3f}"
-            for train, test in trained_and_random
-        ]
-        yield f"| {layer} `{names[layer]}` | {scores[0]} | {scores[1]} |"
+    imagenet = embed(folder / WEIGHTS, PHOTO_LAYERS, *parts)
+    random = embed(None, PHOTO_LAYERS, *parts)
+    return {
+        f"layer_{layer}": {
+            "name": names[layer],
+            "imagenet": score(*trained),
+            "random": score(*untrained),
+        }
+        for layer, trained, untrained in zip(PHOTO_LAYERS, imagenet, random, strict=True)
+    }
 
 
-def report(folder):
-    """Measure, and yield the lines of the report."""
-    yield from [
-        "## Accuracy by depth: MNIST, 6,000 digits to learn, 2,000 to test, 28 x 28",
-        "",
-        '5-nearest-neighbour / logistic accuracy. "Expected" was measured elsewhere with the same',
-        "weights and digits, by Keras alone.",
-        "",
-        "| features | width | ImageNet's weights | expected | random weights |",
-        "|---|---|---|---|---|",
-        *digits_rows(folder),
-        "",
-        "## Accuracy by depth: photos of clothing, 300 to learn, 341 to test, 112 x 112",
-        "",
-        "Logistic accuracy; ten classes.",
-        "",
-        "| features | ImageNet's weights | random weights |",
-        "|---|---|---|",
-        *photo_rows(folder),
-        "",
-    ]
+def measure(folder):
+    """Return the accuracy of digits and photos."""
+    return {"digits": measure_digits(folder), "photos": measure_photos(folder)}

@@ -68,7 +68,7 @@ def estimate_collection(results):
     assumed = results["other"]["hundred_million"]
     n_photos, n_machines = assumed["n_photos"], assumed["n_machines"]
     rate = results["peers"]["photos_conv3"]["sklearn_resnet"]["images_per_second"]
-    rate *= results["speed"]["folder"]["rate_of_network"]["median"]  # what decoding leaves
+    rate *= results["speed"]["folder"]["relative_rate"]["median"]  # what decoding leaves
     n_tasks = n_photos / assumed["part_size"]
     seconds_per_file = (costs["listing_us_per_file"] + costs["planning_us_per_file"]) / 1e6
     read_gb = n_photos * assumed["photo_kb"] / 1e6

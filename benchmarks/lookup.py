@@ -11,6 +11,7 @@ In Markdown that GitHub shows, a number stands between the comments ``<!--r REFE
 
 import json
 import re
+from numbers import Integral, Real
 from pathlib import Path
 
 from benchmarks.derived import derive_results
@@ -113,7 +114,9 @@ def write_results(path, results):
 def _round(value):
     if isinstance(value, dict):
         return {name: _round(each) for name, each in value.items()}
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(f"{value:.4g}") if isinstance(value, Real) else value
 
 
 def _join_lines(group):

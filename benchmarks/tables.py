@@ -134,7 +134,7 @@ def render_procedural(result):
         for name, each in _flatten(result["maps"])
     ]
     photos = [
-        (name, f"{each['as_divided']:.3f}", _score(each["divided_anew"]))
+        (name, f"{each['given_split']:.3f}", _score(each["random_splits"]))
         for name, each in _flatten(result["photos"])
     ]
     patches = [(name, _score(each)) for name, each in _flatten(result["patches"])]
@@ -183,8 +183,8 @@ def render_speed(result):
         *_render_engine(result),
         f"### A folder of {folder['n_photos']} JPEGs (mostly 400 x 533) to layer 82 at 224 x 224",
         "Rate with decoding, relative to the network alone: "
-        f"{_spread(folder['rate_of_network'], '.2f')}. Time to decode alone, relative to the network "
-        f"alone: {_spread(folder['decoding_of_network'], '.2f')}.",
+        f"{_spread(folder['relative_rate'], '.2f')}. Time to decode alone, relative to the network "
+        f"alone: {_spread(folder['relative_decoding_time'], '.2f')}.",
         *_render_memory(result["memory"]),
         *_render_processes(result["processes"]),
     ]
@@ -228,7 +228,7 @@ def _render_memory(result):
     rows = [
         (
             f"{_number(key):,}",
-            _spread(each["rate_of_10000"], ".2f"),
+            _spread(each["relative_rate"], ".2f"),
             f"{each['peak_mib']:.0f} MiB",
             f"{each['without_images_mib']:.0f} MiB",
         )
@@ -279,8 +279,8 @@ def render_search(result):
     warm_rows = [
         (
             name,
-            _spread(warm[name]["times_computing"], ".3g"),
-            f"{warm[name]['filling_of_computing']:.2f}",
+            _spread(warm[name]["times_uncached"], ".3g"),
+            f"{warm[name]['relative_filling_time']:.2f}",
         )
         for name in ("memory", "folder")
     ]
