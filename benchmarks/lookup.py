@@ -18,6 +18,13 @@ from benchmarks.derived import derive_results
 from benchmarks.tables import render_section
 
 RESULTS = Path(__file__).with_name("results")
+_ROOT = Path(__file__).parents[1]
+FILLED_PAGES = (
+    _ROOT / "README.md",
+    _ROOT / "benchmarks" / "README.md",
+    _ROOT / "training" / "README.md",
+    _ROOT / "sklearn_resnet" / "weights" / "MODEL_CARD.md",
+)
 _CENTRES = ("value", "median", "mean")
 _MARKER = re.compile(r"<!--r (.+?)-->(.*?)<!--/r-->", re.DOTALL)
 _TABLES_MARKER = re.compile(r"(<!--tables (\w+)-->\n).*?(<!--/tables-->)", re.DOTALL)
