@@ -26,8 +26,17 @@ FILLED_PAGES = (
     _ROOT / "sklearn_resnet" / "weights" / "MODEL_CARD.md",
 )
 _CENTRES = ("value", "median", "mean")
-_MARKER = re.compile(r"<!--r (.+?)-->(.*?)<!--/r-->", re.DOTALL)
-_TABLES_MARKER = re.compile(r"(<!--tables (\w+)-->\n).*?(<!--/tables-->)", re.DOTALL)
+# What is inside code is left alone.
+_REFERENCE = re.compile(
+    r"""
+    <!--r[ ](?P<marker>[^>]+?)-->.*?<!--/r-->
+    | <!--tables[ ](?P<tables>\w+)-->.*?<!--/tables-->
+    | \{result\}`(?P<role>[^`]+)`
+    | ^[ ]*```.*?^[ ]*```
+    | (?:\{[\w:-]+\})?(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)
+    """,
+    re.DOTALL | re.MULTILINE | re.VERBOSE,
+)
 
 
 def load_results(folder=RESULTS):
@@ -95,20 +104,22 @@ def _format(value, spec):
 
 
 def fill_markers(text, results):
-    """Return text with the results between its markers replaced by those of today."""
+    """Return a page with the results between its markers replaced by those of today."""
 
-    def render(found):
-        return f"{found[1]}\n{render_section(results, found[2])}\n\n{found[3]}"
+    def fill(found):
+        if marker := found["marker"]:
+            return f"<!--r {marker}-->{format_result(results, marker)}<!--/r-->"
+        if name := found["tables"]:
+            return f"<!--tables {name}-->\n\n{render_section(results, name)}\n\n<!--/tables-->"
+        return found[0]
 
-    text = _TABLES_MARKER.sub(render, text)
-    return _MARKER.sub(
-        lambda found: f"<!--r {found[1]}-->{format_result(results, found[1])}<!--/r-->", text
-    )
+    return _REFERENCE.sub(fill, text)
 
 
 def list_references(text):
     """Return the references of all markers and of all ``{result}`` roles in a page."""
-    return [found[1] for found in _MARKER.finditer(text)] + re.findall(r"\{result\}`([^`]+)`", text)
+    found = (found["marker"] or found["role"] for found in _REFERENCE.finditer(text))
+    return [reference for reference in found if reference]
 
 
 def write_results(path, results):
