@@ -1,4 +1,4 @@
-# The commands that people use. Each makes .venv if it is absent or out of date.
+# Developer commands. Each creates .venv if it is missing or out of date.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest clean
 
-help:  ## Show these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+help:  ## List these commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 $(BIN)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -17,19 +17,20 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-demo: $(BIN)/.installed  ## Embed scikit-learn's digits and draw their map: demo/digits_umap.png
+demo: $(BIN)/.installed  ## Draw a map of scikit-learn's digits: demo/digits_umap.png
 	$(BIN)/embedding digits demo/digits.npz --model resnet --weights procedural --image-size 32 --seed 0 --plot
-	@echo "The picture is demo/digits_umap.png"
+	@echo "Wrote demo/digits_umap.png"
 
 test: $(BIN)/.installed  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(BIN)/.installed  ## Check style, formatting and types
+lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
-format: $(BIN)/.installed  ## Put the code into its format
+format: $(BIN)/.installed  ## Fix style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -42,17 +43,17 @@ numbers: $(BIN)/.installed  ## Fill benchmarks/RESULTS.md and the numbers on pag
 docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
-	@echo "The documentation is docs/_build/index.html"
+	@echo "Wrote docs/_build/index.html"
 
-dist: $(BIN)/.installed  ## Build dist/*.whl and dist/*.tar.gz, and check that the wheel holds the weights and stays below 4 MB
+dist: $(BIN)/.installed  ## Build the wheel and the sdist in dist/; check the wheel's weights and size
 	rm -rf dist
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
 	$(BIN)/python -m build --outdir dist . > /dev/null
 	$(BIN)/python -m zipfile -l $$(ls dist/*.whl) | grep resnet50v2_procedural.npz
 	test $$(stat -c %s dist/*.whl) -le 4000000
 
-# Tests in an environment of their own, from outside of the tree: $(1) is its folder, $(2) what pip installs,
-# $(3) options of pytest (old packages warn of what newer ones below them will remove)
+# Run the tests in a new environment, outside the source tree: $(1) is its folder, $(2) the arguments of
+# pip install, $(3) the options of pytest (old packages use deprecated parts of newer ones)
 define test_elsewhere
 	rm -rf $(1) && mkdir -p $(1)/tree && $(PYTHON) -m venv $(1)/venv
 	$(1)/venv/bin/python -m pip install --quiet --disable-pip-version-check $(2)
@@ -60,11 +61,11 @@ define test_elsewhere
 	cd $(1)/tree && ../venv/bin/python -m pytest -n 2 --dist loadfile tests $(3) $(ARGS)
 endef
 
-test-dist: dist  ## Test the wheel in build/dist, an environment of its own
+test-dist: dist  ## Test the wheel in a new environment, build/dist
 	$(call test_elsewhere,build/dist,"$$(ls dist/*.whl)[test]")
 
-test-oldest: dist  ## Test the wheel with the oldest versions of what it needs, in build/oldest
+test-oldest: dist  ## Test the wheel with the oldest supported dependencies, in build/oldest
 	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt,-W ignore::DeprecationWarning)
 
-clean:  ## Remove .venv and what was built
+clean:  ## Remove .venv and all build outputs
 	rm -rf $(VENV) docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache

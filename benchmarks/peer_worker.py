@@ -45,7 +45,7 @@ WORKS = {
 def make_ours(work, images):
     """Make sklearn-resnet, as installed where the benchmark runs."""
     from sklearn_resnet import ResNetFeatures
-    from sklearn_resnet._layers import layer_table, resolve_layers
+    from sklearn_resnet._network.layers import layer_table, resolve_layers
 
     resnet = ResNetFeatures(work.layers, BATCH_SIZE, weights=None, random_state=0, cache=None)
     resnet.fit(images)

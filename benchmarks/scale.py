@@ -113,8 +113,8 @@ def measure_workers(folder):
 def plan_run(folder):
     """Plan a run of the command over a folder; return it, and the seconds to list and to plan."""
     from sklearn_resnet import ImageLoader, ResNetFeatures
-    from sklearn_resnet._long_run import LongRun
-    from sklearn_resnet._paths import as_path
+    from sklearn_resnet._io.paths import as_path
+    from sklearn_resnet.cli.resumable.run import LongRun
     from sklearn_resnet.datasets import load_image_folder
 
     began = time.perf_counter()

@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import WEIGHTS, load_mnist
 from benchmarks.measuring import divide, summarize_rounds, time_call
-from sklearn_resnet import ResNetFeatures, _forward_pass, clear_cache
-from sklearn_resnet._forward_pass import ForwardPass, make_image_keys
+from sklearn_resnet import ResNetFeatures, clear_cache
+from sklearn_resnet._features import forward_pass
+from sklearn_resnet._features.forward_pass import ForwardPass, make_image_keys
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
@@ -33,19 +34,21 @@ class Clock:
     @contextmanager
     def measure(self):
         """Measure what runs in the block."""
-        get_run, compute = _forward_pass.get_run, ForwardPass.compute
+        compile_computation, compute = forward_pass.compile_computation, ForwardPass.compute
 
         def timed_compute(*args, **kwargs):
             seconds, features = time_call(lambda: compute(*args, **kwargs))
             self.feature_seconds += seconds
             return features
 
-        _forward_pass.get_run = lambda computation: self._time_run(get_run(computation))
+        forward_pass.compile_computation = lambda computation: self._time_run(
+            compile_computation(computation)
+        )
         ForwardPass.compute = timed_compute
         try:
             yield
         finally:
-            _forward_pass.get_run, ForwardPass.compute = get_run, compute
+            forward_pass.compile_computation, ForwardPass.compute = compile_computation, compute
 
     def _time_run(self, run):
         """Wrap a run of the network so that its time, less that of the batches, is added up."""

@@ -1,4 +1,4 @@
-"""Sphinx's settings."""
+"""Configuration of Sphinx."""
 
 import sys
 from importlib.metadata import version as _version
@@ -26,11 +26,11 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates", "generated/backreferences"]
 templates_path = ["_templates"]
-# a name in single backticks is a link where it can be one
+# single backticks link to an object of that name, if it exists
 default_role = "py:obj"
-# a block without a language is a command, or what one prints
+# a block without a language is a command or its output
 highlight_language = "none"
-suppress_warnings = ["config.cache"]  # of how the gallery is sorted
+suppress_warnings = ["config.cache"]  # the sort function of the gallery cannot be pickled
 
 autosummary_generate = True
 autosummary_context = {"has_examples": _HAS_EXAMPLES}
@@ -40,7 +40,7 @@ numpydoc_show_class_members = False
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# what a terminal or Python prints is not copied
+# the copy button skips prompts and output
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -52,7 +52,7 @@ if _HAS_EXAMPLES:
         "filename_pattern": r"plot_.*\.py",
         "within_subsection_order": "gallery.find_place",
         "image_scrapers": ("matplotlib", "gallery.scrape_page"),
-        # pictures and what is printed, not what a line happens to return
+        # show figures and printed text, but not the values of expressions
         "capture_repr": (),
         "doc_module": ("sklearn_resnet",),
         "backreferences_dir": "generated/backreferences",
@@ -63,9 +63,9 @@ if _HAS_EXAMPLES:
         "show_memory": False,
         "write_computation_times": False,
     }
-else:  # the page that others link to
+else:  # other pages link to this one
     (_DOCS / "gallery").mkdir(exist_ok=True)
-    (_DOCS / "gallery" / "index.rst").write_text("Examples\n========\n\nThere are none here.\n")
+    (_DOCS / "gallery" / "index.rst").write_text("Examples\n========\n\nThis build has none.\n")
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-resnet"
@@ -83,4 +83,4 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-autodoc_typehints = "none"  # the sections of parameters say more
+autodoc_typehints = "none"  # the parameter sections of docstrings have more detail

@@ -1,4 +1,4 @@
-"""Draw docs/images/resize.jpg: one photo brought to a square in three ways.
+"""Draw docs/images/resize.jpg: one photo fitted to a square in three ways.
 
 Usage: python docs/page_figures.py
 """

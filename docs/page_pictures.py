@@ -1,6 +1,6 @@
-"""Take docs/images/page-digits.png and page-photos.png: the page of an embedding as people see it.
+"""Take docs/images/page-digits.jpg and page-photos.jpg, screenshots of interactive pages.
 
-Usage: python docs/page_pictures.py DIGITS.html PHOTOS.html, which are written by
+Usage: python docs/page_pictures.py DIGITS.html PHOTOS.html, which these commands write:
 
     embedding mnist.npz mnist.npz -l 82 --weights procedural --html -s 0
     embedding clothing/train photos.npz -l conv4 --image-size 224 --weights ... --html -s 0
@@ -23,7 +23,7 @@ _PLACE = """(i) => {
 
 
 def take(browser, page_path, name, scheme, act):
-    """Open a page, let `act` do something there, and keep what is seen."""
+    """Open a page, call `act` on it, and save a screenshot."""
     page = browser.new_page(
         viewport={"width": 1200, "height": 720}, color_scheme=scheme, device_scale_factor=1.5
     )
@@ -44,7 +44,7 @@ def pin_digit(page):
 
 
 def select_photos(page):
-    """Show images on the map, pin one, and search for others."""
+    """Show images on the map, and pin one."""
     page.click("#images")
     page.mouse.click(*page.evaluate(_PLACE, 40))
     page.wait_for_selector("#unpin")

@@ -1,9 +1,9 @@
-"""Draw docs/images/mnist.png: MNIST by two principal components, and by layer 82.
+"""Draw docs/images/mnist.png: MNIST by two principal components, and by UMAP of layer 82.
 
-Usage: python docs/readme_figure.py PCA.npy UMAP.npy LABELS.npz, the first two written by
+Usage: python docs/readme_figure.py COMPARE.npz, which this command writes, and with it the picture
+docs/images/compare.png:
 
-    embedding mnist.npz pca.npy -m pca -d 2 -p
-    embedding mnist.npz l82.npy -m resnet -l 82 -p -s 582 --weights ...
+    embedding mnist.npz COMPARE.npz --compare pca,resnet:153,resnet:82 --seed 0 --weights FILE
 """
 
 import sys
@@ -14,18 +14,10 @@ import numpy as np
 
 from sklearn_resnet import EmbeddingDisplay
 
-pca, umap = (np.load(path) for path in sys.argv[1:3])
-y = np.load(sys.argv[3])["y_train"]
+table = np.load(sys.argv[1])
+maps, labels = table["features"], table["labels"]  # two columns per map
+titles = ("Two principal components of the pixels", "UMAP of the features at layer 82")
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
-EmbeddingDisplay.from_embedding(
-    pca,
-    y,
-    ax=axes[0],
-    title="Two principal components of the pixels",
-    point_size=0.5,
-    legend=False,
-)
-EmbeddingDisplay.from_embedding(
-    umap, y, ax=axes[1], title="UMAP of the features at layer 82 of ResNet50V2", point_size=0.5
-)
+for ax, title, xy in zip(axes, titles, (maps[:, :2], maps[:, 4:]), strict=True):
+    EmbeddingDisplay.from_embedding(xy, labels, ax=ax, title=title, legend=ax is axes[1])
 figure.savefig(Path(__file__).parent / "images" / "mnist.png", dpi=100)

@@ -1,17 +1,16 @@
 """
-A search for the price of one pass
-==================================
+A grid search for the cost of one pass
+======================================
 
-A grid of depths and settings in several folds sends each image through the network
-again and again. `ResNetFeatures` keeps what it made of an image: `cache_info` counts
-what was computed, and what was found.
+A grid search over layers and other parameters needs the features of each image many
+times. `ResNetFeatures` caches them. `cache_info` counts the hits and misses.
 """
 
 # %%
 # The search
 # ----------
-# Four depths, five settings, five folds and a refit at the end, on 300 digits: a
-# hundred and one fits and as many scorings.
+# Four layers, five values of alpha, five folds and a final refit on 300 digits make 101
+# fits.
 
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
@@ -27,7 +26,7 @@ grid = {"resnet__layers": depths, "ridge__alpha": [0.1, 1, 10, 100, 1000]}
 
 
 def make_search(**options):
-    """A search, not fitted."""
+    """An unfitted search."""
     resnet = ResNetFeatures(weights="procedural", image_size=32, **options)
     return GridSearchCV(
         Pipeline([("resnet", resnet), ("ridge", RidgeClassifier())]), grid, cv=5
@@ -35,25 +34,26 @@ def make_search(**options):
 
 
 # %%
-# Four ways
-# ---------
+# Four settings
+# -------------
 # Without a cache, each image goes through the network for each candidate and fold. With
-# one, which is there by default, once for each depth. With ``tap_layers``, the first
-# pass leaves the features of all four depths: once. And a second search finds all.
+# the default cache, it goes through once per layer. With ``tap_layers``, it goes
+# through once: the first pass caches the features of all four layers. A second search
+# computes nothing.
 
 import time
 
 from sklearn_resnet import cache_info, clear_cache
 
-n_wanted = len(X) * (len(depths) * 5 * 5 + 1)  # candidates, folds, and the refit
-ways = {
+n_requests = len(X) * (len(depths) * 5 * 5 + 1)  # candidates, folds and the refit
+settings = {
     "cache=None": {"cache": None},
     "the default": {},
     "tap_layers": {"tap_layers": depths},
     "tap_layers, again": {"tap_layers": depths},
 }
 passes, seconds = {}, {}
-for name, options in ways.items():
+for name, options in settings.items():
     if name != "tap_layers, again":
         clear_cache()
     before, start = cache_info(), time.perf_counter()
@@ -61,18 +61,18 @@ for name, options in ways.items():
     seconds[name] = time.perf_counter() - start
     after = cache_info()
     hits, misses = after.hits - before.hits, after.misses - before.misses
-    passes[name] = n_wanted if name == "cache=None" else misses
+    passes[name] = n_requests if name == "cache=None" else misses
     print(
-        f"{name:17} {passes[name]:6,} images through the network, {hits:6,} found; ",
+        f"{name:17} {passes[name]:6,} images through the network, {hits:6,} hits; ",
         end="",
     )
     print(f"best {search.best_params_['resnet__layers']}, {search.best_score_:.3f}")
 
 # %%
-# What it saves
-# -------------
-# The search ends with the same result each time. What is left at the end is reading
-# images, hashing them, and the classifiers.
+# Savings
+# -------
+# All four searches give the same result. The last one spends its time on hashing the
+# images and fitting the classifiers.
 
 import matplotlib.pyplot as plt
 

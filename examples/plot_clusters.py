@@ -1,16 +1,16 @@
 """
-Clusters, and names for them
+Label many images from a few
 ============================
 
-Few images have labels, most have none. Cluster all, look at each cluster, and name it
-by the few labels in it: forty labels name 1,797 digits.
+Labels are expensive. Here, you label forty digits by hand and cluster all 1,797. The
+labels in a cluster then name all of its images.
 """
 
 # %%
-# Features, and clusters of them
-# ------------------------------
-# HDBSCAN finds how many clusters there are, on a map of the features; what lies between
-# them it leaves out.
+# Features and clusters
+# ---------------------
+# HDBSCAN runs on a map of the features. It finds the number of clusters, and leaves out
+# points between them.
 
 import numpy as np
 from sklearn.cluster import HDBSCAN
@@ -36,23 +36,23 @@ clusters = {
 # %%
 # Names
 # -----
-# Forty digits are looked at. The majority in a cluster names it; a cluster in which
-# none was looked at stays without a name, and so do the points in no cluster. A
-# classifier that learns of the same forty digits does without clusters.
+# The majority of the labels in a cluster names it. A cluster without labels gets no
+# name, and neither do the points outside all clusters. For comparison, a classifier
+# learns from the same forty digits without clusters.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-looked_at = np.random.default_rng(0).choice(len(y), 40, replace=False)
+labelled = np.random.default_rng(0).choice(len(y), 40, replace=False)
 
 
 def name_clusters(found):
-    """The digit that each point is named after; -1 if none."""
+    """The name of each point, -1 if it has none."""
     names = np.full(len(found), -1)
     for cluster in np.unique(found[found >= 0]):
-        labels = y[looked_at][found[looked_at] == cluster]
+        labels = y[labelled][found[labelled] == cluster]
         if len(labels):
             names[found == cluster] = np.bincount(labels).argmax()
     return names
@@ -63,18 +63,16 @@ for name, table in {"pixels": pixels, "features": features}.items():
     right = (name_clusters(found) == y).mean()
     print(f"{name:8}  {found.max() + 1} clusters, ", end="")
     print(f"adjusted Rand index {adjusted_rand_score(y, found):.3f}")
-    print(f"          right by the names of clusters {right:.3f}")
+    print(f"          accuracy of the cluster names {right:.3f}")
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    classifier.fit(table[looked_at], y[looked_at])
-    print(
-        f"          right by a classifier of the forty {classifier.score(table, y):.3f}"
-    )
+    classifier.fit(table[labelled], y[labelled])
+    print(f"          accuracy of the classifier {classifier.score(table, y):.3f}")
 
 # %%
-# Look at them
+# The clusters
 # ------------
-# Left, the map with the names. Right, a row of images of each cluster: those that were
-# looked at need not be many, if each row is of one kind.
+# The map on the left shows the names. Each row on the right shows twelve images of one
+# cluster. If all images in a row are the same digit, a few labels are enough.
 
 import matplotlib.pyplot as plt
 
@@ -85,7 +83,7 @@ names = name_clusters(found)
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
 labels = ["no name" if name < 0 else str(name) for name in names]
 EmbeddingDisplay.from_embedding(
-    xy, labels, ax=left, legend="islands", title="Names by majority"
+    xy, labels, ax=left, legend="on data", title="Names by majority"
 )
 rng = np.random.default_rng(0)
 n_clusters = found.max() + 1

@@ -1,19 +1,19 @@
 """
-Images beside the columns of a table
-====================================
+Images and tabular columns
+==========================
 
-What does a tile weigh? Its photo tells the material, its measures stand in a table:
-neither is enough. `ColumnTransformer` puts the features of the images beside the other
-columns.
+To predict the weight of a tile, you need its material, which a photo shows, and its
+size, which is in a table. `ColumnTransformer` combines the image features with the
+other columns.
 """
 
 # %%
 # The table
 # ---------
-# Invented, but for the pictures: 400 tiles of five materials, whose photos are patches
-# of pictures that come with scikit-image. A tile weighs its volume times the density of
-# its material, give or take a tenth. The last hundred tiles, for the test, are cut from
-# other parts of the pictures.
+# The data are simulated: 400 tiles of five materials. Their photos are patches of
+# pictures from scikit-image. The weight of a tile is its volume times the density of
+# its material, with a random error of about a tenth. The photos of the hundred test
+# tiles come from other parts of the pictures.
 
 import tempfile
 from pathlib import Path
@@ -46,9 +46,9 @@ shown = tiles.drop(columns="photo").sample(5, random_state=0).round(1)
 print(shown.to_string(index=False))
 
 # %%
-# One model of both
-# -----------------
-# Weights multiply, so the model works on logarithms.
+# A model of both
+# ---------------
+# The weight is a product of its factors, so the model uses logarithms.
 
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.linear_model import RidgeCV
@@ -79,11 +79,12 @@ for name, parts in models.items():
     model = TransformedTargetRegressor(ridge, func=np.log, inverse_func=np.exp)
     predicted[name] = model.fit(train, train["weight"]).predict(test)
     error = np.median(np.abs(predicted[name] / test["weight"] - 1))
-    print(f"{name:22}  off by {error:.0%} in the median")
+    print(f"{name:22}  median error {error:.0%}")
 
 # %%
-# What is gained
-# --------------
+# Predictions
+# -----------
+# The photos improve the predictions.
 
 import matplotlib.pyplot as plt
 

@@ -1,16 +1,16 @@
 """
-Maps side by side
-=================
+Compare maps side by side
+=========================
 
-Is the network worth it, and where should it be cut? `compare` draws several maps of the
-same images, and scores each: how often the ten nearest points tell the class of a
-point, and how far the classes lie apart.
+Does the network help, and at which layer should you cut it? `compare_embeddings` draws
+several maps of the same images and scores each. The accuracy is that of a classifier by
+the ten nearest points. The silhouette measures how well the classes are separated.
 """
 
 # %%
 # The images
 # ----------
-# Grey patches of eight pictures that come with scikit-image.
+# Grey patches of eight pictures from scikit-image.
 
 import numpy as np
 import skimage.data
@@ -27,10 +27,9 @@ X, y = np.concatenate(patches), np.repeat(KINDS, 60)
 # %%
 # The maps
 # --------
-# Principal components of the pixels are what one would try first; t-SNE of the pixels
-# is the fairer comparison. Layer 4 is the first after the pooling at the start of the
-# network, layer 82 lies at the end of the third stage. One pass gives the features of
-# both.
+# The baselines are two principal components of the pixels, and t-SNE of the pixels.
+# Layer 4 follows the first pooling of the network. Layer 82 is near the end of the
+# third stage. One pass computes the features of both layers.
 
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -52,12 +51,12 @@ for layer in (4, 82):
 # Side by side
 # ------------
 
-from sklearn_resnet import compare
+from sklearn_resnet import compare_embeddings
 
-found = compare(maps, y)
+found = compare_embeddings(maps, y)
 
 # %%
-# The scores, as a table
-# ----------------------
+# The scores as a table
+# ---------------------
 
 print(found.scores.round(3).to_string())

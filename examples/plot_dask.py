@@ -2,15 +2,16 @@
 Features with Dask
 ==================
 
-`ResNetFeatures` takes a Dask array and gives one: lazily, chunk by chunk, on whatever
-workers a cluster has. ``pip install 'sklearn-resnet[dask]'`` brings what is needed.
+From a Dask array of images, `ResNetFeatures` makes a lazy Dask array of features. The
+workers of a cluster compute it chunk by chunk. Install the dependencies with
+``pip install 'sklearn-resnet[dask]'``.
 """
 
 # %%
 # A cluster
 # ---------
-# Here, of threads in this process, so that it starts at once. With the address of a
-# scheduler in place of it, ``Client("tcp://...")``, the rest stays the same.
+# This cluster consists of threads in the present process, so it starts immediately. To
+# use another cluster, pass the address of its scheduler: ``Client("tcp://...")``.
 
 import dask.array as da
 from dask.distributed import Client, LocalCluster
@@ -23,8 +24,8 @@ client = Client(cluster)
 # %%
 # Images in chunks
 # ----------------
-# Digits, 256 to a chunk. Chunks may come from Zarr, from HDF5, or from a function that
-# reads them.
+# Each chunk contains 256 digits. Chunks can also come from Zarr, from HDF5, or from a
+# function that reads them.
 
 from sklearn_resnet.datasets import load_digits
 
@@ -35,8 +36,8 @@ print(X)
 # %%
 # Features in chunks
 # ------------------
-# Nothing is computed yet. The weights are in no graph: each worker finds them by
-# itself, and holds one network.
+# ``transform`` is lazy. The task graph contains no weights: each worker loads them and
+# builds one network.
 
 from sklearn_resnet import ResNetFeatures
 
@@ -45,11 +46,11 @@ features = resnet.transform(X)
 print(features)
 
 # %%
-# On with them
-# ------------
-# ``persist`` computes them, and leaves them where they are: on the workers. What
-# follows is computed there: the mean of each digit, and the distances of all images to
-# these, which makes a nearest-centroid classifier. Only its result leaves the cluster.
+# A classifier on the cluster
+# ---------------------------
+# ``persist`` computes the features and keeps them on the workers. The workers then
+# compute the mean of each digit and the distances of all images to the means. This is
+# a nearest-centroid classifier. Only its predictions leave the cluster.
 
 import numpy as np
 
@@ -58,7 +59,7 @@ train = np.arange(len(y)) % 2 == 0
 
 
 def classify(table):
-    """The nearest mean of a digit, of the odd rows, by the means of the even ones."""
+    """The digit with the nearest mean; the means are those of the even rows."""
     means = da.stack([table[train & (y == digit)].mean(axis=0) for digit in range(10)])
     distances = da.linalg.norm(table[:, None] - means[None], axis=2)
     return distances.argmin(axis=1).compute()
@@ -67,20 +68,22 @@ def classify(table):
 pixels = X.reshape(len(X), -1).astype(float)
 nearest = {"pixels": classify(pixels), "features": classify(features)}
 for name, digits in nearest.items():
-    print(f"{name:8}  {(digits == y)[~train].mean():.3f} of the other half right")
+    print(f"{name:8}  accuracy on the odd rows {(digits == y)[~train].mean():.3f}")
 
 # %%
-# They are the same
+# The same features
 # -----------------
-# To the last bit, whatever the chunks: an image's features depend on that image alone.
+# The features of an image depend on that image alone. So they equal those computed
+# without Dask to the last bit, for any chunks.
 
 print((features.compute() == resnet.transform(images)).all())
 client.close()
 cluster.close()
 
 # %%
-# What the means of the features get wrong
-# ----------------------------------------
+# Misclassified digits
+# --------------------
+# These are errors of the classifier on features.
 
 import matplotlib.pyplot as plt
 

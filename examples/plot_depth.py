@@ -1,18 +1,18 @@
 """
-Which depth suits my images?
-============================
+Find the best layer for your images
+===================================
 
-How deep a network is cut is a parameter like any other: `GridSearchCV` finds it. Here
-the images are patches of pictures, and the question is which picture a patch comes
-from. All depths, all settings and all folds cost one pass of the images through the
-network.
+The layer at which you cut a network is a parameter that `GridSearchCV` can search.
+Here, a classifier predicts the picture that a patch comes from. The whole search costs
+one pass of the images through the network.
 """
 
 # %%
 # The images
 # ----------
-# Patches of sixteen of scikit-image's pictures, in grey. Those of one quarter of a
-# picture are never in two folds: neighbours overlap, and would give the answer away.
+# The images are grey patches of sixteen pictures from scikit-image. Neighbouring
+# patches overlap. To avoid leakage, all patches from one quarter of a picture are in
+# the same fold.
 
 import numpy as np
 import skimage.data
@@ -38,8 +38,8 @@ print(X.shape)
 # %%
 # The search
 # ----------
-# ``tap_layers`` says which depths are wanted: the first pass leaves the features of
-# them all in the cache. The end of each block is a good place for a cut.
+# ``tap_layers`` lists the layers of the grid. The first pass caches the features of all
+# of them. The end of a block is a good place for a cut.
 
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -61,7 +61,7 @@ search = GridSearchCV(pipe, grid, cv=GroupKFold(4)).fit(X, y, groups=quarters)
 print(search.best_params_, f"{search.best_score_:.3f}")
 
 # %%
-# The simple way, for comparison: the same classifier on the pixels.
+# For comparison, the same classifier on the pixels:
 
 ridge = make_pipeline(StandardScaler(), RidgeClassifier(1000))
 pixels = X.reshape(len(X), -1)
@@ -71,8 +71,8 @@ print(f"pixels {scores.mean():.3f}")
 # %%
 # The curve
 # ---------
-# The best depth, and the cheapest that is as good within one standard error, with its
-# width and cost above.
+# The display marks the best layer, and the cheapest layer within one standard error of
+# it. The labels give their widths and costs.
 
 display = LayerSearchDisplay.from_search(search, title="Which picture is a patch from?")
 print(display.best_layer_, display.cheapest_layer_)

@@ -2,15 +2,15 @@
 A map of digits
 ===============
 
-The shortest way from images to a picture: features of a ResNet, two dimensions by UMAP,
-and a display. What is drawn is scored, too: how often do the ten nearest points on the
-map tell which digit a point is?
+This is the shortest way from images to a map: compute the features of a ResNet, reduce
+them to two dimensions by UMAP, and draw the points. The score of a map is the accuracy
+of a classifier by the ten nearest points.
 """
 
 # %%
 # The images
 # ----------
-# 1,797 digits of 8 x 8 pixels come with scikit-learn.
+# scikit-learn includes 1,797 digits of 8 x 8 pixels.
 
 from sklearn_resnet.datasets import load_digits
 
@@ -20,9 +20,9 @@ print(X.shape, X.dtype)
 # %%
 # Features
 # --------
-# ``image_size=32`` enlarges the digits: strokes are then as thick as those that the
-# weights were trained on. Layer 85 is as deep as these weights go, and gives 512
-# features.
+# ``image_size=32`` enlarges the digits, so that their strokes are as thick as those in
+# the training images of the weights. Layer 85 is the deepest layer of the bundled
+# weights. It has 512 features.
 
 from sklearn_resnet import ResNetFeatures
 
@@ -34,7 +34,7 @@ print(features.shape, features.dtype)
 # %%
 # The map
 # -------
-# UMAP sees no label: the colours are added afterwards.
+# The map was computed without the labels; they only colour the points.
 
 from umap import UMAP
 
@@ -43,14 +43,15 @@ from sklearn_resnet import EmbeddingDisplay
 umap = UMAP(min_dist=0.5, random_state=0, n_jobs=1)
 xy = umap.fit_transform(features)
 EmbeddingDisplay.from_embedding(
-    xy, y, title="1,797 digits: UMAP of the features at layer 85", legend="islands"
+    xy, y, title="1,797 digits: UMAP of the features at layer 85", legend="on data"
 )
 
 # %%
-# How good is it?
-# ---------------
-# Beside it, the same of the pixels. On digits that are as clean and as centred as
-# these, UMAP does nearly as well without a network; two principal components do not.
+# Scores
+# ------
+# For comparison, the scores of two maps of the pixels. These digits are clean and
+# centred, so UMAP of the pixels is nearly as good as UMAP of the features. Two
+# principal components are worse.
 
 from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedKFold, cross_val_score

@@ -1,18 +1,18 @@
 """
-Near-duplicates
-===============
+Find near-duplicates
+====================
 
-The same picture, cropped, turned a little, made brighter or saved again as a small
-JPEG: to a checksum these are other files, and pixel by pixel they differ. Features stay
-close. How close is close enough is decided on one half of the pictures, and tested on
-the other.
+A picture that was cropped, rotated a little, brightened or recompressed has another
+checksum and other pixels, but similar features. You choose a similarity threshold on
+one half of the pictures, and test it on the other half.
 """
 
 # %%
 # Pictures and their copies
 # -------------------------
-# Patches of photos, which do not overlap, and four altered copies of each. Patches of
-# bare sky and the like are left out: they are all copies of each other.
+# The pictures are non-overlapping patches of photos, with four altered copies of each.
+# Patches with little contrast, such as bare sky, are left out, because they are
+# near-duplicates of each other.
 
 import io
 
@@ -39,9 +39,9 @@ def recompress(image):
 
 
 ALTER = {
-    "as it is": lambda image: image,
+    "unchanged": lambda image: image,
     "cropped": lambda image: image.crop((8, 8, 90, 90)),
-    "turned": lambda image: image.rotate(6, Image.BILINEAR).crop((9, 9, 87, 87)),
+    "rotated": lambda image: image.rotate(6, Image.BILINEAR).crop((9, 9, 87, 87)),
     "recompressed": recompress,
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
 }
@@ -52,9 +52,9 @@ print(len(originals), "pictures,", len(images), "files")
 # %%
 # Similarities
 # ------------
-# A list of images of several sizes will do: `ImageLoader` brings them to one. Whitened
-# components weigh what is rare as much as what all images share, which helps the pixels
-# even more than the features. The cosine of all pairs is one product.
+# `ImageLoader` accepts images of different sizes, and resizes them to one. Whitening
+# gives rare variations the same weight as common ones, which helps the pixels even more
+# than the features.
 
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, precision_recall_curve
@@ -76,8 +76,8 @@ similarities = {
 # %%
 # A threshold
 # -----------
-# The one with the best F1 on pairs of the first half; what it is worth, on those of the
-# other.
+# The threshold maximises F1 on the pairs of the first half. The scores are those of the
+# pairs of the other half.
 
 rows, columns = np.triu_indices(len(images), k=1)
 is_copy = which[rows] == which[columns]
@@ -103,7 +103,8 @@ for name, similarity in similarities.items():
 # %%
 # Precision and recall
 # --------------------
-# The dots are the thresholds that were chosen.
+# The dots mark the chosen thresholds. The pairs on the right are copies with the lowest
+# similarity.
 
 import matplotlib.pyplot as plt
 
@@ -118,4 +119,4 @@ hardest = np.argsort(pairs)[:5]
 pictures = [np.hstack(list(loaded[files[hardest]])) for files in (rows, columns)]
 right.imshow(np.vstack(pictures))
 right.set_axis_off()
-right.set_title("The copies that are found last")
+right.set_title("The least similar copies")

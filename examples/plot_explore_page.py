@@ -1,10 +1,10 @@
 """
-A page to explore
-=================
+An interactive page
+===================
 
-``to_html`` writes a map as one file that opens in a browser without a network: point at
-a dot to see its image and its nearest neighbours, draw around some to see them side by
-side, colour by what is known.
+``to_html`` writes a map to one file, which opens in a browser offline. Hover over a
+point to see its image and nearest neighbours. Select points to see their images side by
+side. Colour the points by any label.
 """
 
 # %%
@@ -30,9 +30,10 @@ display = EmbeddingDisplay.from_embedding(
 # %%
 # The page
 # --------
-# Neighbours are those by ``features``, not by the place on the map. What nearest
-# neighbours say each digit is, by five folds, comes as another column to colour by: the
-# errors are then easy to find, and to look at.
+# ``features`` are used to measure the distance between neighbours; without them, it is
+# the distance on the map. The page can colour the points by each column of ``labels``.
+# Here, one column contains the predictions of a classifier, so that you can find and
+# view its errors.
 
 import tempfile
 from pathlib import Path
@@ -42,8 +43,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 guess = cross_val_predict(KNeighborsClassifier(5), components, y)
-labels = {"digit": y, "guess": guess, "right": np.where(guess == y, "yes", "no")}
-print((guess != y).sum(), "of", len(y), "guessed wrong")
+labels = {"digit": y, "predicted": guess, "correct": np.where(guess == y, "yes", "no")}
+print((guess != y).sum(), "of", len(y), "predictions are wrong")
 page = Path(tempfile.mkdtemp()) / "digits.html"
 display.to_html(
     page, images=X, labels=labels, features=components, title="1,797 digits"

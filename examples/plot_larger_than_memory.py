@@ -2,16 +2,16 @@
 More images than fit into memory
 ================================
 
-``ImageLoader(lazy=True)`` opens no file before its turn, and ``transform_batches``
-gives features batch by batch, to a model that learns batch by batch. The memory that
-this takes does not grow with the number of images.
+``ImageLoader(lazy=True)`` decodes a file only when its batch is needed.
+``transform_batches`` yields the features in batches, to a model with ``partial_fit``.
+Memory use does not grow with the number of images.
 """
 
 # %%
 # A folder
 # --------
-# 1,200 photos of 128 x 128, patches of the pictures that come with scikit-image. It
-# could be a million: the code below would be the same.
+# The folder contains 1,200 photos of 128 x 128 pixels, cut from pictures of
+# scikit-image. The code below would be the same for a million.
 
 import tempfile
 from pathlib import Path
@@ -36,11 +36,11 @@ order = np.random.default_rng(0).permutation(len(paths))
 paths, y = paths[order], y[order]
 
 # %%
-# Clusters, batch by batch
-# ------------------------
-# One pass over the batches learns components, one learns clusters of them, one says
-# which image is in which. The network computes in the first alone: what it made of each
-# image is in the cache then.
+# Cluster in batches
+# ------------------
+# The first pass over the batches fits the principal components, the second fits the
+# clusters, and the third assigns each image to a cluster. The network runs in the first
+# pass only; the other two take the features from the cache.
 
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
@@ -50,7 +50,7 @@ from sklearn_resnet import ImageLoader, ResNetFeatures
 
 
 def cluster(make_batches):
-    """Cluster what comes in batches, without holding more than one."""
+    """Cluster batches, with one batch in memory at a time."""
     pca, kmeans = IncrementalPCA(32), MiniBatchKMeans(len(KINDS), random_state=0)
     for batch in make_batches():
         pca.partial_fit(batch)
@@ -61,14 +61,14 @@ def cluster(make_batches):
 
 
 def read_pixels():
-    """Batches of small images, as rows."""
+    """Yield batches of flattened small images."""
     for start in range(0, len(images), 100):
         batch = np.asarray(images[start : start + 100])[:, ::4, ::4]
         yield batch.reshape(len(batch), -1)
 
 
 def read_features():
-    """Batches of features."""
+    """Yield batches of features."""
     return (features for _, features in resnet.transform_batches(images))
 
 
@@ -79,10 +79,10 @@ print(f"features  adjusted Rand index {adjusted_rand_score(y, clusters):.3f}")
 print(f"pixels    {adjusted_rand_score(y, cluster(read_pixels)):25.3f}")
 
 # %%
-# The memory it takes
-# -------------------
-# The peak of what Python and NumPy allocate, without the network's own, which is the
-# same for both. The cut is shallow, to be quick.
+# Memory use
+# ----------
+# This measures the peak allocation of Python and NumPy. It excludes the memory of the
+# network, which is the same for both. A shallow cut keeps the example fast.
 
 import tracemalloc
 
@@ -90,7 +90,7 @@ shallow = ResNetFeatures(layers=4, weights="procedural", cache=None).fit(images)
 
 
 def measure(n, lazy):
-    """The peak of a pass over n images, in MB."""
+    """The peak memory of a pass over n images, in MB."""
     tracemalloc.start()
     part = ImageLoader(128, lazy=lazy).fit_transform(paths[:n])
     for _ in shallow.transform_batches(part):
@@ -107,9 +107,9 @@ for lazy, values in peaks.items():
     print(f"lazy={lazy!s:6}", ", ".join(f"{peak:.0f} MB" for peak in values))
 
 # %%
-# What the clusters hold
-# ----------------------
-# Left, the peaks; right, six images of each cluster.
+# Results
+# -------
+# The left plot shows the peak memory, the right one six images of each cluster.
 
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(10, 4), width_ratios=[1, 1.5], layout="constrained"

@@ -1,10 +1,10 @@
 """
-Images that do not belong
-=========================
+Find outliers
+=============
 
-A folder of 200 photos of gravel, among which lie ten of other things.
-`LocalOutlierFactor` finds what is unlike its neighbours, without a label; features
-decide what unlike means.
+A folder contains 200 photos of gravel and ten photos of other things.
+`LocalOutlierFactor` finds images that differ from their neighbours, without labels. The
+features define how similar two images are.
 """
 
 # %%
@@ -34,9 +34,9 @@ is_other = np.array(["gravel" not in path for path in paths])
 print(len(paths), "photos,", is_other.sum(), "of other things")
 
 # %%
-# How odd is each?
-# ----------------
-# An average precision of 1 would have all the ten before any gravel.
+# Outlier scores
+# --------------
+# The average precision is 1 if all ten outliers rank before any gravel.
 
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -56,14 +56,15 @@ tables = {
 for name, table in tables.items():
     factors = -LocalOutlierFactor(n_neighbors=20).fit(table).negative_outlier_factor_
     forest = -IsolationForest(random_state=0).fit(table).score_samples(table)
-    scores = [average_precision_score(is_other, oddity) for oddity in (factors, forest)]
+    scores = [average_precision_score(is_other, score) for score in (factors, forest)]
     print(f"{name:18}  LocalOutlierFactor {scores[0]:.2f}, ", end="")
     print(f"IsolationForest {scores[1]:.2f}")
 
 # %%
-# The oddest
-# ----------
-# The twenty with the largest factors of features; what is no gravel has a frame.
+# The top outliers
+# ----------------
+# The twenty photos with the largest outlier factors of the features. Frames mark the
+# photos of other things.
 
 import matplotlib.pyplot as plt
 
@@ -74,4 +75,4 @@ for ax, i in zip(axes.flat, np.argsort(-factors), strict=False):
     ax.set(xticks=[], yticks=[])
     ax.set_title(f"{factors[i]:.2f}", fontsize=9)
     ax.spines[:].set(color="#D55E00", linewidth=3, visible=is_other[i])
-figure.suptitle("From the oddest on, with local outlier factors", fontsize=11)
+figure.suptitle("Photos by decreasing local outlier factor", fontsize=11)

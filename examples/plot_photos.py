@@ -2,16 +2,17 @@
 From folders of photos to a classifier
 ======================================
 
-Photos lie in folders, and the folders say what they show. One pipeline reads the files,
-computes features and classifies; a confusion matrix says what it mixes up.
+The photos are in one folder per class. A pipeline reads the files, computes features
+and classifies them. A confusion matrix shows the errors.
 """
 
 # %%
 # The folders
 # -----------
-# ``photos/train/brick/0.jpg`` and so on. If you have some, skip this: it cuts pictures
-# that come with scikit-image into patches, those to learn from out of the left half of
-# a picture and those to test out of the right, so that none overlap.
+# This cell makes folders such as ``photos/train/brick/0.jpg``, from patches of pictures
+# of scikit-image. Training patches come from the left half of a picture, test patches
+# from the right half, so that they do not overlap. Skip this cell if you have photos of
+# your own.
 
 import tempfile
 from pathlib import Path
@@ -36,8 +37,8 @@ for kind in KINDS:
 # %%
 # The pipeline
 # ------------
-# It takes paths and gives names. ``mode="L"`` reads in grey, lest colour alone tell the
-# pictures apart.
+# The pipeline predicts class names from paths. ``mode="L"`` reads the photos in grey,
+# because colour alone would separate the classes.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -58,7 +59,7 @@ pipe.fit(paths, y)
 print(f"features {pipe.score(test_paths, test_y):.3f}")
 
 # %%
-# The same without the network: the pixels, by the same classifier.
+# For comparison, the same classifier on the pixels, without the network:
 
 pixels = make_pipeline(
     ImageLoader(size=16, mode="L"),
@@ -69,8 +70,8 @@ pixels = make_pipeline(
 print(f"pixels   {pixels.fit(paths, y).score(test_paths, test_y):.3f}")
 
 # %%
-# What is mixed up?
-# -----------------
+# Confusion matrix
+# ----------------
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -84,11 +85,11 @@ ConfusionMatrixDisplay.from_predictions(
     colorbar=False,
     xticks_rotation=45,
 )
-ax.set_title("40 photos of each kind, of parts not seen before")
+ax.set_title("40 test photos per class")
 
 # %%
 # One file
 # --------
-# The fitted pipeline takes any path.
+# The fitted pipeline accepts any path.
 
 print(pipe.predict([test_paths[0]]), test_paths[0][-len("brick/0.jpg") :])

@@ -1,17 +1,18 @@
 """
-Images like this one
-====================
+Find similar images
+===================
 
-Retrieval: for a photo that was never seen, the ten most alike of a collection.
-`NearestNeighbors` of scikit-learn does it in Python, ``embedding similar`` at the
-command line. Precision at 10 tells how many of the ten are of the same kind.
+Image retrieval finds the images of a collection that are most similar to a new photo.
+In Python, use `NearestNeighbors` of scikit-learn; on the command line, use
+``embedding similar``. The score is the precision at 10: the share of the first ten
+results that belong to the class of the query.
 """
 
 # %%
-# A collection, and queries
-# -------------------------
-# Patches of pictures that come with scikit-image: the collection of their left halves,
-# the queries of their right.
+# A collection and queries
+# ------------------------
+# The images are patches of pictures from scikit-image. The collection comes from the
+# left halves, the queries from the right halves.
 
 import tempfile
 from pathlib import Path
@@ -65,9 +66,10 @@ for name, embed in embeddings.items():
     print(f"{name:17}  precision at 10: {precision:.3f}")
 
 # %%
-# Six queries, and what is found
-# ------------------------------
-# Drawn at random. Another kind than that of the query has a frame.
+# Six random queries
+# ------------------
+# Each row shows a query and its nearest neighbours. Frames mark neighbours of another
+# class.
 
 import matplotlib.pyplot as plt
 
@@ -85,8 +87,8 @@ axes[0, 0].set_title("query")
 axes[0, 1].set_title("nearest")
 
 # %%
-# The same at the command line
-# ----------------------------
+# On the command line
+# -------------------
 # .. code-block:: bash
 #
 #    embedding collection/ collection.npz --weights procedural -q
@@ -94,7 +96,7 @@ axes[0, 1].set_title("nearest")
 
 import contextlib
 
-from sklearn_resnet.cli import main
+from sklearn_resnet.cli.main import main
 
 with contextlib.chdir(folder):
     for line in (

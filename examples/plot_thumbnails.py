@@ -1,16 +1,16 @@
 """
-Images at their points
-======================
+A map of thumbnails
+===================
 
-Dots say how many islands a map has; images say what is on them. ``thumbnails=True``
-draws as many as fit without overlap, in frames of the colour of their labels.
+A map of dots shows clusters, but not the images in them. ``thumbnails=True`` draws as
+many images as fit without overlap. The colour of a frame shows the label.
 """
 
 # %%
 # The photos
 # ----------
-# Patches of the two photos that come with scikit-learn, a temple and a flower, in a
-# folder each.
+# The images are patches of the two photos in scikit-learn, a temple and a flower. Each
+# photo has a folder.
 
 import tempfile
 from pathlib import Path
@@ -30,8 +30,8 @@ paths, y = load_image_folder(photos, return_X_y=True)
 # %%
 # The map
 # -------
-# A pipeline from paths to two columns. `EmbeddingDisplay.from_estimator` finds the
-# images by itself, as the pipeline begins with their paths.
+# The pipeline turns paths into two columns. `EmbeddingDisplay.from_estimator` takes the
+# images from the paths.
 
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -51,8 +51,8 @@ display = EmbeddingDisplay.from_estimator(
 print(len(display.thumbnails_), "of", len(paths), "images drawn")
 
 # %%
-# Sky, roofs and trees of the temple lie in places of their own. The figure is scored as
-# any map is: the share of points whose ten nearest are mostly of their own photo.
+# The sky, the roofs and the trees of the temple form separate clusters. The score of the
+# map is the accuracy of a classifier by the ten nearest points.
 
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier

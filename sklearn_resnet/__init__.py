@@ -3,11 +3,11 @@
 from importlib.metadata import version as _version
 
 from sklearn_resnet import datasets
-from sklearn_resnet._feature_cache import cache_info, clear_cache
+from sklearn_resnet._features.cache import cache_info, clear_cache
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._layers import list_layers
+from sklearn_resnet._network.engines.choice import show_engine
+from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet.engines.choice import show_engine
 from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay, compare
 
 __version__ = _version("sklearn-resnet")

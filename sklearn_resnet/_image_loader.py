@@ -9,19 +9,22 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._dask import is_dask, load_dask
-from sklearn_resnet._image_arrays import (
-    as_sequence,
-    check_images,
-    check_size,
+from sklearn_resnet._images.dask import is_dask, load_dask
+from sklearn_resnet._images.decoding import MAX_PIXELS
+from sklearn_resnet._images.intensity import (
     find_value_range,
-    forget_rows,
-    is_path,
     warn_of_another_range,
     warn_of_values_beyond,
 )
-from sklearn_resnet._image_files import MAX_PIXELS
-from sklearn_resnet._lazy_images import LazyImages
+from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.validation import (
+    as_sequence,
+    check_images,
+    check_size,
+    is_path,
+    reset_n_features,
+)
+from sklearn_resnet._runtime.threads import count_threads
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
@@ -30,7 +33,6 @@ from sklearn_resnet._sklearn_private import (
     fit_context,
     get_output_config,
 )
-from sklearn_resnet._threads import count_threads
 
 
 class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -64,7 +66,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         `ResNetFeatures.transform_batches` gives. The last two go with ``lazy=True``, as no
         array of bytes can say that an image is missing.
     max_pixels : int, default=89_478_485
-        How many pixels a file may hold: a small one can claim to be huge. Beyond Pillow's own
+        How many pixels a file may hold: a small one can lock_output to be huge. Beyond Pillow's own
         limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS`` too.
 
     Attributes
@@ -161,7 +163,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
                 f"say that an image is missing. Got {self.on_error!r}; pass lazy=True with it."
             )
         if is_dask(X):
-            forget_rows(self)
+            reset_n_features(self)
             self.value_range_ = 0.0, 255.0
             return self
         images = self._check(X, reset=True)
@@ -255,7 +257,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         elif not images:
             raise ValueError("X must hold at least one image. Got an empty sequence instead.")
         elif reset:
-            forget_rows(self)
+            reset_n_features(self)
         return images
 
     def __sklearn_tags__(self):

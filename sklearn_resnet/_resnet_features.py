@@ -12,30 +12,41 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from sklearn_resnet._batches import (
+from sklearn_resnet._features.cache import check_cache, warn_of_full_cache
+from sklearn_resnet._features.forward_pass import ForwardPass, plan_forward_pass, resolve_pooling
+from sklearn_resnet._images.batches import (
     cut_blocks,
     find_range_of_chunks,
     is_chunked,
     sample_chunks,
 )
-from sklearn_resnet._dask import is_dask, transform_dask
-from sklearn_resnet._feature_cache import check_cache, warn_of_full_cache
-from sklearn_resnet._forward_pass import ForwardPass, plan_forward_pass, resolve_pooling
-from sklearn_resnet._image_arrays import (
+from sklearn_resnet._images.dask import is_dask, transform_dask
+from sklearn_resnet._images.intensity import (
+    check_value_range,
+    find_value_range,
+    warn_of_another_range,
+    warn_of_values_beyond,
+)
+from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.validation import (
     as_sequence,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
-    check_value_range,
-    find_value_range,
-    forget_rows,
     refuse_path,
-    warn_of_another_range,
-    warn_of_values_beyond,
+    reset_n_features,
 )
-from sklearn_resnet._layers import ARCHITECTURES, resolve_layers, warn_of_ignored_layers
-from sklearn_resnet._lazy_images import LazyImages, warn_of_failures
+from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
+from sklearn_resnet._network.engines.quantization import MAX_IMAGES
+from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
+from sklearn_resnet._network.weights import (
+    check_fingerprint,
+    check_layers_covered,
+    default_layers,
+    find_weights,
+)
+from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
     Interval,
@@ -43,10 +54,6 @@ from sklearn_resnet._sklearn_private import (
     check_feature_names_in,
     fit_context,
 )
-from sklearn_resnet._threads import map_ahead
-from sklearn_resnet._weights import check_cover, check_same, default_layers, find_weights
-from sklearn_resnet.engines.choice import ENGINES, PRECISIONS, choose_engine
-from sklearn_resnet.engines.quantization import MOST_IMAGES
 
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -269,7 +276,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
         # of a chunked array, int8 alone needs to see images
-        n_seen = MOST_IMAGES if self.precision == "int8" else 0
+        n_seen = MAX_IMAGES if self.precision == "int8" else 0
         images = self._check(sample_chunks(X, n_seen) if is_chunked(X) else X, reset=True)
         if self.value_range is None:
             value_range = find_range_of_chunks(X) if is_chunked(X) else find_value_range(images)
@@ -279,13 +286,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
-        check_cover(weights, [*layers, *tap_layers])
+        check_layers_covered(weights, [*layers, *tap_layers])
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
         self.random_seed_ = seed
         self.weights_fingerprint_ = weights.fingerprint
-        warn_of_ignored_layers(self.architecture, layers)
+        warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
             forward = plan_forward_pass(self, images, weights, is_calibrated=False)
@@ -375,7 +382,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         def compute(block):
             return block, self.compute(block)
 
-        for block, features in map_ahead(compute, cut_blocks(X, self.batch_size), 2, 1):
+        for block, features in prefetch_map(compute, cut_blocks(X, self.batch_size), 2, 1):
             rows = np.arange(start, start + len(features))
             policy = getattr(block, "on_error", "raise")  # of what a Dask array computes, too
             failed = getattr(block, "failures", {})
@@ -452,8 +459,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         images = resnet._check(X, reset=False)
         forward = resnet.plan(images)
         with tqdm(unit=" images", disable=None) as bar:
-            forward.compute(images, bar, is_kept_only=True)
-        warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.most_bytes)
+            forward.compute(images, bar, cache_only=True)
+        warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.max_bytes)
         return self
 
     def plan(self, images: Any) -> ForwardPass:
@@ -475,7 +482,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights found are not the ones that `fit` found.
         """
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
-        check_same(weights, self.weights_fingerprint_)
+        check_fingerprint(weights, self.weights_fingerprint_)
         return plan_forward_pass(self, images, weights)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -512,7 +519,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     def _check(self, X, reset):
         if isinstance(X, LazyImages):
             if reset:
-                forget_rows(self)
+                reset_n_features(self)
             return X
         items = as_sequence(X)
         if items:

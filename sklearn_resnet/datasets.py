@@ -9,12 +9,12 @@ import numpy as np
 from natsort import natsorted
 from sklearn.utils import Bunch
 
-from sklearn_resnet._downloads import keras_home, probe_url
-from sklearn_resnet._image_arrays import check_size, is_path
-from sklearn_resnet._image_files import EXTENSIONS, read_image
-from sklearn_resnet._listing import join, list_files, list_shards
-from sklearn_resnet._paths import is_tar
-from sklearn_resnet._weights import import_keras
+from sklearn_resnet._images.decoding import EXTENSIONS, read_image
+from sklearn_resnet._images.validation import check_size, is_path
+from sklearn_resnet._io.downloads import keras_home, probe_url
+from sklearn_resnet._io.listing import join, list_files, list_shards
+from sklearn_resnet._io.paths import is_tar
+from sklearn_resnet._runtime.keras import import_keras
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
 

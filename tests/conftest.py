@@ -18,7 +18,8 @@ def _no_cached_features(request, monkeypatch):
 
     Tests that are marked `cache` start with an empty one.
     """
-    from sklearn_resnet import _feature_cache, clear_cache
+    from sklearn_resnet import clear_cache
+    from sklearn_resnet._features import cache as _feature_cache
 
     clear_cache()
     if request.node.get_closest_marker("cache") is None:

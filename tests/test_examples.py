@@ -20,7 +20,7 @@ def test_an_example_compiles_and_has_a_title_and_cells(path):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_resnet_has_the_weights_that_ship(path):
+def test_every_resnet_has_the_bundled_weights(path):
     calls = [
         node
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from sklearn_resnet import ImageLoader, _lazy_images
+from sklearn_resnet import ImageLoader
+from sklearn_resnet._images import lazy as _lazy_images
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 7), np.uint8)

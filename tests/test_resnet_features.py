@@ -16,9 +16,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ResNetFeatures, datasets
-from sklearn_resnet._layers import ARCHITECTURES
-from sklearn_resnet._weights import find_weights, load_network
-from sklearn_resnet.engines import keras as engine
+from sklearn_resnet._network.engines import keras as engine
+from sklearn_resnet._network.engines.keras import load_network
+from sklearn_resnet._network.layers import ARCHITECTURES
+from sklearn_resnet._network.weights import find_weights
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 21, 17, 3), dtype=np.uint8)
@@ -318,7 +319,7 @@ def test_a_pickle_is_small_and_works_where_tensorflow_was_not_imported(tmp_path)
 
 def test_no_network_is_built_before_it_is_needed(monkeypatch):
     monkeypatch.setattr(engine, "compile_network", None)
-    monkeypatch.setattr("sklearn_resnet._weights.import_keras", None)
+    monkeypatch.setattr("sklearn_resnet._network.weights.import_keras", None)
     resnet = clone(ResNetFeatures([16, 82], weights=None, random_state=11)).fit(GREY)
     assert len(resnet.get_feature_names_out()) == 384
 

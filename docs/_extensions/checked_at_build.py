@@ -1,7 +1,7 @@
-"""What a build checks besides Sphinx's own warnings, which this adds to.
+"""Two checks during the build, reported as Sphinx warnings.
 
-Examples on pages (``pycon`` blocks) must give what stands below them, one page after the other as one
-session. Relative links in files outside this folder must lead somewhere.
+The ``pycon`` examples of each page run as one doctest session and must give the output shown.
+Relative links in files outside this folder must point to existing files.
 """
 
 import doctest
@@ -33,23 +33,23 @@ def run_examples(app, doctree):
     ]
     page = app.env.docname
     examples = doctest.DocTestParser().get_doctest("\n\n".join(blocks), {}, page, None, 0)
-    told = []
-    doctest.DocTestRunner(verbose=False, optionflags=_OPTIONS).run(examples, out=told.append)
-    if told:
-        _logger.warning("an example gives another result:\n%s", "".join(told), location=page)
+    report = []
+    doctest.DocTestRunner(verbose=False, optionflags=_OPTIONS).run(examples, out=report.append)
+    if report:
+        _logger.warning("the output of an example differs:\n%s", "".join(report), location=page)
 
 
 def check_links(app):
-    """Look for what the links of files outside this folder lead to."""
+    """Check the relative links of files outside this folder."""
     for name in _FILES:
         path = _ROOT / name
         for target in _LINK.findall(path.read_text(encoding="utf-8")):
             if not (path.parent / target).exists():
-                _logger.warning("%s links to %r, which is not there", name, target)
+                _logger.warning("%s links to %r, which does not exist", name, target)
 
 
 def setup(app):
-    """Tell Sphinx when to call these."""
+    """Register the checks."""
     app.connect("doctree-read", run_examples)
     app.connect("builder-inited", check_links)
     return {"parallel_read_safe": True}

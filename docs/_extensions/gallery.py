@@ -1,4 +1,4 @@
-"""How the gallery is ordered, and how a page that an example writes becomes part of it."""
+"""The order of the gallery, and a scraper for the HTML pages that examples write."""
 
 import html
 import shutil
@@ -19,20 +19,20 @@ _ORDER = (
 )
 _FRAME = """.. raw:: html
 
-    <p><a href="{path}">Open the page by itself.</a></p>
+    <p><a href="{path}">Open this page in its own tab.</a></p>
     <iframe src="{path}" title="{title}" width="100%" height="640" loading="lazy"
             style="border: 1px solid var(--pst-color-border)"></iframe>
 """
 
 
 def find_place(file_name):
-    """What examples are sorted by; those that are not in the order come last, by name."""
+    """Sort key of an example; those missing from the order come last, by name."""
     name = Path(file_name).stem.removeprefix("plot_")
     return (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)
 
 
 def scrape_page(block, block_vars, gallery_conf):
-    """Show the file that a cell leaves in the variable ``page``, if it ends in .html."""
+    """Embed the .html file that a cell assigns to the variable ``page``."""
     page = block_vars["example_globals"].get("page")
     if not isinstance(page, Path) or page.suffix != ".html" or "page" not in block[1]:
         return ""

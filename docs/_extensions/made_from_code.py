@@ -1,6 +1,6 @@
-"""Parts of pages that are made from the package at build, so that they cannot fall behind it.
+"""Directives that generate parts of pages from the package, so that they stay up to date.
 
-``{layers}`` is a table of the cuts of a network; ``{command-help}`` the help of a command.
+``{layers}`` makes a table of the layers of a network, ``{command-help}`` shows the help of a command.
 """
 
 import click
@@ -8,24 +8,24 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 from sklearn_resnet import list_layers
-from sklearn_resnet.cli import main
+from sklearn_resnet.cli.main import main
 
 _COLUMNS = ("index", "name", "width", "stride", "parameters", "gflop")
 
 
 def _select(layers):
-    """The ends of blocks, what comes before the first, and the last layer."""
+    """Select the ends of blocks, the layer before the first block, layer 82 and the last layer."""
     is_end = layers["name"].str.endswith("_out")
     return layers[is_end | layers["name"].isin(["pool1_pool", "conv3_block4_2_relu", "post_relu"])]
 
 
 class LayerTable(SphinxDirective):
-    """``{layers} ResNet50V2``: where it is usually cut, with widths, strides and costs."""
+    """``{layers} ResNet50V2``: the usual cuts, with widths, strides and costs."""
 
     required_arguments = 1
 
     def run(self):
-        """Make the table."""
+        """Return the table."""
         rows = [_COLUMNS]
         for layer in _select(list_layers(self.arguments[0])).itertuples():
             rows.append(
@@ -42,7 +42,7 @@ class LayerTable(SphinxDirective):
 
 
 def _make_table(rows):
-    """A table node, the first row its head and all but names to the right."""
+    """Make a table node from rows, the first of which is the header; align numbers to the right."""
     table = nodes.table(classes=["layers"])
     group = nodes.tgroup(cols=len(rows[0]))
     group += [nodes.colspec(colwidth=1) for _ in rows[0]]
@@ -61,12 +61,12 @@ def _make_table(rows):
 
 
 class CommandHelp(SphinxDirective):
-    """``{command-help} similar``: what ``embedding similar -h`` prints; without a name, `embedding`."""
+    """``{command-help} similar``: the output of ``embedding similar -h``; the default is `embedding`."""
 
     optional_arguments = 1
 
     def run(self):
-        """Ask click."""
+        """Return the help as a literal block."""
         name = "embedding"
         command = main
         if self.arguments:
@@ -79,7 +79,7 @@ class CommandHelp(SphinxDirective):
 
 
 def setup(app):
-    """Tell Sphinx of the directives."""
+    """Register the directives."""
     app.add_directive("layers", LayerTable)
     app.add_directive("command-help", CommandHelp)
     return {"parallel_read_safe": True}

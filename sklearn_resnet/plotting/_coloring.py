@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_resnet.plotting._palette import MISSING, PALETTE, assign_styles
 
-MOST_CLASSES = 60  # more names than that fit no legend, and more colours no eye
+MAX_CLASSES = 60  # more names than that fit no legend, and more colours no eye
 _DARK = 0.45  # of the brightness, which keeps dark colours apart from the others
 
 
@@ -139,8 +139,8 @@ def _group(labels):
     names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     names = names.tolist()
     chosen = natsorted(names)
-    if len(names) > MOST_CLASSES:
-        often = np.argsort(-counts, kind="stable")[: MOST_CLASSES - 1]
+    if len(names) > MAX_CLASSES:
+        often = np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1]
         chosen = natsorted(names[i] for i in often)
     place = {name: i for i, name in enumerate(chosen)}
     codes = np.array([place.get(name, len(chosen)) for name in names])[codes]
@@ -181,4 +181,4 @@ def is_scale(y):
     ):
         return False
     numbers = y.astype(float)
-    return bool((numbers % 1).any()) or len(np.unique(numbers)) > MOST_CLASSES
+    return bool((numbers % 1).any()) or len(np.unique(numbers)) > MAX_CLASSES

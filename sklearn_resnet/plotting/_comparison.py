@@ -15,7 +15,7 @@ from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay, check_p
 from sklearn_resnet.plotting._island_names import write_names
 from sklearn_resnet.plotting._legend import draw_legend
 
-_MOST_COLUMNS = 4
+_MAX_COLUMNS = 4
 _PANEL_SIZE = (3.4, 3.4)  # in inches
 _N_FOLDS = 5
 _SAMPLE_SIZE = 10_000  # of the silhouette, which compares all with all
@@ -195,7 +195,7 @@ def _describe(scores):
 def _make_figure(n_panels):
     import matplotlib.pyplot as plt
 
-    n_rows = math.ceil(n_panels / _MOST_COLUMNS)
+    n_rows = math.ceil(n_panels / _MAX_COLUMNS)
     n_columns = math.ceil(n_panels / n_rows)
     figure, axes = plt.subplots(
         n_rows,

@@ -7,7 +7,7 @@ from sklearn_resnet.plotting._palette import MISSING
 
 _CELLS_PER_INCH = 150
 _SPREAD = 0.8  # standard deviation of a point, in cells
-_LEAST_OPACITY = 0.6  # of a point alone: paler colours are hard to tell apart
+_MIN_OPACITY = 0.6  # of a point alone: paler colours are hard to tell apart
 
 
 def draw_density(ax, xy, coloring):
@@ -49,7 +49,7 @@ def _draw(ax, xy, values, paint):
     peak = 1 / (2 * np.pi * _SPREAD**2)  # of a point alone
     seen = np.sort(counts[counts > peak / 2])
     # equalised: each opacity is as frequent as any other
-    opacity = _LEAST_OPACITY + (1 - _LEAST_OPACITY) * np.searchsorted(seen, counts) / len(seen)
+    opacity = _MIN_OPACITY + (1 - _MIN_OPACITY) * np.searchsorted(seen, counts) / len(seen)
     opacity *= np.minimum(1, counts / peak)  # soft edges
     means = np.stack([total(weights) for weights in values.T], axis=-1)
     means /= np.maximum(counts, 1e-3 * peak)[..., None]

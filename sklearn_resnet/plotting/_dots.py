@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_resnet.plotting._palette import MISSING
 
-_MOST_VECTORS = 5_000  # more dots make vector files large: they are pixels in them
+_MAX_VECTORS = 5_000  # more dots make vector files large: they are pixels in them
 _COVERED = 0.2  # of the axes, by all dots
 _SMALLEST, _LARGEST = 1.5, 40  # in points^2
 _OPACITIES = ((5_000, 0.8), (np.inf, 0.6))  # of up to so many dots
@@ -31,7 +31,7 @@ def draw_dots(ax, xy, coloring, size=None, alpha=None):
         size = np.clip(_COVERED * area / len(xy), _SMALLEST, _LARGEST)
     if alpha is None:
         alpha = next(opacity for most, opacity in _OPACITIES if len(xy) < most)
-    style = {"s": size, "alpha": alpha, "linewidth": 0, "rasterized": len(xy) > _MOST_VECTORS}
+    style = {"s": size, "alpha": alpha, "linewidth": 0, "rasterized": len(xy) > _MAX_VECTORS}
     missing = coloring.is_missing
     if missing.any():
         ax.scatter(*xy[missing].T, color=MISSING, **style)

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._image_arrays import is_path
+from sklearn_resnet._images.validation import is_path
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
 from sklearn_resnet.plotting._density import draw_density
 from sklearn_resnet.plotting._dots import draw_dots
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FIGURE_SIZE = (8, 6)  # in inches
-_LEAST_WIDTH = 5  # of the figure beside its legend: long names make it wider
-_MOST_DOTS = 50_000
+_MIN_WIDTH = 5  # of the figure beside its legend: long names make it wider
+_MAX_DOTS = 50_000
 
 
 class EmbeddingDisplay:
@@ -257,7 +257,7 @@ class EmbeddingDisplay:
         xy = self._points
         coloring = color_points(self.y, len(xy), palette)
         if density is None:
-            density = len(xy) > _MOST_DOTS and point_size is None and alpha is None
+            density = len(xy) > _MAX_DOTS and point_size is None and alpha is None
         if density and palette is None:
             coloring = coloring.without_markers()
         self._coloring = coloring
@@ -322,7 +322,7 @@ class EmbeddingDisplay:
         OSError
             If the page cannot be written.
         """
-        from sklearn_resnet.plotting._explorer import write_page
+        from sklearn_resnet.plotting.explorer.page import write_page
 
         images = self._check_images(self.images if images is None else images)
         if paths is None and images is not None and is_path(images[0]):
@@ -401,7 +401,7 @@ class EmbeddingDisplay:
             )
             width = self.legend_.get_window_extent().width
             if is_own_figure:
-                self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _LEAST_WIDTH + width / dpi))
+                self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
             make_room(ax, right=1.05 * width)
         else:
             return

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._sklearn_private import DocumentedParameters, Interval, StrOptions, fit_context
-from sklearn_resnet._whole_files import write_whole
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 
 
@@ -140,7 +140,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         )
         if self.path is not None:
             try:
-                with write_whole(self.path) as path:
+                with atomic_write(self.path) as path:
                     is_vector = path.suffix in (".pdf", ".svg", ".eps")
                     # of a vector file, for the dots that are pixels in it: as printers have it
                     self.display_.figure_.savefig(path, dpi=300 if is_vector else 150)

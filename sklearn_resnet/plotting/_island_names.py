@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-MOST_NAMES = 20
+MAX_NAMES = 20
 _N_CELLS = 100  # along the longer side of the axes
 _N_NEAR = 10
 _APART = 0.75  # of a label's points, to lie among their own
@@ -92,7 +92,7 @@ def write_names(ax, xy, coloring, *, always):
     """
     from matplotlib.patheffects import withStroke
 
-    if not always and len(coloring.names) > MOST_NAMES:
+    if not always and len(coloring.names) > MAX_NAMES:
         return []
     window, point = ax.get_window_extent(), ax.figure.dpi / 72
     font_size = np.clip(0.035 * window.height / point, 7, 11)

@@ -8,9 +8,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._layers import count_gflop, layer_table, resolve_layers
+from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
+from sklearn_resnet._network.weights import default_layers, find_weights
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet._weights import default_layers, find_weights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,10 +3,11 @@
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._dask import is_dask
-from sklearn_resnet._image_arrays import as_sequence, find_value_range, is_path, to_uint8
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._lazy_images import LazyImages, warn_of_failures
+from sklearn_resnet._images.dask import is_dask
+from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.validation import as_sequence, is_path
 from sklearn_resnet.plotting._palette import MISSING
 
 _SMALLEST, _LARGEST = 16, 48  # sides, in points

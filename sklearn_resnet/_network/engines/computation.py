@@ -1,0 +1,44 @@
+"""The value that an engine compiles."""
+
+from dataclasses import dataclass
+
+from sklearn_resnet._network.weights import Weights
+
+# Of ImageNet, in the order blue, green, red; networks of version 1 were trained on images less this.
+MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True)
+class Computation:
+    """All that determines the features of an image.
+
+    Attributes
+    ----------
+    engine : {"openvino", "keras"}
+    weights : Weights
+        The weights of the network.
+    taps : tuple of int
+        Indices of the layers whose outputs are pooled.
+    pooling : tuple of {"avg", "max"}
+        The poolings of each tap, in this order.
+    image_shape : tuple of 2 or 3 int
+        Shape of one image.
+    dtype : {"uint8", "float32"}
+        Dtype of the images.
+    value_range : tuple of 2 float
+        Black and white level.
+    precision : {"float32", "bfloat16", "float16", "int8"}
+        Precision of the network; the features are float32.
+    ranges : tuple of (str, (float, float)) or None
+        For int8: the name of each convolution and the range of its input.
+    """
+
+    engine: str
+    weights: Weights
+    taps: tuple
+    pooling: tuple
+    image_shape: tuple
+    dtype: str
+    value_range: tuple
+    precision: str = "float32"
+    ranges: tuple | None = None

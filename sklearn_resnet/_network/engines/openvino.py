@@ -1,0 +1,296 @@
+"""The OpenVINO engine: builds the graph of a cut network from its weights, without Keras."""
+
+import math
+from collections import deque
+from functools import lru_cache, partial
+
+import numpy as np
+
+from sklearn_resnet._network.engines.computation import MEAN_BGR
+from sklearn_resnet._network.engines.hardware import describe_processor
+from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weights import load_arrays
+from sklearn_resnet._runtime.imports import hidden_module
+from sklearn_resnet._runtime.threads import count_threads
+
+_BN_EPSILON = 1.001e-5  # of all batch normalisation in Keras' ResNets
+# Pixels in one inference request. With fewer, the weights of the deep layers are read too often;
+# with more, the maps exceed the processor's cache (measured at 28 x 28, 96 x 96 and 224 x 224 on
+# layers 82, 153 and 189).
+_PIXELS_PER_REQUEST = 2**16
+_MAX_IMAGES_PER_REQUEST = 64
+_HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
+
+
+@lru_cache
+def import_openvino():
+    """Import OpenVINO without its usage report over the network."""
+    with hidden_module("openvino_telemetry"):
+        import openvino
+    return openvino
+
+
+@lru_cache
+def get_core():
+    """Return OpenVINO's core, which finds the devices."""
+    return import_openvino().Core()
+
+
+def list_packages():
+    """The distribution that computes."""
+    return ("openvino",)
+
+
+def list_devices():
+    """The device whose kind may change the last bits of features."""
+    return (describe_processor(),)
+
+
+def describe_device():
+    """The device that computes, for people."""
+    return get_core().get_property("CPU", "FULL_DEVICE_NAME")
+
+
+def release():
+    """Drop the core before a fork: the child would wait for threads that the parent alone has."""
+    get_core.cache_clear()
+
+
+def request_size(image_shape):
+    """Return the number of images in one inference request: a power of two."""
+    pixels = math.prod(image_shape[:2])
+    about = max(1, _PIXELS_PER_REQUEST // pixels)
+    return min(_MAX_IMAGES_PER_REQUEST, 1 << (about - 1).bit_length())
+
+
+def compile_network(computation):
+    """Compile preprocessing, the cut network and pooling.
+
+    Parameters
+    ----------
+    computation : Computation
+
+    Returns
+    -------
+    run : callable
+        See `sklearn_resnet._network.engines.store.compile_computation`.
+
+    Notes
+    -----
+    Each request holds the same number of images, the last one padded with blank images, and runs
+    the same compiled code. The features of an image are therefore equal to the last bit for any
+    batch size, order and other images of the batch.
+    """
+    n_images = request_size(computation.image_shape)
+    compiled = get_core().compile_model(
+        build_graph(computation, n_images),
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": _HINTS[computation.precision],
+            "INFERENCE_NUM_THREADS": count_threads(),
+            # it would pin all processes of a search to the same cores
+            "ENABLE_CPU_PINNING": False,
+        },
+    )
+    return partial(_run, compiled)
+
+
+def _run(compiled, batches, batch_size):
+    size = compiled.input(0).shape[0]
+    # one more than run at the same time, so that none waits for its images
+    n_requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
+    idle = [compiled.create_infer_request() for _ in range(n_requests)]
+    running = deque()  # with their images, which must outlive the requests
+
+    def finish_first():
+        request, _, n_images = running.popleft()
+        request.wait()
+        features = request.get_output_tensor().data[:n_images].copy()
+        idle.append(request)
+        return features
+
+    try:
+        for images in _regroup(batches, size):
+            if not idle:
+                yield finish_first()
+            n_images = len(images)
+            if n_images < size:
+                blank = np.zeros((size - n_images, *images.shape[1:]), images.dtype)
+                images = np.concatenate([images, blank])
+            request = idle.pop()
+            images = np.ascontiguousarray(images)
+            request.start_async({0: images}, share_inputs=True)
+            running.append((request, images, n_images))
+        while running:
+            yield finish_first()
+    finally:
+        for request, _, _ in running:  # after an error, or when the consumer stops early
+            request.wait()
+
+
+def _regroup(batches, size):
+    """Cut batches into pieces of `size` images, across batch borders; the last may be smaller."""
+    rest, n_rest = [], 0
+    for batch in batches:
+        start = min(len(batch), (size - n_rest) % size)
+        if start:
+            rest.append(batch[:start])
+            n_rest += start
+        if n_rest == size:
+            yield np.concatenate(rest)
+            rest, n_rest = [], 0
+        stop = len(batch) - (len(batch) - start) % size
+        for i in range(start, stop, size):
+            yield batch[i : i + size]
+        if stop < len(batch):
+            rest, n_rest = [batch[stop:]], len(batch) - stop
+    if rest:
+        yield np.concatenate(rest)
+
+
+def build_graph(computation, n_images):
+    """Build the graph of a computation for a fixed number of images.
+
+    Parameters
+    ----------
+    computation : Computation
+        If it has ranges, the inputs and kernels of the convolutions named there are rounded to
+        8 bits.
+    n_images : int
+
+    Returns
+    -------
+    openvino.Model
+        Its convolutions have the names of Keras.
+    """
+    ov = import_openvino()
+    from openvino import opset13 as ops
+
+    table = layer_table(computation.weights.architecture)
+    images = ops.parameter([n_images, *computation.image_shape], np.dtype(computation.dtype))
+    x = _standardize(ops, images, computation.value_range)
+    x, is_grey = _preprocess(ops, x, computation)
+    maps = _Builder(ops, computation, table, x, is_grey).build()
+    pools = {"avg": ops.reduce_mean, "max": ops.reduce_max}
+    features = [
+        pools[pooling](maps[tap], [2, 3], keep_dims=False)
+        for tap in computation.taps
+        for pooling in computation.pooling
+    ]
+    return ov.Model([ops.result(ops.concat(features, 1))], [images], "features")
+
+
+def _standardize(ops, images, value_range):
+    """Convert images of any form to float32 (n, channels, height, width) from 0 to 255."""
+    x = ops.convert(images, "f32")
+    shape = list(x.shape)
+    if len(shape) == 3:
+        x = ops.reshape(x, [shape[0], 1, *shape[1:]], False)
+    else:
+        x = ops.transpose(x, [0, 3, 1, 2])
+    low, high = value_range
+    if (low, high) != (0, 255):
+        x = ops.multiply(ops.subtract(x, np.float32(low)), np.float32(255 / (high - low)))
+    return x
+
+
+def _preprocess(ops, x, computation):
+    """Preprocess images from 0 to 255 as in training; see the Keras engine.
+
+    Returns
+    -------
+    x : openvino.Node
+    is_grey : bool
+        Whether the one channel of `x` replaces three equal ones.
+    """
+    n_images, channels, height, width = x.shape
+    is_v2 = computation.weights.architecture.endswith("V2")
+    if is_v2:
+        x = ops.subtract(ops.divide(x, np.float32(127.5)), np.float32(1))
+    # a tap before the first convolution needs all three channels
+    is_grey = channels == 1 and is_v2 and min(computation.taps) > 1
+    if channels == 1 and not is_grey:
+        x = ops.broadcast(x, [n_images, 3, height, width])
+    elif channels == 3 and not is_v2:
+        x = ops.gather(x, [2, 1, 0], 1)
+    if not is_v2:
+        x = ops.subtract(x, _per_channel(MEAN_BGR))
+    return x, is_grey
+
+
+class _Builder:
+    """Adds the layers of a network to a graph."""
+
+    def __init__(self, ops, computation, table, x, is_grey):
+        self.ops = ops
+        self.table = table
+        self.is_grey = is_grey
+        self.taps = computation.taps
+        self.ranges = dict(computation.ranges or ())
+        self.arrays = load_arrays(computation.weights, table[: max(computation.taps) + 1])
+        self.nodes = {0: x}  # by the index of the layer
+        self.rounded = {}
+
+    def build(self):
+        """Add all layers that the taps need; return the nodes by the index of their layer."""
+        needed = frozenset().union(*(self.table[tap].ancestors for tap in self.taps))
+        for layer in self.table[1:]:
+            if layer.index in needed:
+                self.nodes[layer.index] = getattr(self, f"add_{layer.kind}")(layer)
+        return self.nodes
+
+    def add_conv(self, layer):
+        source = self.table[layer.inputs[0]]
+        # the zero padding is in a layer before the convolution or in the convolution itself
+        pads = [layer.kernel // 2] * 2
+        if source.kind == "pad":
+            source = self.table[source.inputs[0]]
+        strides = [layer.stride // source.stride] * 2
+        kernel, *bias = self.arrays[layer.name]
+        if self.is_grey and layer.name == "conv1_conv":
+            kernel = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
+        kernel = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, height, width)
+        x, kernel = self.round_inputs(layer, source, kernel)
+        node = self.ops.convolution(x, kernel, strides, pads, pads, [1, 1])
+        node.set_friendly_name(layer.name)
+        return self.ops.add(node, _per_channel(bias[0])) if bias else node
+
+    def round_inputs(self, layer, source, kernel):
+        """Round the input and kernel of a convolution to 8 bits, if the range of its input is known."""
+        x = self.nodes[source.index]
+        if layer.name not in self.ranges:
+            return x, self.ops.constant(kernel)
+        if source.index not in self.rounded:
+            low, high = map(np.float32, self.ranges[layer.name])
+            self.rounded[source.index] = self.ops.fake_quantize(x, low, high, low, high, 256)
+        # symmetric from -127 to 127, with a scale for each output channel
+        limit = np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-20))
+        limits = -limit, limit, -limit, limit
+        rounded = self.ops.fake_quantize(self.ops.constant(kernel), *limits, 255)
+        return self.rounded[source.index], rounded
+
+    def add_bn(self, layer):
+        gamma, beta, mean, variance = (a.astype(np.float64) for a in self.arrays[layer.name])
+        scale = gamma / np.sqrt(variance + _BN_EPSILON)
+        scaled = self.ops.multiply(self.nodes[layer.inputs[0]], _per_channel(scale))
+        return self.ops.add(scaled, _per_channel(beta - mean * scale))
+
+    def add_relu(self, layer):
+        return self.ops.relu(self.nodes[layer.inputs[0]])
+
+    def add_pad(self, layer):
+        pads = [0, 0, layer.kernel // 2, layer.kernel // 2]
+        return self.ops.pad(self.nodes[layer.inputs[0]], pads, pads, "constant", np.float32(0))
+
+    def add_pool(self, layer):
+        stride = layer.stride // self.table[layer.inputs[0]].stride
+        x, kernel = self.nodes[layer.inputs[0]], [layer.kernel] * 2
+        return self.ops.max_pool(x, [stride] * 2, [1, 1], [0, 0], [0, 0], kernel).output(0)
+
+    def add_add(self, layer):
+        return self.ops.add(*(self.nodes[i] for i in layer.inputs))
+
+
+def _per_channel(values):
+    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

@@ -1,0 +1,218 @@
+"""Sources of weights: the bundled file, ImageNet's, a weights file, or random numbers."""
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_resnet._io.downloads import keras_home, probe_url
+from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weight_files import count_layers, hash_file, identify_file, read_arrays
+from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
+from sklearn_resnet._runtime.keras import import_keras
+
+_IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+# The MD5 of each file, as in Keras, and its size in MB.
+_IMAGENET_FILES = {
+    "ResNet50": ("4d473c1dd8becc155b73f8504c6f6626", 95),
+    "ResNet101": ("88cf7a10940856eca736dc7b7e228a21", 171),
+    "ResNet152": ("ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
+    "ResNet50V2": ("fac2f116257151a9d068a22e544a4917", 95),
+    "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
+    "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
+}
+
+# Trained on procedurally generated images (see MODEL_CARD.md in that folder)
+_PROCEDURAL_FILE = Path(__file__).parents[1] / "weights" / "resnet50v2_procedural.npz"
+_PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv3"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that exist but are not loaded yet.
+
+    Attributes
+    ----------
+    architecture : str
+    fingerprint : str
+        Distinguishes them from all other weights.
+    n_layers : int
+        They cover the layers 0 to ``n_layers - 1``.
+    path : str or None
+        Their file.
+    seed : int or None
+        Seed of random weights.
+    """
+
+    architecture: str
+    fingerprint: str
+    n_layers: int
+    path: str | None = None
+    seed: int | None = None
+
+
+def default_layers(weights):
+    """Return the meaning of ``layers=None``: the last layer that the weights cover."""
+    return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
+
+
+def find_weights(architecture, weights, seed):
+    """Find weights; download ImageNet's if they are absent.
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    weights : "imagenet", "procedural", path or None
+        As for `ResNetFeatures`.
+    seed : int or None
+        Seed of the random weights, if `weights` is None.
+
+    Returns
+    -------
+    Weights
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    DownloadError
+        If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+    ValueError
+        If the file is not a weights file, or belongs to another architecture.
+    """
+    if weights is None:
+        n_layers = len(layer_table(architecture))
+        return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
+    if _is_named("imagenet", weights):
+        path = _imagenet_file(architecture)
+    elif _is_named("procedural", weights):
+        path = _procedural_file(architecture)
+    else:
+        path = os.path.expanduser(os.fspath(weights))
+    if not os.path.isfile(path):
+        close = difflib.get_close_matches(path, ["imagenet", "procedural"], n=1)
+        raise MissingFileError(
+            "weights",
+            "must be 'imagenet', 'procedural', None (random weights) or the path of a Keras weights "
+            "file",
+            f"{path!r}, which does not exist,",
+            hint=f"Did you mean {close[0]!r}?" if close else "",
+        )
+    identity = identify_file(path)
+    return Weights(
+        architecture,
+        f"sha256:{hash_file(identity, 'sha256')}",
+        count_layers(identity, architecture),
+        path=identity[0],
+    )
+
+
+def check_layers_covered(weights, layers):
+    """Raise ParameterError unless `weights` cover all of `layers`."""
+    for layer in layers:
+        if layer.index >= weights.n_layers:
+            deepest = layer_table(weights.architecture)[weights.n_layers - 1]
+            is_bundled = weights.path == str(_PROCEDURAL_FILE)
+            name = "the bundled weights" if is_bundled else f"the weights file {weights.path!r}"
+            raise ParameterError(
+                "layers",
+                f"must be at most {deepest.index} ({deepest.name!r}), the deepest layer of "
+                f"{weights.architecture} in {name}",
+                f"{layer.index} ({layer.name!r})",
+                "Choose a shallower layer, or weights of the whole network.",
+            )
+
+
+def check_fingerprint(weights, fingerprint):
+    """Raise ParameterError unless `weights` are those that an estimator was fitted with."""
+    if weights.fingerprint != fingerprint:
+        raise ParameterError(
+            "weights",
+            "must be the weights that this ResNetFeatures was fitted with, of the fingerprint "
+            f"{fingerprint}",
+            f"weights of the fingerprint {weights.fingerprint}",
+            "Pass the former weights, or fit again.",
+        )
+
+
+def load_arrays(weights, layers):
+    """Read or draw the weights of layers.
+
+    Parameters
+    ----------
+    weights : Weights
+    layers : iterable of Layer
+        The first layers of the network, in its order.
+
+    Returns
+    -------
+    dict of str to list of ndarray
+        The arrays of each layer that has weights, in Keras' order, by the name of the layer.
+    """
+    layers = [layer for layer in layers if layer.weight_shapes]
+    if weights.path is None:
+        return _draw_arrays(layers, weights.seed)
+    return read_arrays(weights.path, {layer.name for layer in layers})
+
+
+def _draw_arrays(layers, seed):
+    """Draw kernels from the uniform distribution of Glorot and Bengio (2010), as Keras does."""
+    rng = np.random.RandomState(seed)  # its stream is the same in all versions of NumPy
+    arrays = {}
+    for layer in layers:
+        kernel, *rest = layer.weight_shapes
+        if layer.kind == "conv":
+            limit = np.sqrt(6 / (np.prod(kernel[:3]) + np.prod(kernel[:2]) * kernel[3]))
+            draw = rng.uniform(-limit, limit, kernel).astype(np.float32)
+            arrays[layer.name] = [draw, *(np.zeros(shape, np.float32) for shape in rest)]
+        else:  # batch normalisation as the identity: scale, offset, mean, variance
+            arrays[layer.name] = [np.full(kernel, x, np.float32) for x in (1, 0, 0, 1)]
+    return arrays
+
+
+def _is_named(name, weights):
+    return isinstance(weights, str) and weights == name
+
+
+def _procedural_file(architecture):
+    """Return the path of the bundled weights."""
+    if architecture != _PROCEDURAL_ARCHITECTURE:
+        raise ParameterError(
+            "architecture",
+            f"must be {_PROCEDURAL_ARCHITECTURE!r} for the weights 'procedural'",
+            repr(architecture),
+            "Choose other weights for this architecture.",
+        )
+    return str(_PROCEDURAL_FILE)
+
+
+def _imagenet_file(architecture):
+    """Return the path of ImageNet's weights in Keras' cache; download them if they are absent."""
+    md5, megabytes = _IMAGENET_FILES[architecture]
+    name = f"{architecture.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    path = keras_home() / "models" / name
+    damage = ""
+    if path.is_file():
+        if hash_file(identify_file(path), "md5") == md5:
+            return str(path)
+        damage = "the file found is damaged or another one (its MD5 differs), and "
+    try:
+        probe_url(_IMAGENET_URL + name)
+        return import_keras().utils.get_file(
+            name, _IMAGENET_URL + name, cache_subdir="models", file_hash=md5
+        )
+    except Exception as exc:  # Keras raises a bare Exception
+        raise DownloadError(
+            f"ImageNet's weights of {architecture}",
+            f"{damage}{exc}",
+            path,
+            _IMAGENET_URL + name,
+            megabytes,
+            "Put the file there by hand (KERAS_HOME sets another folder), or use "
+            f"weights='procedural', the bundled weights ({_PROCEDURAL_ARCHITECTURE} up to "
+            f"{_PROCEDURAL_STAGE!r}), the path of a Keras weights file, or weights=None, random "
+            "weights.",
+        ) from exc

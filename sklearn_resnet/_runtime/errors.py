@@ -1,0 +1,73 @@
+"""Errors whose parts each front end can put into its own words: the command spells options."""
+
+
+class ParameterError(ValueError):
+    """A parameter has a value that it cannot have.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name, as in the signature.
+    requirement : str
+        The rule that it breaks: ``"must be at least 1"``.
+    got : str
+        The value, as shown to the user.
+    remedy : str, default=""
+        How to fix it, in terms of the Python API; the command has its own.
+    hint : str, default=""
+        A value that may have been meant, for all front ends: ``"Did you mean 82?"``.
+    """
+
+    def __init__(self, parameter, requirement, got, remedy="", hint=""):
+        super().__init__(parameter, requirement, got, remedy, hint)
+        self.parameter = parameter
+        self.requirement = requirement
+        self.got = got
+        self.remedy = remedy
+        self.hint = hint
+
+    def __str__(self):
+        message = f"The {self.parameter!r} parameter {self.requirement}. Got {self.got} instead."
+        return " ".join(filter(None, (message, self.hint, self.remedy)))
+
+
+class MissingFileError(ParameterError, FileNotFoundError):
+    """A parameter names a file that does not exist."""
+
+
+class DownloadError(ConnectionError):
+    """A file is not on this machine and cannot be downloaded.
+
+    Parameters
+    ----------
+    subject : str
+        The content of the file: ``"The dataset 'mnist'"``.
+    cause : str
+    path : path
+        Its place on this machine.
+    url : str
+    megabytes : int
+    remedy : str
+        How to do without the download, in terms of the Python API.
+    """
+
+    def __init__(self, subject, cause, path, url, megabytes, remedy):
+        super().__init__(subject, cause, path, url, megabytes, remedy)
+        self.subject = subject
+        self.cause = cause
+        self.path = path
+        self.url = url
+        self.megabytes = megabytes
+        self.remedy = remedy
+
+    @property
+    def problem(self):
+        """The message without the remedy."""
+        return (
+            f"{self.subject} cannot be downloaded, and this machine has no copy: {self.cause}.\n"
+            f"Expected at: {self.path}\n"
+            f"Download:    {self.url} ({self.megabytes} MB)"
+        )
+
+    def __str__(self):
+        return f"{self.problem}\n{self.remedy}"

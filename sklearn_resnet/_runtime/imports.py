@@ -1,0 +1,89 @@
+"""Imports: optional dependencies with one error message, and libraries kept quiet."""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def quiet_stderr():
+    """Suppress output to stderr, including that of C++ code; print it after an error.
+
+    While it is imported, tensorflow logs several lines about processors whatever its log level.
+    """
+    stderr = 2  # of C++ code, even where sys.stderr is redirected, as in a notebook
+    with tempfile.TemporaryFile() as held:
+        sys.stderr and sys.stderr.flush()
+        saved = os.dup(stderr)
+        os.dup2(held.fileno(), stderr)
+        try:
+            yield
+        except BaseException:
+            sys.stderr and sys.stderr.flush()
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            sys.stderr and sys.stderr.flush()
+            os.dup2(saved, stderr)
+            os.close(saved)
+
+
+@contextlib.contextmanager
+def hidden_module(name):
+    """Hide a module from libraries for which it is optional.
+
+    Inside the context, importing it raises ImportError in all threads. A module that was imported
+    before is restored afterwards.
+    """
+    imported = sys.modules.get(name)
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if imported is not None:
+            sys.modules[name] = imported
+
+
+def import_optional(module, *, extra, purpose):
+    """Import an optional dependency.
+
+    Parameters
+    ----------
+    module : str
+        Its name, dotted for a module in a package.
+    extra : str
+        The extra of this package that installs it.
+    purpose : str
+        The subject of the error: ``"precision='int8'"``.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ImportError
+        If it cannot be imported. The message names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as exc:
+        raise _missing(module, extra, purpose, exc) from exc
+
+
+def check_optional(module, *, extra, purpose):
+    """Raise the ImportError of `import_optional` if the module is not installed, without importing it."""
+    if importlib.util.find_spec(module.partition(".")[0]) is None:
+        raise _missing(module, extra, purpose, "it is not installed")
+
+
+def _missing(module, extra, purpose, cause):
+    return ImportError(
+        f"{purpose} needs {module.partition('.')[0]}, which cannot be imported: {cause}. "
+        f"Install it with: pip install 'sklearn-resnet[{extra}]'"
+    )

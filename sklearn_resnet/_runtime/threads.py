@@ -1,0 +1,79 @@
+"""The number of threads that this process may use, and prefetching with them."""
+
+import os
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import joblib
+
+_limit = None
+_task_lock = threading.Lock()
+
+
+def set_thread_limit(n_threads):
+    """Set the number of cores that this process may keep busy; None removes the limit."""
+    global _limit
+    _limit = n_threads
+
+
+def count_threads():
+    """Count the cores that this process may keep busy.
+
+    In a worker process of joblib this is its share of the cores, which joblib announces in the
+    variable OMP_NUM_THREADS. Users set that variable for the same purpose.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if _limit is not None:
+        return _limit
+    cores = joblib.cpu_count()
+    share = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return max(1, min(cores, int(share))) if share.isdecimal() else cores
+
+
+@contextmanager
+def dask_task():
+    """Run a Dask task alone in its process, with the threads of its worker.
+
+    Dask runs as many tasks at once as its worker has threads, and each task here would use them all.
+    Outside a cluster, where Dask's threads belong to this process, the limit stays as it is.
+    """
+    with _task_lock:
+        limit = _limit
+        try:
+            from distributed import get_worker
+
+            set_thread_limit(get_worker().state.nthreads)
+        except (ImportError, ValueError):
+            pass
+        try:
+            yield
+        finally:
+            set_thread_limit(limit)
+
+
+def prefetch_map(function, items, n_threads, n_ahead):
+    """Apply a function to items in threads, up to `n_ahead` items before their results are needed.
+
+    Yields
+    ------
+    object
+        The results, in order.
+    """
+    with ThreadPoolExecutor(n_threads) as pool:
+        pending = deque()
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > n_ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:  # after an error, or when the consumer stops early
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,4 @@
+"""Tables computed in parts, so that an interrupted run can be resumed.
+
+Knows the tables and inputs of `cli`; `cli.embed` calls it.
+"""

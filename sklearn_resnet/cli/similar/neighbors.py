@@ -1,0 +1,66 @@
+"""Which rows of a table are nearest to some others."""
+
+import numpy as np
+
+METRICS = ("cosine", "euclidean")
+_BLOCK_VALUES = 2**23  # in 64 MiB, so that a table mapped into memory is never there as a whole
+
+
+def find_similar(features, query, n_neighbors=10, metric="cosine"):
+    """Find the rows of a table that are nearest to each query, by comparing with all.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, n_features)
+        May be mapped into memory: it is read block by block. Rows with NaN match nothing.
+    query : array-like of shape (n_queries, n_features)
+    n_neighbors : int, default=10
+    metric : {"cosine", "euclidean"}, default="cosine"
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, n_found)
+        In double precision, the smallest first. `n_found` is `n_neighbors`, or how many rows there
+        are.
+    rows : ndarray of shape (n_queries, n_found), dtype int
+        Of `features`.
+
+    Raises
+    ------
+    ValueError
+        If no row is finite, or queries have another width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_resnet.cli.similar.neighbors import find_similar
+    >>> features = np.array([[0, 1], [1, 1], [3, 0.1]])
+    >>> distances, rows = find_similar(features, [[1, 0]], n_neighbors=2)
+    >>> rows
+    array([[2, 1]])
+    """
+    from sklearn.neighbors import NearestNeighbors  # slow to import
+
+    if metric not in METRICS:
+        raise ValueError(
+            f"The 'metric' parameter must be one of {', '.join(METRICS)}. Got {metric!r} instead."
+        )
+    query = np.asarray(query, np.float64)
+    n_rows = max(1, _BLOCK_VALUES // features.shape[1])
+    distances, rows = np.empty((len(query), 0)), np.empty((len(query), 0), int)
+    for start in range(0, len(features), n_rows):
+        block = np.asarray(features[start : start + n_rows], np.float64)
+        finite = np.flatnonzero(np.isfinite(block).all(1))
+        if not len(finite):
+            continue
+        search = NearestNeighbors(
+            n_neighbors=min(n_neighbors, len(finite)), metric=metric, algorithm="brute"
+        )
+        new_distances, new = search.fit(block[finite]).kneighbors(query)
+        distances = np.hstack([distances, new_distances])
+        rows = np.hstack([rows, start + finite[new]])
+        nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
+        distances, rows = (np.take_along_axis(a, nearest, 1) for a in (distances, rows))
+    if not rows.size:
+        raise ValueError("The table must have a row of finite features. All of its rows hold NaN.")
+    return distances, rows

@@ -1,0 +1,299 @@
+"""Stores of features: what they keep, their bounds, and what may happen to a folder."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+from sklearn_resnet import ResNetFeatures, cache_info, clear_cache
+from sklearn_resnet._features.cache import max_bytes, open_store
+
+pytestmark = pytest.mark.cache
+KEYS = [bytes([i]) * 32 for i in range(20)]
+ROWS = [bytes([i]) * 400 for i in range(20)]
+PLENTY = 2**30
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 12), dtype=np.uint8)
+
+
+@pytest.fixture(params=["memory", "folder"])
+def cache(request, tmp_path):
+    return "memory" if request.param == "memory" else tmp_path / "new" / "features"
+
+
+def small(layers=4, **parameters):
+    return ResNetFeatures(layers, weights=None, random_state=0, **parameters)
+
+
+def keep(cache, keys=KEYS, rows=ROWS, most=PLENTY):
+    with open_store(cache) as store:
+        store.keep(keys, rows, most)
+
+
+def find(cache, keys=KEYS):
+    with open_store(cache) as store:
+        return store.find(keys)
+
+
+def test_what_was_kept_is_found(cache):
+    assert find(cache) == [None] * 20
+    keep(cache, KEYS[:10], ROWS[:10])
+    assert find(cache, KEYS[::-1]) == [None] * 10 + ROWS[:10][::-1]
+    keep(cache)
+    assert find(cache) == ROWS
+
+
+def test_more_keys_are_found_than_go_into_one_query(cache):
+    keys = [i.to_bytes(32, "big") for i in range(5000)]
+    rows = [i.to_bytes(4, "big") for i in range(5000)]
+    keep(cache, keys, rows)
+    assert find(cache, keys) == rows
+
+
+def test_info_counts(cache):
+    with open_store(cache):
+        pass
+    keep(cache, KEYS[:10], ROWS[:10])
+    find(cache)
+    find(cache, KEYS[:3])
+    info = cache_info(cache)
+    assert (info.hits, info.misses, info.n_features) == (13, 10, 10)
+    assert info.n_bytes >= 4000
+    assert info.where == ("memory" if cache == "memory" else str(cache / "features.sqlite"))
+
+
+def test_clear(cache):
+    keep(cache)
+    clear_cache(cache)
+    assert cache_info(cache).n_features == 0
+    assert find(cache) == [None] * 20
+    keep(cache)
+    assert find(cache) == ROWS
+
+
+@pytest.mark.parametrize("function", [cache_info, clear_cache])
+def test_a_folder_must_be_there(function, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"'cache' parameter .*no such folder"):
+        function(tmp_path / "no")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_memory_the_least_recently_used_go_first():
+    keep("memory", KEYS[:10], ROWS[:10])
+    find("memory", KEYS[:5])
+    keep("memory", KEYS[10:11], ROWS[10:11], most=6 * (400 + 250))
+    assert find("memory", KEYS[:11]) == [*ROWS[:5], *[None] * 5, ROWS[10]]
+    assert cache_info().n_bytes == 6 * (400 + 250)
+    keep("memory", KEYS[:1], [b""], most=0)
+    assert cache_info().n_features == cache_info().n_bytes == 0
+
+
+def test_a_folder_is_bounded_and_the_first_kept_go_first(tmp_path):
+    rows = [os.urandom(4000) for _ in range(1000)]
+    keys = [os.urandom(32) for _ in range(1000)]
+    for i in range(0, 1000, 100):
+        keep(tmp_path, keys[i : i + 100], rows[i : i + 100], most=2**21)
+        assert cache_info(tmp_path).n_bytes <= 2**21
+    found = [row is not None for row in find(tmp_path, keys)]
+    assert found[-100:] == [True] * 100
+    assert found == sorted(found)
+    assert 300 < sum(found) < 600
+    assert (tmp_path / "features.sqlite").stat().st_size < 2**21 + 2**20
+
+
+def test_bounds():
+    assert max_bytes("memory", None) == 256 * 2**20
+    assert max_bytes("folder", None) == 4096 * 2**20
+    assert max_bytes("memory", 0.5) == 2**19
+
+
+def test_threads_share_the_memory(cache):
+    import threading
+
+    errors = []
+
+    def work(i):
+        try:
+            for j in range(30):
+                key, row = bytes([i, j]) * 16, bytes([i, j]) * 50
+                keep(cache, [key], [row])
+                assert find(cache, [key]) == [row]
+        except Exception as exc:
+            errors.append(exc)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert cache_info(cache).n_features == 120
+
+
+# what may happen to a folder: features come all the same, with one warning
+
+
+def transform_with_one_warning(cache, match):
+    exact = small(cache=None).fit(IMAGES).transform(IMAGES)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        features = small(cache=cache).fit(IMAGES).transform(IMAGES)
+    np.testing.assert_array_equal(features, exact)
+    messages = [str(w.message) for w in caught]
+    assert len(messages) == 1, messages
+    assert "cannot be used as it should" in messages[0]
+    assert "clear_cache" in messages[0]
+    assert match in messages[0]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    transform_with_one_warning(tmp_path / "file" / "cache", "Not a directory")
+
+
+def test_a_database_that_cannot_be_written_to(tmp_path, monkeypatch):
+    """As it is in a read-only folder; the superuser, as whom tests may run, can write anywhere."""
+    small(layers=3, cache=tmp_path).fit_transform(IMAGES)
+    connect = sqlite3.connect
+    reader = lambda path, **kw: connect(f"file:{path}?mode=ro", uri=True, **kw)  # noqa: E731
+    monkeypatch.setattr(sqlite3, "connect", reader)
+    transform_with_one_warning(tmp_path, "readonly database")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what is found there is used, and nothing need be written
+        small(layers=3, cache=tmp_path).fit_transform(IMAGES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_full_disk(tmp_path):
+    """A limit to the size of files stands for it."""
+    program = (
+        "import resource, sys, warnings, numpy as np\n"
+        "from sklearn_resnet import ResNetFeatures, cache_info\n"
+        "X = np.random.default_rng(0).integers(0, 256, (300, 12, 12), dtype=np.uint8)\n"
+        "resnet = ResNetFeatures(16, weights=None, random_state=0, cache=sys.argv[1])\n"
+        "resnet.fit(X[:10]).transform(X[:10])\n"
+        "limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limit))\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    features = resnet.transform(X)\n"
+        "assert len(caught) == 1, caught\n"
+        "assert 'free space' in str(caught[0].message)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+        "assert cache_info(sys.argv[1]).n_features == 10\n"
+        "assert np.array_equal(features, resnet.set_params(cache=None).transform(X))\n"
+        "resnet.set_params(cache=sys.argv[1]).transform(X)\n"
+        "assert cache_info(sys.argv[1]).n_features == 300\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_of_another_version(tmp_path):
+    small(cache=tmp_path).fit_transform(IMAGES)
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    before = (tmp_path / "features.sqlite").read_bytes()
+    transform_with_one_warning(tmp_path, "another version of sklearn-resnet, in format 99")
+    assert (tmp_path / "features.sqlite").read_bytes() == before
+
+
+def test_a_file_that_is_no_database(tmp_path):
+    (tmp_path / "features.sqlite").write_bytes(os.urandom(20_000))
+    transform_with_one_warning(tmp_path, "not a database")
+    clear_cache(tmp_path)
+    small(cache=tmp_path).fit_transform(IMAGES)
+    assert cache_info(tmp_path).n_features == 6
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_damaged_database_never_gives_a_wrong_value(tmp_path, seed):
+    keep(tmp_path)
+    rng = random.Random(seed)
+    path = tmp_path / "features.sqlite"
+    content = bytearray(path.read_bytes())
+    if seed % 3 == 0:
+        content = content[: rng.randrange(len(content))]
+    else:
+        n_bytes = [1, 4000][seed % 3 - 1]
+        start = rng.randrange(len(content) - n_bytes)
+        content[start : start + n_bytes] = rng.randbytes(n_bytes)
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = find(tmp_path)
+        keep(tmp_path)
+        again = find(tmp_path)
+    for rows in (found, again):
+        assert all(row in (None, right) for row, right in zip(rows, ROWS, strict=True))
+
+
+def test_a_changed_value_is_found_by_its_checksum_and_replaced(tmp_path):
+    keep(tmp_path)
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        wrong = bytes([7]) * 404
+        connection.execute("UPDATE features SET value = ? WHERE key = ?", (wrong, KEYS[3]))
+    connection.close()
+    with pytest.warns(UserWarning, match="another checksum"):
+        found = find(tmp_path)
+    assert found == [*ROWS[:3], None, *ROWS[4:]]
+    keep(tmp_path)
+    assert find(tmp_path) == ROWS
+
+
+def test_a_journal_does_not_outlive_its_database(tmp_path):
+    keep(tmp_path)
+    (tmp_path / "features.sqlite-journal").write_bytes(b"old")
+    clear_cache(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+_WRITER = """
+import sys
+from sklearn_resnet._features.cache import open_store
+seed, folder = int(sys.argv[1]), sys.argv[2]
+with open_store(folder) as store:
+    print("ready", flush=True)
+    i = 0
+    while True:
+        numbers = [(seed, i + j) for j in range(20)]
+        keys = [f"{s:016}{n:016}".encode() for s, n in numbers]
+        store.keep(keys, [key * 50 for key in keys], 2**22)
+        i = (i + 20) % 2000
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
+    def start(seed):
+        command = [sys.executable, "-W", "error", "-c", _WRITER, str(seed), str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout.readline()
+        return process
+
+    keys = [f"{s:016}{n:016}".encode() for s in range(3) for n in range(2000)]
+    stayers, rng = [start(0), start(1)], random.Random(0)
+    n_found = 0
+    try:
+        for _ in range(5):
+            victim = start(2)
+            time.sleep(rng.uniform(0, 0.1))  # anywhere in a transaction
+            victim.kill()
+            victim.communicate()
+            rows = find(tmp_path, keys)
+            assert all(row in (None, key * 50) for key, row in zip(keys, rows, strict=True))
+            n_found += sum(row is not None for row in rows)
+            assert [process.poll() for process in stayers] == [None, None]
+    finally:
+        for process in stayers:
+            process.kill()
+            process.communicate()
+    assert n_found > 100

@@ -1,0 +1,325 @@
+"""What goes through the network, and what is found in the cache instead."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from joblib.externals.loky import get_reusable_executor
+from PIL import Image
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
+from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._features.cache import _MemoryStore
+from sklearn_resnet._features.forward_pass import make_image_keys
+
+pytestmark = pytest.mark.cache
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (30, 12, 12), dtype=np.uint8)
+
+
+def small(layers=4, **parameters):
+    return ResNetFeatures(layers, weights=None, random_state=0, **parameters)
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Numbers of images that went through a network, with its taps, pass by pass."""
+    passes = []
+    compile_computation = _forward_pass.compile_computation
+
+    def count(computation):
+        passes.append([computation.taps, 0])
+        run = compile_computation(computation)
+
+        def counted(batches, batch_size):
+            for part in run(batches, batch_size):
+                passes[-1][1] += len(part)
+                yield part
+
+        return counted
+
+    monkeypatch.setattr(_forward_pass, "compile_computation", count)
+    return passes
+
+
+@pytest.fixture(params=["memory", "folder"])
+def cache(request, tmp_path):
+    return "memory" if request.param == "memory" else tmp_path / "cache"
+
+
+def test_what_is_cached_is_not_computed_again(cache, computed):
+    resnet = small(cache=cache).fit(IMAGES)
+    exact = small(cache=None).fit_transform(IMAGES)
+    del computed[:]
+    np.testing.assert_array_equal(resnet.transform(IMAGES[:20]), exact[:20])
+    np.testing.assert_array_equal(resnet.transform(IMAGES[::-1]), exact[::-1])
+    np.testing.assert_array_equal(clone(resnet).fit_transform(IMAGES), exact)
+    assert computed == [[(4,), 20], [(4,), 10]]
+
+
+def test_another_session_finds_what_a_folder_holds_without_weights(tmp_path, computed, monkeypatch):
+    expected = small(cache=tmp_path).fit_transform(IMAGES)
+    del computed[:]
+
+    def load(*args):
+        raise AssertionError("weights are loaded")
+
+    monkeypatch.setattr("sklearn_resnet._network.engines.openvino.load_arrays", load)
+    np.testing.assert_array_equal(small(cache=tmp_path).fit_transform(IMAGES), expected)
+    assert computed == []
+
+
+def test_identical_images_are_computed_once(cache, computed):
+    X = IMAGES[[0, 1, 0, 2, 1, 0]]
+    features = small(cache=cache, batch_size=2).fit_transform(X)
+    assert computed == [[(4,), 3]]
+    np.testing.assert_array_equal(features, small(cache=None).fit_transform(X))
+
+
+def test_tap_layers_are_left_in_the_cache(cache, computed):
+    resnet = small(cache=cache, tap_layers=[2, 4, "conv2_block1_out"])
+    both = [clone(resnet).set_params(layers=layers) for layers in (2, 4, [4, 2])]
+    exact = [clone(r).set_params(cache=None).fit_transform(IMAGES) for r in both]
+    del computed[:]
+    for resnet, expected in zip(both, exact, strict=True):
+        np.testing.assert_array_equal(resnet.fit_transform(IMAGES), expected)
+    assert resnet.tap_layers_ == [2, 4, 16]
+    assert computed == [[(2, 4, 16), 30]]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"engine": "keras"}, {"precision": "bfloat16"}, {"precision": "int8"}]
+)
+def test_taps_change_each_other_and_are_computed_also_without_a_cache(parameters, computed):
+    """So that features are bit-equal with and without one."""
+    resnet = small(cache=None, tap_layers=[9, 16], **parameters)
+    exact = resnet.fit_transform(IMAGES)
+    assert computed == [[(4, 9, 16), 30]]
+    cached = clone(resnet).set_params(cache="memory")
+    for _ in range(2):
+        np.testing.assert_array_equal(cached.fit_transform(IMAGES), exact)
+    assert len(computed) == 2
+
+
+def test_tap_layers_are_checked():
+    with pytest.raises(ValueError, match=r"'tap_layers' parameter must be an index .* Got 500"):
+        small(tap_layers=[2, 500]).fit(IMAGES)
+    with pytest.raises(ValueError, match="'tap_layers' parameter must name each layer once"):
+        small(tap_layers=[2, 2]).fit(IMAGES)
+
+
+def test_a_misspelt_cache_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"'cache' parameter must be .*Did you mean 'memory'\?"):
+        small(cache="memmory").fit(IMAGES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_computed_before_an_error_is_kept(cache, computed, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(9)]
+    for path, image in zip(paths, IMAGES, strict=False):
+        Image.fromarray(image).save(path)
+    X = ImageLoader(12, lazy=True).fit_transform(paths)
+    resnet = small(cache=cache, batch_size=1).fit(X)
+    (tmp_path / "8.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"8\.png"):
+        resnet.transform(X)
+    n_kept = cache_info(cache).n_features
+    Image.fromarray(IMAGES[8]).save(paths[8])
+    del computed[:]
+    resnet.transform(X)
+    assert computed == [[(4,), 9 - n_kept]]
+
+
+def test_files_that_are_known_are_not_decoded(cache, computed, tmp_path, monkeypatch):
+    paths = [str(tmp_path / f"{i}.png") for i in range(5)]
+    for path, image in zip(paths, IMAGES, strict=False):
+        Image.fromarray(image).save(path)
+    pipe = make_pipeline(ImageLoader(10, lazy=True), small(cache=cache))
+    expected = pipe.fit_transform(paths)
+    eager = make_pipeline(ImageLoader(10), small(cache=None)).fit_transform(paths)
+    np.testing.assert_array_equal(expected, eager)
+
+    def read(path, **options):
+        raise AssertionError(f"{path} is decoded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn_resnet._images.lazy.read_image", read)
+        renamed = str(tmp_path / "other name.png")
+        (tmp_path / "3.png").rename(renamed)
+        again = pipe.transform([*paths[:3], renamed, paths[4]])
+    np.testing.assert_array_equal(again, expected)
+    del computed[:]
+    pipe.set_params(imageloader__resize="pad").transform(paths[:2])
+    assert computed == [[(4,), 2]]
+    Image.fromarray(IMAGES[9]).save(paths[0])
+    pipe.set_params(imageloader__resize="crop").transform(paths[:3])
+    assert computed[1:] == [[(4,), 1]]
+
+
+def test_a_missing_file_is_the_error_it_is_without_a_cache(cache, tmp_path):
+    Image.fromarray(IMAGES[0]).save(tmp_path / "0.png")
+    X = ImageLoader(10, lazy=True).fit_transform([tmp_path / "0.png", tmp_path / "1.png"])
+    with pytest.raises(OSError, match=r"1\.png"):
+        small(cache=cache).fit(X).transform(X)
+
+
+def test_the_bound_is_held(computed):
+    # a row of 64 floats is 256 bytes, and 250 are Python's
+    resnet = small(cache_size=10 * 506 / 2**20).fit(IMAGES)
+    resnet.transform(IMAGES[:25])
+    assert cache_info().n_features == 10
+    resnet.transform(IMAGES[15:25])
+    assert computed == [[(4,), 25]]
+    resnet.transform(IMAGES[:5])
+    assert computed[1:] == [[(4,), 5]]
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_grid_over_layers_is_one_pass(computed, precision):
+    X, y = IMAGES, np.arange(30) % 2
+    small_resnet = small(tap_layers=[2, 4, 9], precision=precision)
+    if precision == "int8":  # what fit learns differs among folds, and with it the features
+        small_resnet.fit(X)
+    pipe = make_pipeline(small_resnet, LogisticRegression())
+    grid = {"resnetfeatures__layers": [2, 4, 9], "logisticregression__C": [0.1, 1]}
+    search = GridSearchCV(pipe, grid, cv=3).fit(X, y)
+    n_computed = sum(n for _, n in computed)
+    exact = GridSearchCV(clone(pipe).set_params(resnetfeatures__cache=None), grid, cv=3).fit(X, y)
+    for split in range(3):
+        name = f"split{split}_test_score"
+        np.testing.assert_array_equal(search.cv_results_[name], exact.cv_results_[name])
+    if precision == "float32":
+        assert n_computed == 30
+    else:
+        assert 30 < n_computed <= 4 * 30  # a pass for each fold, and one for refitting
+
+
+def test_precompute(cache, computed):
+    resnet = small(4, tap_layers=[2, 4, 9], cache=cache)
+    assert resnet.precompute(IMAGES) is resnet
+    assert not hasattr(resnet, "layers_")
+    assert computed == [[(2, 4, 9), 30]]
+    for layers in (2, 4, 9):
+        clone(resnet).set_params(layers=layers).fit_transform(IMAGES[::-2])
+    small([2, 9, 4], cache=cache).fit_transform(IMAGES)
+    assert len(computed) == 1
+    resnet.precompute(IMAGES, layers="conv2_block1_out")
+    small(16, cache=cache).fit_transform(IMAGES)
+    small(4, cache=cache).precompute(IMAGES)
+    assert computed[1:] == [[(16,), 30], [(4,), 30]]
+
+
+def test_precompute_needs_a_cache():
+    with pytest.raises(ValueError, match="'cache' parameter must be 'memory' or a folder"):
+        small(cache=None).precompute(IMAGES)
+
+
+def test_precompute_warns_of_a_cache_that_is_too_small():
+    with pytest.warns(UserWarning, match=r"the cache holds 0 MiB.*cache_size="):
+        small(16, cache_size=0.01).precompute(IMAGES)
+
+
+def test_workers_compute_nothing_after_precompute(tmp_path):
+    resnet = small(tap_layers=[4, 16], cache=tmp_path).precompute(IMAGES)
+    pipe = make_pipeline(resnet, LogisticRegression())
+    y = np.arange(30) % 2
+    grid = {"resnetfeatures__layers": [4, 16]}
+    n_before = cache_info(tmp_path).n_features
+    get_reusable_executor().shutdown()  # workers that other tests started have imported more
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search = GridSearchCV(pipe, grid, cv=2, n_jobs=2, scoring=_score_and_tell, refit=False)
+        search.fit(IMAGES, y)
+    assert cache_info(tmp_path).n_features == n_before == 60
+    for split in range(2):
+        assert (search.cv_results_[f"split{split}_test_tensorflow"] == 0).all()
+        assert (search.cv_results_[f"split{split}_test_misses"] == 0).all()
+
+
+def _score_and_tell(estimator, X, y):
+    import sys
+
+    misses = cache_info(estimator[0].cache).misses
+    score = estimator.score(X, y)
+    return {"score": score, "tensorflow": "tensorflow" in sys.modules, "misses": misses}
+
+
+def test_keys_tell_contents_apart():
+    images = [
+        IMAGES[0],
+        IMAGES[0].astype(np.uint16),
+        IMAGES[0].reshape(24, 6),
+        IMAGES[0][..., np.newaxis],
+        IMAGES[1],
+    ]
+    assert len(set(make_image_keys(images))) == 5
+    assert len(set(make_image_keys(IMAGES))) == 30
+    turned = np.asfortranarray(IMAGES.astype(">f4"))
+    assert make_image_keys(turned) == make_image_keys(np.ascontiguousarray(turned))
+    assert make_image_keys(IMAGES[::-1, ::-1]) == make_image_keys(IMAGES[::-1, ::-1].copy())
+
+
+SETTINGS = {
+    "layers": [3, 4, [3, 4], [4, 3], 9],
+    "pooling": ["avg", "max", ["avg", "max"], ["max", "avg"]],
+    "image_size": [None, 12, 10],
+    "value_range": [None, (0, 200), (10, 255)],
+    "random_state": [0, 1],
+    "precision": ["float32", "bfloat16"],
+    "engine": ["openvino", "keras"],
+    "tap_layers": [None, [2, 9]],
+    "architecture": ["ResNet50V2", "ResNet50"],
+}
+FORMS = [
+    lambda X: X,
+    lambda X: X.astype(np.float32),
+    lambda X: X / np.float32(255),
+    lambda X: np.repeat(X[..., np.newaxis], 3, -1),
+    lambda X: X.reshape(len(X), -1),
+]
+settings_of_two = st.fixed_dictionaries({k: st.sampled_from(v) for k, v in SETTINGS.items()})
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(first=settings_of_two, changes=settings_of_two, names=st.data(), form=st.sampled_from(FORMS))
+def test_other_settings_never_give_a_stale_value(first, changes, names, form):
+    """One or two settings of a pair differ."""
+    changed = names.draw(st.lists(st.sampled_from(list(SETTINGS)), min_size=1, max_size=2))
+    second = first | {name: changes[name] for name in changed}
+    clear_cache()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for parameters, X in ((first, IMAGES[:4]), (second, IMAGES[:4]), (first, form(IMAGES[:4]))):
+            resnet = ResNetFeatures(weights=None, **parameters)
+            cached = resnet.fit_transform(X)
+            exact = clone(resnet).set_params(cache=None).fit_transform(X)
+            np.testing.assert_array_equal(cached, exact)
+
+
+def test_hits_are_found_at_all():
+    """What other tests would not notice if every key were new."""
+    assert _MemoryStore.find.__name__ == "find"
+    for _ in range(2):
+        small().fit_transform(IMAGES)
+    assert (cache_info().hits, cache_info().misses) == (30, 30)
+
+
+def test_the_key_of_a_tap_has_all_taps_in_it():
+    """With weights that are trained, one that is tapped changes others in their last bits."""
+    alone, both = small(4).fit(IMAGES), small(4, tap_layers=[4, 9]).fit(IMAGES)
+    key_alone, key_both = (
+        resnet.plan(IMAGES).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
+    )
+    assert key_alone != key_both

@@ -1,0 +1,319 @@
+"""LazyImages: like an array to who uses it, and decoded no sooner than needed."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import make_pipeline
+
+from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet._images import lazy as _lazy_images
+from sklearn_resnet._images.lazy import LazyImages
+
+N = 20
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(N):
+        Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    return [str(folder / f"{i}.png") for i in range(N)]
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Paths in the order in which their files were read."""
+    read, names, lock = _lazy_images.read_image, [], threading.Lock()
+
+    def counting(path, **options):
+        with lock:
+            names.append(path)
+        return read(path, **options)
+
+    monkeypatch.setattr(_lazy_images, "read_image", counting)
+    return names
+
+
+def lazy(paths, size=8, **parameters):
+    return ImageLoader(size, lazy=True, **parameters).fit_transform(paths)
+
+
+@pytest.mark.parametrize(("mode", "shape"), [("RGB", (N, 8, 8, 3)), ("L", (N, 8, 8))])
+def test_it_looks_like_the_array_that_it_becomes(paths, reads, mode, shape):
+    images = lazy(paths, mode=mode)
+    assert (images.shape, images.ndim, images.dtype, len(images)) == (shape, len(shape), "uint8", N)
+    assert reads == []
+    array = np.asarray(images)
+    np.testing.assert_array_equal(array, ImageLoader(8, mode=mode).fit_transform(paths))
+    assert sorted(reads[:N]) == sorted(paths)
+    assert np.asarray(images, dtype=np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="copy=False"):
+        np.asarray(images, copy=False)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(3, 9),
+        slice(None, None, -3),
+        [5, 2, 2, -1],
+        np.array([7, 0]),
+        np.arange(N) % 3 == 0,
+        (np.array([4, 6]), ...),
+        slice(0, 0),
+    ],
+    ids=str,
+)
+def test_it_is_indexed_as_its_array_without_decoding(paths, reads, key):
+    images = lazy(paths)
+    chosen = images[key]
+    assert isinstance(chosen, LazyImages)
+    assert reads == []
+    np.testing.assert_array_equal(np.asarray(chosen), np.asarray(images)[key])
+
+
+def test_one_image_is_an_array(paths, reads):
+    images = lazy(paths)
+    np.testing.assert_array_equal(images[-2], np.asarray(images[-2:-1])[0])
+    np.testing.assert_array_equal(images[np.int64(3)], list(images)[3])
+    with pytest.raises(IndexError):
+        images[N]
+    with pytest.raises(IndexError, match="first axis alone"):
+        images[0, 1]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+@pytest.mark.parametrize("batch_size", [1, 3, 20, 64])
+def test_batches_hold_all_in_order_and_are_read_ahead_within_bounds(
+    paths, reads, batch_size, n_jobs
+):
+    images = lazy(paths, n_jobs=n_jobs)
+    given = 0
+    for batch in images.batches(batch_size):
+        given += len(batch)
+        assert len(batch) == batch_size or given == N
+        assert len(reads) <= given + batch_size + 2 * n_jobs + 1
+        np.testing.assert_array_equal(batch, np.asarray(lazy(paths))[given - len(batch) : given])
+        del reads[given:]  # what the line before has read
+    assert given == N
+
+
+def test_who_stops_early_leaves_files_unread_and_no_thread(paths, reads):
+    before = threading.active_count()
+    batches = lazy(paths, n_jobs=2).batches(2)
+    next(batches)
+    batches.close()
+    assert len(reads) < N
+    assert threading.active_count() == before
+
+
+def test_without_a_size_the_first_image_decides(paths, reads, tmp_path):
+    images = lazy(paths, size=None)
+    assert images.shape == (N, 12, 10, 3)
+    assert reads == [paths[0]]
+    Image.new("RGB", (7, 9)).save(tmp_path / "other.png")
+    mixed = lazy([*paths[:2], str(tmp_path / "other.png")], size=None)
+    message = r"0\.png' has 12 x 10 pixels and '.*other\.png' has 9 x 7 pixels"
+    for use in (np.asarray, list, lambda images: images[2], lambda images: np.asarray(images[1:])):
+        assert mixed.shape == (3, 12, 10, 3)
+        with pytest.raises(ValueError, match=message):
+            use(mixed)
+
+
+def test_errors_number_arrays_as_they_first_came(paths):
+    images = lazy([*paths[:3], np.full((4, 4, 3), np.nan)])
+    for use in (np.asarray, lambda images: np.asarray(images[::-1]), lambda images: images[-1]):
+        with pytest.raises(ValueError, match="Image 3 of X cannot be used: it holds NaN"):
+            use(images)
+
+
+def test_one_array_of_images_is_cut_lazily_too():
+    array = np.random.default_rng(0).integers(0, 256, (5, 9, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(np.asarray(lazy(array, size=None)[1:3]), array[1:3])
+
+
+def test_resnet_features_are_those_of_the_array(paths, reads):
+    resnet = ResNetFeatures(16, weights=None, random_state=0, batch_size=6)
+    images = lazy(paths)
+    expected = resnet.fit_transform(np.asarray(images))
+    reads.clear()
+    resnet.fit(images)
+    assert reads == []
+    np.testing.assert_array_equal(resnet.transform(images), expected)
+    assert sorted(reads) == sorted(paths)
+    np.testing.assert_array_equal(resnet.transform(images[[3, 1]]), expected[[3, 1]])
+    resized = ResNetFeatures(16, weights=None, random_state=0, batch_size=6, image_size=14)
+    np.testing.assert_array_equal(
+        resized.fit_transform(images), resized.fit_transform(np.asarray(images))
+    )
+
+
+def test_scikit_learn_cuts_it_without_loading(paths, reads):
+    y = np.arange(N) % 2
+    images = lazy(paths)
+    train, _, y_train, _ = train_test_split(images, y, random_state=0)
+    assert isinstance(train, LazyImages)
+    assert reads == []
+    model = make_pipeline(
+        ResNetFeatures(weights=None, random_state=0), PCA(2), LogisticRegression()
+    )
+    search = GridSearchCV(model, {"resnetfeatures__layers": [4, 16]}, cv=2, error_score="raise")
+    search.fit(train, y_train)
+    eager = GridSearchCV(model, search.param_grid, cv=2).fit(np.asarray(train), y_train)
+    name = "mean_test_score"
+    np.testing.assert_array_equal(search.cv_results_[name], eager.cv_results_[name])
+
+
+def test_it_can_be_pickled(paths):
+    images = lazy(paths)
+    copy = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(np.asarray(copy), np.asarray(images))
+
+
+@pytest.fixture
+def broken(paths, tmp_path):
+    """Paths of which 3 and 9 are one file that is no image, and 7 is absent."""
+    (tmp_path / "bad.png").write_text("<html>")
+    chosen = list(paths)
+    chosen[3] = chosen[9] = str(tmp_path / "bad.png")
+    chosen[7] = str(tmp_path / "none.png")
+    return chosen
+
+
+BAD = [3, 7, 9]
+CACHES = [None, "memory", "folder"]
+
+
+def make_resnet(cache, tmp_path, **parameters):
+    cache = tmp_path / "cache" if cache == "folder" else cache
+    return ResNetFeatures(4, weights=None, random_state=0, batch_size=6, cache=cache, **parameters)
+
+
+def test_raise_names_the_file_its_position_and_the_cause(broken):
+    for use in (np.asarray, list, lambda images: images[3], lambda images: images[2:][1]):
+        with pytest.raises(ValueError) as raised:
+            use(lazy(broken))
+        message = str(raised.value)
+        assert repr(broken[3]) in message
+        assert "is of no known image format" in message
+        assert "image 3 of X" in message
+    with pytest.raises(FileNotFoundError, match="none.png.* image 7 of X"):
+        lazy(broken)[7]
+
+
+@pytest.mark.cache
+@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize("image_size", [None, 12])
+def test_nan_keeps_the_row(paths, broken, tmp_path, cache, image_size):
+    resnet = make_resnet(cache, tmp_path, image_size=image_size).fit(lazy(paths))
+    images = lazy(broken, on_error="nan")
+    for _ in range(2):  # the second time, with what the first has left in the cache
+        with pytest.warns(UserWarning, match=r"3 of 20 images .*features are NaN.*bad\.png.*7\)"):
+            features = resnet.transform(images)
+        assert np.isnan(features[BAD]).all()
+        expected = make_resnet(None, tmp_path, image_size=image_size).fit_transform(lazy(paths))
+        np.testing.assert_array_equal(
+            np.delete(features, BAD, axis=0), np.delete(expected, BAD, axis=0)
+        )
+        failures = [images.failures[i] for i in sorted(images.failures)]
+        assert [failure.position for failure in failures] == BAD
+        assert [failure.path for failure in failures] == [broken[i] for i in BAD]
+        assert failures[1].cause == "there is no such file"
+    np.testing.assert_array_equal(resnet.transform(lazy(paths)), expected)
+    assert not images[:3].failures
+
+
+@pytest.mark.parametrize("cache", CACHES)
+def test_skip_leaves_rows_out_and_keeps_paths_aligned(paths, broken, tmp_path, cache):
+    resnet = make_resnet(cache, tmp_path).fit(lazy(paths))
+    images = lazy(broken, on_error="skip")
+    with pytest.warns(UserWarning, match="3 of 20 .*left out"):
+        found = list(resnet.transform_batches(images))
+    rows = np.concatenate([rows for rows, _ in found])
+    assert rows.tolist() == [i for i in range(N) if i not in BAD]
+    features = np.concatenate([features for _, features in found])
+    np.testing.assert_array_equal(features, resnet.transform(lazy(paths))[rows])
+    assert sorted(images.failures) == BAD
+    with pytest.raises(ValueError, match="use transform_batches"):
+        resnet.transform(images)
+
+
+def test_a_file_that_is_mended_is_read(paths, broken, tmp_path):
+    resnet = make_resnet("folder", tmp_path).fit(lazy(paths))
+    images = lazy(broken, on_error="nan")
+    with pytest.warns(UserWarning, match="3 of 20"):
+        resnet.transform(images)
+    Image.open(paths[7]).save(broken[7])
+    Image.open(paths[3]).save(broken[3])
+    features = resnet.transform(images)
+    assert not images.failures
+    np.testing.assert_array_equal(features[3], features[9])
+
+
+def test_a_file_that_changes_between_key_and_decoding_spoils_no_cache(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8), "red").save(path)
+    red, resnet = path.read_bytes(), make_resnet("folder", tmp_path).fit(lazy([path]))
+    read = _lazy_images.read_image
+
+    def replace(name, **options):
+        Image.new("RGB", (8, 8), "blue").save(path)
+        return read(name, **options)
+
+    monkeypatch.setattr(_lazy_images, "read_image", replace)
+    resnet.transform(lazy([path]))
+    monkeypatch.setattr(_lazy_images, "read_image", read)
+    path.write_bytes(red)
+    expected = make_resnet(None, tmp_path).fit_transform(lazy([path]))
+    np.testing.assert_array_equal(resnet.transform(lazy([path])), expected)
+
+
+def test_without_a_size_the_first_that_can_be_read_decides(paths, tmp_path):
+    (tmp_path / "bad.png").write_text("")
+    Image.new("RGB", (7, 9)).save(tmp_path / "other.png")
+    mixed = [tmp_path / "bad.png", paths[0], tmp_path / "other.png"]
+    images = lazy(mixed, size=None, on_error="nan")
+    assert images.shape == (3, 12, 10, 3)
+    with pytest.warns(UserWarning, match="2 of 3"):
+        make_resnet(None, tmp_path).fit(images).transform(images)
+    assert "7 pixels" in images.failures[2].cause
+    with pytest.raises(ValueError, match="bad.png"):
+        lazy([tmp_path / "bad.png"], size=None, on_error="nan").shape  # noqa: B018
+
+
+def test_int8_learns_from_no_black_images(paths, broken, monkeypatch, tmp_path):
+    from sklearn_resnet._features import forward_pass as _forward_pass
+
+    seen = []
+    monkeypatch.setattr(
+        _forward_pass, "calibrate_ranges", lambda computation, sample: seen.append(sample) or {}
+    )
+    make_resnet(None, tmp_path, precision="int8").fit(lazy(broken, on_error="nan"))
+    expected = np.delete(np.asarray(lazy(paths)), BAD, axis=0)
+    np.testing.assert_array_equal(seen[0], expected)
+
+
+def test_on_error_needs_lazy_images(paths):
+    with pytest.raises(ValueError, match="'on_error' .* lazy=True"):
+        ImageLoader(8, on_error="nan").fit(paths)
+
+
+def test_it_says_what_it_is(paths):
+    assert repr(lazy(paths)) == "<LazyImages: 20 of 8x8x3, not decoded yet>"
+    assert "size of the first" in repr(lazy(paths, size=None))
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+def test_max_pixels_names_the_file(paths, lazily):
+    loader = ImageLoader(8, lazy=lazily, max_pixels=12 * 10)
+    assert np.asarray(loader.fit_transform(paths)).shape == (N, 8, 8, 3)
+    loader.set_params(max_pixels=12 * 10 - 1)
+    with pytest.raises(ValueError, match=r"0\.png.* 12 x 10 pixels, more than the limit of 119 "):
+        np.asarray(loader.fit_transform(paths))

@@ -1,0 +1,335 @@
+"""Shapes, channels and value ranges of images in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from sklearn_resnet._images.intensity import find_value_range, to_uint8, warn_of_values_beyond
+from sklearn_resnet._images.validation import (
+    as_sequence,
+    check_image_shape,
+    check_images,
+    check_size,
+    row_shape,
+)
+
+NAMES = ["a.png", "b.png"]
+
+
+def objects(*items):
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        NAMES,
+        tuple(NAMES),
+        np.array(NAMES),
+        np.array(NAMES, object),
+        np.array(NAMES, np.dtypes.StringDType()),
+        np.array(NAMES)[:, np.newaxis],
+        pd.Series(NAMES, index=[7, 3]),
+        pd.Series(NAMES, dtype="string"),
+        pd.Series(NAMES, dtype="category"),
+        pd.DataFrame({"path": NAMES}),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_names_are_a_sequence_of_plain_str(X):
+    items = as_sequence(X)
+    assert items == NAMES
+    assert {type(item) for item in items} == {str}
+
+
+def test_path_objects_are_a_sequence():
+    paths = [Path(name) for name in NAMES]
+    for X in (paths, pd.Series(paths), objects(*paths)):
+        assert as_sequence(X) == paths
+
+
+IMAGES = [np.zeros((2, 3)), np.zeros((4, 5, 3))]
+
+
+@pytest.mark.parametrize("X", [IMAGES, tuple(IMAGES), objects(*IMAGES), pd.Series(IMAGES)])
+def test_images_of_their_own_sizes_are_a_sequence(X):
+    items = as_sequence(X)
+    assert all(item is image for item, image in zip(items, IMAGES, strict=True))
+
+
+@pytest.mark.parametrize("X", [[], (), np.array([], object), pd.Series([], dtype=object)])
+def test_nothing_is_an_empty_sequence(X):
+    assert as_sequence(X) == []
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((2, 4)),
+        np.zeros((2, 3, 3), np.uint8),
+        np.zeros((0, 4)),
+        [[1, 2], [3, 4]],
+        [1, 2],
+        pd.DataFrame({"a": [1], "b": [2.0]}),
+        pd.DataFrame({"a": ["x"], "b": ["y"]}),
+        None,
+        3,
+    ],
+)
+def test_rows_stacks_and_scalars_are_no_sequence(X):
+    assert as_sequence(X) is None
+
+
+@pytest.mark.parametrize("path", ["a.png", Path("a.png")])
+def test_a_single_path_is_an_error(path):
+    with pytest.raises(ValueError, match=r"Got the single path 'a\.png' instead; pass \[path\]"):
+        as_sequence(path)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "image_shape", "shape"),
+    [
+        (1, None, (1, 1)),
+        (64, None, (8, 8)),
+        (784, None, (28, 28)),
+        (3, None, (1, 1, 3)),
+        (12, None, (2, 2, 3)),
+        (3072, None, (32, 32, 3)),
+        (12, (3, 4), (3, 4)),
+        (12, [1, 4, 3], (1, 4, 3)),
+        (64, (4, 16, 1), (4, 16, 1)),
+    ],
+)
+def test_row_shape(n_features, image_shape, shape):
+    assert row_shape(n_features, image_shape) == shape
+
+
+def test_a_row_that_is_no_square_is_one_pixel_high_with_a_warning():
+    with pytest.warns(UserWarning, match=r"rows of 10 values.*one pixel high.*image_shape="):
+        assert row_shape(10) == (1, 10)
+
+
+def test_a_row_that_does_not_fit_image_shape_is_an_error():
+    with pytest.raises(ValueError, match=r"a row of X, 10\. Got \(3, 4\), 12 values, instead"):
+        row_shape(10, (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("size", "pair"),
+    [
+        (None, None),
+        (5, (5, 5)),
+        (np.int64(5), (5, 5)),
+        ((3, 4), (3, 4)),
+        ([3, 4], (3, 4)),
+        (np.array([3, 4]), (3, 4)),
+    ],
+)
+def test_check_size(size, pair):
+    checked = check_size("size", size)
+    assert checked == pair
+    assert checked is None or {type(n) for n in checked} == {int}
+
+
+@pytest.mark.parametrize(
+    "size", [0, -1, 2.5, (), (4,), (1, 2, 3), (0, 5), (2.0, 3), "ab", ("a", "b"), [[1, 2]], {}]
+)
+def test_check_size_errors(size):
+    message = r"The 'image_size' parameter must be None, an int of .* or \(height, width\)\. Got "
+    with pytest.raises(ValueError, match=message):
+        check_size("image_size", size)
+
+
+@pytest.mark.parametrize(
+    "image_shape", [None, (8, 8), [8, 8], (8, 9, 1), (8, 9, 3), (np.int64(8), 9)]
+)
+def test_check_image_shape(image_shape):
+    check_image_shape(image_shape)
+
+
+@pytest.mark.parametrize(
+    "image_shape", [8, (8,), (8, 8, 2), (8, 8, 4), (3, 8, 8), (1, 2, 3, 4), (0, 8), (8.0, 8), "88"]
+)
+def test_check_image_shape_errors(image_shape):
+    with pytest.raises(ValueError, match=r"'image_shape' parameter must be .* 1 or 3 channels\. "):
+        check_image_shape(image_shape)
+
+
+@pytest.mark.parametrize(
+    ("given", "image_shape", "shape"),
+    [
+        ((5, 64), None, (5, 8, 8)),
+        ((5, 12), None, (5, 2, 2, 3)),
+        ((5, 12), (4, 3), (5, 4, 3)),
+        ((5, 8, 9), None, (5, 8, 9)),
+        ((5, 8, 9, 1), None, (5, 8, 9, 1)),
+        ((5, 8, 9, 3), None, (5, 8, 9, 3)),
+        ((3, 1, 1, 3), None, (3, 1, 1, 3)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float16, np.float64, bool])
+def test_check_images_gives_a_view_of_the_same_dtype(given, image_shape, shape, dtype):
+    X = np.ones(given, dtype)
+    X.flags.writeable = False
+    images = check_images(BaseEstimator(), X, image_shape=image_shape, reset=True)
+    assert images.shape == shape
+    assert images.dtype == dtype
+    assert np.shares_memory(images, X)
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 3, 5), (2, 3, 5, 3)])
+def test_check_images_takes_lists(shape):
+    X = np.arange(np.prod(shape)).reshape(shape)
+    images = check_images(BaseEstimator(), X.tolist(), reset=True)
+    np.testing.assert_array_equal(images.ravel(), X.ravel())
+    assert images.shape == ((2, 2, 2) if X.ndim == 2 else shape)
+
+
+def test_rows_teach_their_shape_and_names_and_images_make_forget_them():
+    estimator, X = BaseEstimator(), pd.DataFrame(np.ones((3, 4)), columns=list("abcd"))
+    check_images(estimator, X, reset=True)
+    assert (estimator.n_features_in_, estimator.image_shape_) == (4, (2, 2))
+    assert list(estimator.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        check_images(estimator, X[["b", "a", "c", "d"]], reset=False)
+    check_images(estimator, np.ones((3, 5, 5)), reset=False)
+    assert estimator.n_features_in_ == 4
+    check_images(estimator, np.ones((3, 5, 5)), reset=True)
+    assert vars(estimator) == {}
+    assert check_images(estimator, np.ones((3, 9)), reset=False).shape == (3, 3, 3)
+
+
+def test_rows_of_another_length_than_those_of_fit_are_an_error():
+    estimator = BaseEstimator()
+    check_images(estimator, np.ones((3, 4)), reset=True)
+    with pytest.raises(ValueError, match="has 9 features, but BaseEstimator is expecting 4"):
+        check_images(estimator, np.ones((3, 9)), reset=False)
+
+
+def test_one_colour_image_taken_for_grey_ones_is_warned_of_by_fit_alone():
+    with pytest.warns(UserWarning, match=r"8 grey images of 9 x 3 .*pass X\[np\.newaxis\]"):
+        check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=True)
+    check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=False)
+
+
+NAN = np.full((2, 8, 8), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((1, 2, 8, 8, 3)), r"Got an array with 5 dimensions, \(1, 2, 8, 8, 3\)"),
+        (np.ones((2, 8, 8, 2)), r"must have 1 or 3 channels.* Got 2 in .*grey images with alpha"),
+        (np.ones((2, 8, 8, 4)), r"must have 1 or 3 channels.* Got 4 in .*RGBA to RGB"),
+        (np.ones((2, 3, 8, 8)), r"Got 8 in .*channels seem to come first: np\.moveaxis\(X, 1, -1"),
+        (NAN, "Input X contains NaN"),
+        (NAN.reshape(2, 64), "Input X contains NaN"),
+        (np.full((2, 8, 8), np.inf), "Input X contains infinity"),
+        (np.ones((2, 0, 8)), r"at least 1 x 1 pixel\. Got an array of shape \(2, 0, 8\)"),
+        (np.ones((2, 8, 0, 3)), r"at least 1 x 1 pixel\. Got an array of shape \(2, 8, 0, 3\)"),
+        (np.ones((0, 8, 8)), "0 sample"),
+        (np.ones((0, 64)), "0 sample"),
+        (np.ones((2, 0)), "0 feature"),
+        (np.ones(8), "Expected 2D array, got 1D array"),
+        (np.ones(()), "Expected 2D array, got scalar array"),
+        (IMAGES, r"one size\. Got \(2, 3\) and \(4, 5, 3\) among 2 images\. ImageLoader\(size="),
+        (np.full((2, 8, 8), "a"), "not compatible with arrays of bytes/strings"),
+        (np.ones((2, 8, 8), complex), "Complex data not supported"),
+    ],
+)
+@pytest.mark.parametrize("reset", [True, False])
+def test_check_images_errors(X, message, reset):
+    with pytest.raises(ValueError, match=message):
+        check_images(BaseEstimator(), X, reset=reset)
+
+
+def test_the_channels_that_are_allowed_are_named():
+    X = np.ones((2, 8, 8, 4))
+    assert check_images(BaseEstimator(), X, channels=(1, 3, 4), reset=True) is X
+    with pytest.raises(ValueError, match="must have 1 or 3 or 4 channels"):
+        check_images(BaseEstimator(), X[..., :2], channels=(1, 3, 4), reset=True)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "white"),
+    [
+        (bool, 0, 1),
+        (np.uint8, 3, 255),
+        (np.uint16, 3, 65_535),
+        (">u2", 3, 65_535),
+        (np.int8, 3, 127),
+        (np.int16, 255, 255),
+        (np.int16, 256, 32_767),
+        (np.int32, 255, 255),
+        (np.int32, 256, 65_535),
+        (np.int32, 65_536, 2**31 - 1),
+        (np.uint32, 2**32 - 1, 2**32 - 1),
+        (np.int64, 255, 255),
+        (np.int64, 2**63 - 1, 2.0**63),
+        (np.uint64, 2**64 - 1, 2.0**64),
+        (np.float16, 1, 1),
+        (np.float32, 1, 1),
+        (np.float64, 1.001, 255),
+        (np.float64, 1000, 255),
+    ],
+)
+def test_find_value_range(dtype, largest, white):
+    assert find_value_range(np.array([[0, largest]], dtype)) == (0, white)
+
+
+@pytest.mark.parametrize("dtype", [complex, object, str, "datetime64[s]"])
+def test_no_value_range_of_what_is_no_number(dtype):
+    with pytest.raises(TypeError, match=r"bool, integer or float dtype\. Got "):
+        find_value_range(np.zeros((2, 2)).astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "value_range", "expected"),
+    [
+        ([False, True], bool, (0, 1), [0, 255]),
+        ([0, 51, 255], np.uint8, (0, 255), [0, 51, 255]),
+        ([0, 1], np.uint8, (0, 1), [0, 255]),
+        ([100, 150, 200], np.uint8, (100, 200), [0, 128, 255]),
+        ([50, 250], np.uint8, (100, 200), [0, 255]),
+        ([0, 127], np.int8, (0, 127), [0, 255]),
+        ([-5, 0, 300], np.int64, (0, 255), [0, 0, 255]),
+        ([0, 2**31, 2**32 - 1], np.uint32, (0, 2**32 - 1), [0, 128, 255]),
+        ([0, 0.2, 1, 7], np.float16, (0, 1), [0, 51, 255, 255]),
+        ([0.4, 0.6, 254.6], np.float32, (0, 255), [0, 1, 255]),
+        ([-1, -0.6, 1], np.float64, (-1, 1), [0, 51, 255]),
+    ],
+)
+def test_to_uint8_scales_rounds_and_clips(values, dtype, value_range, expected):
+    images = np.array(values, dtype)
+    images.flags.writeable = False
+    converted = to_uint8(images, value_range)
+    assert converted.dtype == np.uint8
+    np.testing.assert_array_equal(converted, expected)
+
+
+def test_to_uint8_of_every_16_bit_value():
+    values = np.arange(65_536, dtype=np.uint16).reshape(16, 16, 256)
+    expected = np.rint(values / 257)
+    np.testing.assert_array_equal(to_uint8(values, (0, 65_535)), expected)
+
+
+def test_to_uint8_copies_nothing_that_needs_no_scaling():
+    images = np.arange(12, dtype=np.uint8)
+    assert to_uint8(images, (0.0, 255.0)) is images
+
+
+def test_integers_are_not_scanned_for_values_beyond_their_range():
+    class Unscanned(np.ndarray):
+        def min(self, *args, **kwargs):
+            raise AssertionError("scanned")
+
+        max = min
+
+    warn_of_values_beyond(np.zeros((2, 3, 3), np.uint8).view(Unscanned), (0, 255), "")
+    with pytest.raises(AssertionError, match="scanned"):
+        warn_of_values_beyond(np.zeros((2, 3, 3)).view(Unscanned), (0, 255), "")

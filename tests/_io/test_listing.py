@@ -1,0 +1,242 @@
+"""Files below folders, behind URLs and in tars: all, once, and in a finite time."""
+
+import errno
+import os
+import tarfile
+import tempfile
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+from special_files import make_fifo, make_tar
+
+from sklearn_resnet import ImageLoader
+from sklearn_resnet._images.decoding import read_image
+from sklearn_resnet._io.listing import join, list_files, list_shards
+from sklearn_resnet._io.paths import as_path, file_version
+from sklearn_resnet.datasets import load_image_folder
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    touch(tmp_path, "a/1", "a/.2", ".b/3", "4")
+    assert sorted(list_files(tmp_path)) == [("4",), ("a", "1")]
+
+
+def test_links_are_followed_but_not_in_a_circle(tmp_path):
+    touch(tmp_path, "photos/cat/1", "elsewhere/2")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "photos" / "dog")
+    os.symlink(tmp_path / "photos", tmp_path / "photos" / "cat" / "up")
+    os.symlink(".", tmp_path / "photos" / "self")
+    os.symlink(tmp_path / "photos" / "cat", tmp_path / "elsewhere" / "cats")
+    assert sorted(list_files(tmp_path / "photos")) == [("cat", "1"), ("dog", "2")]
+
+
+def test_a_folder_of_several_names_is_listed_under_that_with_the_fewest_links(tmp_path):
+    touch(tmp_path, "elsewhere/1", "photos/z/2")
+    for name, target in {
+        "b": "../elsewhere",
+        "a/c": "../b",
+        "a/y": "../z",
+        "c": "../elsewhere",
+    }.items():
+        (tmp_path / "photos" / name).parent.mkdir(exist_ok=True)
+        os.symlink(target, tmp_path / "photos" / name)
+    assert sorted(list_files(tmp_path / "photos")) == [("a", "c", "1"), ("z", "2")]
+
+
+def test_folders_that_all_link_to_each_other_are_listed_once(tmp_path):
+    for i in range(30):
+        touch(tmp_path, f"{i}/a")
+        for j in range(30):
+            if i != j:
+                os.symlink(f"../{j}", tmp_path / f"{i}" / f"{j}")
+    assert sorted(list_files(tmp_path)) == sorted((f"{i}", "a") for i in range(30))
+
+
+def test_a_link_to_itself_is_a_file(tmp_path):
+    touch(tmp_path, "cat/1.jpg")
+    os.symlink("loop.jpg", tmp_path / "cat" / "loop.jpg")
+    os.symlink("loop", tmp_path / "loop")
+    paths, labels = load_image_folder(tmp_path, return_X_y=True)
+    assert [os.path.basename(path) for path in paths] == ["1.jpg", "loop.jpg"]
+    assert labels.tolist() == ["cat", "cat"]
+
+
+def test_folders_may_be_nested_deeply(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    touch(Path(), "1")
+    try:
+        assert list_files(tmp_path) == [("d",) * 1200 + ("1",)]
+    finally:  # pytest removes folders by a function that calls itself
+        for _ in range(1200):
+            for name in os.listdir():
+                os.unlink(name) if name == "1" else os.rmdir(name)
+            os.chdir("..")
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Lets folders whose name is "locked" be listed by nobody, which root would do."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_folder_that_cannot_be_listed_is_an_image_that_cannot_be_read(tmp_path):
+    touch(tmp_path, "cat/1.jpg", "cat/locked/2.jpg", "locked/3.jpg")
+    paths, labels = load_image_folder(tmp_path, return_X_y=True)
+    assert [os.path.relpath(path, tmp_path) for path in paths] == [
+        "cat/1.jpg",
+        "cat/locked",
+        "locked",
+    ]
+    assert labels.tolist() == ["cat", "cat", "locked"]
+    with pytest.raises(PermissionError, match="locked' cannot be opened: Permission denied"):
+        read_image(paths[1])
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_folder_that_cannot_be_listed_among_tars_is_an_error(tmp_path):
+    touch(tmp_path, "locked/1.tar")
+    make_tar(tmp_path / "a.tar", **{"1.jpg": b""})
+    with pytest.raises(ValueError, match="locked' cannot be read: Permission denied"):
+        load_image_folder(tmp_path)
+
+
+@pytest.mark.usefixtures("locked")
+def test_the_folder_itself_that_cannot_be_listed_is_an_error(tmp_path):
+    (tmp_path / "locked").mkdir()
+    with pytest.raises(PermissionError, match="locked' cannot be listed: Permission denied. .+"):
+        load_image_folder(tmp_path / "locked")
+
+
+def test_a_path_that_is_too_long_is_an_image_that_cannot_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    paths, _ = load_image_folder(tmp_path, return_X_y=True)
+    assert len(paths) == 1
+    with pytest.raises(OSError, match="File name too long"):
+        read_image(paths[0])
+
+
+@pytest.mark.parametrize("form", ["zip", "memory"])
+def test_a_folder_behind_a_url(tmp_path, form):
+    from zipfile import ZipFile
+
+    names = ["cat/2.npy", "cat/10.npy", "dog/1.npy", ".git/1.npy"]
+    arrays = {name: np.full((4, 4, 3), i, np.uint8) for i, name in enumerate(names)}
+    if form == "zip":
+        url = f"zip://::{tmp_path}/all.zip"
+        with ZipFile(tmp_path / "all.zip", "w") as file:
+            for name, array in arrays.items():
+                np.save(tmp_path / "one.npy", array)
+                file.write(tmp_path / "one.npy", name)
+    else:
+        url = "memory://test_listing/photos"
+        for name, array in arrays.items():
+            path = as_path(f"{url}/{name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                np.save(file, array)
+    paths, labels = load_image_folder(url, return_X_y=True)
+    assert paths.tolist() == [join(url, *name.split("/")) for name in names[:3]]
+    assert labels.tolist() == ["cat", "cat", "dog"]
+    images = ImageLoader().fit_transform(paths)
+    assert images[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
+def test_an_absent_url_is_named():
+    with pytest.raises(FileNotFoundError, match="memory://nowhere"):
+        load_image_folder("memory://nowhere")
+
+
+def test_shards_with_their_classes_beside_the_images(tmp_path):
+    make_tar(tmp_path / "10.tar", **{"1.jpg": b"", "1.cls": b"7\n"})
+    make_tar(tmp_path / "9.tar", **{"2.jpg": b"", "10.png": b"", "2.cls": b"3", "10.cls": b"4"})
+    paths, labels = load_image_folder(tmp_path, return_X_y=True)
+    names = [os.path.relpath(path, tmp_path) for path in paths]
+    assert names == ["9.tar/2.jpg", "9.tar/10.png", "10.tar/1.jpg"]
+    assert labels.tolist() == ["3", "4", "7"]
+
+
+def test_tars_behind_a_url_are_listed_without_copies(tmp_path, monkeypatch):
+    url = "memory://test_shards"
+    as_path(url).mkdir(parents=True, exist_ok=True)
+    for i in range(3):
+        make_tar(tmp_path / "a.tar", **{"1.jpg": b"x" * 5000, "1.cls": b"%d" % i})
+        as_path(f"{url}/{i}.tar").write_bytes((tmp_path / "a.tar").read_bytes())
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *args: pytest.fail("copied"))
+    monkeypatch.setattr(fsspec, "open_local", lambda *args: pytest.fail("copied"))
+    paths, labels = load_image_folder(url, return_X_y=True)
+    assert paths.tolist() == [f"{url}/{i}.tar/1.jpg" for i in range(3)]
+    assert labels.tolist() == ["0", "1", "2"]
+    assert len({file_version(path) for path in paths}) == 3
+
+
+def test_what_is_too_long_for_a_label_is_none(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", **{"1.jpg": b"", "1.cls": b"x" * 2000})
+    assert list_shards([tar], {".jpg"})[2] is None
+
+
+def test_a_tar_in_a_folder_that_is_named_as_a_tar(tmp_path):
+    (tmp_path / "all.tar").mkdir()
+    tar = make_tar(tmp_path / "all.tar" / "in.tar", **{"1.npy": b"", "1.cls": b"7"})
+    paths, labels = load_image_folder(tmp_path / "all.tar", return_X_y=True)
+    assert paths.tolist() == [f"{tar}/1.npy"]
+    assert labels.tolist() == ["7"]
+
+
+def test_a_fifo_that_is_named_as_a_tar_keeps_nobody_waiting(tmp_path):
+    make_fifo(tmp_path / "a.tar")
+    for source in (tmp_path, tmp_path / "a.tar"):
+        with pytest.raises(
+            ValueError, match=r"a\.tar' cannot be read: it is a FIFO, not a regular"
+        ):
+            load_image_folder(source)
+
+
+def test_folders_in_a_tar_are_classes(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", **{"cat__1.jpg": b"", "dog__1.jpg": b"", "dog__x.txt": b""})
+    paths, labels = load_image_folder(tar, return_X_y=True)
+    assert paths.tolist() == [f"{tar}/cat/1.jpg", f"{tar}/dog/1.jpg"]
+    assert labels.tolist() == ["cat", "dog"]
+
+
+def test_a_class_file_that_is_missing_leaves_no_labels(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", **{"1.jpg": b"", "2.jpg": b"", "2.cls": b"3"})
+    assert list_shards([tar], {".jpg"})[2] is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b" + b"x" * 600])
+def test_a_damaged_tar_is_named(tmp_path, content):
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.tar"):
+        load_image_folder(tmp_path / "a.tar")
+
+
+def test_links_and_devices_in_a_tar_are_no_images(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+            info = tarfile.TarInfo(f"{kind!r}.jpg")
+            info.type, info.linkname = kind, "/etc/passwd"
+            tar.addfile(info)
+    with pytest.raises(ValueError, match="holds no images"):
+        load_image_folder(tmp_path / "a.tar")

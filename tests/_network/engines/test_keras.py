@@ -1,0 +1,35 @@
+"""The Keras engine's batches."""
+
+import numpy as np
+import pytest
+from computations import compute, make_computation
+
+from sklearn_resnet._network.engines.keras import padded_size
+from sklearn_resnet._network.engines.store import compile_computation
+
+
+@pytest.mark.parametrize(
+    ("n_images", "batch_size", "padded"),
+    [(1, 64, 2), (2, 64, 2), (3, 64, 4), (33, 64, 64), (64, 64, 64), (7, 7, 7), (5, 7, 7), (1, 1, 2)],
+)  # fmt: skip
+def test_batches_are_padded_to_few_sizes(n_images, batch_size, padded):
+    assert padded_size(n_images, batch_size) == padded
+
+
+def test_many_calls_trace_at_most_twice():
+    computation = make_computation("keras", taps=(9,))
+    rng = np.random.default_rng(0)
+    for n_images in (64, 1, 17, 64, 2, 33, 5) * 7:
+        compute(computation, rng.integers(0, 256, (n_images, 8, 8), dtype=np.uint8))
+    model = compile_computation(computation).args[0]
+    # tensorflow traces the first shape, and then once more for any number of images
+    assert model.predict_function.experimental_get_tracing_count() <= 2
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_less_precision_gives_nearly_the_same_in_float32(precision):
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16), dtype=np.uint8)
+    exact = compute(make_computation("keras", image_shape=(16, 16)), images)
+    rough = compute(make_computation("keras", image_shape=(16, 16), precision=precision), images)
+    assert rough.dtype == np.float32
+    assert 0 < np.abs(rough - exact).max() < 0.03 * np.abs(exact).max()

@@ -1,0 +1,127 @@
+"""The layer table against Keras, and the many ways to name a layer."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sklearn_resnet import list_layers
+from sklearn_resnet._network.layers import (
+    ARCHITECTURES,
+    ignored_layers,
+    layer_table,
+    resolve_layers,
+)
+
+KINDS = {
+    "InputLayer": "input",
+    "ZeroPadding2D": "pad",
+    "Conv2D": "conv",
+    "BatchNormalization": "bn",
+    "Activation": "relu",
+    "MaxPooling2D": "pool",
+    "Add": "add",
+}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_table_equals_keras(architecture):
+    import keras
+
+    network = getattr(keras.applications, architecture)(
+        include_top=False, weights=None, input_shape=(224, 224, 3)
+    )
+    table = layer_table(architecture)
+    assert len(table) == len(network.layers)
+    for layer, keras_layer in zip(table, network.layers, strict=True):
+        # Keras numbers the layers that it does not name in the order they are made in a process.
+        unnumbered = [re.sub(r"^(input_layer|max_pooling2d)(_\d+)?$", r"\1", name)
+                      for name in (layer.name, keras_layer.name)]  # fmt: skip
+        assert unnumbered[0] == unnumbered[1]
+        assert layer.kind == KINDS[type(keras_layer).__name__]
+        assert layer.width == keras_layer.output.shape[-1]
+        assert layer.weight_shapes == tuple(tuple(w.shape) for w in keras_layer.weights)
+        if layer.kind != "pad":
+            assert 224 // layer.stride == keras_layer.output.shape[1]
+
+
+def test_ancestors_equal_those_of_a_cut_keras_network():
+    import keras
+
+    network = keras.applications.ResNet50V2(include_top=False, weights=None)
+    frame = list_layers()
+    for index in range(1, 190, 7):
+        cut = keras.Model(network.input, network.layers[index].output)
+        kept = {network.layers.index(layer) for layer in cut.layers}
+        assert layer_table("ResNet50V2")[index].ancestors == kept
+        assert frame.loc[index, "parameters"] == cut.count_params()
+
+
+def test_known_figures():
+    frame = list_layers()
+    assert frame.shape == (190, 9)
+    assert frame.loc[82, "name"] == "conv3_block4_2_relu"
+    assert frame.loc[[82, 85, 153, 189], "width"].tolist() == [128, 512, 1024, 2048]
+    assert frame.loc[153, "parameters"] == 8_573_440
+    # 3.5 G multiplications for the whole network, as published for ResNet50V2 without its top
+    assert frame.loc[189, "gflop"] == pytest.approx(2 * 3.48, rel=0.01)
+    assert (list_layers("ResNet50")["gflop"].iloc[-1]) == pytest.approx(2 * 3.86, rel=0.01)
+
+
+def test_a_cut_that_is_no_prefix():
+    table = layer_table("ResNet50V2")
+    assert table[82].is_prefix
+    assert not table[83].is_prefix
+    ignored = ignored_layers("ResNet50V2", table[83])
+    assert len(ignored) == 9
+    assert ignored[-1] == "conv3_block4_2_relu"
+    assert ignored_layers("ResNet50V2", table[85]) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "indices"),
+    [
+        (None, [189]),
+        (82, [82]),
+        (np.int64(82), [82]),
+        (0, [0]),
+        (-1, [189]),
+        (-190, [0]),
+        ("conv3_block4_2_relu", [82]),
+        ("conv3", [85]),
+        ("conv1", [2]),
+        ("post", [189]),
+        ([51, "conv3_block4_2_relu"], [51, 82]),
+        ((85, 16), [85, 16]),
+        (np.array([16, 51]), [16, 51]),
+    ],
+)
+def test_resolve_layers(spec, indices):
+    assert [layer.index for layer in resolve_layers("ResNet50V2", spec)] == indices
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (190, r"from -190 to 189.*Got 190"),
+        (-191, r"Got -191"),
+        ("conv3_blok4_2_relu", r"Did you mean 'conv3_block4_2_relu'"),
+        ("conv8", r"Did you mean .*'conv"),
+        ("82", r"Did you mean 82"),
+        ("Layer 82", r"Did you mean 82"),
+        ("zzz", r"Got 'zzz' instead. list_layers"),
+        (8.5, r"Got 8.5"),
+        (True, r"Got True"),
+        ([], r"at least one layer"),
+        ([82, "conv3_block4_2_relu"], r"Layer 82 .* occurs twice"),
+        ([[82]], r"Got \[82\] instead"),
+    ],
+)
+def test_resolve_layers_errors(spec, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_layers("ResNet50V2", spec)
+
+
+def test_unknown_architecture():
+    with pytest.raises(ValueError, match="must be one of ResNet50, .*Got 'VGG16'"):
+        list_layers("VGG16")

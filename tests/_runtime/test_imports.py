@@ -1,0 +1,95 @@
+"""What libraries print while they are imported is held back."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from sklearn_resnet._runtime.imports import quiet_stderr
+
+
+def print_everywhere(where):
+    """As C++ code does, as Python does, and as a child does."""
+    os.write(2, f"{where}: C++\n".encode())
+    print(f"{where}: Python", file=sys.stderr, end=" ")
+    subprocess.run([sys.executable, "-c", f"import os; os.write(2, b'{where}: child\\n')"])
+
+
+@pytest.fixture
+def run(capfd, monkeypatch):
+    """Run functions as a program does, its sys.stderr writing to fd 2, and give what is seen."""
+
+    def run(*functions):
+        # here, not in the fixture: pytest sets its own sys.stderr between that and the test
+        with monkeypatch.context() as patch, open(2, "w", closefd=False) as stderr:
+            patch.setattr(sys, "stderr", stderr)
+            for function in functions:
+                function()
+        return capfd.readouterr().err
+
+    return run
+
+
+def test_what_is_written_inside_is_not_seen(run):
+    def print_inside():
+        with quiet_stderr():
+            print_everywhere("inside")
+
+    err = run(lambda: print_everywhere("before"), print_inside, lambda: print_everywhere("after"))
+    counts = {where: err.count(where) for where in ("before", "inside", "after")}
+    assert counts == {"before": 3, "inside": 0, "after": 3}
+
+
+@pytest.mark.parametrize("error", [ImportError, KeyboardInterrupt])
+def test_after_an_error_it_is_seen(run, error):
+    @quiet_stderr()
+    def fail():
+        print_everywhere("inside")
+        raise error
+
+    def catch():
+        with pytest.raises(error):
+            fail()
+
+    err = run(catch, lambda: print_everywhere("after"))
+    assert (err.count("inside"), err.count("after")) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "stderr", [None, io.StringIO(), object], ids=["None", "StringIO", "pytest"]
+)
+@pytest.mark.parametrize("fails", [False, True])
+def test_it_works_wherever_python_writes(capfd, monkeypatch, stderr, fails):
+    """In a notebook, or below pytest, sys.stderr is not what C++ code writes to."""
+    if stderr is not object:
+        monkeypatch.setattr(sys, "stderr", stderr)
+    try:
+        with quiet_stderr():
+            os.write(2, b"inside\n")
+            if fails:
+                raise ImportError
+    except ImportError:
+        assert fails
+    os.write(2, b"after\n")
+    monkeypatch.undo()
+    assert capfd.readouterr().err == ("inside\nafter\n" if fails else "after\n")
+
+
+def test_standard_output_is_left_alone(capfd):
+    with quiet_stderr():
+        os.write(1, b"seen\n")
+    assert capfd.readouterr().out == "seen\n"
+
+
+def test_no_file_is_left_open():
+    def is_open(descriptor):
+        with contextlib.suppress(OSError):
+            return bool(os.fstat(descriptor))
+
+    before = list(filter(is_open, range(1000)))
+    with quiet_stderr():
+        pass
+    assert list(filter(is_open, range(1000))) == before

@@ -1,0 +1,227 @@
+"""`embedding similar`: tables of every kind, how the query is embedded, and what is said of errors."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sklearn_resnet.cli.main import main
+from sklearn_resnet.cli.similar import command as _similar_run
+from sklearn_resnet.cli.similar.command import printable
+
+RESNET = ["--weights", "random", "-l", "4", "-s", "0", "--no-cache", "-q"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def found(output):
+    """The rows of the tables that were printed, split at blanks."""
+    lines = [line.split() for line in output.splitlines()]
+    return [line for line in lines if line and line[0].isdecimal()]
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        path = Path("photos", "ab"[i % 2], f"{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (20, 16, 3), dtype=np.uint8)).save(path)
+    shutil.copy("photos/b/3.png", "query.png")
+
+
+@pytest.fixture
+def sheets(monkeypatch):
+    """What is drawn: the blocks that `draw_sheet` gets."""
+    drawn, draw_sheet = [], _similar_run.draw_sheet
+    monkeypatch.setattr(_similar_run, "draw_sheet", lambda b: drawn.append(b) or draw_sheet(b))
+    return drawn
+
+
+@pytest.mark.parametrize("size", [[], ["--image-size", "12"]], ids=["as it is", "cut"])
+@pytest.mark.parametrize("table", ["t.npz", "t.csv", "t.npy", "t.parquet"])
+def test_a_copy_is_found_first(table, size, sheets):
+    run("photos", table, *RESNET, *size)
+    output = run("similar", "query.png", table, "-k", "4")
+    rows = found(output)
+    assert rows[0] == ["1", "0.0000", "b", "photos/b/3.png"]
+    assert [row[0] for row in rows] == list("1234")
+    distances = [float(row[1]) for row in rows]
+    assert distances == sorted(distances)
+    assert "wrote      t_similar.png" in output
+    with Image.open("t_similar.png") as image:
+        assert image.width > 600
+    ((query, caption, tiles),) = sheets[0]
+    assert caption == "query\nquery.png\nby cosine distance"
+    assert tiles[0][1] == "1.  0.0000\nb\nphotos/b/3.png"
+    np.testing.assert_array_equal(tiles[0][0], query)
+
+
+def test_the_distance_is_that_of_the_features():
+    from sklearn_resnet import ImageLoader, ResNetFeatures
+
+    run("photos", "t.npz", *RESNET, "--pooling", "max", "-l", "4,16")
+    output = run("similar", "query.png", "t.npz", "-k", "6", "--metric", "euclidean")
+    assert "euclidean distance" in output
+    resnet = ResNetFeatures([4, 16], weights=None, random_state=0, pooling="max", cache=None)
+    query = resnet.fit_transform(ImageLoader().fit_transform(["query.png"]))
+    expected = np.sort(np.linalg.norm(np.load("t.npz")["features"] - query, axis=1))
+    np.testing.assert_allclose([float(row[1]) for row in found(output)], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["grey", "floats", "colour", "one channel"])
+def test_images_of_arrays_are_read_again_with_their_labels(kind, sheets):
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    Image.fromarray(images[5]).save("query.png")
+    images = {
+        "grey": images,
+        "floats": images / 255,
+        "colour": np.repeat(images[..., None], 3, -1),
+        "one channel": images[..., None],
+    }[kind]
+    np.savez("input.npz", x=images, y=np.arange(9) * 10)
+    run("input.npz", "t.npy", *RESNET)
+    rows = found(run("similar", "query.png", "t.npy", "-k", "20"))
+    assert rows[0] == ["1", "0.0000", "50", "5"]
+    assert len(rows) == 9
+    image, caption = sheets[0][0][2][0]
+    assert caption == "1.  0.0000\n50\nrow 5"
+    assert image.dtype == np.uint8
+    expected = images[5] * (255 if kind == "floats" else 1)
+    np.testing.assert_allclose(image, expected, atol=0.6)
+    os.remove("input.npz")
+    output = run("similar", "query.png", "t.npy", "-k", "1")
+    assert "The images cannot be shown" in output
+    assert found(output) == [["1", "0.0000", "5"]]
+    assert sheets[1][0][2][0] == (None, "1.  0.0000\nrow 5")
+
+
+def test_patches_are_cut_again_where_a_seed_says_which(sheets):
+    options = ["--patches", "5", "--patch-size", "8", "--image-size", "6"]
+    run("photos/b/3.png", "t.npz", *RESNET, *options)
+    assert len(found(run("similar", "query.png", "t.npz"))) == 5
+    assert sheets[0][0][2][0][0].shape == (6, 6, 3)
+
+
+def test_several_queries():
+    run("photos", "t.npz", *RESNET)
+    output = run("similar", "query.png", "photos/a/0.png", "t.npz", "-k", "1", "-o", "new/two.pdf")
+    assert [row[3] for row in found(output)] == ["photos/b/3.png", "photos/a/0.png"]
+    assert Path("new/two.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_picture_has_bounds(monkeypatch, sheets):
+    run("photos", "t.npz", *RESNET)
+    monkeypatch.setattr(_similar_run, "_MAX_QUERIES", 2)
+    monkeypatch.setattr(_similar_run, "_MAX_TILES", 6)
+    output = run("similar", "query.png", "query.png", "query.png", "t.npz", "-k", "5")
+    assert "The picture has 2 of 3 queries, and 3 images for each" in output
+    assert [len(tiles) for _, _, tiles in sheets[0]] == [3, 3]
+    assert len(found(output)) == 15
+
+
+def test_images_that_are_gone_leave_their_names(sheets):
+    run("photos", "t.npz", *RESNET)
+    os.remove("photos/b/3.png")
+    output = run("similar", "query.png", "t.npz", "-k", "2")
+    assert "1 of 2 images could not be read, and their names alone are shown" in output
+    assert found(output)[0][3] == "photos/b/3.png"
+    tiles = sheets[0][0][2]
+    assert tiles[0][0] is None
+    assert tiles[1][0] is not None
+
+
+def test_images_that_could_not_be_read_are_not_found():
+    Path("photos/a/broken.png").write_text("<html>")
+    run("photos", "t.npz", *RESNET, "--image-size", "12", "--on-error", "nan")
+    output = run("similar", "query.png", "t.npz", "-k", "20")
+    assert len(found(output)) == 6
+    assert "broken" not in output
+
+
+def test_names_move_no_cursor(tmp_path):
+    os.rename("photos/b", "photos/\x1b[31mred\nline")
+    run("photos", "t.npz", *RESNET)
+    output = run("similar", "query.png", "t.npz", "-k", "1")
+    assert found(output) == [["1", "0.0000", "\\x1b[31mred\\nline", "photos/\\x1b[31mred\\nline/3.png"]]  # fmt: skip
+    assert printable("\udcff\u202e猫 ok") == "\\udcff\\u202e猫 ok"
+
+
+def change_record(**changes):
+    record = json.loads(Path("t.json").read_text())
+    Path("t.json").write_text(json.dumps(record | changes))
+
+
+CHANGES = {
+    "another fingerprint": (
+        lambda: change_record(weights_fingerprint="sha256:1"),
+        "weights must be those that 't.npz' was made with, of the fingerprint sha256:1. Got",
+    ),
+    "no record": (lambda: os.remove("t.json"), "The record 't.json' is missing"),
+    "no JSON": (lambda: Path("t.json").write_text("<html>"), "must be one that `embedding` wrote"),
+    "another JSON": (lambda: Path("t.json").write_text("[1]"), "must be one that `embedding` wrote"),
+    "half a record": (
+        lambda: Path("t.json").write_text('{"model": "resnet", "shapes": {"input": [1, 2, 2]}}'),
+        "It cannot be read: KeyError('layers')",
+    ),
+    "pca": (lambda: change_record(model="pca"), "Got those of 'pca'"),
+    "no seed": (lambda: change_record(seed=None), "random, without a seed"),
+    "weights that are gone": (lambda: change_record(weights="my.h5"), "Got 'my.h5', and there is no"),
+    "another width": (lambda: change_record(layers=[16]), "must hold the 256 features"),
+    "no table": (lambda: os.remove("t.npz"), "There is no table 't.npz'"),
+    "no query": (lambda: os.remove("query.png"), "There is no image file 'query.png'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_wrong_is_said(change):
+    run("photos", "t.npz", *RESNET)
+    make, message = CHANGES[change]
+    make()
+    assert message in run("similar", "query.png", "t.npz", code=1)
+    assert not Path("t_similar.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["query.png"], 2, "Missing argument 'QUERY..."),
+        (["t.npz", "query.png"], 1, "TABLE, the last argument, must end in .npy"),
+        (["query.png", "t.npz", "-o", "x.npz"], 1, "must end in .png, .jpg, .pdf or .svg. Got 'x.npz'"),
+        (["query.png", "t.npz", "-o", "query.png"], 1, "another file than QUERY and TABLE"),
+        (["query.png", "t.npz", "-k", "0"], 2, "0 is not in the range"),
+        (["query.png", "t.npz", "--metric", "l3"], 2, "'l3' is not one of"),
+        (["query.png", "t.npz", "--metrik", "l3"], 2, "Did you mean"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments(args, code, message):
+    run("photos", "t.npz", *RESNET)
+    assert message in run("similar", *args, code=code)
+    with Image.open("query.png") as image:
+        image.load()
+
+
+def test_weights_that_were_moved():
+    shutil.copy(Path(_similar_run.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
+    run("photos", "t.npz", "--weights", "w.npz", "-l", "4", "--no-cache", "-q")
+    os.rename("w.npz", "moved.npz")
+    rows = found(run("similar", "query.png", "t.npz", "--weights", "moved.npz", "-k", "1"))
+    assert rows == [["1", "0.0000", "b", "photos/b/3.png"]]
+
+
+def test_ctrl_c_ends_it_without_a_traceback(monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_similar_run, "read_table", interrupt)
+    assert run("similar", "query.png", "t.npz", code=130) == "Interrupted.\n"

@@ -1,0 +1,122 @@
+"""`embedding --compare`: one pass, a map for each name, its table, picture and scores."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sklearn_resnet import ResNetFeatures
+from sklearn_resnet.cli.main import main
+from sklearn_resnet.cli.pictures import compute_umap
+
+RESNET = ["--weights", "random", "-s", "0", "--no-cache"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def digits(tmp_path, monkeypatch):
+    from sklearn_resnet.datasets import load_digits
+
+    monkeypatch.chdir(tmp_path)
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y < 3][:40], y[y < 3][:40]
+    np.savez("digits.npz", x=X, y=y)
+    return X
+
+
+def test_each_map_is_that_of_its_layer(digits, monkeypatch):
+    calls, compute = [], ResNetFeatures.compute
+    monkeypatch.setattr(ResNetFeatures, "compute", lambda *a: calls.append(a) or compute(*a))
+    maps = "resnet:conv2_block1_out,pca,resnet:4,resnet:16"
+    output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, "--pooling", "max,avg")
+    assert len(calls) == 1
+    names = maps.split(",")
+    frame = pd.read_csv("out/c.csv")
+    assert frame.columns.tolist() == ["label", *(f"{name}_{i}" for name in names for i in (1, 2))]
+
+    options = {"weights": None, "random_state": 0, "pooling": ["max", "avg"], "cache": None}
+    for layer in (16, 4):
+        features = ResNetFeatures(layer, tap_layers=[16, 4], **options).fit_transform(digits)
+        found = frame[[f"resnet:{layer}_1", f"resnet:{layer}_2"]]
+        np.testing.assert_allclose(found, compute_umap(features, 0), atol=1e-4)
+    np.testing.assert_array_equal(frame["resnet:16_1"], frame["resnet:conv2_block1_out_1"])
+
+    record = json.loads(Path("out/c.json").read_text())
+    assert record["model"] == "compare"
+    assert record["layers"] == [16, 4]
+    assert record["maps"] == dict(zip(names, [16, None, 4, 16], strict=True))
+    assert list(record["scores"]) == names
+    for name in names:
+        assert 0.3 < record["scores"][name]["accuracy"] <= 1
+        assert f"{name:10} accuracy {record['scores'][name]['accuracy']:.3f}, " in output
+    assert record["outputs"] == ["c.csv", "c_compare.png"]
+    with Image.open("out/c_compare.png") as image:
+        assert image.width > image.height
+
+
+@pytest.mark.parametrize(("weights", "layer"), [("procedural", 85), ("random", 189)])
+def test_resnet_alone_is_the_last_layer(weights, layer, digits):
+    np.savez("digits.npz", x=digits[:6], y=[0, 0, 0, 1, 1, 1])
+    run("digits.npz", "c.npz", "--compare", "resnet", "--weights", weights, "-s", "0", "-q")
+    assert json.loads(Path("c.json").read_text())["layers"] == [layer]
+
+
+def test_pca_alone_needs_no_network(digits, monkeypatch):
+    monkeypatch.setattr(ResNetFeatures, "fit", None)
+    run("digits.npz", "c.npy", "--compare", "pca", "-q")
+    run("digits.npz", "d.npy", "-m", "pca", "-d", "2", "-q")
+    np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["pca,renset"], 2, "Got 'renset' instead. Did you mean resnet?"),
+        (["pca:4"], 2, "must be pca, resnet or resnet:LAYER. Got 'pca:4'"),
+        (["resnet:"], 2, "Got 'resnet:'"),
+        (["pca,pca"], 2, "Each must be named once"),
+        (["pca,resnet:conv3_blok4_out"], 1, "Did you mean 'conv3_block4_out'"),
+        (["resnet:999"], 1, "--compare must be an index from -190 to 189"),
+        *(
+            (["pca", *option], 2, f"{option[0]} does not go with --compare")
+            for option in (
+                ["--model", "pca"], ["--dimensions", "3"], ["--layers", "4"], ["--plot"], ["--html"],
+                ["--thumbnails"], ["--on-error", "nan"], ["--workers", "2"], ["--dask", "tcp://x"],
+                ["--part-size", "9"], ["--restart"],
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_images_are_read(args, code, message, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
+    assert message in run("digits.npz", "c.npz", *RESNET, "--compare", *args, code=code)
+
+
+def test_labels_are_needed(digits):
+    np.save("digits.npy", digits)
+    message = run("digits.npy", "c.npz", *RESNET, "--compare", "pca", code=1)
+    assert "has none. Name a file of them by --labels" in message
+    Path("labels.txt").write_text("\n".join("ab" * 20))
+    run("digits.npy", "c.npz", "--compare", "pca", "--labels", "labels.txt", "-q")
+    assert np.load("c.npz")["labels"].tolist() == list("ab" * 20)
+
+
+def test_three_images_are_too_few(digits):
+    np.savez("digits.npz", x=digits[:3], y=[0, 0, 1])
+    message = run("digits.npz", "c.npz", *RESNET, "--compare", "resnet:4", code=1)
+    assert "--compare needs at least 4 images. Got 3." in message
+
+
+def test_a_table_of_maps_is_no_table_of_features(digits):
+    Image.fromarray(digits[0]).save("query.png")
+    run("digits.npz", "c.npz", "--compare", "pca", "-q")
+    assert "Got those of 'compare'" in run("similar", "query.png", "c.npz", code=1)

@@ -1,0 +1,343 @@
+"""What INPUT and files of labels may be, and what is said where they are something else."""
+
+import os
+import pickle
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sklearn_resnet.cli import inputs as _inputs
+from sklearn_resnet.cli.inputs import read_input, read_labels
+from sklearn_resnet.datasets import load_digits, sample_patches
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (3, 4, 5, 3), np.uint8)
+LABELS = np.array([7, 8, 7])
+
+
+def save_images(folder, *names, size=(5, 4)):
+    for i, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(IMAGES[i % 3]).resize(size).save(folder / name)
+    return [str(folder / name) for name in names]
+
+
+class _MakesFile:
+    """Unpickled, it makes a file: what a malicious pickle could do worse."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def save_pickle(path, made):
+    """Save a pickle in one of the ways that numpy can, or bare."""
+    bomb = np.array([_MakesFile(made)], object)
+    kind = path.stem
+    if kind == "bare":
+        path.write_bytes(pickle.dumps(_MakesFile(made)))
+    elif kind == "array":
+        np.save(path, bomb)
+    elif kind == "one":
+        np.savez(path, bomb)
+    elif kind == "images":
+        np.savez(path, x=bomb, y=LABELS)
+    elif kind == "labels":
+        np.savez(path, x=IMAGES, y=bomb)
+
+
+def test_a_name_is_a_dataset():
+    data = read_input("digits")
+    X, y = load_digits(return_X_y=True)
+    np.testing.assert_array_equal(data.images, X)
+    np.testing.assert_array_equal(data.labels, y)
+    assert data.paths is None
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_a_name_is_fetched(monkeypatch, name):
+    monkeypatch.setitem(_inputs.NAMED, name, lambda return_X_y: (IMAGES, LABELS))
+    data = read_input(name)
+    assert data.images is IMAGES
+    assert data.labels is LABELS
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("digit", "'digits'"),
+        ("minst", "'mnist'"),
+        ("MNIST", "'mnist'"),
+        ("CIFAR-10", "'cifar10'"),
+        ("photos/", None),
+        ("photos/a.png", None),
+        ("a.npz", None),
+    ],
+)
+def test_what_is_not_there_is_an_error_with_a_hint(tmp_path, monkeypatch, source, hint):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as caught:
+        read_input(source)
+    message = str(caught.value)
+    assert "INPUT must be digits, mnist, cifar10, a .npy or .npz file, a folder" in message
+    assert f"Got {source!r}, and there is no such file or folder." in message
+    assert message.endswith(f"Did you mean {hint}?" if hint else "folder.")
+
+
+def test_a_npy_file_is_images(tmp_path):
+    np.save(tmp_path / "a.npy", IMAGES)
+    data = read_input(str(tmp_path / "a.npy"))
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert data.labels is None
+    assert data.paths is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "labelled"),
+    [
+        ({"anything": IMAGES}, False),
+        ({"x": IMAGES, "y": LABELS}, True),
+        ({"X": IMAGES, "y": LABELS[:, np.newaxis]}, True),
+        ({"images": IMAGES, "labels": LABELS}, True),
+        ({"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:1], "y_test": [1]}, True),
+        ({"images": IMAGES, "other": LABELS}, False),
+    ],
+)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_npz_file_is_images_and_labels(tmp_path, arrays, labelled, save):
+    save(tmp_path / "a.npz", **arrays)
+    data = read_input(str(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert (data.labels.tolist() if labelled else data.labels) == ([7, 8, 7] if labelled else None)
+
+
+def test_a_npz_file_of_unknown_names_is_an_error(tmp_path):
+    np.savez(tmp_path / "a.npz", photos=IMAGES, kinds=LABELS)
+    with pytest.raises(ValueError, match="named x/y, X/y, .*Got photos, kinds instead"):
+        read_input(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("empty.npy", lambda content: b""),
+        ("empty.npz", lambda content: b""),
+        ("text.npy", lambda content: b"text\n"),
+        ("text.npz", lambda content: b"text\n"),
+        ("cut.npy", lambda content: content[:-1]),
+        ("cut.npz", lambda content: content[:-1]),
+        ("cut_short.npy", lambda content: content[:20]),
+        ("cut_short.npz", lambda content: content[:20]),
+        ("header.npy", lambda content: content.replace(b"'descr'", b"'other'")),
+        ("zeros.npz", lambda content: content[:100] + bytes(40) + content[140:]),
+        ("ones.npz", lambda content: content[:60] + b"\xff" * 40 + content[100:]),
+    ],
+)
+def test_a_file_that_is_damaged_is_an_error_that_names_it(tmp_path, name, change):
+    path = tmp_path / name
+    (np.save if path.suffix == ".npy" else np.savez_compressed)(path, IMAGES)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match=f"The file .*{name}' cannot be read: .+ Save plain"):
+        read_input(str(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["bare.npy", "bare.npz", "array.npy", "one.npz", "images.npz", "labels.npz"]
+)
+def test_pickles_are_never_loaded(tmp_path, name):
+    save_pickle(tmp_path / name, tmp_path / "made")
+    with pytest.raises(ValueError, match=f"{name}' cannot be read: it holds pickled objects"):
+        read_input(str(tmp_path / name))
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_pickles_of_these_tests_would_make_a_file(tmp_path):
+    save_pickle(tmp_path / "labels.npz", tmp_path / "made")
+    with np.load(tmp_path / "labels.npz", allow_pickle=True) as file:
+        file["y"]
+    assert (tmp_path / "made").exists()
+
+
+def test_a_folder_is_images_with_the_names_of_its_folders(tmp_path):
+    paths = save_images(tmp_path, "cat/2.png", "cat/10.png", "dog/1.png")
+    data = read_input(str(tmp_path))
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert data.labels.tolist() == ["cat", "cat", "dog"]
+    assert data.paths.tolist() == paths
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    save_images(tmp_path, "1.png", "2.png")
+    data = read_input(str(tmp_path), image_size=2)
+    assert data.images.shape == (2, 2, 2, 3)
+    assert data.labels is None
+
+
+def test_images_of_several_sizes_need_a_size(tmp_path):
+    save_images(tmp_path, "1.png")
+    save_images(tmp_path, "2.png", size=(6, 6))
+    with pytest.raises(ValueError, match=r"4 x 5 pixels .* 6 x 6 pixels.*--image-size"):
+        np.asarray(read_input(str(tmp_path)).images)
+    assert read_input(str(tmp_path), image_size=3).images.shape == (2, 3, 3, 3)
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="holds no images"):
+        read_input(str(tmp_path))
+
+
+def test_an_image_file_is_one_image(tmp_path):
+    paths = save_images(tmp_path, "a.png")
+    data = read_input(paths[0])
+    np.testing.assert_array_equal(data.images, IMAGES[:1])
+    assert data.labels is None
+    assert data.paths.tolist() == paths
+    assert read_input(paths[0], image_size=7).images.shape == (1, 7, 7, 3)
+
+
+def test_a_file_that_is_no_image_is_an_error(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(ValueError, match="a.txt' cannot be read"):
+        read_input(str(tmp_path / "a.txt"))
+
+
+def test_patches_are_cut_from_an_image_file(tmp_path):
+    (path,) = save_images(tmp_path, "a.png", size=(30, 20))
+    data = read_input(path, patches=6, patch_size=8, seed=1)
+    np.testing.assert_array_equal(data.images, sample_patches(path, 6, 8, random_state=1))
+    assert data.labels is None
+    assert data.paths is None
+    resized = read_input(path, patches=6, patch_size=8, seed=1, image_size=5)
+    assert resized.images.shape == (6, 5, 5, 3)
+
+
+@pytest.mark.parametrize("source", ["digits", ".", "a.npy", "absent.png"])
+def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", IMAGES)
+    with pytest.raises(ValueError, match=f"--patches goes with one image file.* Got '{source}'"):
+        read_input(source, patches=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.npy", np.array([3, 1, 2]), [3, 1, 2]),
+        ("a.npy", np.array([0.5, 1.5, 2.5]), [0.5, 1.5, 2.5]),
+        ("a.npy", np.array(["b", "a", "c"]), ["b", "a", "c"]),
+        ("a.txt", "b\na\nc c\n", ["b", "a", "c c"]),
+        ("labels", "b\r\na\r\nü", ["b", "a", "ü"]),
+        ("a.txt", "\ufeffb\na\nc\n", ["b", "a", "c"]),
+        ("a.csv", "label\n3\n1\n2\n", [3, 1, 2]),
+        ("a.csv", 'label,more\nb,x\na,x\n"c, d",x\n', ["b", "a", "c, d"]),
+        ("a.csv", "\ufefflabel\nb\na\nc\n", ["b", "a", "c"]),
+        ("a.csv", "label\nNA\nNone\nnan\n", ["NA", "None", "nan"]),
+        ("a.csv", "label\n0.5\n1.5\n2\n", [0.5, 1.5, 2]),
+        ("a.csv", "path,label\nz.png,b\ny.png,a\nx.png,c\n", ["b", "a", "c"]),
+    ],
+)
+def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_bytes(content.encode())
+    else:
+        np.save(path, content)
+    for given in (path, str(path)):
+        labels = read_labels(given, None, 3)
+        assert labels.tolist() == expected
+        assert labels.dtype.kind in "iufU"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"a\nb\n", r"for each of the 3 images. Got an array of shape \(2,\)"),
+        ("a.txt", b"a\nb\nc\nd\n", r"Got an array of shape \(4,\)"),
+        ("a.txt", b"", r"Got an array of shape \(0,\)"),
+        ("a.txt", b"\xff\xfea", "cannot be used: .*decode"),
+        ("a.csv", b"label\na\nb\n", r"Got an array of shape \(2,\)"),
+        ("a.csv", b"class,path\na,b\n", "no column 'label', but class, path"),
+        ("a.csv", b"", "cannot be used: No columns"),
+        ("a.csv", b'label\n"a\n', "cannot be used: .*EOF"),
+        ("a.csv", b"more,label\n1,a\n2,\n3,c\n", "1 of its rows have no label"),
+        ("a.npy", b"", "cannot be used: No data left"),
+        ("a.npy", b"text", "cannot be used"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_an_error(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"The labels in .*{name}' .*{message}"):
+        read_labels(tmp_path / name, None, 3)
+
+
+def test_labels_of_two_dimensions_are_an_error(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"Got an array of shape \(3, 2\)"):
+        read_labels(tmp_path / "a.npy", None, 3)
+
+
+def test_labels_are_never_unpickled(tmp_path):
+    save_pickle(tmp_path / "array.npy", tmp_path / "made")
+    with pytest.raises(ValueError, match="array.npy' cannot be used: .*allow_pickle"):
+        read_labels(tmp_path / "array.npy", None, 1)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "folder"])
+def test_a_file_of_labels_that_is_not_there_is_an_error(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FileNotFoundError, match=f"no file of labels .*{name}'"):
+        read_labels(tmp_path / name, None, 3)
+
+
+def match_labels(folder, rows, images):
+    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    images = np.array([os.path.join("data", *name.split("/")) for name in images])
+    return read_labels(folder / "labels.csv", images, len(images)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "images", "expected"),
+    [
+        (["2.png,b", "3.png,c", "1.png,a"], ["1.png", "2.png", "3.png"], ["a", "b", "c"]),
+        (["data/2.png,5", "data/1.png,4"], ["1.png", "2.png"], [4, 5]),
+        (["b/1.png,y", "a/1.png,x"], ["a/1.png", "b/1.png"], ["x", "y"]),
+        (["./b/1.png,y", "./a//1.png,x"], ["a/1.png", "b/1.png"], ["x", "y"]),
+        (["1.png,y", "a/1.png,x"], ["a/1.png", "1.png"], ["x", "y"]),
+        (["3.png,", "2.png,b", "1.png,a"], ["1.png", "2.png"], ["a", "b"]),
+        (["2,b", "1,a"], ["1", "2"], ["a", "b"]),
+    ],
+    ids=["names", "whole", "ends", "dots", "longest_end", "more_rows", "numbers"],
+)
+def test_labels_are_matched_by_path(tmp_path, rows, images, expected):
+    assert match_labels(tmp_path, rows, images) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "images", "message"),
+    [
+        (["1.png,x"], ["1.png", "2.png"], "no row has the path of 'data/2.png'"),
+        (["c/1.png,x"], ["a/1.png"], "no row has the path of 'data/a/1.png'"),
+        (["11.png,x"], ["1.png"], "no row has the path"),
+        (["1.png,x"], ["a/1.png", "b/1.png"], "'1.png' stands for both .*a/1.png' and .*b/1.png'"),
+        (["1.png,x", "1.png,y"], ["a/1.png", "b/1.png"], "'1.png' comes twice"),
+        (["1.png,x", "1.png,y"], ["a/1.png"], "'1.png' comes twice"),
+        (["1.png,x", "./1.png,y"], ["1.png"], "'./1.png' comes twice"),
+        (["1.png,", "2.png,x"], ["1.png", "2.png"], "1 of its rows have no label"),
+    ],
+)
+def test_labels_that_could_be_mixed_up_are_an_error(tmp_path, rows, images, message):
+    with pytest.raises(ValueError, match=f"labels.csv' cannot be used: .*{message}"):
+        match_labels(tmp_path, rows, images)
+
+
+def test_many_labels_are_matched_in_good_time(tmp_path):
+    names = [f"{i}.png" for i in range(60_000)]
+    rows = [f"{name},{i}" for i, name in enumerate(names)]
+    start = time.monotonic()
+    assert match_labels(tmp_path, rows[::-1], names) == list(range(60_000))
+    assert time.monotonic() - start < 10  # half a second if it is not quadratic

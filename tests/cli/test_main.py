@@ -1,0 +1,487 @@
+"""The command: every kind of INPUT, OUTPUT and option, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import platformdirs
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from sklearn_resnet import EmbeddingDisplay, cache_info
+from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet.cli import embed as _embedding_run
+from sklearn_resnet.cli import pictures as _embedding_pictures
+from sklearn_resnet.cli.main import main
+
+RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))  # where features are cached
+
+
+@pytest.fixture
+def digits(tmp_path):
+    from sklearn_resnet.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    np.savez(tmp_path / "digits.npz", x=X[:40], y=y[:40])
+    return tmp_path / "digits.npz"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("cat/2.png", "cat/10.jpg", "dog/1.png", "dog/3.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        size = (20, 16) if name != "dog/3.png" else (12, 30)
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def test_pca_of_two_columns_is_drawn_as_it_is(digits, tmp_path):
+    output = run(digits, "out/pca.npy", "-m", "pca", "-d", 2, "-p")
+    assert "(40, 8, 8)" in output
+    assert "(40, 2)" in output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "pca.json",
+        "pca.npy",
+        "pca_pca.png",
+    ]
+    X = np.load("out/pca.npy")
+    assert X.shape == (40, 2)
+    assert X.dtype == np.float32
+    with Image.open("out/pca_pca.png") as image:
+        assert image.size == (1200, 900)
+
+
+def test_resnet_is_drawn_by_umap_and_a_seed_repeats_its_bytes(digits, tmp_path):
+    output = run(digits, "a/out.npy", *RESNET, "-p")
+    assert "UMAP" in output
+    run(digits, "b/out.npy", *RESNET, "-p", "-q")
+    names = ["out.json", "out.npy", "out_umap.npy", "out_umap.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
+    for name in ("out.npy", "out_umap.npy"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert np.load("a/out.npy").shape == (40, 64)
+    assert np.load("a/out_umap.npy").shape == (40, 2)
+
+
+def test_quiet_prints_nothing(digits):
+    assert run(digits, "out.npy", "-m", "pca", "-d", 2, "-q") == ""
+
+
+def test_compressed_output_has_labels_and_paths(photos):
+    run(photos, "out.npy", *RESNET, "--image-size", 16, "-c")
+    with np.load("out.npz", allow_pickle=False) as file:
+        assert sorted(file) == ["features", "labels", "paths"]
+        assert file["features"].shape == (4, 64)
+        assert file["labels"].tolist() == ["cat", "cat", "dog", "dog"]
+        names = [str(path).replace("\\", "/").split("photos/")[1] for path in file["paths"]]
+    assert names == ["cat/2.png", "cat/10.jpg", "dog/1.png", "dog/3.png"]
+
+
+def test_tables_name_their_columns(photos):
+    run(photos, "out.csv", *RESNET, "--image-size", 16, "--pooling", "avg,max")
+    frame = pd.read_csv("out.csv")
+    assert frame.shape == (4, 2 + 128)
+    assert frame.columns[:3].tolist() == ["path", "label", "pool1_pool_avg_0"]
+    assert frame.columns[-1] == "pool1_pool_max_63"
+
+
+def test_the_record_says_how_it_was_made(digits):
+    run(digits, "out.npz", *RESNET[:2], "-l", "4,conv2_block1_out", "-s", 7, "-b", 16)
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["layers"] == [4, 16]
+    assert record["layer_names"] == ["pool1_pool", "conv2_block1_out"]
+    assert record["shapes"] == {"input": [40, 8, 8], "embedding": [40, 64 + 256]}
+    assert record["weights_fingerprint"].startswith("random:ResNet50V2:")
+    assert record["seed"] == 7
+    assert record["outputs"] == ["out.npz"]
+    assert {"sklearn-resnet", "numpy", "keras", "python"} <= set(record["versions"])
+    assert record["seconds"]["embedding"] > 0
+
+
+def test_features_equal_those_of_the_class(digits):
+    from sklearn_resnet import ResNetFeatures
+
+    run(digits, "out.npy", *RESNET, "--image-size", 12, "--pooling", "max")
+    X = np.load(digits)["x"]
+    expected = ResNetFeatures(4, weights=None, random_state=0, image_size=12, pooling="max")
+    np.testing.assert_array_equal(np.load("out.npy"), expected.fit_transform(X))
+
+
+def test_digits_need_no_file(tmp_path):
+    assert "(1797, 8, 8)" in run("digits", "out.npy", "-m", "pca", "-d", 3)
+
+
+def test_patches_of_one_image(photos):
+    run(photos / "cat/2.png", "out.npy", *RESNET, "--patches", 12, "--patch-size", 8, "-p")
+    assert np.load("out.npy").shape == (12, 64)
+    assert np.load("out_umap.npy").shape == (12, 2)
+
+
+def test_one_image_gives_one_row(photos):
+    run(photos / "cat/2.png", "out.npy", *RESNET)
+    assert np.load("out.npy").shape == (1, 64)
+
+
+def test_arrays_are_resized_for_pca_too(digits):
+    assert "(40, 8, 8)" in run(digits, "out.npy", "-m", "pca", "-d", 5, "--image-size", 4)
+
+
+def test_labels_from_a_file(digits):
+    with open("labels.txt", "w", encoding="utf-8") as file:
+        file.write("\n".join("even" if i % 2 == 0 else "odd" for i in range(40)))
+    run(digits, "out.npz", "-m", "pca", "-d", 2, "-p", "--labels", "labels.txt")
+    assert set(np.load("out.npz")["labels"]) == {"even", "odd"}
+
+
+def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
+    titles = []
+    real = EmbeddingDisplay.from_embedding
+    monkeypatch.setattr(
+        EmbeddingDisplay, "from_embedding", lambda *a, **k: titles.append(k["title"]) or real(*a, **k)
+    )  # fmt: skip
+    run(digits, "out.npy", *RESNET, "-p")
+    assert "layer 4 (pool1_pool)" in titles[0]
+    assert "random weights" in titles[0]
+    assert "40 images" in titles[0]
+
+
+def save_first_layer(path):
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group.attrs["name"] = "conv1_conv"
+        group["0"] = np.zeros((7, 7, 3, 64), np.float32)
+        group["1"] = np.zeros(64, np.float32)
+
+
+def test_options_are_checked_before_images_are_read(digits, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
+    assert "Got 999" in run(digits, "out.npy", "-l", "999", "--weights", "random", code=1)
+    assert "no such file" in run(digits, "out.npy", "--weights", "no.h5", code=1)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["nowhere", "out.npy"], 1, "INPUT must be digits, mnist, cifar10"),
+        (["digit", "out.npy"], 1, "Did you mean 'digits'"),
+        (["digits", "out.txt"], 1, "OUTPUT must end in .npy"),
+        (["digits", "out.csv", "-c"], 2, "-c/--compress writes .npz"),
+        (["digits", "out.npy", "-m", "pca", "-l", "82"], 2, "--layers goes with --model resnet"),
+        (["digits", "out.npy", "-d", "2"], 2, "--dimensions goes with --model pca"),
+        (["digits", "out.npy", "-m", "pca", "-d", "999"], 1, "at most"),
+        (["digits", "out.npy", "-l", "999", "--weights", "random"], 1, "Got 999"),
+        (["digits", "out.npy", "-l", "conv9", "--weights", "random"], 1, "Did you mean"),
+        (["digits", "out.npy", "--weights", "none.h5"], 1, "--weights must be"),
+        (["digits", "out.npy", "-l", "86", "--weights", "conv1.weights.h5"], 1, "Pass --layers"),
+        (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size goes with --patches"),
+        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must lie outside of INPUT"),
+        (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
+        (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
+        (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),
+        (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no file of labels"),
+        (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
+        (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
+        (["pickle.npz", "out.npy", *RESNET], 1, "pickled objects"),
+        (["photos", "out.npy", *RESNET], 1, "--image-size 224"),
+        (["photos/cat/2.png", "out.npy", *RESNET, "-p"], 1, "at least 4 images"),
+    ],
+)
+def test_what_is_wrong_is_said(args, code, message, photos, tmp_path):
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    np.savez("pickle.npz", x=np.array([{}], dtype=object))
+    save_first_layer("conv1.weights.h5")
+    assert message in run(*args, code=code)
+
+
+def test_an_unwritable_output_is_found_before_computing(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)  # nothing may be read
+    (tmp_path / "file").write_text("")
+    assert "Cannot write 'file/out.npy'" in run(digits, "file/out.npy", *RESNET, code=1)
+    (tmp_path / "folder.npy").mkdir()
+    assert "it is a folder" in run(digits, "folder.npy", *RESNET, code=1)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install pyarrow" in run(digits, "out.parquet", *RESNET, code=1)
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"), [(["--help"], "embedding digits"), (["layers"], "conv3_block4_out")]
+)
+def test_help_and_layers_import_nothing_heavy(args, shown):
+    program = (
+        "import sys\nfrom sklearn_resnet.cli.main import main\n"
+        f"try:\n    main({args})\nexcept SystemExit:\n    pass\n"
+        "heavy = {'tensorflow', 'keras', 'openvino', 'umap', 'matplotlib', 'skimage', 'nncf'}\n"
+        "heavy &= set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
+
+
+def test_features_and_their_map_need_no_tensorflow(digits):
+    program = (
+        "import sys\nfrom sklearn_resnet.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as exit:\n    assert not exit.code\n"
+        "assert {'openvino', 'umap', 'matplotlib'} <= set(sys.modules)\n"
+        "assert not {'tensorflow', 'keras', 'nncf'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, digits, "out.npy", *RESNET, "-p", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+    assert Path("out_umap.png").is_file()
+
+
+def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
+    events, importing = [], threading.Event()
+
+    def import_umap():
+        events.append(threading.current_thread() is threading.main_thread())
+        importing.set()
+        return real()
+
+    def resnet(self, images):
+        assert importing.wait(timeout=60)
+        return compute(self, images)
+
+    real, compute = _embedding_pictures.import_umap, _embedding_run.EmbeddingRun._resnet
+    monkeypatch.setattr(_embedding_pictures, "import_umap", import_umap)
+    monkeypatch.setattr(_embedding_run.EmbeddingRun, "_resnet", resnet)
+    run(digits, "out.npy", *RESNET, "-p")
+    assert events == [False, True]
+    events.clear()
+    run(digits, "out.npy", "-m", "pca", "-d", "2", "-p")
+    assert events == []
+
+
+@pytest.mark.parametrize("options", [["--engine", "keras"], ["--precision", "bfloat16"]])
+def test_engine_and_precision_are_recorded(digits, options):
+    run(digits, "out.npy", *RESNET)
+    run(digits, "other.npy", *RESNET, *options)
+    record = json.loads(Path("other.json").read_text())
+    assert record[options[0].strip("-")] == options[1]
+    np.testing.assert_allclose(np.load("out.npy"), np.load("other.npy"), atol=0.05)
+    assert "openvino" in record["versions"]
+
+
+def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
+    message = run("digits", "o.npy", *RESNET, "--engine", "keras", "--precision", "int8", code=1)
+    assert "--precision must be one of" in message
+    assert "with --engine 'keras'" in message
+
+
+def count_kept(folder):
+    return cache_info(folder).n_features if folder.exists() else 0
+
+
+def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
+    folder = platformdirs.user_cache_path("sklearn-resnet") / "features"
+    arguments = [photos, "--image-size", 16, *RESNET]
+    run(*arguments, "first.npy")
+    assert count_kept(folder) == 4
+    run(*arguments, "exact.npy", "--no-cache")
+    (photos / "cat" / "new.png").write_bytes((photos / "dog" / "3.png").read_bytes())
+    Image.new("RGB", (9, 9), "red").save(photos / "dog" / "4.png")
+    counted = []
+    compile_computation = _forward_pass.compile_computation
+
+    def count(computation):
+        run = compile_computation(computation)
+
+        def counted_run(batches, batch_size):
+            for part in run(batches, batch_size):
+                counted.append(len(part))
+                yield part
+
+        return counted_run
+
+    monkeypatch.setattr(_forward_pass, "compile_computation", count)
+    run(*arguments, "second.npy")
+    assert sum(counted) == 1
+    first, exact, second = (np.load(f"{name}.npy") for name in ("first", "exact", "second"))
+    np.testing.assert_array_equal(first, exact)
+    np.testing.assert_array_equal(second[[0, 1, 3, 4]], first)  # cat/new.png comes third
+    np.testing.assert_array_equal(second[2], first[3])
+
+
+def test_the_folder_of_the_cache_can_be_chosen(digits, tmp_path):
+    run(digits, "a.npy", *RESNET, "--cache", "here")
+    assert count_kept(tmp_path / "here") == 40
+    run(digits, "b.npy", *RESNET, "--no-cache")
+    run(digits, "c.npy", "--weights", "random", "-l", 4)  # whose weights no other run will have
+    assert not (tmp_path / "user").exists()
+
+
+def test_options_of_the_cache_that_make_no_sense(digits):
+    output = run(digits, "a.npy", *RESNET, "--cache", "here", "--no-cache", code=2)
+    assert "--cache and --no-cache exclude each other" in output
+    assert "--cache goes with --model resnet" in run(
+        digits, "a.npy", "-m", "pca", "--cache", "x", code=2
+    )
+    assert "--no-cache goes with" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
+
+
+def test_help_fits_a_terminal_of_80_columns():
+    for command in ([], ["similar"], ["layers"]):
+        text = run(*command, "-h")
+        assert max(map(len, text.splitlines())) <= 80
+        assert "  Examples:\n    embedding" in text or command == ["layers"]
+    text = run("-h")
+    titles = ["Commands:", "Features:", "Images:", "Pictures:", "Many images:", "Other options:"]
+    places = [text.index(f"\n{title}\n") for title in titles]
+    assert places == sorted(places)
+    assert text == run(code=2)
+
+
+def test_layers_are_listed():
+    header, *lines = run("layers").splitlines()
+    assert header.split() == ["index", "name", "width", "stride", "gflop"]
+    assert len(lines) == 190
+    assert lines[82].split() == ["82", "conv3_block4_2_relu", "128", "16", "2.95"]
+    assert len(set(map(len, lines))) == 1
+    assert run("layers", "resnet50v2").splitlines() == [header, *lines]
+    assert "Did you mean 'ResNet101V2'?" in run("layers", "resnet101v3", code=2)
+
+
+def test_layers_can_be_piped():
+    command = f"{Path(sys.executable).with_name('embedding')} layers | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.stdout.startswith("index")
+    assert done.stderr == ""
+
+
+def test_an_architecture_is_matched_without_regard_to_case(digits):
+    run(digits, "out.npy", *RESNET, "--architecture", "resnet101v2")
+    assert json.loads(Path("out.json").read_text())["architecture"] == "ResNet101V2"
+    message = run(digits, "out.npy", *RESNET, "--architecture", "resnet101v3", code=1)
+    assert "Got 'resnet101v3' instead. Did you mean 'ResNet101V2'?" in message
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["layer"], "Did you mean the command 'main layers'?"),
+        (["simlar", "a.jpg", "out.npz", "-k", "3"], "Did you mean the command 'main similar'?"),
+        (["digits", "out.npy", "--weigths", "x"], "Did you mean --weights?"),
+    ],
+)
+def test_what_is_misspelt_gets_a_suggestion(args, message):
+    output = run(*args, code=2).replace("'--weights'", "--weights")  # of newer click
+    assert message in output
+
+
+def test_a_folder_with_the_name_of_a_command(photos):
+    photos.rename("layers")
+    assert "(4, 64)" in run("./layers", "out.npz", *RESNET, "--image-size", 16)
+
+
+def test_a_misspelt_layer_gets_a_suggestion_in_words_of_the_shell(digits):
+    message = run(digits, "out.npy", "-l", "Conv3_blok4_out", "--weights", "random", code=1)
+    assert "Did you mean 'conv3_block4_out'" in message
+    assert "`embedding layers ResNet50V2` shows them all" in message
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """What pages are made of, in place of making them."""
+    made = []
+
+    def to_html(self, path, **kwargs):
+        made.append((self, kwargs))
+        Path(path).write_text("page")
+
+    monkeypatch.setattr(EmbeddingDisplay, "to_html", to_html, raising=False)
+    return made
+
+
+def test_a_page_has_images_paths_and_features_of_the_same_rows(photos, pages):
+    for i in range(3):
+        Image.new("RGB", (16, 16), (i, 9, 9)).save(photos / "cat" / f"{i + 20}.png")
+    (photos / "cat" / "3.png").write_text("<html>")
+    for policy in ("nan", "skip"):
+        run(photos, f"{policy}.npz", *RESNET, "--image-size", 8, "--on-error", policy, "--html")
+    for display, kwargs in pages:
+        n_points = len(display.embedding)
+        assert n_points == 7
+        assert len(display.images) == len(display.y) == len(kwargs["paths"]) == n_points
+        assert kwargs["features"].shape == (n_points, 64)
+        assert [*display.images.paths] == [*kwargs["paths"]]
+        assert "photos: UMAP of 7 images, ResNet50V2, layer 4" in kwargs["title"]
+        assert display.axis_names == ["UMAP 1", "UMAP 2"]
+    outputs = json.loads(Path("nan.json").read_text())["outputs"]
+    assert outputs == ["nan.npz", "nan_errors.csv", "nan_umap.npz", "nan_umap.html"]
+    assert not Path("nan_umap.png").exists()
+
+
+def test_a_page_of_two_components_needs_no_map(digits, pages):
+    run(digits, "out.npy", "-m", "pca", "-d", 2, "--html", "-p")
+    assert Path("out_pca.html").is_file()
+    assert Path("out_pca.png").is_file()
+    assert pages[0][0].axis_names == ["principal component 1", "principal component 2"]
+    assert pages[0][1]["paths"] is None
+    assert np.shape(pages[0][0].images) == (40, 8, 8)
+
+
+def test_a_missing_bokeh_is_found_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = run("digits", "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
+    assert "Install it by `pip install 'sklearn-resnet[explore]'`." in message
+
+
+@pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)
+def test_images_stand_at_their_places_where_that_is_wanted(photos, option, monkeypatch):
+    drawn = []
+    from_embedding = EmbeddingDisplay.from_embedding
+    monkeypatch.setattr(EmbeddingDisplay, "from_embedding", lambda *a, **k: drawn.append(from_embedding(*a, **k)) or drawn[-1])  # fmt: skip
+    run(photos, "out.npz", *RESNET, "--image-size", 16, *option)
+    assert Path("out_umap.png").exists() is bool(option)
+    assert [len(display.thumbnails_) > 0 for display in drawn] == ["-t" in option] * bool(option)
+
+
+def test_the_record_names_each_layer_once_whatever_the_pooling(digits):
+    options = ["--weights", "random", "-s", "0", "-l", "4,16", "--pooling", "avg,max"]
+    run(digits, "out.npy", *options)
+    record = json.loads(Path("out.json").read_text())
+    assert record["layers"] == [4, 16]
+    assert record["layer_names"] == ["pool1_pool", "conv2_block1_out"]
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_pictures_are_of_the_format_that_is_asked_for(digits, suffix):
+    options = ["--model", "pca", "-d", "2", "-p", "--picture", suffix]
+    output = run(digits, "out.npy", *options)
+    assert f"out_pca.{suffix}" in output
+    start = Path(f"out_pca.{suffix}").read_bytes()[:5]
+    assert start == {"pdf": b"%PDF-", "svg": b"<?xml"}[suffix]
+    assert not Path("out_pca.png").exists()
+
+
+def test_components_of_pixels_need_all_images(digits):
+    options = ["--model", "pca", "-d", "2", "--on-error", "skip"]
+    message = run(digits, "out.npy", *options, code=2)
+    assert "--on-error goes with --model resnet, not with --model pca" in message

@@ -1,0 +1,574 @@
+"""The page of an embedding: what it holds, and what it does in a browser without a network."""
+
+import base64
+import io
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.path import Path as Polygon
+from PIL import Image
+from sklearn.neighbors import NearestNeighbors
+
+from sklearn_resnet import EmbeddingDisplay
+from sklearn_resnet._io.csv_text import restore_text
+from sklearn_resnet.plotting.explorer import page as _explorer
+from sklearn_resnet.plotting.explorer.page import describe_column, find_clusters, find_neighbors
+
+N = 60
+HOSTILE = "</script><img src=x onerror='window.isHacked=1'><b>&amp;"
+NAMES = [
+    HOSTILE,
+    '=cmd("x")',
+    'a "quoted", name.png',
+    "new\nline.png",
+    "umlaut-ü-\udcff.png",
+    *[f"{i}.png" for i in range(5, N)],
+]
+PATHS = [f"photos/{name}" for name in NAMES]
+
+
+def make_data():
+    """Points in a loose grid, an image of one colour for each, and features unlike the map."""
+    rng = np.random.RandomState(0)
+    xy = np.array([divmod(i, 10) for i in range(N)]) + rng.uniform(-0.2, 0.2, (N, 2))
+    images = np.empty((N, 12, 12, 3), np.uint8)
+    images[:] = rng.randint(0, 256, (N, 1, 1, 3))
+    labels = np.array([HOSTILE, "cat", "dog"])[np.arange(N) % 3]
+    return xy, images, labels, rng.standard_normal((N, 5))
+
+
+def write(path, **options):
+    xy, images, labels, features = make_data()
+    options = {"paths": PATHS, "features": features} | options
+    display = EmbeddingDisplay(xy, labels, images=images)
+    display.to_html(path, **options)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium of the system."""
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
+        if "CI" in os.environ:
+            pytest.fail("There is no Chromium: .ci/run installs it.")
+        pytest.skip("needs Chromium (Debian's package chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("page") / "page.html", title=f"Map of {HOSTILE}")
+
+
+@pytest.fixture
+def show(browser):
+    """Open a page offline; at the end, it must have complained of nothing and asked for nothing."""
+    opened, complaints = [], []
+
+    def hear(message):
+        is_of_tests = "willReadFrequently" in message.text  # they read canvases
+        if message.type in ("error", "warning") and not is_of_tests:
+            complaints.append(message.text)
+
+    def watch(url, own):
+        if not url.startswith(("data:", "blob:", own)):
+            complaints.append(url)
+
+    def show(file, **options):
+        options = {"viewport": {"width": 1200, "height": 800}, "offline": True} | options
+        context = browser.new_context(**options)
+        page = context.new_page()
+        opened.append(context)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", hear)
+        page.on("request", lambda request: watch(request.url, file.as_uri()))
+        page.goto(file.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield show
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+def place(page, i):
+    """Where a point lies in the window."""
+    return page.evaluate(
+        """i => {
+            const model = (name) => Bokeh.documents[0].get_model_by_name(name);
+            const { x_range, y_range } = model("plot"), { x, y } = model("points").data;
+            const box = document.getElementById("map").getBoundingClientRect(), edge = 2;
+            const part = (value, range) => (value - range.start) / (range.end - range.start);
+            return [
+                box.left + edge + part(x[i], x_range) * (box.width - 2 * edge),
+                box.bottom - edge - part(y[i], y_range) * (box.height - 2 * edge),
+            ];
+        }""",
+        i,
+    )
+
+
+def hover(page, i):
+    page.mouse.move(*place(page, i))
+    page.wait_for_selector(f"#hover[data-index='{i}']")
+
+
+def selected(page):
+    return page.evaluate("Bokeh.documents[0].get_model_by_name('points').selected.indices")
+
+
+def drawn_color(page, selector):
+    """The mean colour of a canvas."""
+    return page.evaluate(
+        """selector => {
+            const canvas = document.querySelector(selector);
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const sums = [0, 0, 0];
+            data.forEach((value, k) => { if (k % 4 < 3) sums[k % 4] += value; });
+            return sums.map((sum) => sum / (canvas.width * canvas.height));
+        }""",
+        selector,
+    )
+
+
+def drag(page, points):
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("i", [0, 17, N - 1])
+def test_hover_shows_the_image_its_name_and_its_label(show, file, i):
+    page = show(file)
+    _, images, labels, _ = make_data()
+    hover(page, i)
+    page.wait_for_timeout(100)  # its sheet is decoded
+    color = drawn_color(page, "#hover canvas.large")
+    np.testing.assert_allclose(color, images[i].mean((0, 1)), atol=12)
+    text = page.inner_text("#hover")
+    assert labels[i] in text
+    assert (NAMES[i].encode("utf-8", "backslashreplace").decode()) in page.text_content("#hover")
+
+
+def test_hover_ends_beside_the_points(show, file):
+    page = show(file)
+    hover(page, 3)
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#hover", state="hidden")
+
+
+def test_a_click_pins_the_image_with_its_neighbours(show, file):
+    page = show(file)
+    features = make_data()[3]
+    page.mouse.click(*place(page, 20))
+    page.wait_for_selector("#pinned[data-index='20']")
+    found = page.eval_on_selector_all("#neighbors button", "all => all.map(e => +e.dataset.index)")
+    nearest = NearestNeighbors(n_neighbors=9).fit(features).kneighbors(features[[20]])[1][0]
+    assert found == nearest[1:].tolist()
+    page.click(f"#neighbors button[data-index='{found[2]}']")
+    page.wait_for_selector(f"#pinned[data-index='{found[2]}']")
+    page.keyboard.press("Escape")
+    assert "Nothing is pinned" in page.inner_text("#pinned")
+
+
+def test_neighbours_light_up(show, file):
+    page = show(file)
+    ink = "(() => { const c = document.getElementById('overlay'); return c.getContext('2d')"
+    ink += (
+        ".getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 == 3 && v).length })()"
+    )
+    page.click("#tool-box")  # without images on the map nothing else lies over it
+    before = page.evaluate(ink)
+    page.mouse.click(*place(page, 20))
+    page.wait_for_selector("#pinned[data-index='20']")
+    page.mouse.move(5, 5)
+    page.wait_for_timeout(100)
+    assert page.evaluate(ink) > before + 500
+
+
+def test_a_lasso_catches_what_it_encircles(show, file):
+    page = show(file)
+    page.click("#tool-lasso")
+    points = np.array([place(page, i) for i in range(N)])
+    corners = points[[0, 8, 38, 20]] + [[-15, 15], [-15, -15], [15, -15], [15, 20]]
+    drag(page, [*corners.tolist(), corners[0].tolist()])
+    expected = np.flatnonzero(Polygon(corners).contains_points(points))
+    assert 5 < len(expected) < N - 5
+    assert sorted(selected(page)) == expected.tolist()
+    assert page.inner_text("#n-selected") == str(len(expected))
+    listed = page.eval_on_selector_all("#sheet button", "all => all.map(e => +e.dataset.index)")
+    assert sorted(listed) == expected.tolist()
+    page.click("#clear")
+    assert selected(page) == []
+
+
+def test_a_box_is_saved_with_its_names(show, file, tmp_path):
+    page = show(file)
+    page.click("#tool-box")
+    points = np.array([place(page, i) for i in range(N)])
+    low, high = points[:5].min(0) - 15, points[:5].max(0) + 15
+    drag(page, [low.tolist(), high.tolist()])
+    inside = ((points > low) & (points < high)).all(1)
+    assert sorted(selected(page)) == np.flatnonzero(inside).tolist()
+    assert set(range(5)) <= set(selected(page))
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.suggested_filename == "selection.csv"
+    download.value.save_as(tmp_path / "selection.csv")
+    table = pd.read_csv(tmp_path / "selection.csv").set_index("index")
+    names = [PATHS[i].encode("utf-8", "backslashreplace").decode() for i in table.index]
+    assert table["path"].tolist() == names
+    assert table["label"].tolist() == make_data()[2][table.index].tolist()
+
+
+def test_cells_of_the_csv_compute_nothing(show, tmp_path):
+    names = ["=1+1", "+x", "-1", "@x", "\t=1", "a;=1", "'=1", "plain"] + ["z"] * (N - 8)
+    page = show(write(tmp_path / "page.html", paths=names))
+    page.click("#select-view")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "selection.csv")
+    table = pd.read_csv(tmp_path / "selection.csv")
+    expected = ["'=1+1", "'+x", "-1", "'@x", "'\t=1", "a;'=1", "''=1", "plain"]
+    assert table["path"].tolist()[:8] == expected
+    assert [restore_text(text) for text in expected] == names[:8]  # as of the tables of the command
+
+
+def test_hostile_text_stays_text(show, file):
+    page = show(file)
+    hover(page, 0)
+    page.mouse.click(*place(page, 0))
+    page.fill("#search", "script")
+    page.wait_for_selector("#matches button")
+    page.click("#select-matches")
+    assert page.evaluate("window.isHacked") is None
+    assert page.evaluate("document.querySelectorAll('img, b').length") == 0
+    assert page.title() == f"Map of {HOSTILE}"
+    assert page.inner_text("h1") == f"Map of {HOSTILE}"
+    assert HOSTILE in page.inner_text("#legend")
+
+
+def test_the_legend_hides_and_shows_classes(show, file):
+    page = show(file)
+    labels = make_data()[2]
+    rows = page.locator("#legend label")
+    assert [rows.nth(k).inner_text().split("\n")[0] for k in range(3)] == [HOSTILE, "cat", "dog"]
+    page.locator("#legend label", has_text="cat").locator("input").uncheck()
+    page.click("#select-view")
+    assert sorted(selected(page)) == np.flatnonzero(labels != "cat").tolist()
+    page.mouse.move(*place(page, 1))  # a cat
+    page.wait_for_timeout(150)
+    assert page.is_hidden("#hover")
+    page.click("#show-none")
+    assert selected(page) == []
+    page.click("#show-all")
+    page.click("#select-view")
+    assert len(selected(page)) == N
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dog", [i for i in range(N) if i % 3 == 2]),
+        ("DOG", [i for i in range(N) if i % 3 == 2]),
+        ("17.png", [17]),
+        ("nothing", []),
+    ],
+)
+def test_search_finds_labels_and_names(show, file, text, expected):
+    page = show(file)
+    page.keyboard.press("/")
+    page.keyboard.type(text)
+    page.wait_for_selector("#matches-section:not([hidden])")
+    page.wait_for_function(
+        "n => document.getElementById('n-matches').textContent == n", arg=str(len(expected))
+    )
+    if expected:
+        page.click("#select-matches")
+        assert sorted(selected(page)) == expected
+
+
+def test_points_are_coloured_by_any_column(show, tmp_path):
+    _, _, labels, _ = make_data()
+    weight = np.linspace(0, 1, N)
+    weight[5] = np.nan
+    columns = pd.DataFrame({"kind": labels, "weight": weight, "few": np.arange(N) % 2})
+    page = show(write(tmp_path / "page.html", labels=columns))
+    options = page.eval_on_selector_all("#color option", "all => all.map(e => e.value)")
+    assert options == ["kind", "weight", "few", "cluster"]
+    page.select_option("#color", "weight")
+    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    assert (colors[0], colors[-1]) == ("#440154", "#FDE724")  # viridis
+    assert colors[5] == "#cccccc"
+    assert page.inner_text("#legend").split() == ["0", "1"]
+    page.select_option("#color", "few")
+    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    assert len(set(colors[::2])) == 1
+    assert set(colors[::2]) != set(colors[1::2])
+
+
+def test_too_many_labels_share_the_last_place(show, tmp_path):
+    xy = np.random.RandomState(0).standard_normal((200, 2))
+    labels = [f"kind {i % 90}" for i in range(200)]
+    EmbeddingDisplay(xy, labels).to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html")
+    rows = page.locator("#legend label")
+    assert rows.count() == 60
+    assert "31 others" in rows.last.inner_text()
+    styles = page.evaluate(
+        "(({ color, marker }) => color.map((c, i) => c + marker[i]))"
+        "(Bokeh.documents[0].get_model_by_name('points').data)"
+    )
+    assert len(set(styles)) == 60
+
+
+def test_everything_is_reached_by_keys(show, file):
+    page = show(file)
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    wanted = {"search", "theme", "color", "map", "tool-lasso", "zoom-in", "select-view", "show-all"}
+    assert wanted <= reached
+    page.focus("#map")
+    x_start = "Bokeh.documents[0].get_model_by_name('plot').x_range.start"
+    before = page.evaluate(x_start)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(x_start) > before
+    page.keyboard.press("+")
+    page.keyboard.press("0")
+    page.wait_for_function(f"Math.abs({x_start} - {before}) < 1e-6")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#unpin")
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (820, 1180), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_windows_and_themes(show, file, size, scheme):
+    viewport = {"width": size[0], "height": size[1]}
+    page = show(file, viewport=viewport, color_scheme=scheme, has_touch=size[0] < 800)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    box = page.locator("#map").bounding_box()
+    assert box["width"] > 0.6 * size[0]
+    assert box["height"] > 0.5 * size[1]
+    assert box["y"] + box["height"] <= 1.05 * size[1]
+    shade = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (shade == "rgb(255, 255, 255)") == (scheme == "light")
+    points = np.array([place(page, i) for i in range(N)])
+    assert (points > [box["x"], box["y"]]).all()
+    assert (points < [box["x"] + box["width"], box["y"] + box["height"]]).all()
+    x, y = np.ptp(points, axis=0) / np.ptp(make_data()[0], axis=0)
+    assert x == pytest.approx(y, rel=0.02)  # a unit is as long along both axes
+    page.click("#theme")
+    other = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert other != shade
+
+
+def test_a_tap_pins(show, file):
+    page = show(file, viewport={"width": 390, "height": 844}, has_touch=True)
+    page.touchscreen.tap(*place(page, 33))
+    page.wait_for_selector("#pinned[data-index='33']")
+
+
+def test_images_lie_on_the_map(show, file):
+    page = show(file)
+    color = make_data()[1][25].mean((0, 1))
+    page.wait_for_timeout(200)
+    box = page.locator("#map").bounding_box()
+    x, y = place(page, 25)
+    drawn = page.evaluate(
+        """([x, y]) => [...document.getElementById("overlay").getContext("2d")
+            .getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data]""",
+        [round(x - box["x"]), round(y - box["y"])],
+    )
+    np.testing.assert_allclose(drawn[:3], color, atol=12)
+
+
+def test_images_that_are_not_selected_fade(show, file):
+    page = show(file)
+    page.wait_for_timeout(200)
+    box = page.locator("#map").bounding_box()
+    x, y = place(page, 25)
+    read = """([x, y]) => document.getElementById("overlay").getContext("2d")
+        .getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data[3]"""
+    at = [round(x - box["x"]), round(y - box["y"])]
+    assert page.evaluate(read, at) == 255
+    page.fill("#search", "17.png")
+    page.wait_for_selector("#matches button")
+    page.click("#select-matches")
+    page.wait_for_timeout(100)
+    assert page.evaluate(read, at) < 100
+    page.click("#clear")
+    page.wait_for_timeout(100)
+    assert page.evaluate(read, at) == 255
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 12])
+def test_few_points_and_nothing_else(show, tmp_path, n):
+    EmbeddingDisplay(np.arange(2.0 * n).reshape(n, 2)).to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html")
+    hover(page, n - 1)
+    assert f"image {n - 1}" in page.inner_text("#hover")
+
+
+def test_missing_labels_and_a_single_column(show, tmp_path):
+    labels = np.array(["a", None, "b", None] * 5, object)
+    display = EmbeddingDisplay(np.arange(20.0)[:, None], labels)
+    assert display.to_html(tmp_path / "page.html") is display
+    page = show(tmp_path / "page.html")
+    assert "no label" in page.inner_text("#legend")
+
+
+def sheet_pixels(text):
+    start = text.index('"sheets":["') + 11
+    data = base64.b64decode(text[start : text.index('"', start)])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def test_paths_are_read_as_images(tmp_path):
+    xy, images, labels, _ = make_data()
+    paths = []
+    for i, image in enumerate(images[:4]):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(image).save(paths[-1])
+    EmbeddingDisplay(xy[:4], labels[:4], images=paths).to_html(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert '"names":["0.png","1.png","2.png","3.png"]' in text  # paths are names, too
+    pixels = sheet_pixels(text)
+    np.testing.assert_allclose(pixels[10, 10], images[0, 0, 0], atol=12)
+
+
+def test_nothing_in_it_points_to_the_network(file):
+    text = file.read_text("utf-8")
+    assert "<script src" not in text
+    assert "<link" not in text
+    assert "default-src 'none'" in text
+
+
+def test_without_bokeh_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setattr(_explorer.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
+        write(tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"paths": ["a"]},
+            "'paths' parameter must hold one value for each of the 60 points. Got 1",
+        ),
+        (
+            {"labels": ["a"]},
+            "column 'label' of the 'labels' parameter must hold one value for each of the 60",
+        ),
+        ({"features": np.ones((2, 2))}, "'features' parameter must hold one value for each"),
+        ({"images": np.ones((2, 4, 4))}, "'images' parameter must hold one image for each"),
+    ],
+)
+def test_lengths_must_agree(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        write(tmp_path / "page.html", **options)
+
+
+def test_a_page_has_its_limit(monkeypatch, tmp_path):
+    monkeypatch.setattr(_explorer, "_MAX_POINTS", 59)
+    with pytest.raises(ValueError, match="at most 59 points. Got 60 instead"):
+        write(tmp_path / "page.html")
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_neighbours_are_the_nearest_others(monkeypatch, is_exact):
+    monkeypatch.setattr(_explorer, "_MAX_EXACT", 10_000 if is_exact else 10)
+    X = np.random.RandomState(0).standard_normal((300, 4))
+    found = find_neighbors(X, 5)
+    expected = NearestNeighbors(n_neighbors=6).fit(X).kneighbors(X)[1][:, 1:]
+    assert found.shape == (300, 5)
+    assert not (found == np.arange(300)[:, None]).any()
+    assert np.mean(np.sort(found) == np.sort(expected)) > (0.9999 if is_exact else 0.95)
+
+
+def test_neighbours_of_twins_are_others():
+    X = np.zeros((12, 2))
+    found = find_neighbors(X, 3)
+    assert found.shape == (12, 3)
+    assert not (found == np.arange(12)[:, None]).any()
+
+
+def test_clusters_are_found():
+    rng = np.random.RandomState(0)
+    xy = np.concatenate([rng.normal(0, 0.1, (50, 2)), rng.normal(5, 0.1, (50, 2)), [[20, -20]]])
+    clusters = find_clusters(xy)
+    assert len(set(clusters[:50])) == len(set(clusters[50:100])) == 1
+    assert clusters[0] != clusters[50]
+    assert clusters[100] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["b", "a", "b"], {"names": ["a", "b"], "codes": [1, 0, 1]}),
+        ([10, 9, 9], {"names": ["9", "10"], "codes": [1, 0, 0]}),
+        ([0.5, None, 2], {"values": [0.5, None, 2.0]}),
+        ([None, "x", np.nan], {"names": ["x"], "codes": [-1, 0, -1]}),
+        (["img10", "img9"], {"names": ["img9", "img10"], "codes": [1, 0]}),
+    ],
+)
+def test_columns_are_labels_or_numbers(values, expected):
+    assert describe_column(values) == expected
+
+
+def test_images_of_a_narrow_range_are_not_dark(tmp_path):
+    images = np.zeros((600, 4, 4))
+    images[1:] = 16  # the first block is as bright as the others
+    EmbeddingDisplay(np.random.RandomState(0).rand(600, 2), images=images).to_html(
+        tmp_path / "page.html"
+    )
+    pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+    assert pixels[2, 2].max() < 15
+    assert pixels[2, 6].min() > 240
+
+
+def test_infinite_numbers_count_as_missing(show, tmp_path):
+    xy = np.random.RandomState(0).rand(12, 2)
+    numbers = np.array([0.5, np.inf, -np.inf, *np.linspace(0, 1, 9)])
+    EmbeddingDisplay(xy, numbers).to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html")
+    assert page.inner_text("#legend").split() == ["0", "1"]
+
+
+def test_broken_files_leave_their_squares_empty_and_are_named_once(tmp_path):
+    paths = []
+    for i in range(300):
+        paths.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(np.full((4, 4, 3), 200, np.uint8)).save(paths[-1])
+    for i in (3, 280):
+        Path(paths[i]).write_bytes(b"none")
+    display = EmbeddingDisplay(np.random.RandomState(0).rand(300, 2), images=paths)
+    with pytest.warns(UserWarning, match=r"2 of 300 images .*280\.png' \(image 280\)") as caught:
+        display.to_html(tmp_path / "page.html")
+    assert len(caught) == 1
+
+
+def test_neighbours_that_were_not_found_are_not_drawn(show, tmp_path, monkeypatch):
+    found = np.tile([1, -1], (N, 1))
+    monkeypatch.setattr(_explorer, "find_neighbors", lambda features, n_neighbors: found)
+    write(tmp_path / "page.html", features=None)
+    page = show(tmp_path / "page.html")
+    page.mouse.click(*place(page, 5))
+    page.wait_for_selector("#pinned[data-index='5']")
+    assert page.locator("#neighbors button").count() == 1
