@@ -25,7 +25,7 @@ FILLED_PAGES = (
     _ROOT / "training" / "README.md",
     _ROOT / "sklearn_resnet" / "weights" / "MODEL_CARD.md",
 )
-_CENTRES = ("value", "median", "mean")
+_CENTRES = ("value", "median", "mean")  # of rounds and of seeds
 # What is inside code is left alone.
 _REFERENCE = re.compile(
     r"""
@@ -58,7 +58,7 @@ def load_results(folder=RESULTS):
 
 
 def look_up(results, key):
-    """Return the result under a key.
+    """Return the result under a key: a number, a text, or several rounds or seeds as a dict.
 
     Raises
     ------
@@ -68,13 +68,10 @@ def look_up(results, key):
     found = results
     for name in key.split("."):
         if not isinstance(found, dict) or name not in found:
-            raise KeyError(f"{key} is not a result. Got stuck at {name!r}.")
+            raise KeyError(f"{key} is not a result: nothing is called {name!r} there.")
         found = found[name]
-    if isinstance(found, dict):
-        centre = next((name for name in _CENTRES if name in found), None)
-        if centre is None:
-            raise KeyError(f"{key} is a group of results: {', '.join(found)}.")
-        found = found | {"centre": found[centre]}
+    if isinstance(found, dict) and not found.keys() & _CENTRES:
+        raise KeyError(f"{key} is a group of results: {', '.join(found)}.")
     return found
 
 
@@ -82,19 +79,18 @@ def format_result(results, reference):
     """Look up a reference, a key and an optional format, and return it as text.
 
     The format is one of Python's for numbers, such as ``.1f`` or ``.0%``; without one, numbers have
-    all their digits. ``spread`` before it adds the least and greatest, as in ``2.94 (2.73 to 5.90)``.
+    all their digits. ``spread`` before it adds the minimum and maximum: ``2.94 (2.73 to 5.90)``.
     """
     key, *options = reference.split()
+    is_spread = options[:1] == ["spread"]
+    spec = " ".join(options[is_spread:])
     found = look_up(results, key)
-    spec = options[-1] if options and options[-1] != "spread" else ""
-    if isinstance(found, dict):
-        if "spread" in options:
-            centre, low, high = (_format(found[name], spec) for name in ("centre", "min", "max"))
-            return f"{centre} ({low} to {high})"
-        found = found["centre"]
-    elif "spread" in options:
-        raise KeyError(f"{key} is one number, without a spread.")
-    return _format(found, spec)
+    if not isinstance(found, dict):
+        found = {"value": found}
+    centre = next(_format(found[name], spec) for name in _CENTRES if name in found)
+    if is_spread:
+        return f"{centre} ({_format(found['min'], spec)} to {_format(found['max'], spec)})"
+    return centre
 
 
 def _format(value, spec):

@@ -149,11 +149,20 @@ def test_a_reference_is_a_key_and_a_format(reference, expected):
 
 
 @pytest.mark.parametrize(
-    "key", ["speed.none", "none", "speed", "speed.peak.max", "speed.peak spread"]
+    ("reference", "error"),
+    [
+        ("speed.none", KeyError),
+        ("none", KeyError),
+        ("speed", KeyError),
+        ("speed.peak.max", KeyError),
+        ("speed.peak spread", KeyError),
+        ("speed.rounds range .2f", ValueError),
+        ("speed.rounds zz", ValueError),
+    ],
 )
-def test_what_is_no_result_is_an_error(key):
-    with pytest.raises(KeyError, match="is"):
-        format_result(SMALL, key)
+def test_other_references_are_errors(reference, error):
+    with pytest.raises(error):
+        format_result(SMALL, reference)
 
 
 def test_markers_are_filled_and_nothing_else_changes():
