@@ -29,6 +29,9 @@ lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@mkdir -p build
+	$(BIN)/python -c "from sklearn_resnet.plotting.explorer.page import read_script as r; print(r())" > build/page.js
+	$(BIN)/oxlint --no-ignore build/page.js
 
 format: $(BIN)/.installed  ## Fix style and formatting
 	$(BIN)/ruff check --fix .

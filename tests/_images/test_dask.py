@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import dask
 import dask.array as da
@@ -13,12 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images import dask as _dask
-from sklearn_resnet._images.dask import is_dask
+from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
+from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._network.engines import store
-from sklearn_resnet.cli.resumable.run import make_absolute
-from sklearn_resnet.cli.resumable.workers import run_in_workers
 
 N = 20
 X = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
@@ -39,18 +37,14 @@ def paths(tmp_path_factory):
     return [str(folder / f"{i}.png") for i in range(N)]
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """The sizes of blocks, as they are computed."""
-    sizes, transform = [], _dask._transform_block
+def with_lengths(array, lengths):
+    """The same array, that notes the length of each chunk as it is computed."""
 
-    def count(block, resnet):
-        features = transform(block, resnet)
-        sizes.append(len(features))
-        return features
+    def note(block):
+        lengths.append(len(block))
+        return block
 
-    monkeypatch.setattr(_dask, "_transform_block", count)
-    return sizes
+    return array.map_blocks(note, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype))
 
 
 FORMS = {
@@ -63,11 +57,11 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_arrays(computed, form, scheduler):
-    images = FORMS[form]
+def test_arrays(form, scheduler):
+    images, computed = FORMS[form], []
     chunked = da.from_array(images, chunks=(7, *(3 for _ in images.shape[1:])))
     resnet = make_resnet().fit(chunked)
-    features = resnet.transform(chunked)
+    features = with_lengths(resnet.transform(chunked), computed)
     assert computed == []
     assert isinstance(features, da.Array)
     assert features.chunks == ((7, 7, 6), (64,))
@@ -86,8 +80,10 @@ def test_fit_reads_nothing_of_bytes():
     assert make_resnet().fit(images).value_range_ == (0, 255)
 
 
-def test_one_part_of_the_result_computes_one_chunk(computed):
-    features = make_resnet().fit(X).transform(da.from_array(X, chunks=(5, 8, 8, 3)))
+def test_one_part_of_the_result_computes_one_chunk():
+    computed = []
+    chunked = with_lengths(da.from_array(X, chunks=(5, 8, 8, 3)), computed)
+    features = make_resnet().fit(X).transform(chunked)
     np.testing.assert_array_equal(features[6:9].compute(), EXPECTED[6:9])
     assert computed == [5]
 
@@ -114,13 +110,22 @@ def test_collections_of_paths(paths, kind, lazy):
     np.testing.assert_array_equal(np.asarray(images.compute(scheduler="synchronous")), X)
 
 
-def test_lazy_images_stay_lazy(paths, monkeypatch):
-    from sklearn_resnet._images.lazy import LazyImages
+class WatchedResNet(ResNetFeatures):
+    """Notes what each task gives it; a class of the module, as Dask copies objects of others."""
 
-    monkeypatch.setattr(LazyImages, "__array__", None)
+    kinds: ClassVar[list] = []
+
+    def transform(self, X):
+        self.kinds.append(type(X))
+        return super().transform(X)
+
+
+def test_lazy_images_stay_lazy(paths):
     images = ImageLoader(8, lazy=True).fit_transform(collections(paths)["array"])
-    features = make_resnet().fit(images).transform(images)
+    resnet = WatchedResNet(4, weights=None, random_state=0, cache=None).fit(images)
+    features = transform_dask(resnet, images)
     np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED)
+    assert WatchedResNet.kinds == [LazyImages] * 4
 
 
 def test_files_that_cannot_be_read_are_rows_of_nan(paths):
@@ -171,38 +176,26 @@ def test_batches_of_lazy_images(paths, kind):
     np.testing.assert_array_equal(np.delete(features, 5, 0), np.delete(EXPECTED, 5, 0))
 
 
-def test_tasks_of_a_process_take_turns(monkeypatch):
+def test_tasks_of_a_process_take_turns():
     """Each takes all its threads: two at once would be twice as many, with twice the images."""
-    running, most, lock = [0], [0], threading.Lock()
+    counts, lock = [], threading.Lock()
 
-    def transform(resnet, block):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.01)
-        with lock:
-            running[0] -= 1
-        return EXPECTED[: len(block)]
+    class Watched(ResNetFeatures):
+        def transform(self, X):
+            with lock:
+                counts.append(1)
+            time.sleep(0.01)
+            n_running = sum(counts)
+            with lock:
+                counts.append(-1)
+            assert n_running == 1
+            return super().transform(X)
 
-    resnet = make_resnet().fit(X)
-    features = resnet.transform(da.from_array(X, chunks=(2, 8, 8, 3)))
-    monkeypatch.setattr(ResNetFeatures, "transform", transform)
-    features.compute(scheduler="threads", num_workers=4)
-    assert most == [1]
-
-
-def test_paths_are_made_absolute(paths, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    given = ["a.png", Path("b/./c.png"), "/d.png", "memory://e.png"]
-    images = ImageLoader(8, lazy=True).fit_transform(given)
-    resnet = make_resnet().set_params(weights="my.h5", cache="cache")
-    absolute, there = make_absolute(images, resnet)
-    assert absolute.paths == [f"{tmp_path}/a.png", f"{tmp_path}/b/c.png", *given[2:]]
-    assert (there.weights, there.cache) == (f"{tmp_path}/my.h5", f"{tmp_path}/cache")
-    assert images.paths[0] == "a.png"
-    assert resnet.weights == "my.h5"
-    named = make_resnet().set_params(weights="procedural")
-    assert make_absolute(images, named)[1].weights == "procedural"
+    resnet = Watched(4, weights=None, random_state=0, cache=None).fit(X)
+    features = transform_dask(resnet, da.from_array(X, chunks=(2, 8, 8, 3)))
+    computed = features.compute(scheduler="threads", num_workers=4)
+    assert len(counts) == 20
+    np.testing.assert_array_equal(computed, EXPECTED)
 
 
 def test_paths_need_a_size(paths):
@@ -210,21 +203,12 @@ def test_paths_need_a_size(paths):
         ImageLoader().fit_transform(da.from_array(np.array(paths), chunks=6))
 
 
-@pytest.mark.parametrize(("X", "expected"), [(X, False), (["a"], False), ([], False)])
-def test_what_is_dask(X, expected):
-    assert is_dask(X) is expected
-
-
-def test_one_network_for_all_tasks_of_a_process(monkeypatch):
-    from sklearn_resnet._network.engines import openvino
-
+def test_one_network_for_all_tasks_of_a_process():
     store._compile.cache_clear()
-    calls, original = [], openvino.compile_network
-    monkeypatch.setattr(openvino, "compile_network", lambda c: calls.append(1) or original(c))
     make_resnet(16).fit(X).transform(da.from_array(X, chunks=(2, 8, 8, 3))).compute(
         scheduler="threads"
     )
-    assert len(calls) == 1
+    assert store._compile.cache_info().misses == 1
 
 
 @pytest.fixture(scope="module")
@@ -247,31 +231,9 @@ def count_threads_of_worker():
         return count_threads()
 
 
-def fail_once_more(folder):
-    (folder / f"{time.time_ns()}").touch()
-    raise ValueError("fails")
-
-
-def die(folder):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.long
 def test_workers_keep_to_their_threads(cluster):
     assert set(cluster.run(count_threads_of_worker).values()) == {1}
-
-
-@pytest.mark.long
-def test_what_fails_is_not_tried_again(cluster, tmp_path):
-    with pytest.raises(ValueError, match="fails"):
-        list(run_in_workers(fail_once_more, [(tmp_path,)], 1, cluster.scheduler.address))
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-@pytest.mark.long
-def test_a_task_that_kills_its_workers_is_an_error_that_helps(cluster, tmp_path):
-    with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
-        list(run_in_workers(die, [(tmp_path,)], 1, cluster.scheduler.address))
 
 
 @pytest.mark.long
