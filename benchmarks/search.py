@@ -17,7 +17,8 @@ from benchmarks.accuracy import WEIGHTS, load_mnist
 from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ResNetFeatures, clear_cache
 from sklearn_resnet._features import forward_pass
-from sklearn_resnet._features.forward_pass import ForwardPass, make_image_keys
+from sklearn_resnet._features.forward_pass import ForwardPass
+from sklearn_resnet._images.sources import as_source
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
@@ -153,7 +154,7 @@ def measure_warm(X, resnet):
                 seconds, features = time_call(each.transform, X)
                 np.testing.assert_array_equal(features, expected)
                 times[name].append(seconds)
-        keys = [time_call(make_image_keys, X)[0] for _ in range(_ROUNDS)]
+        keys = [time_call(as_source(X).digests)[0] for _ in range(_ROUNDS)]
     warm = {
         name: {
             "times_uncached": summarize_rounds(divide(times["computed"], times[name])),
@@ -174,7 +175,7 @@ def measure_photo_keys(resnet):
     resnet.fit(photos).transform(photos)
     return summarize_rounds(
         [
-            100 * time_call(make_image_keys, photos)[0] / time_call(resnet.transform, photos)[0]
+            100 * time_call(as_source(photos).digests)[0] / time_call(resnet.transform, photos)[0]
             for _ in range(_ROUNDS)
         ]
     )
