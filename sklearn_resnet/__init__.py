@@ -10,7 +10,12 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._network.engines.choice import show_engine
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay, compare
+from sklearn_resnet.plotting import (
+    EmbeddingDisplay,
+    EmbeddingPlot,
+    LayerSearchDisplay,
+    compare_embeddings,
+)
 
 __version__ = _version("sklearn-resnet")
 
@@ -25,7 +30,7 @@ __all__ = [
     "ResNetFeatures",
     "cache_info",
     "clear_cache",
-    "compare",
+    "compare_embeddings",
     "datasets",
     "list_layers",
     "show_engine",

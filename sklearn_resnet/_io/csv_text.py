@@ -1,11 +1,11 @@
-"""Text in tables that no spreadsheet computes and that UTF-8 can encode."""
+"""Text for tables: it encodes to UTF-8, and no spreadsheet takes it for a formula."""
 
 import re
 
 import numpy as np
 
-# At the start, and after what parts cells in other countries; apostrophes that stand there get one
-# more, so that it can be taken off again.
+# At the start of a cell, and after what separates cells in other locales. Apostrophes that are
+# already there get one more, so that `restore_text` finds the original.
 _FORMULA = re.compile(r"(^|[;\n\t])('*[=+\-@\t\n])")
 _INERT_FORMULA = re.compile(r"(^|[;\n\t])'('*[=+\-@\t\n])")
 
@@ -13,35 +13,38 @@ _INERT_FORMULA = re.compile(r"(^|[;\n\t])'('*[=+\-@\t\n])")
 def write_csv(path, columns, is_first=True):
     """Write columns to a .csv in which no cell is a formula.
 
-    A spreadsheet computes what begins with ``=``, ``+``, ``-`` or ``@``, and the names of files and
-    folders may do so, or have it after a semicolon, a tab or a new line, which some take for the
-    end of a cell: before it, unless the text is a number, comes an apostrophe.
+    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and the
+    names of files and folders may begin so. They may also contain such a character after a
+    semicolon, a tab or a new line, which some spreadsheets take for the end of a cell. An
+    apostrophe is put before it, unless the text is a number.
 
     Parameters
     ----------
     path : path
     columns : dict of str to array-like
     is_first : bool, default=True
-        Whether to begin the file, or to go on.
+        Whether to begin the file, or to append to it.
     """
     import pandas as pd
 
-    frame = pd.DataFrame({name: _inert(as_text(values)) for name, values in columns.items()})
+    frame = pd.DataFrame(
+        {name: _escape_formulas(as_text(values)) for name, values in columns.items()}
+    )
     frame.to_csv(path, index=False, mode="w" if is_first else "a", header=is_first)
 
 
 def as_text(values):
-    """Text as UTF-8 can hold it: what file names may hold besides is escaped. Others as they are."""
+    """Escape what UTF-8 cannot encode in text, as in some file names; leave other values alone."""
     values = np.asarray(values)
     if values.dtype.kind not in "OU":
         return values
     return [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
 
 
-def _inert(values):
+def _escape_formulas(values):
     if not isinstance(values, list):
         return values
-    values = [text.replace("\r", r"\r") for text in values]  # which readers take for a new line
+    values = [text.replace("\r", r"\r") for text in values]  # readers take it for a new line
     return [text if _is_number(text) else _FORMULA.sub(r"\1'\2", text) for text in values]
 
 
@@ -54,5 +57,5 @@ def _is_number(text):
 
 
 def restore_text(text):
-    """Take off what `write_csv` puts before a formula."""
+    """Remove the apostrophes that `write_csv` puts before formulas."""
     return _INERT_FORMULA.sub(r"\1\2", text)

@@ -1,106 +1,204 @@
-"""What `embedding --compare` does: several maps of the same images, side by side."""
+"""`embedding INPUT OUTPUT --compare MAPS`: maps of the same images side by side, scored by labels."""
 
 import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import default_layers
-from sklearn_resnet.cli.embed import EmbeddingRun
-from sklearn_resnet.cli.pictures import compute_umap, importing_umap, save_figure
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.features import (
+    FeatureOptions,
+    check_features,
+    compute_pca,
+    compute_resnet,
+    uses_openvino,
+)
+from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, load_input
+from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
+from sklearn_resnet.cli.progress import Progress
+from sklearn_resnet.cli.record import Result, beside, write_record
 from sklearn_resnet.cli.tables import check_table_path, write_table
-from sklearn_resnet.plotting import compare
+from sklearn_resnet.plotting import compare_embeddings
+from sklearn_resnet.plotting._saving import save_figure
+
+_SCORES = ("accuracy", "r2", "silhouette")
 
 
-class ComparisonRun(EmbeddingRun):
-    """One run; the arguments are those of `EmbeddingRun`, and the maps.
+@dataclass(frozen=True)
+class CompareOptions:
+    """The options of `embedding INPUT OUTPUT --compare MAPS`.
+
+    ``maps`` gives for each name the layer whose features UMAP maps, None for the last layer; the
+    map ``"pca"`` is two principal components of the pixels.
+    """
+
+    output: Path
+    maps: dict
+    input: InputOptions
+    features: FeatureOptions
+    picture: str
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the maps are computed.
+
+    Attributes
+    ----------
+    options : CompareOptions
+    layers : dict of str to (int or None)
+        The layer of each map, None for ``"pca"``.
+    features : FeatureOptions
+        Of all these layers.
+    """
+
+    options: CompareOptions
+    layers: dict
+    features: FeatureOptions
+
+
+def compare(options):
+    """Compute the maps, score them, and draw them side by side.
 
     Parameters
     ----------
-    maps : dict of str to None, int or str
-        The name of each map to the layer whose features are mapped by UMAP, None being the last;
-        ``"pca"`` is that of two principal components of the pixels.
+    options : CompareOptions
+
+    Raises
+    ------
+    ValueError, TypeError, OSError, ImportError, RuntimeError
+        If an option has a value that it cannot have, or a file cannot be read or written.
     """
+    progress = Progress(options.quiet)
+    plan = make_plan(options)
+    with progress.timed("input"):
+        data = load_input(options.input)
+    progress.show_array("input", data.images)
+    _check_images(options, data)
+    maps, metadata = compute_maps(plan, data.images, progress)
+    names = [f"{name}_{axis}" for name in maps for axis in (1, 2)]
+    write_table(options.output, np.hstack(list(maps.values())), names, data.labels, data.paths)
+    picture = beside(options.output, "compare", f".{options.picture}")
+    scores = draw_maps(picture, maps, data.labels, progress)
+    metadata |= {"scores": scores, "model": "compare", "maps": plan.layers}
+    shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
+    result = Result((options.output, picture), shapes, metadata)
+    write_record(options.output, options.input, result, progress)
 
-    def __init__(self, output, *, maps, model, plot, thumbnails, html, **options):
-        super().__init__(
-            output,
-            model="resnet" if maps.keys() - {"pca"} else "pca",
-            plot=False,
-            thumbnails=False,
-            html=False,
-            **options,
+
+def make_plan(options):
+    """Check the options, before images are read, and resolve the layers of the maps.
+
+    Parameters
+    ----------
+    options : CompareOptions
+
+    Returns
+    -------
+    Plan
+    """
+    check_apart(options.input.source, options.output)
+    check_table_path(options.output)
+    layers = {name: _resolve_layer(options, name) for name in options.maps}
+    cuts = dict.fromkeys(layer for layer in layers.values() if layer is not None)
+    features = replace(
+        options.features,
+        model="resnet" if cuts else "pca",
+        layers=list(cuts) or None,  # two maps may be of one layer
+        dimensions=2,
+    )
+    check_input(options.input.source, options.input.patches)
+    check_features(features)
+    return Plan(options, layers, features)
+
+
+def _resolve_layer(options, name):
+    if name == "pca":
+        return None
+    cut = options.maps[name]
+    cut = default_layers(options.features.weights) if cut is None else cut
+    (layer,) = resolve_layers(options.features.architecture, cut, "compare")
+    return layer.index
+
+
+def _check_images(options, data):
+    if data.labels is None:
+        raise ParameterError(
+            "source",
+            "must have labels with --compare, which scores maps by them",
+            f"{options.input.source!r} without labels",
+            hint="Name a file of labels by --labels, or sort the images into a folder for each class.",
         )
-        self.maps = maps
-        self.cuts = {}
-        self.options["dimensions"] = 2
+    if len(data.images) < MIN_MAPPED:
+        raise ParameterError(
+            "source", f"must hold at least {MIN_MAPPED} images with --compare", len(data.images)
+        )
 
-    def embed(self):
-        """Compute the maps, draw them side by side, and score them."""
-        self._check()
-        data = self._read()
-        if data.labels is None:
-            raise ValueError(
-                f"--compare scores maps by labels, and {self.source!r} has none. Name a file of "
-                "them by --labels, or sort the images into a folder for each class."
+
+def compute_maps(plan, images, progress):
+    """Compute the maps, the features of all layers in one pass.
+
+    Parameters
+    ----------
+    plan : Plan
+    images : ndarray or LazyImages
+    progress : Progress
+
+    Returns
+    -------
+    maps : dict of str to ndarray of shape (n, 2)
+    metadata : dict
+        How the features were computed.
+    """
+    features, metadata = {}, {}
+    if plan.features.model == "resnet":
+        with importing_umap(uses_openvino(plan.features)), progress.timed("embedding"):
+            computed = compute_resnet(images, plan.features)
+        progress.show_array("embedding", computed.values)
+        features, metadata = _split_layers(computed), computed.metadata
+    maps = {}
+    for name, layer in plan.layers.items():
+        with progress.timed(name):
+            maps[name] = (
+                compute_pca(images, plan.features).values
+                if layer is None
+                else compute_umap(features[layer], plan.features.seed)
             )
-        if len(data.images) < 4:
-            raise ValueError(f"--compare needs at least 4 images. Got {len(data.images)}.")
-        maps, facts = self._compute_maps(data.images)
-        names = [f"{name}_{axis}" for name in maps for axis in (1, 2)]
-        write_table(self.output, np.hstack(list(maps.values())), names, data.labels, data.paths)
-        picture, facts["scores"] = self._draw_side_by_side(maps, data.labels)
-        shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
-        facts |= {"model": "compare", "maps": {name: self.cuts.get(name) for name in maps}}
-        self._finish(facts, shapes, [self.output, picture])
+        progress.show_array(name, maps[name])
+    return maps, metadata
 
-    def _is_long(self):
-        return False
 
-    def _check_output(self):
-        check_table_path(self.output)
-        architecture = self.options["architecture"]
-        for name, cut in self.maps.items():
-            if name != "pca":
-                cut = default_layers(self.options["weights"]) if cut is None else cut
-                (layer,) = resolve_layers(architecture, cut, "compare")
-                self.cuts[name] = layer.index
-        # two names may stand for one layer
-        self.options["layers"] = list(dict.fromkeys(self.cuts.values())) or None
+def _split_layers(features):
+    """Return the features of each layer, by its index."""
+    metadata = features.metadata
+    layers = resolve_layers(metadata["architecture"], metadata["layers"])
+    widths = np.array([layer.width for layer in layers])
+    widths *= features.values.shape[1] // widths.sum()  # of several poolings
+    parts = np.split(features.values, np.cumsum(widths)[:-1], axis=1)
+    return dict(zip(metadata["layers"], parts, strict=True))
 
-    def _compute_maps(self, images):
-        """Maps by their names, in order; and what the record says of the features."""
-        maps, facts, features = {}, {}, {}
-        if self.cuts:
-            with importing_umap(self._imports_umap_early()):
-                side_by_side, _, facts = self._timed("embedding", self._resnet, images)
-            self._say("embedding", side_by_side)
-            layers = resolve_layers(self.options["architecture"], facts["layers"])
-            widths = np.array([layer.width for layer in layers])
-            widths *= side_by_side.shape[1] // widths.sum()  # of several poolings
-            parts = np.split(side_by_side, np.cumsum(widths)[:-1], axis=1)
-            features = dict(zip(facts["layers"], parts, strict=True))
-        for name in self.maps:
-            if name == "pca":
-                maps[name], *_ = self._timed(name, self._pca, images)
-            else:
-                at_cut = features[self.cuts[name]]
-                maps[name] = self._timed(name, compute_umap, at_cut, self.seed)
-            self._say(name, maps[name])
-        return maps, facts
 
-    def _draw_side_by_side(self, maps, labels):
-        """Draw the maps; return the path of the picture, and the scores."""
-        import matplotlib as mpl
+def draw_maps(path, maps, labels, progress):
+    """Draw the maps side by side, and print their scores.
 
-        path = self._beside("compare", f".{self.options['picture']}")
-        with mpl.rc_context({"backend": "agg"}):
-            compared = self._timed("compare", compare, maps, labels)
-            save_figure(compared.figure, path)
-        # by pandas, which writes NaN as null
-        scores = json.loads(compared.scores.to_json(orient="index", double_precision=6))
-        for name, row in scores.items():
-            known = {key: row.get(key) for key in ("accuracy", "r2", "silhouette")}
-            shown = (f"{key} {score:.3f}" for key, score in known.items() if score is not None)
-            self._print(f"{name:10} {', '.join(shown)}")
-        return path, scores
+    Returns
+    -------
+    dict of str to dict
+        The scores of each map.
+    """
+    import matplotlib as mpl
+
+    with mpl.rc_context({"backend": "agg"}):
+        with progress.timed("compare"):
+            compared = compare_embeddings(maps, labels)
+        save_figure(compared.figure, path)
+    # pandas writes NaN as null
+    scores = json.loads(compared.scores.to_json(orient="index", double_precision=6))
+    for name, row in scores.items():
+        known = {key: row[key] for key in _SCORES if row.get(key) is not None}
+        progress.show(name, ", ".join(f"{key} {score:.3f}" for key, score in known.items()))
+    return scores

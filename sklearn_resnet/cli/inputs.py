@@ -1,9 +1,9 @@
-"""What the command line takes as INPUT and as labels: names of datasets, arrays, folders, a file."""
+"""INPUT and labels: the name of a dataset, arrays, folders, tars, an image file."""
 
 import difflib
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,28 +11,87 @@ import numpy as np
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_tar, open_file
+from sklearn_resnet._io.paths import as_path, is_tar, is_url, open_file
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.errors import renamed_parameters
 
 NAMED = {
     "digits": datasets.load_digits,
     "mnist": datasets.fetch_mnist,
     "cifar10": datasets.fetch_cifar10,
 }
-# The pairs of names under which images and labels are known in .npz files.
+# Names of images and labels in .npz files.
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
 
 
-@dataclass
+@dataclass(frozen=True)
+class InputOptions:
+    """INPUT, and the options of reading it; see `read_input` and `read_labels`."""
+
+    source: str
+    labels: str | None = None
+    image_size: int | None = None
+    patches: int | None = None
+    patch_size: int = 64
+    on_error: str = "raise"
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
 class Input:
-    """Images, with what is known of them; None is what is not."""
+    """Images with their labels and paths; None if there are none."""
 
     images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
     paths: np.ndarray | None = None
 
+    def select(self, is_kept):
+        """Select images by a mask."""
+        if is_kept.all():  # a copy of an array takes memory
+            return self
+        columns = (self.images, self.labels, self.paths)
+        return Input(*(None if column is None else column[is_kept] for column in columns))
+
+
+def load_input(options):
+    """Read INPUT, and its labels from a file where one is named.
+
+    Parameters
+    ----------
+    options : InputOptions
+
+    Returns
+    -------
+    Input
+        With a label for each image, if any.
+
+    Raises
+    ------
+    OSError, ValueError
+        As by `read_input` and `read_labels`, or if INPUT holds another number of labels.
+    """
+    data = read_input(
+        options.source,
+        image_size=options.image_size,
+        patches=options.patches,
+        patch_size=options.patch_size,
+        seed=options.seed,
+        on_error=options.on_error,
+    )
+    n_images = len(data.images)
+    if options.labels is not None:
+        return replace(data, labels=read_labels(options.labels, data.paths, n_images))
+    if data.labels is not None and data.labels.shape != (n_images,):
+        raise ParameterError(
+            "source",
+            f"must have one label for each of its {n_images} images",
+            f"labels of shape {data.labels.shape} in {options.source!r}",
+        )
+    return data
+
 
 def check_input(source, patches=None):
-    """Find out, without reading anything, whether there is what a person named.
+    """Check, without reading it, that INPUT exists.
 
     Parameters
     ----------
@@ -41,12 +100,12 @@ def check_input(source, patches=None):
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If there is no such thing, or patches cannot be cut from it.
+    FileNotFoundError, ParameterError
+        If it does not exist, or patches cannot be cut from it.
     """
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
-        raise ValueError(f"--patches goes with one image file as INPUT. Got {source!r} instead.")
+        raise ParameterError("patches", "goes with one image file as INPUT", repr(source))
     if source not in NAMED and not path.exists():
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -56,34 +115,49 @@ def check_input(source, patches=None):
         )
 
 
+def check_apart(source, output):
+    """Raise an error if OUTPUT would replace INPUT, or be read as one of its images later."""
+    if is_url(source) or is_url(output):
+        return
+    resolved, target = Path(source).resolve(), output.resolve()
+    if resolved == target:
+        raise ParameterError("output", "must be another file than INPUT", repr(str(output)))
+    if resolved.is_dir() and resolved in target.parents:
+        raise ParameterError(
+            "output",
+            "must lie outside of INPUT, where later commands would read it as an image",
+            f"{str(output)!r} in {source!r}",
+        )
+
+
 def _is_image_file(path):
     return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
 
 
 def is_collection(source):
-    """Whether a source holds image files: a folder, or a tar, here or behind a URL."""
+    """Return whether INPUT holds image files: a folder or a tar, on disk or behind a URL."""
     return source not in NAMED and (as_path(source).is_dir() or is_tar(source))
 
 
 def read_input(
     source, *, image_size=None, patches=None, patch_size=64, seed=None, on_error="raise"
 ):
-    """Read what a person named.
+    """Read INPUT.
 
     Parameters
     ----------
     source : str
         The name of a dataset; a .npy or .npz file; a folder; an image file.
     image_size : int, default=None
-        What the images of files are cut and resized to. Arrays are left as they are.
+        Side of the square to which image files are cropped and resized. Arrays keep their size.
     patches : int, default=None
-        How many patches to cut from an image file.
+        Number of patches to cut from an image file.
     patch_size : int, default=64
         Their height and width.
     seed : int, default=None
-        What their places are drawn from.
+        Seed of their places.
     on_error : {"raise", "nan", "skip"}, default="raise"
-        What becomes of files that cannot be read; see `ImageLoader`.
+        How to handle files that cannot be read; see `ImageLoader`.
 
     Returns
     -------
@@ -92,12 +166,13 @@ def read_input(
     Raises
     ------
     OSError, ValueError
-        If there is no such thing, or there are no images in it.
+        If it does not exist, or holds no images.
     """
     check_input(source, patches)
     path = as_path(source)
     if patches is not None:
-        cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
+        with renamed_parameters(n="patches", size="patch_size"):
+            cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
@@ -114,7 +189,7 @@ def read_input(
 def _read_arrays(path):
     try:
         with open_file(path) as opened:  # numpy leaves a damaged .npz open
-            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # maybe beyond memory
+            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # may exceed memory
             file = np.load(path if is_mapped else opened, "r" if is_mapped else None)
             if isinstance(file, np.ndarray):
                 return Input(file)
@@ -125,11 +200,12 @@ def _read_arrays(path):
                     return Input(file[x], np.ravel(file[y]) if y in file.files else None)
             names = file.files
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
+        cause = getattr(exc, "strerror", None) or exc
         if "allow_pickle" in str(exc) or "Python objects" in str(exc):
-            exc = "it holds pickled objects, which could run any program, and is not loaded"
+            cause = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
-            f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save "
-            "plain arrays by numpy.save or numpy.savez."
+            f"The file {str(path)!r} cannot be read: {cause}. Save plain arrays with numpy.save or "
+            "numpy.savez."
         ) from None
     pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)
     raise ValueError(
@@ -145,9 +221,9 @@ def read_labels(path, image_paths, n_images):
     ----------
     path : str or path-like
         A .npy file; a .csv with a column ``label`` and, if its rows are in another order
-        than the images, one ``path`` with file names; or text, one label a line.
+        than the images, a column ``path``; or text, one label per line.
     image_paths : ndarray of str or None
-        Of the images, to match names with.
+        Paths of the images, to match the column ``path`` with.
     n_images : int
 
     Returns
@@ -157,13 +233,13 @@ def read_labels(path, image_paths, n_images):
     Raises
     ------
     OSError, ValueError
-        If there is no such file, or it does not give each image a label.
+        If the file does not exist, or does not hold one label for each image.
     """
     import pandas as pd
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file of labels {str(path)!r}.")
+        raise FileNotFoundError(f"The file of labels {str(path)!r} does not exist.")
     try:
         if path.suffix == ".npy":
             labels = np.load(path, allow_pickle=False)
@@ -185,18 +261,18 @@ def read_labels(path, image_paths, n_images):
         raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
-            f"The labels in {str(path)!r} must be one for each of the {n_images} images. Got an "
+            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
             f"array of shape {labels.shape} instead."
         )
     return labels
 
 
 def _match(image_paths, names):
-    """Find, for each image, the row that names it by its path or by the end of its path."""
+    """Match each image with the row that gives its path or the end of its path."""
     row_of = {}
     for row, name in enumerate(names):
         if row_of.setdefault(Path(name).parts, row) != row:
-            raise ValueError(f"the path {name!r} comes twice; name the folders too")
+            raise ValueError(f"the path {name!r} occurs twice; name the folders too")
     image_of = {}
     for path in image_paths:
         parts = Path(path).parts
@@ -206,7 +282,7 @@ def _match(image_paths, names):
             raise ValueError(f"no row has the path of {str(path)!r}")
         if row in image_of:
             raise ValueError(
-                f"the path {names[row]!r} stands for both {str(image_of[row])!r} and "
+                f"the path {names[row]!r} matches both {str(image_of[row])!r} and "
                 f"{str(path)!r}; name their folders too"
             )
         image_of[row] = path

@@ -1,7 +1,6 @@
-"""The command `embedding`: options in, the classes of this package, files out."""
+"""The command `embedding`: its arguments, options and help."""
 
-import re
-from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -9,27 +8,32 @@ import click
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet._network.layers import list_layers, match_architecture
-from sklearn_resnet.cli.compare import ComparisonRun
-from sklearn_resnet.cli.embed import EmbeddingRun
+from sklearn_resnet.cli.compare import CompareOptions, compare
+from sklearn_resnet.cli.embed import EmbedOptions, embed
+from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
+from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.group import CommandGroup
-from sklearn_resnet.cli.inputs import NAMED
+from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
-from sklearn_resnet.cli.similar.command import PICTURES, SimilarRun
+from sklearn_resnet.cli.pictures import PictureOptions
+from sklearn_resnet.cli.resumable.run import RunOptions
+from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 
 _HELP = """Embed images, and draw the embedding.
 
-INPUT is digits, mnist or cifar10; a .npy or .npz file (one array; or x and y, images and
-labels, x_train and y_train); a folder of images, or of a folder for each class; a tar of images,
-or a folder of tars; or an image.
+INPUT is digits, mnist or cifar10; a .npy or .npz file (one array, or images and labels as x and y
+or x_train and y_train); a folder of images, or with one subfolder per class; a tar of images, or a
+folder of tars; or an image.
 
-OUTPUT ends in .npy (the features), .npz (compressed, with labels and paths), .csv or .parquet.
-Beside it, a .json says how it was made.
+OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet. A
+.json beside it records how it was made.
 
-Both can be URLs, as s3://bucket/photos or zip://::photos.zip.
+Both can be URLs, such as s3://bucket/photos or zip://::photos.zip.
 
-Of image files, a .parquet (a folder of parts, read as one table) or .npy is made part by part:
-interrupted and started again, the command goes on where it was, and later embeds only what is new.
+From image files, a .parquet (a folder of parts that is read as one table) or .npy is written in
+parts: run the same command again to resume it after an interruption, or to embed only images that
+are new.
 
 \b
 Examples:
@@ -45,12 +49,12 @@ Examples:
   embedding layers ResNet101V2
 
 \b
-A folder that is called like one of the commands is ./layers or ./similar.
+Write ./layers or ./similar for a folder with the same name as a command.
 """
-_SIMILAR_HELP = """Find the images of a TABLE that are most like a QUERY.
+_SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
-TABLE was made by `embedding INPUT TABLE`, and has its .json beside it; QUERY is an image file,
-or several. They are listed, and drawn.
+TABLE is an OUTPUT of `embedding INPUT OUTPUT`, with its .json beside it. Each QUERY is an image
+file. The images found are listed, and drawn in one picture.
 
 \b
 Examples:
@@ -62,25 +66,17 @@ _SECTIONS = {  # by the first option of each
     "model": "Features",
     "labels": "Images",
     "plot": "Pictures",
-    "workers": "Many images",
+    "n_workers": "Many images",
     "compress": "Other options",
 }
-_ONLY_FOR = {
-    "dimensions": "pca",
-    "layers": "resnet",
-    "architecture": "resnet",
-    "weights": "resnet",
-    "pooling": "resnet",
-    "batch_size": "resnet",
-    "engine": "resnet",
-    "precision": "resnet",
-    "cache": "resnet",
-    "no_cache": "resnet",
-    "on_error": "resnet",
-}
+_PCA_ONLY = ("dimensions",)
+_RESNET_ONLY = (
+    "layers", "architecture", "weights", "pooling", "batch_size", "engine", "precision", "cache",
+    "no_cache", "on_error",
+)  # fmt: skip
 _NOT_COMPARED = (
-    "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "workers", "dask",
-    "part_size", "restart",
+    "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
+    "scheduler", "part_size", "restart",
 )  # fmt: skip
 
 
@@ -114,8 +110,8 @@ _NOT_COMPARED = (
     "-l",
     "--layers",
     type=Layers(),
-    help="Where the ResNet is cut: an index (82), the name of a layer, a stage (conv3), or "
-    "several (51,82), whose features are put side by side.  [default: the last layer]",
+    help="Layers where the ResNet is cut: an index (82), a name, a stage (conv3), or several "
+    "(51,82), whose features are concatenated.  [default: the last layer]",
 )
 @click.option(
     "--architecture",
@@ -127,22 +123,22 @@ _NOT_COMPARED = (
     "--weights",
     default="imagenet",
     show_default=True,
-    help="imagenet (downloaded once), procedural (part of the package; of ResNet50V2 up to conv3), "
-    "the path of a Keras weights file, or random.",
+    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
+    "a Keras weights file, or random.",
 )
 @click.option(
     "--pooling",
     type=Pooling(),
     default="avg",
     show_default=True,
-    help="How a layer's map becomes features: avg, max, or avg,max.",
+    help="How to pool the map of a layer into features: avg, max, or avg,max.",
 )
 @click.option(
     "--image-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Height and width to bring images to: files are cut to a square, arrays stretched.  "
-    "[default: as they are]",
+    help="Resize images to N x N: files are cropped to a square first, arrays are stretched.  "
+    "[default: keep their size]",
 )
 @click.option(
     "-b",
@@ -151,39 +147,39 @@ _NOT_COMPARED = (
     type=click.IntRange(1),
     default=64,
     show_default=True,
-    help="Images that go through the network together.",
+    help="Number of images that go through the network at once.",
 )
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What runs the ResNet: OpenVINO (on the processor) or Keras; auto is Keras where it "
-    "can use a GPU, and else OpenVINO.",
+    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
+    "use a GPU, and OpenVINO otherwise.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="What the ResNet computes in. int8 is fastest, and needs sklearn-resnet[int8].",
+    help="Precision of the computation. int8 is the fastest, and needs sklearn-resnet[int8].",
 )
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder in which features are kept, so that a run on the same images, or on more, computes "
-    "only what is new.  [default: in the user's cache folder]",
+    help="Folder for the cache of features, so that only images that are new are computed.  "
+    "[default: in the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Compute all, and keep nothing.")
+@click.option("--no-cache", is_flag=True, help="Compute all features, and cache none.")
 @click.option(
     "--labels",
     metavar="FILE",
-    help="A label for each image: a .csv with the columns path and label, or only label; a .npy; or "
-    "text, a label a line. Without paths, they go in the order of the images: 2.png before 10.png, "
-    "as the column path of a .csv OUTPUT shows.",
+    help="A file with a label for each image: a .csv with the columns path and label, or label alone; "
+    "a .npy; or text with one label per line. Labels without paths must be in the order of the "
+    "images, which is natural (2.png before 10.png): see the column path of a .csv OUTPUT.",
 )
 @click.option(
-    "--patches", metavar="N", type=click.IntRange(1), help="Cut this many patches from one image."
+    "--patches", metavar="N", type=click.IntRange(1), help="Cut N random patches from one image."
 )
 @click.option(
     "--patch-size",
@@ -198,53 +194,55 @@ _NOT_COMPARED = (
     type=click.Choice(["raise", "nan", "skip"]),
     default="raise",
     show_default=True,
-    help="What becomes of a file that cannot be read: end; give it features that are NaN; or leave "
-    "it out. The last two write a table of such files, OUTPUT_errors.csv.",
+    help="How to handle a file that cannot be read: stop; set its features to NaN; or leave it out. "
+    "nan and skip list such files in OUTPUT_errors.csv.",
 )
 @click.option(
     "-p",
     "--plot",
     is_flag=True,
-    help="Draw a map of the embedding, by UMAP if it has more than two columns.",
+    help="Draw a map of the embedding. UMAP computes it unless the embedding has two columns.",
 )
 @click.option(
     "-t",
     "--thumbnails",
     is_flag=True,
-    help="The same, with images at their places.",
+    help="Draw the map with images as points.",
 )
 @click.option(
     "--picture",
     type=click.Choice(["png", "pdf", "svg"]),
     default="png",
     show_default=True,
-    help="The format of pictures.",
+    help="Format of the pictures.",
 )
 @click.option(
     "--html",
     is_flag=True,
-    help="Make a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
+    help="Write a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
 )
 @click.option(
     "--compare",
     metavar="MAPS",
     type=Maps(),
-    help="Draw several maps side by side, and score them by labels: pca, of the pixels; resnet, by "
-    "UMAP of the last layer; resnet:82, of another. OUTPUT holds the maps.",
+    help="Draw several maps side by side, and score them by the labels: pca, of the pixels; resnet, "
+    "UMAP of the last layer; resnet:82, UMAP of layer 82. OUTPUT holds the maps.",
 )
 @click.option(
     "--workers",
+    "n_workers",
     metavar="N",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Processes that share the cores (image files to .parquet or .npy).",
+    help="Number of processes, which share the cores (image files to .parquet or .npy).",
 )
 @click.option(
     "--dask",
+    "scheduler",
     metavar="ADDRESS",
-    help="The address of a Dask scheduler, whose workers do the work, and share the folders of INPUT "
-    "and OUTPUT (image files to .parquet or .npy).",
+    help="Address of a Dask scheduler. Its workers compute, and must see the folders of INPUT and "
+    "OUTPUT (image files to .parquet or .npy).",
 )
 @click.option(
     "--part-size",
@@ -252,40 +250,89 @@ _NOT_COMPARED = (
     type=click.IntRange(1),
     default=10_000,
     show_default=True,
-    help="Images in a part: what is lost, at most, by an interruption.",
+    help="Images per part. An interruption loses at most one part.",
 )
-@click.option("--restart", is_flag=True, help="Compute again what an earlier run has left.")
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Compute all parts again, including those that earlier commands wrote.",
+)
 @click.option(
     "-c",
     "--compress",
     is_flag=True,
-    help="Write .npz in place of .npy: compressed, with labels and paths.",
+    help="Write .npz instead of .npy: compressed, with labels and paths.",
 )
-@click.option("-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the run repeatable.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
-def main(ctx, output, compress, compare, **options):
-    """Run the command."""
-    _check_options(ctx)
-    output = as_path(output)
-    if compress:
-        if output.suffix not in (".npy", ".npz"):
-            raise click.UsageError(
-                f"-c/--compress writes .npz, and OUTPUT is {str(output)!r}. Leave -c out, or "
-                "name an OUTPUT that ends in .npz."
-            )
-        output = output.with_suffix(".npz")
-    with _told_to_shell(ctx, "What was computed is in the cache: run the same command again."):
-        options["architecture"] = match_architecture(options["architecture"])
-        if compare is None:
-            EmbeddingRun(output, **options).embed()
+def main(ctx, **params):
+    """Check the options, and embed INPUT."""
+    _check_combinations(ctx)
+    with exit_on_error(ctx, "What was computed is in the cache: run the same command again."):
+        params["output"] = _name_output(params)
+        params["architecture"] = match_architecture(params["architecture"])
+        params["cache"] = _choose_cache(params)
+        if params["compare"] is None:
+            embed(_make_embed_options(params))
         else:
-            ComparisonRun(output, maps=compare, **options).embed()
+            compare(_make_compare_options(params))
+
+
+def _make_embed_options(params):
+    return EmbedOptions(
+        output=params["output"],
+        input=_pick(InputOptions, params),
+        features=_pick(FeatureOptions, params),
+        pictures=_pick(PictureOptions, params),
+        parts=_pick(RunOptions, params),
+        quiet=params["quiet"],
+    )
+
+
+def _make_compare_options(params):
+    return CompareOptions(
+        output=params["output"],
+        maps=params["compare"],
+        input=_pick(InputOptions, params),
+        features=_pick(FeatureOptions, params),
+        picture=params["picture"],
+        quiet=params["quiet"],
+    )
+
+
+def _pick(kind, params):
+    """Make a dataclass of the parameters that it has fields for."""
+    return kind(**{field.name: params[field.name] for field in fields(kind)})
+
+
+def _name_output(params):
+    """Return the path of OUTPUT, as .npz with -c."""
+    output = as_path(params["output"])
+    if not params["compress"]:
+        return output
+    if output.suffix not in (".npy", ".npz"):
+        raise click.UsageError(
+            f"-c/--compress writes .npz, and OUTPUT is {str(output)!r}. Leave -c out, or name an "
+            "OUTPUT that ends in .npz."
+        )
+    return output.with_suffix(".npz")
+
+
+def _choose_cache(params):
+    """Return the folder of the cache, or None for none."""
+    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
+    is_elsewhere = params["scheduler"] is not None and params["cache"] is None
+    if params["no_cache"] or is_unrepeatable or is_elsewhere:
+        return None
+    return params["cache"] or default_cache()
 
 
 @main.command(
-    help=_SIMILAR_HELP, short_help="Find the images of a TABLE that are most like another."
+    help=_SIMILAR_HELP, short_help="Find the images in a TABLE that are most similar to an image."
 )
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
 @click.argument("table", metavar="TABLE")
@@ -297,49 +344,49 @@ def main(ctx, output, compress, compare, **options):
     type=click.IntRange(1),
     default=10,
     show_default=True,
-    help="How many to find for each QUERY.",
+    help="Number of images to find for each QUERY.",
 )
 @click.option(
     "--metric",
     type=click.Choice(METRICS),
     default=METRICS[0],
     show_default=True,
-    help="What distance between features is.",
+    help="Distance between features.",
 )
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    help=f"The picture, which ends in {', '.join(PICTURES)}.  [default: TABLE_similar.png]",
+    help=f"The picture: {', '.join(PICTURES)}.  [default: TABLE_similar.png]",
 )
 @click.option(
     "--weights",
-    help="Where the weights are that TABLE was made with, if no longer where they were.",
+    help="Path of the weights that TABLE was made with, if they were moved.",
 )
 @click.pass_context
 def similar(ctx, queries, table, **options):
-    """Run the command."""
-    with _told_to_shell(ctx):
-        lines = SimilarRun(queries, table, **options).search()
+    """Find similar images, and draw them."""
+    with exit_on_error(ctx):
+        lines = find_and_draw(SimilarOptions(queries, table, **options))
     click.echo(lines)
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
 @click.argument("architecture", default="ResNet50V2")
-def layers(architecture):
+@click.pass_context
+def layers(ctx, architecture):
     """List the layers at which a network can be cut.
 
-    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2; ResNet50V2 if it is
-    left out.
+    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2.
+    [default: ResNet50V2]
 
-    width: how many features a layer gives. stride: pixels from one position of its map to the next.
-    gflop: what an image of 224 x 224 costs up to there, in 10^9 floating-point operations.
+    width: number of features of a layer. stride: pixels between neighboring positions of its map.
+    gflop: cost of an image of 224 x 224 up to the layer, in 10^9 floating-point operations.
     """
     try:
         table = list_layers(match_architecture(architecture))
     except ValueError as exc:
-        message = str(exc).replace("The 'architecture' parameter", "ARCHITECTURE")
-        raise click.UsageError(message) from exc
+        raise click.UsageError(describe_error(exc, ctx)) from exc
     columns = [table[name] for name in ("index", "name", "width", "stride")]
     columns.append([f"{gflop:.2f}" for gflop in table["gflop"]])
     longest = max(map(len, table["name"]))
@@ -348,37 +395,9 @@ def layers(architecture):
         click.echo(f"{index:>5}  {name:{longest}}  {width:>5}  {stride:>6}  {gflop:>6}")
 
 
-@contextmanager
-def _told_to_shell(ctx, advice=""):
-    """End the command where its classes raise, with the message in words of the shell."""
-    try:
-        yield
-    except KeyboardInterrupt as exc:
-        click.echo(str(exc) or f"Interrupted. {advice}".strip(), err=True)
-        ctx.exit(130)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as exc:
-        raise click.ClickException(_for_shell(str(exc))) from exc
-
-
-def _for_shell(message):
-    """Name options where a message of the classes names parameters."""
-    message = message.replace("weights=None", "--weights random")
-    message = message.replace("The 'n' and 'size' parameters", "--patches and --patch-size")
-    message = message.replace("A table must", "TABLE, the last argument, must")
-    message = message.replace(" of X, counted from 0", ", counted from 0")
-    message = re.sub(r"list_layers\(\) shows", "`embedding layers` shows", message)
-    message = re.sub(r"list_layers\('(\w*)'\) shows", r"`embedding layers \1` shows", message)
-    message = message.replace("None (random weights)", "random")
-    message = re.sub(r"\bPass image_shape=[^.]*\.", "", message)
-    options = "layers|architecture|weights|pooling|image_size|batch_size|engine|precision|compare"
-    message = re.sub(rf"The '({options})' parameter( of \w+)?", r"--\1", message)
-    message = re.sub(rf"\b({options})=(?=[,.;])", r"--\1", message)
-    message = re.sub(rf"\b({options})=", r"--\1 ", message)
-    return re.sub(r"--\w+", lambda option: option[0].replace("_", "-"), message)
-
-
-def _check_options(ctx):
+def _check_combinations(ctx):
     """Refuse options that would have no effect."""
+    options = {param.name: param for param in ctx.command.params}
 
     def is_given(name):
         return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -386,14 +405,15 @@ def _check_options(ctx):
     for name in _NOT_COMPARED:
         if is_given("compare") and is_given(name):
             raise click.UsageError(
-                f"--{name.replace('_', '-')} does not go with --compare, which draws a map for each "
-                "name that it is given, as pca,resnet,resnet:82. Leave one out."
+                f"{spell(options[name])} does not go with --compare, which draws a map for each of "
+                "its names, as in pca,resnet,resnet:82. Leave one out."
             )
     model = ctx.params["model"]
-    for name, only in _ONLY_FOR.items():
-        if is_given(name) and model != only:
+    for name in _RESNET_ONLY if model == "pca" else _PCA_ONLY:
+        if is_given(name):
+            other = "resnet" if model == "pca" else "pca"
             raise click.UsageError(
-                f"--{name.replace('_', '-')} goes with --model {only}, not with --model {model}."
+                f"{spell(options[name])} goes with --model {other}, not with --model {model}."
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size goes with --patches, the number of patches to cut.")

@@ -1,16 +1,24 @@
-"""The map of an embedding that the command `embedding` makes: computed, drawn, and as a page."""
+"""Maps of embeddings: computed by UMAP, drawn, and as a page."""
 
 import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
-from sklearn_resnet._io.atomic import atomic_write
+import numpy as np
+
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.plotting import EmbeddingDisplay
+from sklearn_resnet.plotting._saving import save_figure
 
+MIN_MAPPED = 4  # images that UMAP needs
+_AXIS_NAMES = {
+    "pca": ("principal component 1", "principal component 2"),
+    "umap": ("UMAP 1", "UMAP 2"),
+}
 _WEIGHTS = {
     "imagenet": "ImageNet's weights",
     "procedural": "weights trained on images made by programs",
@@ -18,9 +26,48 @@ _WEIGHTS = {
 }
 
 
+@dataclass(frozen=True)
+class PictureOptions:
+    """Which pictures to make of an embedding; ``picture`` is their format."""
+
+    plot: bool
+    thumbnails: bool
+    picture: str
+    html: bool
+
+    @property
+    def draws_map(self):
+        """Whether to draw a map."""
+        return self.plot or self.thumbnails
+
+    @property
+    def needs_map(self):
+        """Whether to draw a map, or make a page of it."""
+        return self.draws_map or self.html
+
+
+@dataclass(frozen=True)
+class Map:
+    """Points in the plane.
+
+    Attributes
+    ----------
+    kind : {"pca", "umap"}
+    xy : ndarray of shape (n, 2)
+    """
+
+    kind: str
+    xy: np.ndarray
+
+    @property
+    def axis_names(self):
+        """Names of the two axes."""
+        return list(_AXIS_NAMES[self.kind])
+
+
 def import_umap():
-    """Import the class UMAP, without what it imports and does not need here."""
-    # 3 s and 500 MB, for a part of umap that is not used here
+    """Import the class UMAP, without tensorflow."""
+    # umap imports it, in 3 s and 500 MB, for a part that is not used here
     is_imported = "tensorflow" in sys.modules
     with nullcontext() if is_imported else hidden_module("tensorflow"):
         from umap import UMAP
@@ -28,17 +75,17 @@ def import_umap():
 
 
 @contextmanager
-def importing_umap(is_wanted=True):
-    """Import umap, which takes seconds, beside what is done meanwhile."""
+def importing_umap(is_needed=True):
+    """Import umap in a thread, which takes seconds, while the block runs."""
     with ThreadPoolExecutor(1) as background:
-        if is_wanted:
-            background.submit(import_umap)  # an error comes back where it is used
+        if is_needed:
+            background.submit(import_umap)  # an error is raised again where umap is used
         yield
 
 
 @contextmanager
-def _ending_at_once():
-    """Let Ctrl-C end the process while compiled code, which would not see it, runs for long."""
+def _exit_at_once_on_ctrl_c():
+    """Let Ctrl-C end the process during long calls of compiled code, which do not check for it."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.SIG_DFL) if is_main else None
     try:
@@ -54,9 +101,9 @@ def compute_umap(features, seed):
     Parameters
     ----------
     features : ndarray of shape (n, n_features)
-        Of at least 4 rows.
+        At least `MIN_MAPPED` rows.
     seed : int or None
-        With one, the map is repeatable, and slower.
+        An int makes the map reproducible, and slower.
 
     Returns
     -------
@@ -70,78 +117,76 @@ def compute_umap(features, seed):
         random_state=seed,
         n_jobs=-1 if seed is None else 1,
     )
-    with _ending_at_once():
+    with _exit_at_once_on_ctrl_c():
         return umap.fit_transform(features)
 
 
-def axis_names(kind):
-    """What stands at the axes of a map, of the kind "pca" or "umap"."""
-    name = {"pca": "principal component", "umap": "UMAP"}[kind]
-    return [f"{name} 1", f"{name} 2"]
-
-
-def draw_map(path, xy, labels, *, images=None, **options):
+def draw_map(path, embedding_map, labels, *, images=None, title=None):
     """Draw a map.
 
     Parameters
     ----------
     path : path
         Of the picture.
-    xy : ndarray of shape (n, 2)
+    embedding_map : Map
     labels : ndarray of shape (n,) or None
     images : LazyImages or ndarray of shape (n, ...), default=None
-        Drawn at their places.
-    **options : dict
-        Of `EmbeddingDisplay.from_embedding`.
+        Drawn in place of the points.
+    title : str, default=None
     """
     import matplotlib as mpl
 
-    if images is not None:
-        options |= {"images": images, "thumbnails": True}
+    options = {} if images is None else {"images": images, "thumbnails": True}
     with mpl.rc_context({"backend": "agg"}):
-        display = EmbeddingDisplay.from_embedding(xy, labels, **options)
+        display = EmbeddingDisplay.from_embedding(
+            embedding_map.xy, labels, axis_names=embedding_map.axis_names, title=title, **options
+        )
         save_figure(display.figure_, path)
 
 
-def save_figure(figure, path):
-    """Write a figure, whole, and forget it."""
-    import matplotlib.pyplot as plt
+def write_page(path, embedding_map, data, features, title):
+    """Write the page of a map.
 
-    # images in vector formats are for printing; and many journals refuse fonts of type 3
-    dpi = 150 if path.suffix == ".png" else 300
-    try:
-        with atomic_write(path) as whole, plt.rc_context({"pdf.fonttype": 42}):
-            figure.savefig(whole, dpi=dpi)
-    finally:
-        plt.close(figure)
+    Parameters
+    ----------
+    path : path
+    embedding_map : Map
+    data : Input
+        Its images.
+    features : ndarray of shape (n, n_features)
+        In which the page looks for neighbors.
+    title : str
+    """
+    display = EmbeddingDisplay(
+        embedding_map.xy, data.labels, axis_names=embedding_map.axis_names, images=data.images
+    )
+    display.to_html(path, paths=data.paths, features=features, title=title)
 
 
-def describe(source, n_images, facts, *, kind, noun):
-    """What stands above a map.
+def make_title(source, embedding_map, metadata, noun):
+    """Make the title of a map.
 
     Parameters
     ----------
     source : str
         INPUT.
-    n_images : int
-    facts : dict
-        What the record says of the features.
-    kind : {"pca", "umap"}
-    noun : str
-        What the images are called.
+    embedding_map : Map
+    metadata : dict
+        How the features were computed.
+    noun : {"images", "patches"}
 
     Returns
     -------
     str
-        Of two lines or three.
+        Two or three lines.
     """
     path = Path(source)
     name = "/".join(path.parts[-2:]) if path.is_dir() else path.name
-    first = f"{name}: {'UMAP of ' if kind == 'umap' else ''}{n_images:,} {noun}"
-    if facts["model"] == "pca":
-        return f"{first}\n{facts['dimensions']} principal components of the pixels"
-    cut = ", ".join(
-        f"layer {i} ({name})" for i, name in zip(facts["layers"], facts["layer_names"], strict=True)
-    )
-    weights = _WEIGHTS.get(facts["weights"], f"weights {Path(facts['weights']).name}")
-    return f"{first}\n{facts['architecture']}, {cut}\n{weights}"
+    method = "UMAP of " if embedding_map.kind == "umap" else ""
+    first = f"{name}: {method}{len(embedding_map.xy):,} {noun}"
+    if metadata["model"] == "pca":
+        return f"{first}\n{metadata['dimensions']} principal components of the pixels"
+    named = zip(metadata["layers"], metadata["layer_names"], strict=True)
+    layers = ", ".join(f"layer {i} ({layer})" for i, layer in named)
+    weights = _WEIGHTS.get(metadata["weights"], f"weights {Path(metadata['weights']).name}")
+    return f"{first}\n{metadata['architecture']}, {layers}\n{weights}"

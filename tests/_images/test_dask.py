@@ -17,8 +17,6 @@ from PIL import Image
 from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
 from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._network.engines import store
-from sklearn_resnet.cli.resumable.run import make_absolute
-from sklearn_resnet.cli.resumable.workers import run_in_workers
 
 N = 20
 X = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
@@ -200,20 +198,6 @@ def test_tasks_of_a_process_take_turns():
     np.testing.assert_array_equal(computed, EXPECTED)
 
 
-def test_paths_are_made_absolute(paths, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    given = ["a.png", Path("b/./c.png"), "/d.png", "memory://e.png"]
-    images = ImageLoader(8, lazy=True).fit_transform(given)
-    resnet = make_resnet().set_params(weights="my.h5", cache="cache")
-    absolute, there = make_absolute(images, resnet)
-    assert absolute.paths == [f"{tmp_path}/a.png", f"{tmp_path}/b/c.png", *given[2:]]
-    assert (there.weights, there.cache) == (f"{tmp_path}/my.h5", f"{tmp_path}/cache")
-    assert images.paths[0] == "a.png"
-    assert resnet.weights == "my.h5"
-    named = make_resnet().set_params(weights="procedural")
-    assert make_absolute(images, named)[1].weights == "procedural"
-
-
 def test_paths_need_a_size(paths):
     with pytest.raises(ValueError, match="'size' parameter must be given for Dask"):
         ImageLoader().fit_transform(da.from_array(np.array(paths), chunks=6))
@@ -247,31 +231,9 @@ def count_threads_of_worker():
         return count_threads()
 
 
-def fail_once_more(folder):
-    (folder / f"{time.time_ns()}").touch()
-    raise ValueError("fails")
-
-
-def die(folder):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.long
 def test_workers_keep_to_their_threads(cluster):
     assert set(cluster.run(count_threads_of_worker).values()) == {1}
-
-
-@pytest.mark.long
-def test_what_fails_is_not_tried_again(cluster, tmp_path):
-    with pytest.raises(ValueError, match="fails"):
-        list(run_in_workers(fail_once_more, [(tmp_path,)], 1, cluster.scheduler.address))
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-@pytest.mark.long
-def test_a_task_that_kills_its_workers_is_an_error_that_helps(cluster, tmp_path):
-    with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
-        list(run_in_workers(die, [(tmp_path,)], 1, cluster.scheduler.address))
 
 
 @pytest.mark.long

@@ -34,8 +34,8 @@ def digits(tmp_path, monkeypatch):
 
 
 def test_each_map_is_that_of_its_layer(digits, monkeypatch):
-    calls, compute = [], ResNetFeatures.compute
-    monkeypatch.setattr(ResNetFeatures, "compute", lambda *a: calls.append(a) or compute(*a))
+    calls, compute = [], ResNetFeatures._compute
+    monkeypatch.setattr(ResNetFeatures, "_compute", lambda *a: calls.append(a) or compute(*a))
     maps = "resnet:conv2_block1_out,pca,resnet:4,resnet:16"
     output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, "--pooling", "max,avg")
     assert len(calls) == 1
@@ -70,9 +70,8 @@ def test_resnet_alone_is_the_last_layer(weights, layer, digits):
     assert json.loads(Path("c.json").read_text())["layers"] == [layer]
 
 
-def test_pca_alone_needs_no_network(digits, monkeypatch):
-    monkeypatch.setattr(ResNetFeatures, "fit", None)
-    run("digits.npz", "c.npy", "--compare", "pca", "-q")
+def test_pca_alone_needs_no_network(digits):
+    run("digits.npz", "c.npy", "--compare", "pca", "--weights", "nowhere.h5", "-q")
     run("digits.npz", "d.npy", "-m", "pca", "-d", "2", "-q")
     np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
 
@@ -96,15 +95,15 @@ def test_pca_alone_needs_no_network(digits, monkeypatch):
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_before_images_are_read(args, code, message, monkeypatch):
-    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
-    assert message in run("digits.npz", "c.npz", *RESNET, "--compare", *args, code=code)
+def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
+    Path("unreadable.npy").touch()
+    assert message in run("unreadable.npy", "c.npz", *RESNET, "--compare", *args, code=code)
 
 
 def test_labels_are_needed(digits):
     np.save("digits.npy", digits)
     message = run("digits.npy", "c.npz", *RESNET, "--compare", "pca", code=1)
-    assert "has none. Name a file of them by --labels" in message
+    assert "Got 'digits.npy' without labels instead. Name a file of labels by --labels" in message
     Path("labels.txt").write_text("\n".join("ab" * 20))
     run("digits.npy", "c.npz", "--compare", "pca", "--labels", "labels.txt", "-q")
     assert np.load("c.npz")["labels"].tolist() == list("ab" * 20)
@@ -113,7 +112,7 @@ def test_labels_are_needed(digits):
 def test_three_images_are_too_few(digits):
     np.savez("digits.npz", x=digits[:3], y=[0, 0, 1])
     message = run("digits.npz", "c.npz", *RESNET, "--compare", "resnet:4", code=1)
-    assert "--compare needs at least 4 images. Got 3." in message
+    assert "INPUT must hold at least 4 images with --compare. Got 3 instead." in message
 
 
 def test_a_table_of_maps_is_no_table_of_features(digits):

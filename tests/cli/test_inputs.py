@@ -219,7 +219,9 @@ def test_patches_are_cut_from_an_image_file(tmp_path):
 def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", IMAGES)
-    with pytest.raises(ValueError, match=f"--patches goes with one image file.* Got '{source}'"):
+    with pytest.raises(
+        ValueError, match=f"patches' parameter goes with one image file.* Got '{source}'"
+    ):
         read_input(source, patches=3)
 
 
@@ -255,7 +257,7 @@ def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"a\nb\n", r"for each of the 3 images. Got an array of shape \(2,\)"),
+        ("a.txt", b"a\nb\n", r"one per image, 3. Got an array of shape \(2,\)"),
         ("a.txt", b"a\nb\nc\nd\n", r"Got an array of shape \(4,\)"),
         ("a.txt", b"", r"Got an array of shape \(0,\)"),
         ("a.txt", b"\xff\xfea", "cannot be used: .*decode"),
@@ -290,7 +292,7 @@ def test_labels_are_never_unpickled(tmp_path):
 @pytest.mark.parametrize("name", ["absent.csv", "folder"])
 def test_a_file_of_labels_that_is_not_there_is_an_error(tmp_path, name):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileNotFoundError, match=f"no file of labels .*{name}'"):
+    with pytest.raises(FileNotFoundError, match=f"The file of labels .*{name}' does not exist"):
         read_labels(tmp_path / name, None, 3)
 
 
@@ -323,10 +325,10 @@ def test_labels_are_matched_by_path(tmp_path, rows, images, expected):
         (["1.png,x"], ["1.png", "2.png"], "no row has the path of 'data/2.png'"),
         (["c/1.png,x"], ["a/1.png"], "no row has the path of 'data/a/1.png'"),
         (["11.png,x"], ["1.png"], "no row has the path"),
-        (["1.png,x"], ["a/1.png", "b/1.png"], "'1.png' stands for both .*a/1.png' and .*b/1.png'"),
-        (["1.png,x", "1.png,y"], ["a/1.png", "b/1.png"], "'1.png' comes twice"),
-        (["1.png,x", "1.png,y"], ["a/1.png"], "'1.png' comes twice"),
-        (["1.png,x", "./1.png,y"], ["1.png"], "'./1.png' comes twice"),
+        (["1.png,x"], ["a/1.png", "b/1.png"], "'1.png' matches both .*a/1.png' and .*b/1.png'"),
+        (["1.png,x", "1.png,y"], ["a/1.png", "b/1.png"], "'1.png' occurs twice"),
+        (["1.png,x", "1.png,y"], ["a/1.png"], "'1.png' occurs twice"),
+        (["1.png,x", "./1.png,y"], ["1.png"], "'./1.png' occurs twice"),
         (["1.png,", "2.png,x"], ["1.png", "2.png"], "1 of its rows have no label"),
     ],
 )

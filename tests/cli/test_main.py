@@ -15,8 +15,9 @@ from PIL import Image
 
 from sklearn_resnet import EmbeddingDisplay, cache_info
 from sklearn_resnet._features import forward_pass as _forward_pass
-from sklearn_resnet.cli import embed as _embedding_run
-from sklearn_resnet.cli import pictures as _embedding_pictures
+from sklearn_resnet._runtime.imports import hidden_module
+from sklearn_resnet.cli import features as _features
+from sklearn_resnet.cli import pictures as _pictures
 from sklearn_resnet.cli.main import main
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
@@ -41,6 +42,13 @@ def digits(tmp_path):
     X, y = load_digits(return_X_y=True)
     np.savez(tmp_path / "digits.npz", x=X[:40], y=y[:40])
     return tmp_path / "digits.npz"
+
+
+@pytest.fixture
+def unreadable(tmp_path):
+    """An INPUT that exists, and whose error is the message of a command that reads it."""
+    (tmp_path / "unreadable.npy").touch()
+    return tmp_path / "unreadable.npy"
 
 
 @pytest.fixture
@@ -152,16 +160,12 @@ def test_labels_from_a_file(digits):
     assert set(np.load("out.npz")["labels"]) == {"even", "odd"}
 
 
-def test_the_title_says_where_the_weights_come_from(digits, monkeypatch):
-    titles = []
-    real = EmbeddingDisplay.from_embedding
-    monkeypatch.setattr(
-        EmbeddingDisplay, "from_embedding", lambda *a, **k: titles.append(k["title"]) or real(*a, **k)
-    )  # fmt: skip
-    run(digits, "out.npy", *RESNET, "-p")
-    assert "layer 4 (pool1_pool)" in titles[0]
-    assert "random weights" in titles[0]
-    assert "40 images" in titles[0]
+def test_the_title_says_where_the_weights_come_from(digits):
+    run(digits, "out.npy", *RESNET, "--html")
+    title = Path("out_umap.html").read_text(encoding="utf-8").partition("</title>")[0]
+    assert "layer 4 (pool1_pool)" in title
+    assert "random weights" in title
+    assert "40 images" in title
 
 
 def save_first_layer(path):
@@ -174,10 +178,10 @@ def save_first_layer(path):
         group["1"] = np.zeros(64, np.float32)
 
 
-def test_options_are_checked_before_images_are_read(digits, monkeypatch):
-    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
-    assert "Got 999" in run(digits, "out.npy", "-l", "999", "--weights", "random", code=1)
-    assert "no such file" in run(digits, "out.npy", "--weights", "no.h5", code=1)
+def test_options_are_checked_before_images_are_read(unreadable):
+    assert "Got 999" in run(unreadable, "out.npy", "-l", "999", "--weights", "random", code=1)
+    assert "which does not exist" in run(unreadable, "out.npy", "--weights", "no.h5", code=1)
+    assert "cannot be read" in run(unreadable, "out.npy", *RESNET, code=1)
 
 
 @pytest.mark.parametrize(
@@ -193,13 +197,17 @@ def test_options_are_checked_before_images_are_read(digits, monkeypatch):
         (["digits", "out.npy", "-l", "999", "--weights", "random"], 1, "Got 999"),
         (["digits", "out.npy", "-l", "conv9", "--weights", "random"], 1, "Did you mean"),
         (["digits", "out.npy", "--weights", "none.h5"], 1, "--weights must be"),
-        (["digits", "out.npy", "-l", "86", "--weights", "conv1.weights.h5"], 1, "Pass --layers"),
+        (
+            ["digits", "out.npy", "-l", "86", "--weights", "conv1.weights.h5"],
+            1,
+            "--layers must be at most 4",
+        ),
         (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size goes with --patches"),
         (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must lie outside of INPUT"),
         (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
         (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
         (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),
-        (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no file of labels"),
+        (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no.txt' does not exist"),
         (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
         (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
         (["pickle.npz", "out.npy", *RESNET], 1, "pickled objects"),
@@ -215,14 +223,14 @@ def test_what_is_wrong_is_said(args, code, message, photos, tmp_path):
     assert message in run(*args, code=code)
 
 
-def test_an_unwritable_output_is_found_before_computing(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)  # nothing may be read
+def test_an_unwritable_output_is_found_before_computing(unreadable, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "Cannot write 'file/out.npy'" in run(digits, "file/out.npy", *RESNET, code=1)
+    assert "Cannot write 'file/out.npy'" in run(unreadable, "file/out.npy", *RESNET, code=1)
     (tmp_path / "folder.npy").mkdir()
-    assert "it is a folder" in run(digits, "folder.npy", *RESNET, code=1)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "pip install pyarrow" in run(digits, "out.parquet", *RESNET, code=1)
+    assert "it is a folder" in run(unreadable, "folder.npy", *RESNET, code=1)
+    with hidden_module("pyarrow"):
+        message = run(unreadable, "out.parquet", *RESNET, code=1)
+    assert "pip install pyarrow" in message
 
 
 @pytest.mark.parametrize(
@@ -263,13 +271,13 @@ def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
         importing.set()
         return real()
 
-    def resnet(self, images):
+    def compute_resnet(images, options):
         assert importing.wait(timeout=60)
-        return compute(self, images)
+        return compute(images, options)
 
-    real, compute = _embedding_pictures.import_umap, _embedding_run.EmbeddingRun._resnet
-    monkeypatch.setattr(_embedding_pictures, "import_umap", import_umap)
-    monkeypatch.setattr(_embedding_run.EmbeddingRun, "_resnet", resnet)
+    real, compute = _pictures.import_umap, _features.compute_resnet
+    monkeypatch.setattr(_pictures, "import_umap", import_umap)
+    monkeypatch.setattr(_features, "compute_resnet", compute_resnet)
     run(digits, "out.npy", *RESNET, "-p")
     assert events == [False, True]
     events.clear()
@@ -287,11 +295,10 @@ def test_engine_and_precision_are_recorded(digits, options):
     assert "openvino" in record["versions"]
 
 
-def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(monkeypatch):
-    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
-    message = run("digits", "o.npy", *RESNET, "--engine", "keras", "--precision", "int8", code=1)
+def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(unreadable):
+    message = run(unreadable, "o.npy", *RESNET, "--engine", "keras", "--precision", "int8", code=1)
     assert "--precision must be one of" in message
-    assert "with --engine 'keras'" in message
+    assert "with engine 'keras'" in message
 
 
 def count_kept(folder):
@@ -402,7 +409,7 @@ def test_a_folder_with_the_name_of_a_command(photos):
 def test_a_misspelt_layer_gets_a_suggestion_in_words_of_the_shell(digits):
     message = run(digits, "out.npy", "-l", "Conv3_blok4_out", "--weights", "random", code=1)
     assert "Did you mean 'conv3_block4_out'" in message
-    assert "`embedding layers ResNet50V2` shows them all" in message
+    assert "`embedding layers ResNet50V2` lists them all" in message
 
 
 @pytest.fixture
@@ -446,11 +453,10 @@ def test_a_page_of_two_components_needs_no_map(digits, pages):
     assert np.shape(pages[0][0].images) == (40, 8, 8)
 
 
-def test_a_missing_bokeh_is_found_before_anything_is_read(monkeypatch):
-    monkeypatch.setattr("sklearn_resnet.cli.embed.read_input", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    message = run("digits", "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
-    assert "Install it by `pip install 'sklearn-resnet[explore]'`." in message
+def test_a_missing_bokeh_is_found_before_anything_is_read(unreadable):
+    with hidden_module("bokeh"):
+        message = run(unreadable, "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
+    assert "Install it with: pip install 'sklearn-resnet[explore]'" in message
 
 
 @pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)

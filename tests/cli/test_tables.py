@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sklearn_resnet.cli.tables import SUFFIXES, check_table_path, read_table, write_table
+from sklearn_resnet.cli.formats import FORMATS
+from sklearn_resnet.cli.tables import check_table_path, read_table, write_table
 
 FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
 NAMES = np.array(["f0", "f1", "f2"], object)
@@ -83,7 +84,7 @@ def test_the_same_call_writes_the_same_bytes(tmp_path, suffix, monkeypatch):
     assert written[0] == written[1]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
     path = tmp_path / f"out{suffix}"
     path.write_text("old")
@@ -104,7 +105,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
     assert path.read_text() == "old"
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_a_path_that_can_be_written_is_let_pass(tmp_path, suffix):
     check_table_path(tmp_path / f"out{suffix}")
     assert list(tmp_path.iterdir()) == []
@@ -128,8 +129,9 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path, name, error):
 
 def test_parquet_without_pyarrow_is_an_error_that_helps(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="needs pyarrow.* `pip install pyarrow`.*npz or .csv"):
+    with pytest.raises(ImportError, match=r"needs pyarrow.* 'sklearn-resnet\[parquet\]'") as raised:
         check_table_path(tmp_path / "out.parquet")
+    assert raised.value.__notes__ == ["Or name an OUTPUT that ends in .npz or .csv."]
     check_table_path(tmp_path / "out.csv")
 
 
@@ -182,7 +184,7 @@ def test_numbers_stay_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("beside", BESIDE)
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_is_read_as_it_was_written(tmp_path, suffix, beside):
     path = tmp_path / f"out{suffix}"
     features = FEATURES.copy()
@@ -232,7 +234,7 @@ def test_npy_is_mapped_and_its_rows_are_beside_it(tmp_path):
     assert table.labels.tolist() == list("1234")
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_a_table_may_lie_behind_a_url(suffix):
     url = f"memory://read_table/out{suffix}"
     write_table(url, FEATURES, NAMES)

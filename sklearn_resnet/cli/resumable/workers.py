@@ -1,47 +1,64 @@
-"""Processes that share work, on this machine or of a Dask cluster; and one that wants none beside it."""
+"""Tasks in processes: on this machine, or on the workers of a Dask cluster."""
 
 import os
 import signal
 import threading
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Protocol
 
 from tqdm.auto import tqdm
 
-from sklearn_resnet._runtime.threads import count_threads, set_thread_limit
+from sklearn_resnet._runtime.imports import import_optional
+from sklearn_resnet._runtime.threads import count_threads, dask_task, set_thread_limit
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
-_MAX_DEATHS = 3  # of workers, in a row, without a task that was done
+_MAX_DEATHS = 3  # of workers, in a row, without a finished task
 
 
-def run_in_workers(function, tasks, n_workers, scheduler=None):
-    """Call a function for each task, in processes; who dies is replaced, and the task done again.
+class Pool(Protocol):
+    """Processes that run tasks; a context manager, which ends them."""
 
-    Only a few tasks more than there are workers are under way at once, so that what waits takes no
-    memory of a scheduler.
+    def count(self) -> int:
+        """Count the workers."""
+
+    def submit(self, function, *args) -> Future:
+        """Start a task. Raise BrokenProcessPool if a worker has died."""
+
+    def restart(self) -> None:
+        """Replace all workers after one has died."""
+
+    def __enter__(self):
+        """Start."""
+
+    def __exit__(self, *exc_info):
+        """End the workers: at once after an error, and else when they are done."""
+
+
+def open_pool(n_workers, scheduler=None):
+    """Make a pool of `n_workers` on this machine, or of the workers of a Dask scheduler."""
+    return LocalPool(n_workers) if scheduler is None else DaskPool(scheduler)
+
+
+def run_in_workers(function, tasks, pool):
+    """Call a function for each task, in processes; a task whose worker dies is repeated.
+
+    Only a few more tasks than workers are submitted at once, so that waiting tasks take no memory
+    of a scheduler.
 
     Parameters
     ----------
     function : callable
     tasks : sequence of tuple
-        Its arguments.
-    n_workers : int
-        On this machine, which share its cores.
-    scheduler : str, default=None
-        The address of a Dask scheduler, whose workers are used instead.
+        The arguments of each call.
+    pool : Pool
+        It is ended when all tasks are done.
 
     Yields
     ------
     tuple
-        Tasks, as they are done.
+        Tasks, as they finish.
 
     Raises
     ------
@@ -49,13 +66,11 @@ def run_in_workers(function, tasks, n_workers, scheduler=None):
         If workers die again and again.
     """
     waiting, running, n_deaths = deque(tasks), {}, 0
-    open_pool = _open_local(n_workers) if scheduler is None else _open_dask(scheduler)
-    with open_pool as (make_pool, count):
-        pool = make_pool()
+    with pool:
         while waiting or running:
             death = None
             try:
-                while waiting and len(running) < 2 * count():
+                while waiting and len(running) < 2 * pool.count():
                     running[pool.submit(function, *waiting[0])] = waiting[0]
                     waiting.popleft()
             except BrokenProcessPool as exc:
@@ -75,43 +90,52 @@ def run_in_workers(function, tasks, n_workers, scheduler=None):
             if death:
                 n_deaths += 1
                 if n_deaths > _MAX_DEATHS:
-                    raise _died(n_deaths, death) from death
-                pool = make_pool()
+                    raise _too_many_deaths(n_deaths, death) from death
+                pool.restart()
 
 
-def _died(n_deaths, last):
+def _too_many_deaths(n_deaths, last):
     return RuntimeError(
         f"Workers died {n_deaths} times in a row, the last: {last}. They may lack memory: use fewer "
         "workers, or smaller batches."
     )
 
 
-@contextmanager
-def _open_local(n_workers):
-    from joblib.externals.loky import ProcessPoolExecutor
+class LocalPool:
+    """Processes on this machine, which share its cores."""
 
-    pools = []
+    def __init__(self, n_workers):
+        self._n_workers = n_workers
+        self._executor = None
 
-    def make_pool():
-        n_threads = max(1, count_threads() // n_workers)
-        pools.append(
-            ProcessPoolExecutor(
-                n_workers, initializer=_start_worker, initargs=(n_threads, os.getpid())
-            )
+    def count(self):
+        """Count the workers."""
+        return self._n_workers
+
+    def submit(self, function, *args):
+        """Start a task."""
+        return self._executor.submit(function, *args)
+
+    def restart(self):
+        """Replace all workers."""
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        n_threads = max(1, count_threads() // self._n_workers)
+        self._executor = ProcessPoolExecutor(
+            self._n_workers, initializer=_start_worker, initargs=(n_threads, os.getpid())
         )
-        return pools[-1]
 
-    try:
-        yield make_pool, lambda: n_workers
-    except BaseException:
-        pools[-1].shutdown(kill_workers=True)
-        raise
-    pools[-1].shutdown()
+    def __enter__(self):
+        self.restart()
+        return self
+
+    def __exit__(self, kind, exc, traceback):
+        self._executor.shutdown(kill_workers=exc is not None)
 
 
 def _start_worker(n_threads, parent):
     set_thread_limit(n_threads)
-    # its own would be reported as leaked by a worker that is ended
+    # tqdm's own lock would be reported as leaked by a worker that is killed
     tqdm.set_lock(threading.RLock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
@@ -124,65 +148,63 @@ def _end_with(parent):
     os._exit(1)
 
 
-@contextmanager
-def _open_dask(address):
-    try:
-        from distributed import Client
-    except ImportError as exc:
-        raise ImportError(
-            "A Dask cluster needs Dask, which is not installed. Install it by "
-            "`pip install 'sklearn-resnet[dask]'`."
-        ) from exc
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except OSError as exc:
-        raise ConnectionError(
-            f"There is no Dask scheduler at {address!r}: {exc}. Start one by `dask scheduler`, and "
-            "workers by `dask worker ADDRESS`."
-        ) from exc
-    from distributed import KilledWorker
+class DaskPool:
+    """The workers of a Dask cluster.
 
-    with client:
-        # the scheduler repeats what a worker died of; an error would only come again
-        pool = client.get_executor(retries=0, pure=False)
-        try:
-            # workers, not their threads: of the tasks of one, one at a time computes
-            yield lambda: pool, lambda: max(1, len(client.nthreads()))
-        except KilledWorker as exc:
-            raise _died(_MAX_DEATHS + 1, exc) from exc
-        except CancelledError as exc:
-            raise ConnectionError(f"The Dask scheduler at {address!r} has gone.") from exc
-        except BaseException:
-            pool.shutdown(wait=False)
-            raise
-
-
-@contextmanager
-def lock_output(path):
-    """Keep other runs from writing to the same place, where files can be locked.
-
-    A lock ends with its process, however that ends.
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, which replaces workers that die.
 
     Raises
     ------
-    BlockingIOError
-        If another run is writing there.
+    ImportError
+        If Dask is not installed.
+    ConnectionError
+        If there is no scheduler.
     """
-    if fcntl is None or not isinstance(path, Path):
-        yield
-        return
-    lock = path.with_name(f"{path.name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
+
+    def __init__(self, address):
+        distributed = import_optional("distributed", extra="dask", purpose="A Dask cluster")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise BlockingIOError(
-                f"Another run is writing {str(path)!r}. Wait until it ends, or name another OUTPUT."
+            client = distributed.Client(address, timeout="10s", set_as_default=False)
+        except OSError as exc:
+            raise ConnectionError(
+                f"There is no Dask scheduler at {address!r}: {exc}. Start one by `dask scheduler`, "
+                "and workers by `dask worker ADDRESS`."
             ) from exc
-        except OSError:  # a file system without locks
-            pass
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        self._address = address
+        self._client = client
+        # the scheduler repeats tasks whose worker died; an error would only come again
+        self._executor = client.get_executor(retries=0, pure=False)
+
+    def count(self):
+        """Count the workers, not their threads: a worker computes one task at a time."""
+        return max(1, len(self._client.nthreads()))
+
+    def submit(self, function, *args):
+        """Start a task."""
+        return self._executor.submit(_call_as_dask_task, function, *args)
+
+    def restart(self):
+        """Do nothing: the scheduler replaces workers."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, exc, traceback):
+        from distributed import KilledWorker
+
+        with self._client:
+            if isinstance(exc, KilledWorker):
+                raise _too_many_deaths(_MAX_DEATHS + 1, exc) from exc
+            if isinstance(exc, CancelledError):
+                raise ConnectionError(f"The Dask scheduler at {self._address!r} has gone.") from exc
+            if exc is not None:
+                self._executor.shutdown(wait=False)
+
+
+def _call_as_dask_task(function, *args):
+    """Run a task of Dask while the other threads of its worker wait."""
+    with dask_task():
+        return function(*args)

@@ -1,23 +1,25 @@
-"""A picture of queries, and beside each the images that were found for it."""
+"""A contact sheet: each query image, and beside it its neighbors."""
 
 import warnings
 
 import numpy as np
 
-_MAX_COLUMNS = 6  # of images that were found; the query stands in a column of its own
+from sklearn_resnet.plotting._saving import save_figure
+
+_MAX_COLUMNS = 6  # of neighbors; the query has a column of its own
 _TILE, _LINE = 1.5, 0.14  # inches
-LINE_LENGTH = 25  # characters that fit below an image
+LINE_LENGTH = 25  # characters that fit below a tile
 
 
 def draw_sheet(blocks):
-    """Draw queries and what was found for them.
+    """Draw queries and their neighbors.
 
     Parameters
     ----------
     blocks : list of tuple of (image, str, list of tuple of (image, str))
-        For each query: its image and caption, and those that were found, in order. An image is an
-        array of shape (height, width[, 3]), dtype uint8, or None where it cannot be read. A caption
-        has lines of up to `LINE_LENGTH` characters.
+        For each query: its image and caption, and those of its neighbors, nearest first. An image
+        is an array of shape (height, width[, 3]), dtype uint8, or None if it cannot be read. A
+        caption has lines of up to `LINE_LENGTH` characters.
 
     Returns
     -------
@@ -25,10 +27,11 @@ def draw_sheet(blocks):
     """
     from matplotlib.figure import Figure
 
-    most = max(len(found) for _, _, found in blocks)
-    n_columns = -(-most // -(-most // _MAX_COLUMNS))  # so that rows are about equally long
-    heights = [-(-len(found) // n_columns) for _, _, found in blocks]
-    captions = [text for _, first, found in blocks for text in (first, *(of for _, of in found))]
+    n_neighbors = max(len(neighbors) for _, _, neighbors in blocks)
+    n_columns = -(-n_neighbors // -(-n_neighbors // _MAX_COLUMNS))  # rows of about equal length
+    heights = [-(-len(neighbors) // n_columns) for _, _, neighbors in blocks]
+    captions = [caption for _, caption, _ in blocks]
+    captions += [caption for _, _, neighbors in blocks for _, caption in neighbors]
     below = _LINE * (1 + max(caption.count("\n") for caption in captions)) + 0.15
     height = sum(heights) * (_TILE + below) + 0.1
     figure = Figure(figsize=((n_columns + 1) * (_TILE + 0.15) + 0.15, height))
@@ -43,19 +46,19 @@ def draw_sheet(blocks):
         hspace=below / _TILE,
     )
     row = 0
-    for (image, caption, found), height in zip(blocks, heights, strict=True):
+    for (image, caption, neighbors), height in zip(blocks, heights, strict=True):
         _draw_tile(figure.add_subplot(grid[row, 0]), image, caption, is_query=True)
-        for i, tile in enumerate(found):
+        for i, tile in enumerate(neighbors):
             _draw_tile(figure.add_subplot(grid[row + i // n_columns, 1 + i % n_columns]), *tile)
         row += height
     return figure
 
 
 def save_sheet(figure, path):
-    """Write the picture to `path`, in the format of its ending."""
+    """Save the figure, in the format of the file's suffix."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)
 
 
 def _draw_tile(ax, image, caption, is_query=False):
@@ -67,7 +70,7 @@ def _draw_tile(ax, image, caption, is_query=False):
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.text(0.5, 0.5, "no image", ha="center", va="center", color="0.5", fontsize="small")
     else:
-        is_tiny = max(image.shape[:2]) < 64  # whose pixels are worth seeing
+        is_tiny = max(image.shape[:2]) < 64  # single pixels are worth seeing
         ax.imshow(
             np.squeeze(image),
             cmap="gray",

@@ -1,34 +1,38 @@
-"""Which rows of a table are nearest to some others."""
+"""The nearest rows of a table to each of some queries."""
 
 import numpy as np
 
 METRICS = ("cosine", "euclidean")
-_BLOCK_VALUES = 2**23  # in 64 MiB, so that a table mapped into memory is never there as a whole
+_BLOCK_VALUES = 2**23  # 64 MiB, so that a memory-mapped table is never in memory as a whole
 
 
-def find_similar(features, query, n_neighbors=10, metric="cosine"):
-    """Find the rows of a table that are nearest to each query, by comparing with all.
+def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=_BLOCK_VALUES):
+    """Find the rows of a table that are nearest to each query, by brute force.
+
+    It wraps `sklearn.neighbors.NearestNeighbors`, which needs all rows in memory and refuses NaN.
 
     Parameters
     ----------
     features : ndarray of shape (n, n_features)
-        May be mapped into memory: it is read block by block. Rows with NaN match nothing.
+        May be memory-mapped: it is read block by block. Rows with NaN are never found.
     query : array-like of shape (n_queries, n_features)
     n_neighbors : int, default=10
     metric : {"cosine", "euclidean"}, default="cosine"
+    block_values : int, default=8_388_608
+        The number of features in a block.
 
     Returns
     -------
     distances : ndarray of shape (n_queries, n_found)
-        In double precision, the smallest first. `n_found` is `n_neighbors`, or how many rows there
-        are.
+        In double precision, in ascending order. `n_found` is `n_neighbors`, or the number of finite
+        rows if there are fewer.
     rows : ndarray of shape (n_queries, n_found), dtype int
-        Of `features`.
+        Indices into `features`.
 
     Raises
     ------
     ValueError
-        If no row is finite, or queries have another width.
+        If no row is finite, or queries have another number of features.
 
     Examples
     --------
@@ -46,7 +50,7 @@ def find_similar(features, query, n_neighbors=10, metric="cosine"):
             f"The 'metric' parameter must be one of {', '.join(METRICS)}. Got {metric!r} instead."
         )
     query = np.asarray(query, np.float64)
-    n_rows = max(1, _BLOCK_VALUES // features.shape[1])
+    n_rows = max(1, block_values // features.shape[1])
     distances, rows = np.empty((len(query), 0)), np.empty((len(query), 0), int)
     for start in range(0, len(features), n_rows):
         block = np.asarray(features[start : start + n_rows], np.float64)

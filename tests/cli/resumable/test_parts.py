@@ -7,26 +7,25 @@ import pytest
 
 from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.lazy import Failure
+from sklearn_resnet.cli.formats import FORMATS, manifest_path, rows_path
 from sklearn_resnet.cli.resumable.parts import (
     Manifest,
     Part,
     is_part_name,
-    join_npy,
     make_key,
-    manifest_path,
     name_part,
     read_features,
     read_manifest,
     read_rows,
     write_part,
 )
-from sklearn_resnet.cli.tables import rows_of
 
 PATHS = ["a/1.jpg", "=2.jpg", "b\n\N{SNOWMAN}.jpg", "\udcff.jpg"]
 SHOWN = [*PATHS[:3], "\\udcff.jpg"]
 VERSIONS = ["1-1", "2-2", "3-3", "4-4"]
 FEATURES = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
 FAILURE = {3: Failure(13, PATHS[3], "it is <broken>")}
+MANIFEST = Manifest("key", "computation", [])
 SUFFIXES = [".parquet", ".npz"]
 
 
@@ -160,7 +159,7 @@ def join(folder):
     for part in parts:
         write_part(part, FEATURES, FAILURE if part is parts[1] else {})
     paths = [part.path for part in parts]
-    join_npy(paths, folder / "out.npy", Manifest("key", "computation", []))
+    FORMATS[".npy"].join(paths, folder / "out.npy", MANIFEST._asdict())
     return folder / "out.npy", paths
 
 
@@ -172,7 +171,7 @@ def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
     assert mapped.dtype == np.float32
     expected = np.concatenate([FEATURES, FEATURES[:3], FEATURES])
     np.testing.assert_array_equal(mapped, expected)
-    frame = pd.read_csv(rows_of(output))
+    frame = pd.read_csv(rows_path(output))
     assert frame.columns.tolist() == ["path", "label", "file_version"]
     assert frame["path"][:4].tolist() == ["a/1.jpg", "'=2.jpg", *SHOWN[2:]]
     assert frame["label"][2] == "'=z"
@@ -182,7 +181,7 @@ def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
     assert read_manifest(output) == ("key", "computation", [])
 
 
-@pytest.mark.parametrize("find", [lambda path: path, rows_of, manifest_path])
+@pytest.mark.parametrize("find", [lambda path: path, rows_path, manifest_path])
 @pytest.mark.parametrize("is_removed", [False, True])
 def test_an_npy_that_is_not_the_one_that_was_written_says_nothing(tmp_path, find, is_removed):
     output, _ = join(tmp_path)
@@ -202,7 +201,7 @@ def test_a_damaged_part_is_named(tmp_path):
     content[100:150] = bytes(50)
     parts[1].write_bytes(content)
     with pytest.raises(ValueError, match=r"The part '.*1\.npz' is damaged: .*Remove it"):
-        join_npy(parts, output, Manifest("key", "computation", []))
+        FORMATS[".npy"].join(parts, output, MANIFEST._asdict())
 
 
 def test_a_damaged_parquet_is_not_taken_for_features(tmp_path):

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,18 @@ from PIL import Image
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet.cli.main import main
-from sklearn_resnet.cli.resumable import run as _long_run
-from sklearn_resnet.cli.resumable.parts import is_part_name, write_part
+from sklearn_resnet.cli.resumable import compute as _compute
+from sklearn_resnet.cli.resumable import publish as _publish
+from sklearn_resnet.cli.resumable import run as _run
+from sklearn_resnet.cli.resumable.compute import compute_missing, embed_part
+from sklearn_resnet.cli.resumable.parts import is_part_name
+from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
+from sklearn_resnet.cli.resumable.publish import clean_up, publish
+from sklearn_resnet.datasets import load_image_folder
 
 OPTIONS = ["--weights", "random", "-l", "4", "-s", "0", "--image-size", "16", "--no-cache"]
 PARTS = ["--part-size", "4"]
+QUIET = RunOptions(part_size=4, quiet=True)
 OUTPUTS = ["out.parquet", "out.npy"]
 
 
@@ -49,24 +58,60 @@ def photos(tmp_path, monkeypatch):
     return Path("photos")
 
 
+class Watch:
+    """The photos whose features are computed, in order, and what is done just before that."""
+
+    def __init__(self):
+        self.paths = []
+        self.actions = {}
+
+
 @pytest.fixture
-def computed(monkeypatch):
-    """The paths whose features are computed, in order, without those that are only timed."""
-    names, embed_part = [], _long_run.embed_part
+def watch(monkeypatch):
+    watched, compute = Watch(), ResNetFeatures._compute
 
-    def count(part, resnet, bar=None):
-        compute = ResNetFeatures.compute
+    def watch_and_compute(resnet, images, bar=None):
+        if bar is not None:  # otherwise a few images are only timed
+            for path in images.paths:
+                watched.paths.append(path)
+                watched.actions.get(path, lambda: None)()
+        return compute(resnet, images, bar)
 
-        def counting(resnet, images, bar=None):
-            names.extend(images.paths)
-            return compute(resnet, images, bar)
+    monkeypatch.setattr(ResNetFeatures, "_compute", watch_and_compute)
+    return watched
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ResNetFeatures, "compute", counting)
-            return embed_part(part, resnet, bar)
 
-    monkeypatch.setattr(_long_run, "embed_part", count)
-    return names
+@pytest.fixture
+def computed(watch):
+    return watch.paths
+
+
+@pytest.fixture
+def actions(watch):
+    return watch.actions
+
+
+def raising(error):
+    def action():
+        raise error
+
+    return action
+
+
+@contextmanager
+def broken(path):
+    """Replace a photo by a file that is no image; put it back as it was."""
+    path, content, status = Path(path), Path(path).read_bytes(), os.stat(path)
+    path.write_text("<html>")
+    yield
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def interrupt(output, *args):
+    """Let a run end at the first photo of the third part; return what it printed."""
+    with broken(list_photos()[8]):
+        return embed(output, *args, code=1)
 
 
 def list_photos():
@@ -205,28 +250,15 @@ def test_an_npy_with_another_file_beside_it_is_made_anew(file, is_swapped, compu
     assert contents("out.npy") == before
 
 
-def interrupt_after(monkeypatch, n_parts, error):
-    written, write_part = [], _long_run.write_part
-
-    def write(part, *args):
-        if len(written) == n_parts:
-            raise error
-        written.append(part)
-        write_part(part, *args)
-
-    monkeypatch.setattr(_long_run, "write_part", write)
-
-
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_ctrl_c_says_how_to_go_on_and_so_it_goes_on(output, computed, monkeypatch):
+def test_ctrl_c_says_how_to_continue_and_the_same_command_continues(output, actions, computed):
     embed(f"whole/{output}")
-    computed.clear()
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2, KeyboardInterrupt())
-        text = embed(output, code=130)
+    actions[list_photos()[9]] = raising(KeyboardInterrupt())
+    text = embed(output, code=130)
     assert f"2 of 3 parts are done, and kept in '{output}.partial'" in text
     assert "run the same command again" in text
     assert not Path(output).exists()
+    actions.clear()
     computed.clear()
     embed(output)
     assert computed == list_photos()[8:]
@@ -235,10 +267,8 @@ def test_ctrl_c_says_how_to_go_on_and_so_it_goes_on(output, computed, monkeypatc
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("first", CHANGES)
-def test_what_an_interrupted_run_has_left_serves_other_photos(output, first, computed, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2, KeyboardInterrupt())
-        embed(output, code=130)
+def test_what_an_interrupted_run_has_left_serves_other_photos(output, first, computed):
+    interrupt(output)
     done, before = list_photos()[:8], {path: os.stat(path) for path in list_photos()}
     CHANGES[first]()
     computed.clear()
@@ -253,12 +283,10 @@ def test_what_an_interrupted_run_has_left_serves_other_photos(output, first, com
     assert contents(output) == contents(f"fresh/{output}")
 
 
-def test_interruptions_do_not_fill_the_disk(computed, monkeypatch):
+def test_interruptions_do_not_fill_the_disk(computed):
     for i in range(5):
         change(f"a/00{i}.png")
-        with monkeypatch.context() as patch:
-            interrupt_after(patch, 2, KeyboardInterrupt())
-            embed("out.parquet", code=130)
+        interrupt("out.parquet")
         assert len(list(Path("out.parquet.partial").iterdir())) <= 3 + i
     computed.clear()
     embed("out.parquet")
@@ -266,11 +294,9 @@ def test_interruptions_do_not_fill_the_disk(computed, monkeypatch):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_the_parts_of_another_computation_are_left_until_the_end(output, computed, monkeypatch):
+def test_the_parts_of_another_computation_are_left_until_the_end(output, computed):
     for options in ([], ["--pooling", "max"]):
-        with monkeypatch.context() as patch:
-            interrupt_after(patch, 2, KeyboardInterrupt())
-            embed(output, *options, code=130)
+        interrupt(output, *options)
     computed.clear()
     embed(output)
     assert computed == list_photos()[8:]
@@ -278,13 +304,11 @@ def test_the_parts_of_another_computation_are_left_until_the_end(output, compute
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_restart_goes_on_too(output, computed, monkeypatch):
+def test_restart_goes_on_too(output, computed):
     embed(output)
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2, KeyboardInterrupt())
-        computed.clear()
-        text = embed(output, "--restart", code=130)
-        assert computed == list_photos()
+    computed.clear()
+    text = interrupt(output, "--restart")
+    assert computed == list_photos()
     assert f"2 of 3 parts are done, and kept in '{output}.restarted'" in text
     computed.clear()
     embed(output, "--restart")
@@ -295,10 +319,8 @@ def test_restart_goes_on_too(output, computed, monkeypatch):
     assert computed == list_photos()
 
 
-def test_what_restart_has_left_serves_the_plain_command(computed, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2, KeyboardInterrupt())
-        embed("out.parquet", "--restart", code=130)
+def test_what_restart_has_left_serves_the_plain_command(computed):
+    interrupt("out.parquet", "--restart")
     computed.clear()
     embed("out.parquet")
     assert computed == list_photos()[8:]
@@ -314,37 +336,36 @@ def test_a_folder_that_was_left_changes_nothing(output):
     assert not Path(f"{output}.partial").exists()
 
 
+def plan_run(output, pooling):
+    paths, labels = load_image_folder("photos", return_X_y=True)
+    images = ImageLoader(16, lazy=True).fit_transform(paths)
+    resnet = ResNetFeatures(4, weights=None, random_state=0, pooling=pooling, cache=None)
+    return make_plan(Path(output), images, labels, resnet.fit(images), QUIET)
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_what_a_worker_of_an_earlier_run_still_writes_is_no_part_of_this(output, monkeypatch):
-    written, publish, options = [], _long_run.LongRun._publish, ["--pooling", "max"]
-    embed(f"fresh/{output}", *options)
-    with monkeypatch.context() as patch:
-        patch.setattr(_long_run, "write_part", lambda *args: written.append(args))
-        assert "was written, and is not there" in embed(output, code=1)
-
-    def publish_late(run):
-        for args in written:
-            write_part(*args)
-        publish(run)
-
-    monkeypatch.setattr(_long_run.LongRun, "_publish", publish_late)
-    embed(output, *options)
+def test_what_a_worker_of_an_earlier_run_still_writes_is_no_part_of_this(output):
+    embed(f"fresh/{output}", "--pooling", "max")
+    earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
+    manifests = compute_missing(plan, {}, QUIET)
+    for part in earlier.parts:
+        embed_part(part, [], earlier.resnet)
+    publish(plan, manifests)
+    clean_up(plan)
     assert contents(output) == contents(f"fresh/{output}")
-    if output == "out.parquet":
-        with pytest.raises(FileNotFoundError, match="was removed"):
-            write_part(*written[0])
+    with pytest.raises(FileNotFoundError, match="was removed"):
+        embed_part(earlier.parts[0], [], earlier.resnet)
 
 
-def test_two_runs_to_one_output_do_not_meet(monkeypatch):
-    embed_part, texts = _long_run.embed_part, []
+def test_two_runs_to_one_output_do_not_meet(actions):
+    texts = []
 
-    def embed_beside(part, *args):
-        if not texts:
-            texts.append(embed("out.parquet", code=1))
-            embed("other.parquet")
-        embed_part(part, *args)
+    def embed_meanwhile():
+        actions.clear()
+        texts.append(embed("out.parquet", code=1))
+        embed("other.parquet")
 
-    monkeypatch.setattr(_long_run, "embed_part", embed_beside)
+    actions["photos/a/0.png"] = embed_meanwhile
     embed("out.parquet")
     assert "Another run is writing 'out.parquet'. Wait until it ends" in texts[0]
     assert len(pd.read_parquet("out.parquet")) == 10
@@ -383,23 +404,16 @@ def test_a_damaged_table_is_made_anew(output, computed):
     assert contents(output) == contents(f"fresh/{output}")
 
 
-def test_a_damaged_part_of_an_npy_is_named(monkeypatch):
-    publish = _long_run.LongRun._publish
-
-    def publish_damaged(run):
-        damage(run.parts[1].path)
-        publish(run)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_long_run.LongRun, "_publish", publish_damaged)
-        text = embed("out.npy", code=1)
+def test_a_damaged_part_of_an_npy_is_named(actions):
+    actions["photos/b/9.png"] = lambda: damage(sorted(Path("out.npy.partial").iterdir())[1])
+    text = embed("out.npy", code=1)
     assert "is damaged" in text
-    assert "Remove it: it will be made again. All parts are done: run the same command" in text
+    assert "Remove it: the next run computes it again. All parts are done: run the same" in text
 
 
-def test_an_error_that_is_not_made_of_a_message_is_told(monkeypatch):
+def test_an_error_that_is_not_made_of_a_message_is_told(actions):
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
-    interrupt_after(monkeypatch, 2, error)
+    actions["photos/b/9.png"] = raising(error)
     text = embed("out.parquet", code=1)
     assert "invalid start byte" in text
     assert "2 of 3 parts are done" in text
@@ -407,27 +421,33 @@ def test_an_error_that_is_not_made_of_a_message_is_told(monkeypatch):
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_ctrl_c_while_the_table_is_put_in_its_place(output, monkeypatch):
-    def stop(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(_long_run, "_move", stop)
+    monkeypatch.setattr(_publish, "move", lambda *args: raising(KeyboardInterrupt())())
     assert "All parts are done: run the same command again" in embed(output, code=130)
 
 
-def run_elsewhere(monkeypatch, folder):
-    """Have the tasks of a cluster run in this process, in another folder."""
+class PoolElsewhere:
+    """Runs tasks in this process, in another folder."""
 
-    def run_in_workers(function, tasks, n_workers, scheduler):
-        here = os.getcwd()
-        for task in tasks:
-            os.chdir(folder)
-            try:
-                function(*task)
-            finally:
-                os.chdir(here)
-            yield task
+    def __init__(self, folder):
+        self.folder = folder
 
-    monkeypatch.setattr(_long_run, "run_in_workers", run_in_workers)
+    def count(self):
+        return 1
+
+    def submit(self, function, *args):
+        here, future = os.getcwd(), Future()
+        os.chdir(self.folder)
+        try:
+            future.set_result(function(*args))
+        finally:
+            os.chdir(here)
+        return future
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -436,7 +456,7 @@ def test_workers_of_a_cluster_may_run_in_other_folders(output, tmp_path, monkeyp
     options = ["--on-error", "nan"]
     embed(f"here/{output}", *options)
     Path("elsewhere").mkdir()
-    run_elsewhere(monkeypatch, "elsewhere")
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("elsewhere"))
     text = embed(output, *options, "--dask", "tcp://127.0.0.1:1")
     assert contents(output) == contents(f"here/{output}")
     assert "to write\n" in text.replace(", and as much again until the parts are joined", "")
@@ -448,11 +468,8 @@ def test_before_it_starts_it_says_what_it_will_do():
     assert "3.56kB to write, and as much again until the parts are joined; about" in text
 
 
-def test_ctrl_c_of_other_runs_says_that_the_cache_has_it(monkeypatch):
-    def interrupt(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ResNetFeatures, "compute", interrupt)
+def test_ctrl_c_of_other_runs_says_that_the_cache_has_it(actions):
+    actions["photos/a/0.png"] = raising(KeyboardInterrupt())
     assert "run the same command again" in run("photos", "out.npz", code=130)
 
 
@@ -465,7 +482,7 @@ def test_broken_files_are_listed_and_no_row_shifts(output, policy, computed):
     text = embed(output, code=1)
     assert "a/4.png' cannot be read" in text
     assert "It is image 2, counted from 0. 0 of 3 parts are done" in text
-    assert "--on-error skip, or nan, goes on" in text
+    assert "--on-error skip, or nan, continues" in text
     text = embed(output, "--on-error", policy)
     assert "1 of 10 images could not be read" in text
     errors = pd.read_csv("out_errors.csv")
@@ -560,10 +577,8 @@ def test_what_needs_parts_says_so():
         assert "goes with image files as INPUT" in run("digits", "out.npy", *option, code=1)
 
 
-def test_a_killed_run_of_other_photos_leaves_nothing(monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt_after(patch, 2, KeyboardInterrupt())
-        embed("out.parquet", code=130)
+def test_a_killed_run_of_other_photos_leaves_nothing():
+    interrupt("out.parquet")
     Path("out.parquet.partial/.part-00002-x.parquet").write_text("half")
     for name in ("a/2.png", "a/4.png", "a/6.png", "a/8.png", "b/1.png", "b/3.png", "b/5.png"):
         Path("photos", name).unlink()
@@ -574,35 +589,21 @@ def test_a_killed_run_of_other_photos_leaves_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_a_folder_that_is_removed_meanwhile(output, monkeypatch):
-    write_part = _long_run.write_part
-
-    def remove(part, *args):
-        if part.path.stem.startswith("part-00000001-"):
-            shutil.rmtree(part.path.parent)
-        write_part(part, *args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_long_run, "write_part", remove)
-        assert "partial' was removed while features were computed" in embed(output, code=1)
+def test_a_folder_that_is_removed_meanwhile(output, actions):
+    actions["photos/b/5.png"] = lambda: shutil.rmtree(f"{output}.partial")
+    assert "partial' was removed while features were computed" in embed(output, code=1)
     assert not Path(output).exists()
+    actions.clear()
     embed(output)
     assert len(read_table(output)[0]) == 10
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_a_part_that_is_removed_meanwhile(output, monkeypatch):
-    write_part = _long_run.write_part
-
-    def remove(part, *args):
-        write_part(part, *args)
-        if part.path.stem.startswith("part-00000001-"):
-            part.path.unlink()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_long_run, "write_part", remove)
-        assert "was written, and is not there" in embed(output, code=1)
+def test_a_part_that_is_removed_meanwhile(output, actions):
+    actions["photos/b/9.png"] = lambda: sorted(Path(f"{output}.partial").iterdir())[1].unlink()
+    assert "was written, and is not there" in embed(output, code=1)
     assert not Path(output).exists()
+    actions.clear()
     embed(output)
     assert len(read_table(output)[0]) == 10
 
@@ -837,11 +838,8 @@ def test_killed_at_any_moment_while_the_table_is_put_in_its_place(output, monkey
     run("many", f"new/{output}", *options)
     tables = {folder: contents(f"{folder}/{output}") for folder in ("old", "new")}
 
-    def stop(run):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(_long_run.LongRun, "_publish", stop)
+        patch.setattr(_run, "publish", lambda *args: raising(KeyboardInterrupt())())
         run("many", f"old/{output}", *options, code=130)
     rng = random.Random(0)
     for _ in range(12):
@@ -931,3 +929,20 @@ def test_memory_does_not_grow_with_the_number_of_parts():
         done = subprocess.run(command, capture_output=True)
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] < peaks[0] + 44
+
+
+_WITHOUT_DASK = """
+import sys
+from sklearn_resnet._runtime.threads import count_threads
+from sklearn_resnet.cli.main import main
+n_threads = count_threads()
+main(sys.argv[1:], standalone_mode=False)
+assert "distributed" not in sys.modules
+assert count_threads() == n_threads
+"""
+
+
+def test_a_run_on_this_machine_does_not_import_dask():
+    command = [sys.executable, "-c", _WITHOUT_DASK, "photos", "out.parquet", "-q", *PARTS, *OPTIONS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Work that processes share: all of it is done, whoever dies."""
+"""Tasks in processes: all are done, even if workers die."""
 
 import os
 import signal
@@ -7,14 +7,12 @@ import sys
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sklearn_resnet._runtime.threads import count_threads
-from sklearn_resnet.cli.resumable import workers as _workers
-from sklearn_resnet.cli.resumable.workers import lock_output, run_in_workers
+from sklearn_resnet.cli.resumable.workers import DaskPool, LocalPool, run_in_workers
 
 
 def touch(folder, i):
@@ -43,57 +41,70 @@ def write_threads(folder, i):
 
 def run(function, folder, n_tasks=8, n_workers=2):
     tasks = [(str(folder), i) for i in range(n_tasks)]
-    return [task[1] for task in run_in_workers(function, tasks, n_workers)]
+    return [task[1] for task in run_in_workers(function, tasks, LocalPool(n_workers))]
 
 
-def test_all_is_done_once(tmp_path):
+def test_each_task_is_done_once(tmp_path):
     assert sorted(run(touch, tmp_path)) == list(range(8))
     assert sorted(path.name for path in tmp_path.iterdir()) == [str(i) for i in range(8)]
 
 
-def test_who_dies_is_replaced(tmp_path):
+def test_a_worker_that_dies_is_replaced(tmp_path):
     assert sorted(run(die_once, tmp_path)) == list(range(8))
     assert len(list(tmp_path.glob("[0-9]"))) == 8
 
 
-def test_who_dies_again_and_again_is_an_error(tmp_path):
+def test_workers_that_die_again_and_again_are_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
         run(die, tmp_path)
 
 
 class BreakingPool:
-    """Runs so many tasks, breaks with one under way, and takes no more."""
+    """Runs some tasks, breaks with one more under way, and accepts no others until its restart.
+
+    Parameters
+    ----------
+    n_tasks : list of int
+        How many tasks it runs after each start.
+    """
 
     def __init__(self, n_tasks):
         self.n_tasks = n_tasks
 
+    def count(self):
+        return 1
+
+    def restart(self):
+        self.n_tasks.pop(0)
+
     def submit(self, function, *task):
-        self.n_tasks -= 1
-        if self.n_tasks < -1:
+        self.n_tasks[0] -= 1
+        if self.n_tasks[0] < -1:
             raise BrokenProcessPool("while nobody looked")
         future = Future()
-        if self.n_tasks < 0:
+        if self.n_tasks[0] < 0:
             future.set_exception(BrokenProcessPool("killed"))
         else:
             future.set_result(function(*task))
         return future
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 2, 3])
-def test_whenever_a_pool_breaks_what_is_done_is_not_done_again(monkeypatch, n_tasks):
-    pools, done = iter([BreakingPool(n_tasks), BreakingPool(n_tasks), BreakingPool(9)]), []
-
-    @contextmanager
-    def open_pool(n_workers):
-        yield lambda: next(pools), lambda: 1
-
-    monkeypatch.setattr(_workers, "_open_local", open_pool)
-    found = list(run_in_workers(done.append, [(i,) for i in range(6)], 1))
+def test_whenever_a_pool_breaks_finished_tasks_are_not_repeated(n_tasks):
+    done = []
+    pool = BreakingPool([n_tasks, n_tasks, 9])
+    found = list(run_in_workers(done.append, [(i,) for i in range(6)], pool))
     assert sorted(found) == [(i,) for i in range(6)]
     assert sorted(done) == list(range(6))
 
 
-def test_an_error_arrives(tmp_path):
+def test_an_error_of_a_task_is_raised(tmp_path):
     with pytest.raises(ValueError, match="task . fails"):
         run(fail, tmp_path)
 
@@ -105,25 +116,25 @@ def test_workers_share_the_cores(tmp_path):
 
 def test_a_scheduler_that_is_not_there_is_an_error_that_helps():
     with pytest.raises(ConnectionError, match=r"no Dask scheduler at 'tcp://127\.0\.0\.1:9'"):
-        list(run_in_workers(touch, [("", 1)], 1, "tcp://127.0.0.1:9"))
+        DaskPool("tcp://127.0.0.1:9")
 
 
 def test_dask_that_is_not_installed_is_an_error_that_helps(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ImportError, match=r"sklearn-resnet\[dask\]"):
-        list(run_in_workers(touch, [("", 1)], 1, "tcp://127.0.0.1:9"))
+        DaskPool("tcp://127.0.0.1:9")
 
 
 _SLEEPERS = """
 import os, sys, time
 from pathlib import Path
-from sklearn_resnet.cli.resumable.workers import run_in_workers
+from sklearn_resnet.cli.resumable.workers import LocalPool, run_in_workers
 
 def sleep(folder):
     Path(folder, str(os.getpid())).touch()
     time.sleep(60)
 
-list(run_in_workers(sleep, [(sys.argv[1],)] * 2, 2))
+list(run_in_workers(sleep, [(sys.argv[1],)] * 2, LocalPool(2)))
 """
 
 
@@ -157,31 +168,45 @@ def test_workers_end_with_their_parent(tmp_path, sent):
         parent.kill()
 
 
-def test_a_place_is_claimed_by_one_run(tmp_path):
-    path = tmp_path / "out.npy"
-    for _ in range(2):
-        with lock_output(path):
-            with (
-                pytest.raises(BlockingIOError, match="Another run is writing '.*out.npy'. Wait"),
-                lock_output(path),
-            ):
-                pass
-            with lock_output(tmp_path / "other.npy"):
-                pass
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture(scope="module")
+def scheduler():
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=":0"
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
-_CLAIM = "import sys, time; from pathlib import Path; from sklearn_resnet.cli.resumable.workers import lock_output\n"
-_CLAIM += "with lock_output(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+def count_calls_and_fail(folder):
+    (Path(folder) / f"{time.time_ns()}").touch()
+    raise ValueError("it fails")
 
 
-def test_who_is_killed_claims_nothing(tmp_path):
-    path = tmp_path / "out.npy"
-    process = subprocess.Popen([sys.executable, "-c", _CLAIM, path], stdout=subprocess.PIPE)
-    process.stdout.readline()
-    with pytest.raises(BlockingIOError), lock_output(path):
-        pass
-    process.kill()
-    process.communicate()
-    with lock_output(path):
-        pass
+@pytest.mark.long
+def test_a_task_of_dask_that_fails_is_not_repeated(scheduler, tmp_path):
+    with pytest.raises(ValueError, match="it fails"):
+        list(run_in_workers(count_calls_and_fail, [(tmp_path,)], DaskPool(scheduler)))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.long
+def test_a_task_that_kills_workers_of_dask_is_an_error_that_helps(scheduler, tmp_path):
+    with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
+        list(run_in_workers(die, [(tmp_path, 0)], DaskPool(scheduler)))
+
+
+def overlap(folder, i):
+    """Fail if another task runs in this process."""
+    marker = Path(folder) / f"{os.getpid()}"
+    marker.touch(exist_ok=False)
+    time.sleep(0.05)
+    marker.unlink()
+    (Path(folder) / f"{i}-{count_threads()}").touch()
+
+
+@pytest.mark.long
+def test_a_worker_of_dask_does_one_task_at_a_time_in_all_of_its_threads(scheduler, tmp_path):
+    tasks = [(str(tmp_path), i) for i in range(8)]
+    list(run_in_workers(overlap, tasks, DaskPool(scheduler)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{i}-2" for i in range(8)]

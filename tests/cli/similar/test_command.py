@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import sklearn_resnet
 from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.similar import command as _similar_run
 from sklearn_resnet.cli.similar.command import printable
@@ -196,7 +197,7 @@ def test_what_is_wrong_is_said(change):
     ("args", "code", "message"),
     [
         (["query.png"], 2, "Missing argument 'QUERY..."),
-        (["t.npz", "query.png"], 1, "TABLE, the last argument, must end in .npy"),
+        (["t.npz", "query.png"], 1, "TABLE must end in .npy, .npz, .csv or .parquet. Got 'query.png' instead. TABLE is the last argument."),
         (["query.png", "t.npz", "-o", "x.npz"], 1, "must end in .png, .jpg, .pdf or .svg. Got 'x.npz'"),
         (["query.png", "t.npz", "-o", "query.png"], 1, "another file than QUERY and TABLE"),
         (["query.png", "t.npz", "-k", "0"], 2, "0 is not in the range"),
@@ -212,7 +213,7 @@ def test_wrong_arguments(args, code, message):
 
 
 def test_weights_that_were_moved():
-    shutil.copy(Path(_similar_run.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
+    shutil.copy(Path(sklearn_resnet.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
     run("photos", "t.npz", "--weights", "w.npz", "-l", "4", "--no-cache", "-q")
     os.rename("w.npz", "moved.npz")
     rows = found(run("similar", "query.png", "t.npz", "--weights", "moved.npz", "-k", "1"))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from sklearn_resnet.cli.similar import neighbors as _similar
 from sklearn_resnet.cli.similar.neighbors import METRICS, find_similar
 
 rng = np.random.default_rng(0)
@@ -14,9 +13,8 @@ QUERY = rng.standard_normal((3, 4))
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("rows_in_block", [1, 7, 50, 1000])
-def test_all_rows_are_compared(metric, rows_in_block, monkeypatch):
-    monkeypatch.setattr(_similar, "_BLOCK_VALUES", 4 * rows_in_block)
-    distances, rows = find_similar(FEATURES, QUERY, 5, metric)
+def test_all_rows_are_compared(metric, rows_in_block):
+    distances, rows = find_similar(FEATURES, QUERY, 5, metric, block_values=4 * rows_in_block)
     expected = cdist(QUERY, FEATURES.astype(float), metric)
     np.testing.assert_array_equal(rows, np.argsort(expected)[:, :5])
     np.testing.assert_allclose(distances, np.sort(expected)[:, :5], atol=1e-6)
@@ -45,10 +43,9 @@ def test_an_unknown_metric_is_an_error():
         find_similar(FEATURES, QUERY, metric="l3")
 
 
-def test_a_map_of_a_file_is_never_copied_as_a_whole(tmp_path, monkeypatch):
+def test_a_memory_mapped_table_is_never_copied_as_a_whole(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", FEATURES)
     sizes, asarray = [], np.asarray
-    monkeypatch.setattr(_similar, "_BLOCK_VALUES", 40)
     monkeypatch.setattr(np, "asarray", lambda a, *args, **kw: sizes.append(np.size(a)) or asarray(a, *args, **kw))  # fmt: skip
-    find_similar(np.load(tmp_path / "x.npy", mmap_mode="r"), QUERY)
+    find_similar(np.load(tmp_path / "x.npy", mmap_mode="r"), QUERY, block_values=40)
     assert max(sizes) == 40

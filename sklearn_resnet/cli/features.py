@@ -1,0 +1,181 @@
+"""Features of images, computed as the options of the command say."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from tqdm.auto import tqdm
+
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._network.engines.choice import choose_engine
+from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet._runtime.errors import DownloadError, ParameterError
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """How features are computed. ``cache`` is a folder or None; the rest is as on the command line."""
+
+    model: str
+    dimensions: int
+    layers: int | str | list | None
+    architecture: str
+    weights: str
+    pooling: str | list
+    image_size: int | None
+    batch_size: int
+    engine: str
+    precision: str
+    cache: Path | None
+    seed: int | None
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features in memory.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n, n_features)
+    names : list of str
+    metadata : dict
+        For the record: how they were computed.
+    """
+
+    values: np.ndarray
+    names: list
+    metadata: dict
+
+
+def default_cache():
+    """Return the folder of the user's cache of features."""
+    return platformdirs.user_cache_path("sklearn-resnet") / "features"
+
+
+def make_resnet(options):
+    """Make the estimator, not yet fitted."""
+    return ResNetFeatures(
+        layers=options.layers,
+        batch_size=options.batch_size,
+        architecture=options.architecture,
+        weights=None if options.weights == "random" else options.weights,
+        pooling=options.pooling,
+        image_size=options.image_size,
+        engine=options.engine,
+        precision=options.precision,
+        cache=options.cache,
+        random_state=options.seed,
+        verbose=0 if options.quiet else 1,
+    )
+
+
+def check_features(options):
+    """Raise the errors that options of a ResNet lead to, before images are read."""
+    if options.model != "resnet":
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # fitting on the images will warn
+            make_resnet(options).fit(np.zeros((1, 8, 8), np.uint8))
+    except DownloadError as exc:
+        exc.add_note(
+            "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
+            "conv3), the path of a Keras weights file, or --weights random."
+        )
+        raise
+
+
+def compute_features(images, options):
+    """Compute features of all images in memory.
+
+    Parameters
+    ----------
+    images : ndarray or LazyImages
+    options : FeatureOptions
+
+    Returns
+    -------
+    Features
+    """
+    return (
+        compute_pca(images, options) if options.model == "pca" else compute_resnet(images, options)
+    )
+
+
+def compute_pca(images, options):
+    """Compute principal components of the pixels.
+
+    Returns
+    -------
+    Features
+    """
+    size, n_components = options.image_size, options.dimensions
+    if size is not None and images.shape[1:3] != (size, size):
+        mode = "L" if images.ndim < 4 else "RGB"
+        images = ImageLoader(size, mode=mode, resize="stretch").fit_transform(images)
+    rows = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False)
+    if n_components > min(rows.shape):
+        raise ParameterError(
+            "dimensions",
+            f"must be at most the number of images and of their values, {min(rows.shape)} here",
+            n_components,
+        )
+    from sklearn.decomposition import PCA
+
+    pca = PCA(n_components, random_state=options.seed)
+    values = pca.fit_transform(rows)
+    explained = float(pca.explained_variance_ratio_.sum())
+    metadata = {"model": "pca", "dimensions": n_components, "explained_variance": explained}
+    return Features(values, [f"pca_{i + 1}" for i in range(n_components)], metadata)
+
+
+def compute_resnet(images, options):
+    """Compute features of a ResNet.
+
+    Returns
+    -------
+    Features
+    """
+    resnet = make_resnet(options).fit(images)
+    with tqdm(unit=" images", disable=True if options.quiet else None) as bar:
+        values = resnet._compute(images, bar)
+    names = resnet.get_feature_names_out().tolist()
+    return Features(values, names, describe_resnet(resnet, options.weights))
+
+
+def describe_resnet(resnet, weights):
+    """Describe a fitted ResNetFeatures for the record.
+
+    Parameters
+    ----------
+    resnet : ResNetFeatures
+    weights : str
+        As on the command line.
+
+    Returns
+    -------
+    dict
+    """
+    layers = resolve_layers(resnet.architecture, resnet.layers_)
+    return {
+        "model": "resnet",
+        "architecture": resnet.architecture,
+        "layers": resnet.layers_,
+        "layer_names": [layer.name for layer in layers],
+        "pooling": resnet.pooling,
+        "image_size": resnet.image_size,
+        "value_range": resnet.value_range_,
+        "engine": choose_engine(resnet.engine, resnet.precision).engine,
+        "precision": resnet.precision,
+        "weights": weights,
+        "weights_fingerprint": resnet.weights_fingerprint_,
+    }
+
+
+def uses_openvino(options):
+    """Return whether OpenVINO will run the network."""
+    return choose_engine(options.engine, options.precision).engine == "openvino"

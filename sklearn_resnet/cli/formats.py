@@ -1,0 +1,381 @@
+"""The formats of tables of features: how each is checked, written, read and joined.
+
+A new format is one class and one entry in `FORMATS`.
+"""
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_resnet._io.atomic import atomic_write
+from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
+from sklearn_resnet._runtime.imports import check_optional
+
+COLUMNS = ("path", "label", "file_version")  # of parts, in this order
+_PARQUET_KEY = "sklearn_resnet"  # of the metadata in a schema
+_NPZ_KEY = "facts"  # of the metadata among the arrays
+
+
+class Table(NamedTuple):
+    """Features, with a label and a path for each row; None where a table has no such column."""
+
+    features: np.ndarray
+    labels: np.ndarray | None = None
+    paths: np.ndarray | None = None
+
+
+class TableFormat:
+    """A format of tables.
+
+    All formats have ``check``, ``write`` and ``read``. A format with a `part_suffix` can also hold
+    the table of a resumable run, and describes it by ``read_metadata``, ``read_columns``,
+    ``read_features`` and ``files``. A format of parts has ``write_part``; a format that is one file
+    has ``join``.
+
+    Attributes
+    ----------
+    suffix : str
+        The suffix of its files, which chooses the format.
+    part_suffix : str or None
+        The suffix of the parts of a resumable run; None if runs in this format are not resumable.
+    is_folder : bool
+        Whether the table of a resumable run is the folder of its parts.
+    """
+
+    suffix = ""
+    part_suffix: str | None = None
+    is_folder = False
+
+    def check(self, path):
+        """Raise ImportError if a library that this format needs is not installed."""
+
+    def write(self, path, table, names):
+        """Write a table; `names` are those of the features."""
+        raise NotImplementedError
+
+    def read(self, path):
+        """Read a table that `write` or a resumable run wrote."""
+        raise NotImplementedError
+
+
+class Npy(TableFormat):
+    """The features alone, in a file that can be mapped into memory.
+
+    A resumable run writes two files beside it: a .csv with the path, label and file version of each
+    row, and a .json with the manifest.
+    """
+
+    suffix = ".npy"
+    part_suffix = ".npz"
+
+    def write(self, path, table, names):
+        """Write the features."""
+        with atomic_write(path) as temporary:
+            np.save(temporary, table.features)
+
+    def read(self, path):
+        """Map the features into memory; read labels and paths from the .csv beside it, if any."""
+        if isinstance(path, Path):
+            features = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with path.open("rb") as file:
+                features = np.load(file, allow_pickle=False)
+        rows = rows_path(path)
+        return Table(features, *(Csv().read(rows)[1:] if rows.is_file() else ()))
+
+    def files(self, path):
+        """List the files of the table of a resumable run."""
+        return [path, rows_path(path), manifest_path(path)]
+
+    def join(self, parts, path, metadata):
+        """Join parts to one array, with the .csv of its rows and the manifest beside it.
+
+        Parameters
+        ----------
+        parts : list of path
+            They must be of the format of `part_suffix`.
+        path : path
+            The .npy.
+        metadata : dict
+            The manifest, without digests.
+
+        Raises
+        ------
+        ValueError
+            If a part is damaged.
+        """
+        part_format = FORMATS[self.part_suffix]
+        shapes = [_read_intact(part, part_format.read_features).shape for part in parts]
+        shape = (sum(n_rows for n_rows, _ in shapes), shapes[0][1])
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        with atomic_write(rows_path(path)) as rows, atomic_write(path) as array:
+            with open(array, "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                for part in parts:  # a full disk would crash a memory map
+                    features = _read_intact(part, part_format.read_features)
+                    file.write(np.ascontiguousarray(features, "<f4").data)
+            for i, part in enumerate(parts):
+                write_csv(rows, _read_intact(part, part_format.read_columns), is_first=i == 0)
+            digests = [_digest_file(array), _digest_file(rows)]
+        with atomic_write(manifest_path(path)) as manifest:
+            manifest.write_text(json.dumps(metadata | {"digests": digests}), encoding="utf-8")
+
+    def read_metadata(self, path):
+        """Read the manifest. Raise ValueError if it was written for other files than these."""
+        metadata = json.loads(manifest_path(path).read_text(encoding="utf-8"))
+        if metadata["digests"] != [_digest_file(path), _digest_file(rows_path(path))]:
+            raise ValueError("the manifest describes other files")
+        return metadata
+
+    def read_columns(self, path):
+        """Read the columns beside the features."""
+        import pandas as pd
+
+        with rows_path(path).open("rb") as file:
+            frame = pd.read_csv(file, dtype=str, keep_default_na=False)
+        return {name: [*map(restore_text, frame[name])] for name in COLUMNS if name in frame}
+
+    def read_features(self, path, rows=None):
+        """Read the features of `rows`; None reads all."""
+        if rows is not None and isinstance(path, Path):
+            return np.load(path, mmap_mode="r", allow_pickle=False)[rows]
+        with path.open("rb") as file:
+            return _take(np.load(file, allow_pickle=False), rows)
+
+
+class Npz(TableFormat):
+    """Arrays by name: compressed ``features``, ``labels`` and ``paths`` in a table.
+
+    A part has the arrays ``features`` and `COLUMNS`, and its metadata as JSON.
+    """
+
+    suffix = ".npz"
+
+    def write(self, path, table, names):
+        """Write the arrays of a table."""
+        optional = {"labels": table.labels, "paths": table.paths}
+        arrays = {
+            name: np.asarray(values) for name, values in optional.items() if values is not None
+        }
+        for name, values in arrays.items():
+            if values.dtype.kind == "O":  # numpy would pickle objects, and refuse to read them
+                arrays[name] = values.astype(str)
+        with atomic_write(path) as temporary:
+            np.savez_compressed(temporary, features=table.features, **arrays)
+
+    def read(self, path):
+        """Read the arrays of a table."""
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return Table(file["features"], file.get("labels"), file.get("paths"))
+
+    def write_part(self, path, columns, features, metadata):
+        """Write a part to `path`, a local file."""
+        arrays = {name: np.array(columns[name], str) for name in COLUMNS if name in columns}
+        arrays = {"features": features, _NPZ_KEY: np.array(json.dumps(metadata))} | arrays
+        with open(path, "wb") as file:
+            np.savez(file, **arrays)
+
+    def read_metadata(self, path):
+        """Read the metadata of a part."""
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return json.loads(str(file[_NPZ_KEY]))
+
+    def read_columns(self, path):
+        """Read the columns of a part."""
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return {name: file[name].tolist() for name in COLUMNS if name in file}
+
+    def read_features(self, path, rows=None):
+        """Read the features of `rows` of a part; None reads all."""
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return _take(file["features"], rows)
+
+
+class Csv(TableFormat):
+    """Columns ``path``, ``label``, and one for each feature."""
+
+    suffix = ".csv"
+
+    def write(self, path, table, names):
+        """Write the columns of a table."""
+        features = np.asarray(table.features).T
+        with atomic_write(path) as temporary:
+            write_csv(temporary, _text_columns(table) | dict(zip(names, features, strict=True)))
+
+    def read(self, path):
+        """Read a table, or the rows beside a .npy, which have no features."""
+        import pandas as pd
+
+        converters = {"path": restore_text, "label": restore_text, "file_version": str}
+        with path.open("rb") as file:
+            frame = pd.read_csv(file, converters=converters)
+        labels, paths = (
+            frame[name].to_numpy(str) if name in frame else None for name in ("label", "path")
+        )
+        features = frame.drop(columns=converters, errors="ignore").to_numpy(np.float32)
+        return Table(features, labels, paths)
+
+
+class Parquet(TableFormat):
+    """Columns ``path``, ``label``, and ``features``, lists of a fixed size.
+
+    The table of a resumable run is a folder of parts, which readers take for one table.
+    """
+
+    suffix = ".parquet"
+    part_suffix = ".parquet"
+    is_folder = True
+
+    def check(self, path):
+        """Raise ImportError if pyarrow is not installed."""
+        try:
+            check_optional("pyarrow", extra="parquet", purpose=f"Writing {str(path)!r}")
+        except ImportError as exc:
+            exc.add_note("Or name an OUTPUT that ends in .npz or .csv.")
+            raise
+
+    def write(self, path, table, names):
+        """Write the columns of a table."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        arrays = {name: pa.array(as_text(values)) for name, values in _text_columns(table).items()}
+        arrays["features"] = _to_lists(table.features)
+        with atomic_write(path) as temporary:
+            pq.write_table(pa.table(arrays), temporary)
+
+    def read(self, path):
+        """Read a file, or a folder of parts, batch by batch: features are in memory once."""
+        check_optional("pyarrow", extra="parquet", purpose=f"Reading {str(path)!r}")
+        import pyarrow as pa
+        import pyarrow.dataset as ds
+
+        if isinstance(path, Path):
+            dataset = ds.dataset(str(path), format="parquet")
+        else:
+            dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)
+        lists = dataset.schema.field("features").type
+        if not pa.types.is_fixed_size_list(lists):
+            raise ValueError("its features are no lists of a fixed size")
+        features = np.empty((dataset.count_rows(), lists.list_size), np.float32)
+        columns = {name: [] for name in ("label", "path") if name in dataset.schema.names}
+        start = 0
+        for batch in dataset.to_batches(columns=["features", *columns]):
+            rows = batch["features"].flatten().to_numpy().reshape(-1, lists.list_size)
+            features[start : start + len(rows)] = rows
+            start += len(rows)
+            for name, values in columns.items():
+                values += batch[name].to_pylist()
+        columns = {name: np.array(values, str) for name, values in columns.items()}
+        return Table(features, columns.get("label"), columns.get("path"))
+
+    def files(self, path):
+        """List what a resumable run writes: one folder."""
+        return [path]
+
+    def write_part(self, path, columns, features, metadata):
+        """Write a part to `path`, a local file."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        # the type of columns without rows is text, too
+        arrays = {
+            name: pa.array(list(as_text(columns[name])), pa.string())
+            for name in COLUMNS
+            if name in columns
+        }
+        table = pa.table(arrays | {"features": _to_lists(features)})
+        table = table.replace_schema_metadata({_PARQUET_KEY: json.dumps(metadata)})
+        pq.write_table(table, path, write_page_checksum=True)
+
+    def read_metadata(self, path):
+        """Read the metadata of a part."""
+        import pyarrow.parquet as pq
+
+        with path.open("rb") as file:
+            return json.loads(pq.read_schema(file).metadata[_PARQUET_KEY.encode()])
+
+    def read_columns(self, path):
+        """Read the columns of a part."""
+        import pyarrow.parquet as pq
+
+        with path.open("rb") as file:
+            parquet = pq.ParquetFile(file)
+            names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+            table = parquet.read(columns=names)
+        return {name: table[name].to_pylist() for name in names}
+
+    def read_features(self, path, rows=None):
+        """Read the features of `rows` of a part; None reads all."""
+        import pyarrow.parquet as pq
+
+        with path.open("rb") as file:
+            table = pq.read_table(file, columns=["features"], page_checksum_verification=True)
+        column = table["features"]
+        width = column.type.list_size  # also known of a part without rows
+        return _take(column.combine_chunks().flatten().to_numpy().reshape(-1, width), rows)
+
+
+FORMATS = {table_format.suffix: table_format for table_format in (Npy(), Npz(), Csv(), Parquet())}
+# of tables that a resumable run writes
+RESUMABLE_SUFFIXES = tuple(
+    suffix for suffix, table_format in FORMATS.items() if table_format.part_suffix
+)
+
+
+def find_format(path):
+    """Find the format of a path by its suffix."""
+    return FORMATS[path.suffix]
+
+
+def describe_suffixes():
+    """List the suffixes of all formats for a message: ``".npy, .npz, .csv or .parquet"``."""
+    *first, last = FORMATS
+    return f"{', '.join(first)} or {last}"
+
+
+def rows_path(path):
+    """Name the .csv beside a .npy that has a line for each of its rows."""
+    return path.with_name(f"{path.stem}_rows.csv")
+
+
+def manifest_path(path):
+    """Name the .json beside a .npy that has the manifest of a resumable run."""
+    return path.with_name(f"{path.stem}_rows.json")
+
+
+def _text_columns(table):
+    columns = {"path": table.paths, "label": table.labels}
+    return {name: values for name, values in columns.items() if values is not None}
+
+
+def _to_lists(features):
+    """Convert features to an Arrow array of lists of a fixed size."""
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(features, np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
+
+
+def _take(features, rows):
+    return features if rows is None else features[rows]
+
+
+def _digest_file(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
+
+
+def _read_intact(part, read):
+    """Read a part; an error names it."""
+    try:
+        return read(part)
+    except Exception as exc:  # of numpy, zipfile, zlib and the disk
+        raise ValueError(
+            f"The part {str(part)!r} is damaged: {str(exc).rstrip('.')}. Remove it: the next run "
+            "computes it again."
+        ) from exc

@@ -1,0 +1,187 @@
+"""Compute the parts of a plan that are missing, here or in workers."""
+
+import time
+from contextlib import suppress
+from itertools import groupby
+
+import click
+import numpy as np
+from tqdm.auto import tqdm
+
+from sklearn_resnet.cli.resumable.folders import list_folder, remove
+from sklearn_resnet.cli.resumable.parts import (
+    is_part_name,
+    read_features,
+    read_manifest,
+    read_rows,
+    write_part,
+)
+from sklearn_resnet.cli.resumable.workers import open_pool, run_in_workers
+
+_MAX_TIMED = 32  # images, to estimate how long a run takes
+
+
+def compute_missing(plan, finished, options):
+    """Compute and write the parts that an interrupted run has not written.
+
+    Parameters
+    ----------
+    plan : Plan
+    finished : dict of path to Manifest or None
+        The finished table of an earlier run, whose features are reused.
+    options : RunOptions
+
+    Returns
+    -------
+    list of Manifest
+        Of all parts.
+    """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    for path in list_folder(plan.folder):
+        if path.name.startswith("."):  # left half-written by a killed run
+            remove(path)
+    done, missing = [], []
+    for part in plan.parts:
+        (done if part.is_done() else missing).append(part)
+    reusable = _find_reusable(plan, done, finished, options)
+    tasks = [(part, _select_reusable(part, reusable), plan.resnet) for part in missing]
+    _announce(plan, tasks, options)
+    n_images = len(plan.images)
+    n_done = n_images - sum(len(part.images) for part in missing)
+    hidden = True if options.quiet else None
+    with tqdm(total=n_images, initial=n_done, unit=" images", disable=hidden) as bar:
+        if options.n_workers == 1 and options.scheduler is None:
+            for task in tasks:
+                embed_part(*task, bar)
+        else:
+            pool = open_pool(options.n_workers, options.scheduler)
+            for part, *_ in run_in_workers(embed_part, tasks, pool):
+                bar.update(len(part.images))
+    return [_check_written(part) for part in plan.parts]
+
+
+def embed_part(part, reusable, resnet, bar=None):
+    """Compute the features of a part, or reuse those of an earlier run, and write them.
+
+    Parameters
+    ----------
+    part : Part
+    reusable : list of tuple of (int, path, int)
+        Rows with features in an earlier file: the row here, the file, and the row there.
+    resnet : ResNetFeatures
+        Fitted.
+    bar : tqdm, default=None
+        Counts images.
+    """
+    n_images = len(part.images)
+    features = np.empty((n_images, resnet.get_feature_names_out().size), np.float32)
+    is_new = np.ones(n_images, bool)
+    for _, rows in groupby(sorted(reusable, key=_file_of), key=_file_of):
+        here, (path, *_), there = map(list, zip(*rows, strict=True))
+        with suppress(Exception):  # features of a damaged file are computed again
+            features[here] = read_features(path, there)
+            is_new[here] = False
+    new = np.flatnonzero(is_new)
+    failures = {}
+    if bar is not None:
+        bar.update(n_images - len(new))
+    if len(new):
+        images = part.images[new]
+        features[new] = resnet._compute(images, bar)
+        failures = {int(new[i]): failure for i, failure in images.failures.items()}
+    write_part(part, features, failures)
+
+
+def _file_of(reusable_row):
+    return str(reusable_row[1])
+
+
+def _find_reusable(plan, done, finished, options):
+    """Find features that earlier runs left, by path and file version of their image.
+
+    Files that add nothing are removed: otherwise each interruption would leave more copies.
+
+    Returns
+    -------
+    dict of tuple of 2 str to tuple of (path, int)
+        The file, and the row in it.
+    """
+    folders = [plan.folder] if options.restart else [plan.folder, plan.other_folder]
+    done_paths = {part.path for part in done}
+    leftovers = [
+        path
+        for folder in folders
+        for path in list_folder(folder)
+        if is_part_name(path.name) and path not in done_paths
+    ]
+    leftovers.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    done_rows = {row for part in done if leftovers for row in part.rows}
+    reusable = {}
+    for path in [*finished, *leftovers]:
+        manifest = finished.get(path) or read_manifest(path)
+        if manifest is None or manifest.computation != plan.computation:
+            continue
+        with suppress(Exception):  # features of a damaged file are computed again
+            rows = {row: (path, i) for i, row in enumerate(read_rows(path)) if row[1]}
+            if path not in finished and all(row in reusable or row in done_rows for row in rows):
+                remove(path)
+            else:
+                reusable.update((row, rows[row]) for row in rows if row not in reusable)
+    return reusable
+
+
+def _select_reusable(part, reusable):
+    return [(i, *reusable[row]) for i, row in enumerate(part.rows) if row in reusable]
+
+
+def _check_written(part):
+    manifest = read_manifest(part.path)
+    if manifest is None or manifest.key != part.key:
+        raise FileNotFoundError(
+            f"The part {str(part.path)!r} was written, and is not there: it was removed, or "
+            "workers do not share the folder of OUTPUT with this process. Name an OUTPUT "
+            "that they share."
+        )
+    return manifest
+
+
+def _announce(plan, tasks, options):
+    """Print how much there is to compute and to write, and how long it may take."""
+    if options.quiet:
+        return
+    n_images, n_bytes = len(plan.images), len(plan.images) * (4 * plan.n_features + 100)
+    n_new = sum(len(part.images) - len(reusable) for part, reusable, _ in tasks)
+    line = f"{n_images:,} images in {len(plan.parts)} parts of up to {options.part_size:,}"
+    if n_new < n_images:
+        line += f"; {n_images - n_new:,} known, {n_new:,} to embed"
+    line += f"; {tqdm.format_sizeof(n_bytes, 'B')} to write"
+    if not plan.format.is_folder:
+        line += ", and as much again until the parts are joined"
+    # local workers share the cores that are timed; those of a cluster have others
+    if n_new and options.scheduler is None:
+        seconds = n_new * _time_image(plan, tasks)
+        line += f"; about {tqdm.format_interval(seconds)} (min:s)"
+    say(line)
+
+
+def say(line):
+    """Print a line about the plan."""
+    click.echo(f"{'plan':10} {line}")
+
+
+def _time_image(plan, tasks):
+    """Measure the seconds for an image on a few of those to compute."""
+    positions = np.concatenate([_new_positions(*task) for task in tasks])
+    n_timed = min(_MAX_TIMED, 1 + len(positions) // 20)
+    spread = np.linspace(0, len(positions) - 1, n_timed).astype(int)
+    sample = plan.images[positions[spread]]
+    plan.resnet._compute(sample[:1])  # compiles the network
+    start = time.perf_counter()
+    plan.resnet._compute(sample)
+    return (time.perf_counter() - start) / n_timed
+
+
+def _new_positions(part, reusable, resnet):
+    """Find the positions, among all images, of those of a part that are to be computed."""
+    known = [i for i, *_ in reusable]
+    return part.images.positions[0] + np.setdiff1d(np.arange(len(part.images)), known)

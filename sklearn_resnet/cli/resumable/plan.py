@@ -1,0 +1,196 @@
+"""The plan of a resumable run: its parts, their keys, and where they are written."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.paths import file_version, is_url
+from sklearn_resnet.cli.formats import TableFormat, find_format
+from sklearn_resnet.cli.resumable.folders import list_folder
+from sklearn_resnet.cli.resumable.parts import (
+    Part,
+    hash_text,
+    is_part_name,
+    make_key,
+    name_part,
+    read_manifest,
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a table is computed in parts.
+
+    Attributes
+    ----------
+    part_size : int
+        Number of images in a part.
+    n_workers : int, default=1
+        Number of processes on this machine.
+    scheduler : str, default=None
+        Address of a Dask scheduler, whose workers compute instead.
+    restart : bool, default=False
+        Whether to compute all features again.
+    quiet : bool, default=False
+    """
+
+    part_size: int
+    n_workers: int = 1
+    scheduler: str | None = None
+    restart: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run writes, and from what.
+
+    Attributes
+    ----------
+    output : pathlib.Path or upath.UPath
+    folder : path
+        Parts are written here, and stay here if the run is interrupted.
+    other_folder : path
+        The same of runs with the opposite of `RunOptions.restart`.
+    parts : tuple of Part
+    computation : str
+        A digest of how features are computed.
+    images : LazyImages
+    resnet : ResNetFeatures
+        Fitted.
+    """
+
+    output: object
+    folder: object
+    other_folder: object
+    parts: tuple[Part, ...]
+    computation: str
+    images: LazyImages
+    resnet: object
+
+    @property
+    def format(self) -> TableFormat:
+        """The format of the table."""
+        return find_format(self.output)
+
+    @property
+    def table_key(self):
+        """A digest of the content of the table."""
+        return hash_text("".join(part.key for part in self.parts))
+
+    @property
+    def n_features(self):
+        """The number of columns of features."""
+        return self.resnet.get_feature_names_out().size
+
+
+def make_plan(output, images, labels, resnet, options):
+    """Plan a run.
+
+    Parameters
+    ----------
+    output : pathlib.Path or upath.UPath
+    images : LazyImages
+    labels : ndarray of shape (n,) or None
+    resnet : ResNetFeatures
+        Fitted.
+    options : RunOptions
+
+    Returns
+    -------
+    Plan
+    """
+    columns = {"path": as_text(images.paths)}  # as given, also for workers in other folders
+    if options.scheduler is not None:
+        output = output.absolute()
+        images, resnet = make_absolute(images, resnet)
+    columns["file_version"] = [_find_version(path) for path in images.paths]
+    if labels is not None:
+        columns["label"] = [str(label) for label in labels]
+    partial, restarted = (
+        output.with_name(f"{output.name}{suffix}") for suffix in (".partial", ".restarted")
+    )
+    folder, other_folder = (restarted, partial) if options.restart else (partial, restarted)
+    computation = _hash_computation(resnet, images)
+    suffix, parts = find_format(output).part_suffix, []
+    for number, start in enumerate(range(0, len(images), options.part_size)):
+        rows = slice(start, start + options.part_size)
+        of_part = {name: values[rows] for name, values in columns.items()}
+        key = make_key(computation, of_part, images.on_error)
+        path = folder / name_part(number, key, suffix)
+        parts.append(Part(path, computation, key, images[rows], of_part))
+    return Plan(output, folder, other_folder, tuple(parts), computation, images, resnet)
+
+
+def _hash_computation(resnet, images):
+    forward = resnet._plan(images)
+    tap_keys, options = forward.make_tap_keys(None), images.options
+    return hash_text(repr((sorted(tap_keys.items()), forward.layers, sorted(options.items()))))
+
+
+def _find_version(path):
+    try:
+        return file_version(path)
+    except Exception:  # reading the file raises the error
+        return ""
+
+
+def find_finished(output):
+    """List the files of a finished table that have a manifest: its parts, or the .npy."""
+    if find_format(output).is_folder:
+        return sorted(path for path in list_folder(output) if is_part_name(path.name))
+    return [output] if output.is_file() else []
+
+
+def read_finished_manifests(output):
+    """Read the manifests of a finished table, by path; None for a damaged file."""
+    return {path: read_manifest(path) for path in find_finished(output)}
+
+
+def is_up_to_date(plan, finished):
+    """Check whether the finished table, given by its manifests, is what `plan` would write."""
+    keys = [part.key for part in plan.parts] if plan.format.is_folder else [plan.table_key]
+    found = list(finished.values())
+    return (
+        [manifest and manifest.key for manifest in found] == keys
+        and not any(manifest.failures for manifest in found)
+        and all(version for part in plan.parts for _, version in part.rows)
+    )
+
+
+def check_replaceable(output):
+    """Raise FileExistsError if `output` is a folder with files of other programs."""
+    for path in list_folder(output):
+        if not is_part_name(path.name) and (not path.name.startswith(".") or path.is_dir()):
+            raise FileExistsError(
+                "OUTPUT must be a new name, or a table that this command wrote and may replace. "
+                f"Got {str(output)!r}, a folder with {path.name!r} in it. Name another OUTPUT, or "
+                "remove it."
+            )
+
+
+def make_absolute(images, resnet):
+    """Copy images and estimator, so that their paths are valid in any working folder.
+
+    Parameters
+    ----------
+    images : LazyImages
+    resnet : ResNetFeatures
+
+    Returns
+    -------
+    images : LazyImages
+    resnet : ResNetFeatures
+    """
+    resnet = copy.copy(resnet)
+    if resnet.weights not in (None, "imagenet", "procedural"):
+        resnet.weights = _absolute(resnet.weights)
+    if resnet.cache not in (None, "memory"):
+        resnet.cache = _absolute(resnet.cache)
+    return images.with_paths(_absolute), resnet
+
+
+def _absolute(path):
+    return path if is_url(path) else str(Path(path).absolute())

@@ -1,0 +1,54 @@
+"""Put the table of finished parts in its place."""
+
+from sklearn_resnet.cli.formats import rows_path
+from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
+from sklearn_resnet.cli.resumable.parts import Manifest
+
+
+def publish(plan, manifests):
+    """Put the table of finished parts in its place, and remove what the run no longer needs.
+
+    A reader finds the old table, the new one, or none; never rows of both.
+
+    Parameters
+    ----------
+    plan : Plan
+    manifests : list of Manifest
+        Of its parts.
+    """
+    if plan.format.is_folder:
+        _publish_folder(plan)
+    else:
+        _publish_file(plan, manifests)
+
+
+def clean_up(plan):
+    """Remove what interrupted runs left."""
+    for path in (plan.folder, plan.other_folder, _replaced_path(plan.output)):
+        remove(path)
+
+
+def _publish_file(plan, manifests):
+    failures = [failure for manifest in manifests for failure in manifest.failures]
+    manifest = Manifest(plan.table_key, plan.computation, failures)
+    parts = [part.path for part in plan.parts]
+    plan.format.join(parts, plan.folder / plan.output.name, manifest._asdict())
+    # a kill may leave a .npy without its rows, but not with the rows of another
+    remove(rows_path(plan.output))
+    for path in plan.format.files(plan.output):
+        move(plan.folder / path.name, path)
+
+
+def _publish_folder(plan):
+    names = {part.path.name for part in plan.parts}
+    keep_only(plan.folder, names)
+    if plan.output.exists():
+        remove(_replaced_path(plan.output))
+        move(plan.output, _replaced_path(plan.output))
+    move(plan.folder, plan.output)
+    keep_only(plan.output, names)  # a leftover worker may have been writing
+
+
+def _replaced_path(output):
+    """Name the folder that holds the old table while the new one is put in its place."""
+    return output.with_name(f"{output.name}.former")

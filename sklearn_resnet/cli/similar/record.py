@@ -1,0 +1,136 @@
+"""The record beside a table: read, and followed to embed queries and to read the images again."""
+
+import json
+
+import click
+
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.cli.inputs import read_input
+
+# Entries of a record that are parameters of ResNetFeatures.
+_PARAMETERS = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
+
+
+def read_record(table_path):
+    """Read the record that `embedding` wrote beside a table.
+
+    Parameters
+    ----------
+    table_path : path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no record, or queries cannot be embedded as it says.
+    """
+    path = table_path.with_suffix(".json")
+    name = f"The record {str(path)!r}"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        model, _ = record["model"], image_shape(record)
+        if model == "resnet":
+            for key in (*_PARAMETERS, "layer_names", "value_range", "weights", "seed", "input"):
+                record[key]
+    except FileNotFoundError as exc:
+        raise FileNotFoundError(
+            f"{name} is missing. It says how the features in {str(table_path)!r} were computed, "
+            "and `embedding` writes it beside its OUTPUT. Put it there, or make the table again."
+        ) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ValueError(
+            f"{name} must be one that `embedding` wrote. It cannot be read: {exc!r}. Make the "
+            "table again."
+        ) from exc
+    if model != "resnet":
+        raise ValueError(
+            f"{name} must be of features of a ResNet. Got those of {model!r}, which cannot be "
+            "computed for another image. Make a table by --model resnet."
+        )
+    if record["weights"] == "random" and record["seed"] is None:
+        raise ValueError(
+            f"{name} says that the weights were random, without a seed to draw them again. Make "
+            "the table with -s, or by --weights procedural."
+        )
+    return record
+
+
+def image_shape(record):
+    """Height and width, and channels if there are any, of the images of a table."""
+    return record["shapes"]["input"][1:]
+
+
+def load_queries(paths, record):
+    """Load query images in the size and mode of the images of the table."""
+    height, width, *channels = image_shape(record)
+    mode = "L" if channels in ([], [1]) else "RGB"
+    return ImageLoader((height, width), mode=mode).fit_transform(list(paths))
+
+
+def embed_queries(images, record, table_path, weights=None):
+    """Compute the features of queries as those of the table were computed.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width[, 3])
+    record : dict
+    table_path : path
+        For messages.
+    weights : str, default=None
+        The present path of the weights; None takes that of the record.
+
+    Returns
+    -------
+    ndarray of shape (n, n_features), dtype float32
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of the table.
+    """
+    weights = record["weights"] if weights is None else weights
+    parameters = {name: record[name] for name in _PARAMETERS}
+    if parameters["precision"] == "int8":
+        # its ranges were found on all images; float32 is close to the values that it rounds
+        parameters["precision"] = "float32"
+    resnet = ResNetFeatures(
+        weights=None if weights == "random" else weights,
+        random_state=record["seed"],
+        value_range=(0, 255),  # of images from ImageLoader
+        cache=None,
+        **parameters,
+    ).fit(images)
+    if resnet.weights_fingerprint_ != record["weights_fingerprint"]:
+        raise ValueError(
+            f"The weights must be those that {str(table_path)!r} was made with, of the "
+            f"fingerprint {record['weights_fingerprint']}. Got {weights!r}, of the fingerprint "
+            f"{resnet.weights_fingerprint_}. Name the file of the others by --weights, or make "
+            "the table again."
+        )
+    return resnet.transform(images)
+
+
+def read_images_again(record, n_rows):
+    """Read the INPUT that a table without paths was made from.
+
+    Returns
+    -------
+    Input or None
+        None if its images cannot be read, or are not those of the table any more.
+    """
+    has_patches = bool(record.get("patches"))
+    if has_patches and record["seed"] is None:
+        return None
+    options = {name: record[name] for name in ("patches", "patch_size")} if has_patches else {}
+    try:
+        data = read_input(
+            record["input"], seed=record["seed"], image_size=record["image_size"], **options
+        )
+    except (OSError, ValueError) as exc:
+        click.echo(f"warning    The images cannot be shown. {exc}", err=True)
+        return None
+    return data if len(data.images) == n_rows else None
