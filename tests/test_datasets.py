@@ -1,4 +1,4 @@
-"""The datasets: what they hold, in which order, and what is said where they are not."""
+"""The datasets: their content, its order, and the errors of missing ones."""
 
 import os
 from types import SimpleNamespace
@@ -208,7 +208,7 @@ def test_a_file_too_small_for_the_patches_is_named(tmp_path):
 
 
 def make_keras(name):
-    """What stands in for Keras: 6 images to train with and 4 to test."""
+    """A stand-in for Keras, with 6 training and 4 test images."""
     rng = np.random.RandomState(0)
     shape, label_shape = {"mnist": ((28, 28), ()), "cifar10": ((32, 32, 3), (1,))}[name]
     subsets = tuple(
@@ -246,7 +246,7 @@ def cache(tmp_path, monkeypatch):
     ],
 )
 def test_subsets_of_kerass_datasets(cache, monkeypatch, name, kwargs, rows):
-    (cache / ARCHIVES[name]).touch()  # what Keras looks for: nothing is probed
+    (cache / ARCHIVES[name]).touch()  # so that the network is not probed
     keras, ((x_train, y_train), (x_test, y_test)) = make_keras(name)
     monkeypatch.setattr(datasets, "import_keras", lambda: keras)
     bunch = FETCH[name](**kwargs)
@@ -290,7 +290,7 @@ def test_an_absent_dataset_is_an_error_that_helps(cache, monkeypatch, name, url,
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_what_keras_raises_while_downloading_is_an_error_that_helps(
+def test_an_error_of_keras_while_downloading_is_an_error_that_helps(
     cache, monkeypatch, name, url, size
 ):
     def load_data():
@@ -314,7 +314,7 @@ def test_a_wrong_subset_is_an_error(cache, fetch, subset):
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
 def test_the_looked_for_file_and_the_url_are_those_of_keras(cache, monkeypatch, name, url, size):
-    """Keras is asked, with its downloader replaced, what it would look for."""
+    """Keras is asked for its file and URL, with its downloader replaced."""
     import keras
     from keras.src.utils import file_utils
 

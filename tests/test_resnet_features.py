@@ -1,4 +1,4 @@
-"""ResNetFeatures against Keras' own networks, and what it does with images of all kinds."""
+"""ResNetFeatures: against Keras' own networks, and with images of all kinds."""
 
 import pickle
 import subprocess
@@ -228,7 +228,7 @@ def test_a_cut_that_is_no_prefix_is_warned_of():
         (np.zeros(8), ValueError, r"2D array"),
     ],
 )
-def test_what_holds_no_images_is_an_error(X, error, message):
+def test_input_without_images_is_an_error(X, error, message):
     with pytest.raises(error, match=message):
         features(X)
 
