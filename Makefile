@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs dist test-dist test-oldest clean
+.PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -29,13 +29,19 @@ lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@mkdir -p build
+	$(BIN)/python -c "from sklearn_resnet.plotting.explorer.page import read_script as r; print(r())" > build/page.js
+	$(BIN)/oxlint --no-ignore build/page.js
 
 format: $(BIN)/.installed  ## Fix style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.installed  ## Measure, and write benchmarks/RESULTS.md (DATA=folder, see benchmarks/README.md)
-	$(BIN)/python benchmarks $(DATA) $(NAMES)
+bench: $(BIN)/.installed  ## Run the benchmarks, write their results and fill the pages (DATA=folder, see benchmarks/README.md)
+	$(BIN)/python -m benchmarks $(DATA) $(NAMES)
+
+numbers: $(BIN)/.installed  ## Fill benchmarks/RESULTS.md and the numbers on pages from benchmarks/results/
+	$(BIN)/python -m benchmarks --render
 
 docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -1,14 +1,14 @@
-"""What the page of an embedding weighs, and how soon and how smoothly it shows."""
+"""Size of the page of an embedding, and how fast it shows and moves."""
 
 import os
 import shutil
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import summarize_rounds
 from sklearn_resnet import EmbeddingDisplay, ImageLoader, ResNetFeatures
 from sklearn_resnet.datasets import load_image_folder
 
@@ -16,8 +16,8 @@ _ROUNDS = 5
 _DRAG_SECONDS = 4
 _WINDOW = {"width": 1360, "height": 860}
 _N_PHOTOS = 1_000
-# Drags the map in circles, a movement for each frame that the browser can draw; gives the times of
-# frames in which it had moved.
+# Drags the map in circles, one movement per frame that the browser can draw; returns the times of the
+# frames in which the map had moved.
 _DRAG = """(seconds) => new Promise((done) => {
     const plot = Bokeh.documents[0].get_model_by_name("plot");
     const element = Bokeh.index.get_by_id(plot.id).canvas_view.events_el;
@@ -41,7 +41,7 @@ _DRAG = """(seconds) => new Promise((done) => {
 
 
 def write_digits(folder, data):
-    """The page of MNIST's 60,000 digits, of UMAP of layer 82."""
+    """Write the page of MNIST's 60,000 digits: UMAP of layer 82."""
     from umap import UMAP
 
     with np.load(data / "mnist.npz") as file:
@@ -52,7 +52,7 @@ def write_digits(folder, data):
 
 
 def write_photos(folder, data):
-    """The page of 1,000 photos of clothing, some of them mirrored."""
+    """Write the page of 1,000 photos of clothing, some of them mirrored."""
     paths, labels = [], []
     for part in ("train", "validation"):
         found, kinds = load_image_folder(data / "clothing" / part, return_X_y=True)
@@ -61,7 +61,7 @@ def write_photos(folder, data):
     images = np.concatenate([images, images[:, :, ::-1]])[:_N_PHOTOS]
     labels = np.array(labels * 2)[:_N_PHOTOS]
     features = ResNetFeatures("conv3", weights="procedural", cache=None).fit_transform(images)
-    xy = np.random.default_rng(0).standard_normal((_N_PHOTOS, 2))  # where does not matter here
+    xy = np.random.default_rng(0).standard_normal((_N_PHOTOS, 2))  # any positions will do
     return _write(folder / "photos.html", xy, labels, images, features)
 
 
@@ -71,7 +71,7 @@ def _write(path, xy, labels, images, features):
 
 
 def open_page(browser, path):
-    """Open a page; return it, with the seconds until its first picture was drawn."""
+    """Open a page; return it, and the seconds until its first frame."""
     page = browser.new_context(viewport=_WINDOW, offline=True).new_page()
     began = time.perf_counter()
     page.goto(path.as_uri(), wait_until="commit")
@@ -81,7 +81,7 @@ def open_page(browser, path):
 
 
 def drag(page):
-    """Drag the map in circles; return the frames drawn in a second."""
+    """Drag the map in circles; return the frames a second."""
     page.wait_for_timeout(1500)
     box = page.locator("#map").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -93,37 +93,33 @@ def drag(page):
     return 1000 * (len(times) - 1) / (times[-1] - times[0])
 
 
-def report(data):
-    """Yield the lines of the report; DIGITS names a page that was written before."""
+def measure_page(browser, path):
+    """Open and drag a page in several rounds."""
+    seconds, rates = [], []
+    for _ in range(_ROUNDS):
+        page, taken = open_page(browser, path)
+        seconds.append(taken)
+        rates.append(drag(page))
+        page.context.close()
+    return {
+        "mb": path.stat().st_size / 1e6,
+        "seconds_to_first_view": summarize_rounds(seconds),
+        "frames_per_second": summarize_rounds(rates),
+    }
+
+
+def measure(data):
+    """Return the results of both pages; DIGITS names a page that was written before."""
     from playwright.sync_api import sync_playwright
 
-    yield "## The page of an embedding"
-    yield ""
-    yield (
-        f"Chromium, headless, a window of {_WINDOW['width']} x {_WINDOW['height']}, drawing in "
-        f"software; {_ROUNDS} rounds: median (least to greatest)."
-    )
-    yield ""
-    yield "| page | MB | seconds to the first view | frames a second while the map is dragged |"
-    yield "|---|---|---|---|"
+    results = {"window": list(_WINDOW.values()), "n_rounds": _ROUNDS}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         digits = os.environ.get("DIGITS") or write_digits(Path(folder), data)
-        pages = {"60,000 digits": Path(digits), "1,000 photos": write_photos(Path(folder), data)}
+        pages = {"digits_60000": Path(digits), "photos_1000": write_photos(Path(folder), data)}
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         for name, path in pages.items():
-            seconds, rates = [], []
-            for _ in range(_ROUNDS):
-                page, taken = open_page(browser, path)
-                seconds.append(taken)
-                rates.append(drag(page))
-                page.context.close()
-            size = path.stat().st_size / 1e6
-            yield f"| {name} | {size:.1f} | {_spread(seconds, 2)} | {_spread(rates, 1)} |"
+            results[name] = measure_page(browser, path)
         browser.close()
-
-
-def _spread(values, n_digits):
-    middle = statistics.median(values)
-    return f"{middle:.{n_digits}f} ({min(values):.{n_digits}f}-{max(values):.{n_digits}f})"
+    return results

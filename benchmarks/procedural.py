@@ -1,12 +1,11 @@
-"""How far the weights that ship with the package carry, beside ImageNet's, random ones and pixels.
+"""Accuracy with the bundled weights, with ImageNet's, with random ones and on pixels.
 
-Classifiers are those of `layer_accuracy`. Of MNIST, only the first 20,000 training images are
-drawn from: later ones were looked at when the training was designed.
+The classifiers are those of `accuracy`. Only the first 20,000 training images of MNIST are used:
+later ones were looked at while the training was designed.
 """
 
 import numpy as np
 import skimage.data
-from layer_accuracy import WEIGHTS, embed, score_logistic, score_neighbours
 from skimage.color import rgb2gray, rgba2rgb
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -14,13 +13,15 @@ from sklearn.metrics import silhouette_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 
+from benchmarks.accuracy import WEIGHTS, embed, score_logistic, score_neighbors
+from benchmarks.measuring import summarize_seeds
 from sklearn_resnet import ImageLoader
 from sklearn_resnet.datasets import load_image_folder
 
 SEEDS = (0, 1, 2)
 LAYERS = (51, 73, 82, 85)
 SIZES = (16, 20, 24, 28, 32, 40)
-PATCH_SIZE, N_PATCHES = 32, 100  # pixels; of each half of each picture
+PATCH_SIZE, N_PATCHES = 32, 100  # pixels; patches from each half of each picture
 PICTURES = (
     *("astronaut", "brick", "camera", "cat", "clock", "coffee", "coins", "grass", "gravel"),
     *("hubble_deep_field", "immunohistochemistry", "microaneurysms", "moon", "page", "rocket"),
@@ -28,18 +29,38 @@ PICTURES = (
 )
 
 
-def contenders(folder):
-    """Weights by the names that the tables give them."""
-    return {"procedural": "procedural", "ImageNet": folder / WEIGHTS, "random": None}
+def list_weights(folder):
+    """Return the kinds of weights by their keys in the results."""
+    return {"procedural": "procedural", "imagenet": folder / WEIGHTS, "random": None}
 
 
-def spread(scores):
-    """Mean of scores, and the least and greatest."""
-    return f"{np.mean(scores):.3f} ({min(scores):.3f}-{max(scores):.3f})"
+def embed_each(folder, layers, *parts):
+    """Yield (weights, layer) and the features of each, for all kinds of weights."""
+    for name, weights in list_weights(folder).items():
+        for layer, features in zip(layers, embed(weights, layers, *parts), strict=True):
+            yield (name, f"layer_{layer}"), features
+
+
+def nest(scores):
+    """Turn a dict by (weights, layer), or by one name, into dicts in a dict."""
+    nested = {}
+    for (name, *layer), score in scores.items():
+        if layer:
+            nested.setdefault(name, {})[layer[0]] = score
+        else:
+            nested[name] = score
+    return nested
+
+
+def summarize(rounds):
+    """Summarize over the seeds what each round scored: a number, or a dict of such."""
+    if isinstance(rounds[0], dict):
+        return {key: summarize([scores[key] for scores in rounds]) for key in rounds[0]}
+    return summarize_seeds(rounds)
 
 
 def draw_mnist(folder, seed, n_train=6_000, n_test=2_000):
-    """Draw digits to learn and digits to test: (X_train, y_train, X_test, y_test)."""
+    """Draw training and test digits: (X_train, y_train, X_test, y_test)."""
     rng = np.random.default_rng(seed)
     with np.load(folder / "mnist.npz") as file:
         train = rng.choice(20_000, n_train, replace=False)
@@ -50,68 +71,73 @@ def draw_mnist(folder, seed, n_train=6_000, n_test=2_000):
         )
 
 
-def digits_rows(folder):
-    """Rows of MNIST, by layer."""
-    scores = {}
+def measure_digits(folder):
+    """Score MNIST by layer."""
+    rounds = []
     for seed in SEEDS:
         X_train, y_train, X_test, y_test = draw_mnist(folder, seed)
-        parts = {"pixels": (X_train.reshape(len(X_train), -1), X_test.reshape(len(X_test), -1))}
-        for name, weights in contenders(folder).items():
-            for layer, both in zip(LAYERS, embed(weights, LAYERS, X_train, X_test), strict=True):
-                parts[f"{name}, layer {layer}"] = both
-        for name, (train, test) in parts.items():
-            each = scores.setdefault(name, ([], []))
-            each[0].append(score_neighbours(train, y_train, test, y_test))
-            each[1].append(score_logistic(train, y_train, test, y_test))
-    for name, (neighbours, logistic) in scores.items():
-        yield f"| {name} | {spread(neighbours)} | {spread(logistic)} |"
+        parts = {("pixels",): (X_train.reshape(len(X_train), -1), X_test.reshape(len(X_test), -1))}
+        parts |= embed_each(folder, LAYERS, X_train, X_test)
+        rounds.append(
+            {
+                key: {
+                    "knn": score_neighbors(train, y_train, test, y_test),
+                    "logistic": score_logistic(train, y_train, test, y_test),
+                }
+                for key, (train, test) in parts.items()
+            }
+        )
+    return nest(summarize(rounds))
 
 
-def map_rows(folder):
-    """Rows of maps of MNIST: accuracy of ten neighbours in five folds, and silhouette."""
+def measure_maps(folder):
+    """Score maps of MNIST: accuracy of ten neighbours in five folds, and silhouette."""
     from umap import UMAP
 
-    scores = {}
+    rounds = []
     for seed in SEEDS:
         X, y, *_ = draw_mnist(folder, seed)
-        maps = {"two principal components": PCA(2).fit_transform(X.reshape(len(X), -1))}
-        for name, weights in contenders(folder).items():
-            for layer, (features,) in zip((82, 85), embed(weights, (82, 85), X), strict=True):
-                umap = UMAP(random_state=seed, n_jobs=1)
-                maps[f"{name}, layer {layer}, UMAP"] = umap.fit_transform(features)
-        for name, points in maps.items():
-            each = scores.setdefault(name, ([], []))
-            each[0].append(cross_val_score(KNeighborsClassifier(10), points, y, cv=5).mean())
-            each[1].append(silhouette_score(points, y))
-    for name, (neighbours, silhouette) in scores.items():
-        yield f"| {name} | {spread(neighbours)} | {spread(silhouette)} |"
+        maps = {("pca",): PCA(2).fit_transform(X.reshape(len(X), -1))}
+        for key, (features,) in embed_each(folder, (82, 85), X):
+            maps[key] = UMAP(random_state=seed, n_jobs=1).fit_transform(features)
+        rounds.append(
+            {
+                key: {
+                    "knn": cross_val_score(KNeighborsClassifier(10), points, y, cv=5).mean(),
+                    "silhouette": silhouette_score(points, y),
+                }
+                for key, points in maps.items()
+            }
+        )
+    return nest(summarize(rounds))
 
 
-def small_digits_rows(folder):
-    """Rows of scikit-learn's digits, at the size that serves each of the weights best."""
+def measure_small_digits(folder):
+    """Score scikit-learn's digits, at the image size that suits each kind of weights best."""
     X, y = load_digits(return_X_y=True)
 
     def score(features):
-        neighbours = KNeighborsClassifier(5)
+        neighbors = KNeighborsClassifier(5)
         folds = [StratifiedKFold(5, shuffle=True, random_state=seed) for seed in SEEDS]
-        shuffled = [cross_val_score(neighbours, features, y, cv=cv).mean() for cv in folds]
-        return shuffled, cross_val_score(neighbours, features, y, cv=5).mean()
+        shuffled = [cross_val_score(neighbors, features, y, cv=cv).mean() for cv in folds]
+        return {
+            "shuffled": summarize_seeds(shuffled),
+            "in_order": cross_val_score(neighbors, features, y, cv=5).mean(),
+        }
 
-    shuffled, in_order = score(X)
-    yield f"| pixels | | {spread(shuffled)} | {in_order:.3f} |"
+    found = {"pixels": score(X)}
     images = X.reshape(-1, 8, 8) / 16
-    for name, weights in contenders(folder).items():
-        found = {}
+    for name, weights in list_weights(folder).items():
+        scores = []
         for size in SIZES:
             ((features,),) = embed(weights, [85], images, image_size=size)
-            found[size] = score(features)
-        best = max(found, key=lambda size: np.mean(found[size][0]))
-        shuffled, in_order = found[best]
-        yield f"| {name}, layer 85 | {best} | {spread(shuffled)} | {in_order:.3f} |"
+            scores.append({"image_size": size, **score(features)})
+        found[name] = max(scores, key=lambda each: each["shuffled"]["mean"])
+    return found
 
 
-def photo_rows(folder):
-    """Rows of photos of clothing: as they are divided, and divided anew."""
+def measure_photos(folder):
+    """Score photos of clothing: in the split of their folders, and in random splits."""
     parts = [
         load_image_folder(folder / "clothing" / part, return_X_y=True)
         for part in ("train", "validation")
@@ -123,17 +149,17 @@ def photo_rows(folder):
     splits = [(rows[:n_train], rows[n_train:])]
     for seed in SEEDS:
         splits.append(train_test_split(rows, train_size=n_train, stratify=y, random_state=seed))
-    features = {"pixels": images[:, ::4, ::4].reshape(len(images), -1)}
-    for name, weights in contenders(folder).items():
-        for layer, (both,) in zip((51, 85), embed(weights, (51, 85), images), strict=True):
-            features[f"{name}, layer {layer}"] = both
-    for name, F in features.items():
-        scores = [score_logistic(F[a], y[a], F[b], y[b], max_iter=500) for a, b in splits]
-        yield f"| {name} | {scores[0]:.3f} | {spread(scores[1:])} |"
+    features = {("pixels",): images[:, ::4, ::4].reshape(len(images), -1)}
+    features |= {key: both for key, (both,) in embed_each(folder, (51, 85), images)}
+    found = {}
+    for key, F in features.items():
+        given, *random = (score_logistic(F[a], y[a], F[b], y[b], max_iter=500) for a, b in splits)
+        found[key] = {"given_split": given, "random_splits": summarize_seeds(random)}
+    return nest(found)
 
 
 def cut_patches(seed):
-    """Cut grey patches: the left halves of pictures to learn from, the right to test."""
+    """Cut grey patches: from the left halves of pictures to train, from the right ones to test."""
     rng = np.random.default_rng(seed)
     halves, labels = ([], []), []
     for label, name in enumerate(PICTURES):
@@ -153,61 +179,23 @@ def cut_patches(seed):
     return *(np.stack(patches) for patches in halves), np.array(labels)
 
 
-def patch_rows(folder):
-    """Rows of patches, told apart by the picture that each comes from."""
-    scores = {}
+def measure_patches(folder):
+    """Score patches by the picture that each comes from."""
+    rounds = []
     for seed in SEEDS:
         train, test, y = cut_patches(seed)
-        parts = {"pixels": (train.reshape(len(train), -1), test.reshape(len(test), -1))}
-        for name, weights in contenders(folder).items():
-            for layer, both in zip((51, 85), embed(weights, (51, 85), train, test), strict=True):
-                parts[f"{name}, layer {layer}"] = both
-        for name, (F_train, F_test) in parts.items():
-            scores.setdefault(name, []).append(score_neighbours(F_train, y, F_test, y))
-    for name, each in scores.items():
-        yield f"| {name} | {spread(each)} |"
+        parts = {("pixels",): (train.reshape(len(train), -1), test.reshape(len(test), -1))}
+        parts |= embed_each(folder, (51, 85), train, test)
+        rounds.append({key: score_neighbors(a, y, b, y) for key, (a, b) in parts.items()})
+    return nest(summarize(rounds))
 
 
-def report(folder):
-    """Measure, and yield the lines of the report."""
-    yield from [
-        "## Weights that ship, beside ImageNet's, random ones and pixels",
-        "",
-        "Means of three seeds of the split, with the least and the greatest. No image below was",
-        "trained on.",
-        "",
-        "### MNIST: 6,000 digits to learn, 2,000 to test, 28 x 28",
-        "",
-        "| features | 5-NN | logistic |",
-        "|---|---|---|",
-        *digits_rows(folder),
-        "",
-        "### MNIST: maps of 6,000 digits",
-        "",
-        "| map | 10-NN in five folds | silhouette |",
-        "|---|---|---|",
-        *map_rows(folder),
-        "",
-        "### scikit-learn's digits, 8 x 8, 5-NN in five folds",
-        "",
-        '"In order": folds as `cv=5` makes them, of other writers each.',
-        "",
-        "| features | image_size | shuffled | in order |",
-        "|---|---|---|---|",
-        *small_digits_rows(folder),
-        "",
-        "### Photos of clothing, 300 to learn, 341 to test, 112 x 112, logistic",
-        "",
-        "| features | as divided | divided anew |",
-        "|---|---|---|",
-        *photo_rows(folder),
-        "",
-        f"### Grey patches of {PATCH_SIZE} x {PATCH_SIZE}: of which of {len(PICTURES)} pictures? 5-NN",
-        "",
-        "Left halves of scikit-image's pictures to learn, right halves to test.",
-        "",
-        "| features | accuracy |",
-        "|---|---|",
-        *patch_rows(folder),
-        "",
-    ]
+def measure(folder):
+    """Return the scores of digits, maps, photos and patches."""
+    return {
+        "digits": measure_digits(folder),
+        "maps": measure_maps(folder),
+        "small_digits": measure_small_digits(folder),
+        "photos": measure_photos(folder),
+        "patches": measure_patches(folder),
+    }

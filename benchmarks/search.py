@@ -1,64 +1,72 @@
-"""What a search over layers costs, with and without the cache of features."""
+"""Cost of a search over layers, with and without the cache of features."""
 
 import statistics
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from layer_accuracy import WEIGHTS, load_mnist
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
+from benchmarks.accuracy import WEIGHTS, load_mnist
+from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ResNetFeatures, clear_cache
-from sklearn_resnet._features import forward_pass as _forward_pass
-from sklearn_resnet._features.forward_pass import ForwardPass, make_image_keys
+from sklearn_resnet._features import forward_pass
+from sklearn_resnet._features.forward_pass import ForwardPass
+from sklearn_resnet._images.sources import as_source
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
 # after a product OpenBLAS' threads spin for some 30 ms, on the cores that the network then needs
-_BLAS_THREADS = {"as they come": None, "1": 1}
+_BLAS_THREADS = {"blas_default": None, "blas_1": 1}
 
 
 class Clock:
-    """Seconds that features take, found or computed, and seconds and images of networks alone."""
+    """Time of features, cached or computed, and time and number of images of the network alone."""
 
-    def __enter__(self):
+    def __init__(self):
         self.seconds, self.n_images, self.feature_seconds = 0.0, 0, 0.0
-        self._get_run, self._compute = _forward_pass.compile_computation, ForwardPass.compute
-        _forward_pass.compile_computation = self._get_counted
 
-        def compute(*args, **kwargs):
-            seconds, features = _time(lambda: self._compute(*args, **kwargs))
+    @contextmanager
+    def measure(self):
+        """Measure what runs in the block."""
+        compile_computation, compute = forward_pass.compile_computation, ForwardPass.compute
+
+        def timed_compute(*args, **kwargs):
+            seconds, features = time_call(lambda: compute(*args, **kwargs))
             self.feature_seconds += seconds
             return features
 
-        ForwardPass.compute = compute
-        return self
+        forward_pass.compile_computation = lambda computation: self._time_run(
+            compile_computation(computation)
+        )
+        ForwardPass.compute = timed_compute
+        try:
+            yield
+        finally:
+            forward_pass.compile_computation, ForwardPass.compute = compile_computation, compute
 
-    def __exit__(self, *error):
-        _forward_pass.compile_computation, ForwardPass.compute = self._get_run, self._compute
-
-    def _get_counted(self, computation):
-        run = self._get_run(computation)
+    def _time_run(self, run):
+        """Wrap a run of the network so that its time, less that of the batches, is added up."""
         elsewhere = 0.0
 
-        def made(batches):
+        def time_batches(batches):
             nonlocal elsewhere
             while True:
-                start = time.perf_counter()
-                batch = next(batches, None)
-                elsewhere += time.perf_counter() - start
+                seconds, batch = time_call(next, batches, None)
+                elsewhere += seconds
                 if batch is None:
                     return
                 yield batch
 
-        def counted(batches, batch_size):
+        def timed_run(batches, batch_size):
             nonlocal elsewhere
-            parts = run(made(iter(batches)), batch_size)
+            parts = run(time_batches(iter(batches)), batch_size)
             while True:
                 elsewhere, start = 0.0, time.perf_counter()
                 part = next(parts, None)
@@ -68,84 +76,70 @@ class Clock:
                 self.n_images += len(part)
                 yield part
 
-        return counted
+        return timed_run
 
 
-def _spread(values):
-    return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
-
-
-def _time(function):
-    start = time.perf_counter()
-    result = function()
-    return time.perf_counter() - start, result
-
-
-def _search(resnet, X, y):
+def run_search(resnet, X, y):
+    """Search from an empty cache; return the seconds, the clock and the scores."""
     clear_cache()
-    # a classifier that costs little: what is to be seen is what the features cost
+    # a cheap classifier, so that the cost of the features shows
     model = make_pipeline(clone(resnet), RidgeClassifier())
     grid = {
         "resnetfeatures__layers": _LAYERS,
         "ridgeclassifier__alpha": [0.01, 0.1, 1, 10, 100],
     }
     search = GridSearchCV(model, grid, cv=5)
-    with Clock() as clock:
-        seconds, _ = _time(lambda: search.fit(X, y))
+    clock = Clock()
+    with clock.measure():
+        seconds, _ = time_call(search.fit, X, y)
     return seconds, clock, search.cv_results_["mean_test_score"]
 
 
-def _pass(resnet, layers, X):
-    with Clock() as clock:
+def time_pass(resnet, layers, X):
+    """Return the seconds of the network for one pass."""
+    clock = Clock()
+    with clock.measure():
         clone(resnet).set_params(layers=layers, cache=None, tap_layers=None).fit(X).transform(X)
     return clock.seconds
 
 
-def _measure_grid(X, y, resnet):
-    tapped_resnet = clone(resnet).set_params(tap_layers=_LAYERS)
-    rows = []
-    tapped_exact = _search(clone(tapped_resnet).set_params(cache=None), X, y)
-    for _ in range(_ROUNDS):
-        exact = _search(clone(resnet).set_params(cache=None), X, y)
-        tapped = _search(tapped_resnet, X, y)
-        untapped = _search(resnet, X, y)
-        np.testing.assert_array_equal(untapped[2], exact[2])
-        np.testing.assert_array_equal(tapped[2], tapped_exact[2])
-        assert tapped[1].n_images == len(X)
-        assert untapped[1].n_images == len(_LAYERS) * len(X)
-        each = [_pass(resnet, layers, X) for layers in _LAYERS]
-        rows.append(
-            (
-                tapped[1].seconds / each[-1],
-                untapped[1].seconds / statistics.mean(each),
-                exact[1].feature_seconds / tapped[1].feature_seconds,
-                exact[0] / tapped[0],
-                1 - tapped[1].feature_seconds / tapped[0],
-            )
-        )
-    return zip(*rows, strict=True)
+def measure_round(X, y, resnet, tapped_resnet, tapped_scores):
+    """Search without a cache, with one, and with one but without tapped layers."""
+    exact_seconds, exact, exact_scores = run_search(clone(resnet).set_params(cache=None), X, y)
+    tapped_seconds, tapped, scores = run_search(tapped_resnet, X, y)
+    np.testing.assert_array_equal(scores, tapped_scores)
+    assert tapped.n_images == len(X)
+    _, untapped, scores = run_search(resnet, X, y)
+    np.testing.assert_array_equal(scores, exact_scores)
+    assert untapped.n_images == len(_LAYERS) * len(X)
+    passes = [time_pass(resnet, layers, X) for layers in _LAYERS]
+    return {
+        "passes": tapped.seconds / passes[-1],
+        "passes_without_tap_layers": untapped.seconds / statistics.mean(passes),
+        "times_features": exact.feature_seconds / tapped.feature_seconds,
+        "times_search": exact_seconds / tapped_seconds,
+        "classifier_share": 1 - tapped.feature_seconds / tapped_seconds,
+    }
 
 
-def _report_grid(X, y, resnet):
-    _pass(resnet, _LAYERS, X)
-    for layers in _LAYERS:
-        _pass(resnet, layers, X)
-    yield f"`GridSearchCV` over layers {_LAYERS} and 5 values of RidgeClassifier's alpha, cv=5, {len(X):,} digits of MNIST."
-    yield "Passes: time of the network, by that of one pass through the deepest cut, or, without"
-    yield "`tap_layers`, by the mean of one pass through each of the four. Scores are equal with and without a cache."
-    yield ""
-    yield "| threads of BLAS | passes | passes without `tap_layers` | times as fast as without a cache: features | times as fast: whole search | the classifiers' part of it |"
-    yield "|---|---|---|---|---|---|"
+def measure_grid(X, y, resnet):
+    """Measure the search with each number of BLAS threads."""
+    for layers in (_LAYERS, *_LAYERS):
+        time_pass(resnet, layers, X)  # compiles
+    tapped = clone(resnet).set_params(tap_layers=_LAYERS)
+    results = {}
     for name, n_threads in _BLAS_THREADS.items():
         with threadpool_limits(n_threads, "blas"):
-            columns = _measure_grid(X, y, resnet)
-        yield f"| {name} | {' | '.join(map(_spread, columns))} |"
-    yield ""
+            _, _, scores = run_search(clone(tapped).set_params(cache=None), X, y)
+            rounds = [measure_round(X, y, resnet, tapped, scores) for _ in range(_ROUNDS)]
+        results[name] = {
+            column: summarize_rounds([each[column] for each in rounds]) for column in rounds[0]
+        }
+    return results
 
 
-def _report_warm(X, resnet):
-    yield f"A warm transform of {len(X):,} digits at layer 82, against computing:"
-    yield ""
+def measure_warm(X, resnet):
+    """Measure a transform of cached images, and the keys of the cache."""
     times = {"computed": [], "memory": [], "folder": []}
     with tempfile.TemporaryDirectory() as folder:
         caches = {"computed": None, "memory": "memory", "folder": folder}
@@ -154,36 +148,43 @@ def _report_warm(X, resnet):
             for name, cache in caches.items()
         }
         expected = fitted["computed"].transform(X)
-        cold = {name: _time(lambda r=r: r.transform(X))[0] for name, r in fitted.items()}
+        cold = {name: time_call(each.transform, X)[0] for name, each in fitted.items()}
         for _ in range(_ROUNDS):
-            for name, r in fitted.items():
-                seconds, features = _time(lambda r=r: r.transform(X))
+            for name, each in fitted.items():
+                seconds, features = time_call(each.transform, X)
                 np.testing.assert_array_equal(features, expected)
                 times[name].append(seconds)
-        keys = [_time(lambda: make_image_keys(X))[0] for _ in range(_ROUNDS)]
-    for name in ("memory", "folder"):
-        ratios = [a / b for a, b in zip(times["computed"], times[name], strict=True)]
-        yield (
-            f"- {name}: {_spread(ratios)} times as fast; the first time, filling it took "
-            f"{cold[name] / cold['computed']:.2f} of the time without a cache;"
-        )
-    shares = [100 * a / b for a, b in zip(keys, times["computed"], strict=True)]
-    yield f"- keys of 28 x 28 pixels: {_spread(shares)} % of the network's time;"
+        keys = [time_call(as_source(X).digests)[0] for _ in range(_ROUNDS)]
+    warm = {
+        name: {
+            "times_uncached": summarize_rounds(divide(times["computed"], times[name])),
+            "relative_filling_time": cold[name] / cold["computed"],
+        }
+        for name in ("memory", "folder")
+    }
+    shares = [100 * share for share in divide(keys, times["computed"])]
+    return {"n_images": len(X), **warm}, {
+        "digits": summarize_rounds(shares),
+        "photos": measure_photo_keys(fitted["computed"]),
+    }
+
+
+def measure_photo_keys(resnet):
+    """Measure the keys of colour images of 224 x 224, in percent of the network's time."""
     photos = np.random.default_rng(0).integers(0, 256, (64, 224, 224, 3), np.uint8)
-    r = fitted["computed"].fit(photos)
-    r.transform(photos)
-    shares = [
-        100 * _time(lambda: make_image_keys(photos))[0] / _time(lambda: r.transform(photos))[0]
-        for _ in range(_ROUNDS)
-    ]
-    yield f"- keys of 224 x 224 pixels in colour: {_spread(shares)} %."
+    resnet.fit(photos).transform(photos)
+    return summarize_rounds(
+        [
+            100 * time_call(as_source(photos).digests)[0] / time_call(resnet.transform, photos)[0]
+            for _ in range(_ROUNDS)
+        ]
+    )
 
 
-def report(data):
-    """Measure, and yield the lines of the report."""
+def measure(data):
+    """Return the cost of the search, of cached transforms and of keys."""
     X, y = load_mnist(data, 60_000)[:2]
     resnet = ResNetFeatures(weights=Path(data) / WEIGHTS, cache_size=1024)
-    yield "## A search over layers"
-    yield ""
-    yield from _report_grid(X[:2000], y[:2000], resnet)
-    yield from _report_warm(X, resnet)
+    grid = measure_grid(X[:2000], y[:2000], resnet)
+    warm, keys = measure_warm(X, resnet)
+    return {"layers": _LAYERS, "n_images": 2000, **grid, "warm": warm, "keys_percent": keys}

@@ -1,8 +1,8 @@
-"""How fast features come, against plain Keras and against what the processor can do.
+"""Speed of the features against plain Keras and against what the processor can do.
 
-Contenders take turns within a round, rounds are repeated, and what is reported is the median of the
-ratios within rounds, with the smallest and largest in parentheses: the machine may be slow at times,
-but then it is slow for all. Features are compared in the same run.
+Contenders take turns within a round, and rounds are repeated. The result is the median of the ratios
+within rounds, with the smallest and the largest: where the machine is slow for a while, it is slow for
+all. Features are compared in the same run.
 """
 
 import os
@@ -10,12 +10,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from layer_accuracy import WEIGHTS, load_mnist, score_neighbours
 
+from benchmarks.accuracy import WEIGHTS, load_mnist, score_neighbors
+from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table
@@ -24,7 +24,7 @@ from sklearn_resnet._runtime.keras import import_keras
 from sklearn_resnet.datasets import load_image_folder
 
 _ROUNDS = 7
-_SIDE = 1536  # of the matrices whose product is the measure of the processor
+_SIDE = 1536  # of the matrices whose product measures the processor
 _HERE = Path(__file__).parent
 _PRODUCT = f"""
 import sys, time, numpy as np
@@ -40,7 +40,7 @@ for line in sys.stdin:
 
 
 class Product:
-    """The matrix product of NumPy, in a process of its own, with or without a setting."""
+    """NumPy's matrix product, in a process of its own, with environment variables of its own."""
 
     def __init__(self, **settings):
         environment = os.environ | settings
@@ -54,7 +54,7 @@ class Product:
         )
 
     def gflops(self):
-        """10^9 operations a second, of the fastest of a few products."""
+        """Return 10^9 operations a second, for the fastest of a few products."""
         self.process.stdin.write("12\n")
         self.process.stdin.flush()
         return 2e-9 * _SIDE**3 / float(self.process.stdout.readline())
@@ -65,20 +65,8 @@ class Product:
         self.process.wait()
 
 
-def describe(ratios):
-    """Median, smallest and largest."""
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def timed(function, *args):
-    """Seconds, and the result."""
-    start = time.perf_counter()
-    result = function(*args)
-    return time.perf_counter() - start, result
-
-
 def count_gflop(layer, images):
-    """10^9 operations of the convolutions for one image; grey ones enter as one channel."""
+    """Count 10^9 operations of the convolutions for one image; grey images have one channel."""
     import keras
 
     x = keras.Input((*images.shape[1:3], 3))
@@ -94,7 +82,7 @@ def count_gflop(layer, images):
 
 
 def make_plain(network, layer):
-    """Do what most people write."""
+    """Make the function that most people write with Keras."""
     import keras
 
     model = keras.Model(network.input, network.layers[layer].output)
@@ -107,108 +95,160 @@ def make_plain(network, layer):
     return plain
 
 
-def engine_rows(weights, network, works, products):
-    """Rows of the table of engines: each work against plain `predict` and the product."""
-    for name, layer, images, probe in works:
-        gflop = count_gflop(layer, images)
-        plain = make_plain(network, layer)
-        ours = {
-            precision: ResNetFeatures(layer, weights=weights, precision=precision, cache=None).fit(
-                images
-            )
-            for precision in ("float32", "int8")
-        }
-        for contender in (plain, *(resnet.transform for resnet in ours.values())):
-            contender(images[: len(images) // 4])
-        speedups = {precision: [] for precision in ours}
-        shares = [[] for _ in products]
-        for _ in range(_ROUNDS):
-            slow, expected = timed(plain, images)
-            for precision, resnet in ours.items():
-                seconds, features = timed(resnet.transform, images)
-                speedups[precision].append(slow / seconds)
-                if precision == "float32":
-                    rate = gflop * len(images) / seconds
-                    for share, product in zip(shares, products, strict=True):
-                        share.append(rate / product.gflops())
-                    exact = features
-        error = np.abs(exact - expected).max() / np.abs(expected).max()
-        cosines = np.sum(exact * features, 1)
-        cosines /= np.linalg.norm(exact, axis=1) * np.linalg.norm(features, axis=1)
-        yield (
-            f"| {name} | {describe(speedups['float32'])} | "
-            + " | ".join(describe(share) for share in shares)
-            + f" | {error:.0e} | {describe(speedups['int8'])} | {cosines.mean():.4f}, "
-            f"{np.quantile(cosines, 0.01):.4f}, {cosines.min():.4f} | {probe(ours)} |"
+def compare_engines(layer, images, weights, network, products):
+    """Measure float32 and int8 against plain `predict`, and float32 against the products.
+
+    Returns the results, and the fitted transformers by precision.
+    """
+    plain = make_plain(network, layer)
+    ours = {
+        precision: ResNetFeatures(layer, weights=weights, precision=precision, cache=None).fit(
+            images
         )
+        for precision in ("float32", "int8")
+    }
+    for contender in (plain, *(resnet.transform for resnet in ours.values())):
+        contender(images[: len(images) // 4])
+    gflop = count_gflop(layer, images) * len(images)
+    seconds = {name: [] for name in ("plain", *ours)}
+    shares, features = {name: [] for name in products}, {}
+    for _ in range(_ROUNDS):
+        taken, expected = time_call(plain, images)
+        seconds["plain"].append(taken)
+        for precision, resnet in ours.items():
+            taken, features[precision] = time_call(resnet.transform, images)
+            seconds[precision].append(taken)
+            if precision == "float32":
+                for name, product in products.items():
+                    shares[name].append(gflop / taken / product.gflops())
+    float32, int8 = (summarize_rounds(divide(seconds["plain"], seconds[name])) for name in ours)
+    difference = np.abs(features["float32"] - expected).max() / np.abs(expected).max()
+    results = {
+        "float32_times_predict": float32,
+        "float32_share_of_product": {name: summarize_rounds(shares[name]) for name in shares},
+        "largest_difference": difference,
+        "int8_times_predict": int8,
+        "int8_cosine": compare_rows(features["float32"], features["int8"]),
+    }
+    return results, ours
 
 
-def int8_accuracy(mnist):
-    """Make a function that scores 5 nearest neighbours with each precision."""
+def compare_rows(a, b):
+    """Return the mean, 1st percentile and minimum of the cosines of rows."""
+    cosines = np.sum(a * b, 1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    low = np.quantile(cosines, 0.01)
+    return {"mean": cosines.mean(), "percentile_1": low, "min": cosines.min()}
+
+
+def score_precisions(ours, mnist):
+    """Return the accuracy of 5 nearest neighbours with each precision."""
     X_train, y_train, X_test, y_test = mnist
-
-    def probe(ours):
-        scores = [
-            score_neighbours(resnet.transform(X_train), y_train, resnet.transform(X_test), y_test)
-            for resnet in ours.values()
-        ]
-        return " / ".join(f"{score:.4f}" for score in scores)
-
-    return probe
+    return {
+        precision: score_neighbors(
+            resnet.transform(X_train), y_train, resnet.transform(X_test), y_test
+        )
+        for precision, resnet in ours.items()
+    }
 
 
-def folder_ratios(folder, weights):
-    """Rate of a folder of photos, as a part of that of the network on decoded arrays."""
+def start_products():
+    """Start NumPy's product, with the kernels of OPENBLAS_CORETYPE, if set, and with the native ones."""
+    products = {"native": Product(OPENBLAS_CORETYPE=None)}
+    kernels = os.environ.get("OPENBLAS_CORETYPE")
+    return products if kernels is None else {kernels: Product(), **products}
+
+
+def measure_engine(folder):
+    """Measure digits and photos, cut at layer 82 and whole."""
+    mnist = load_mnist(folder)
+    paths = load_image_folder(folder / "clothing" / "train").data
+    photos = ImageLoader(224).fit_transform(paths)[:: len(paths) // 96][:96]
+    order = np.random.default_rng(0).permutation(len(mnist[0]))
+    digits = mnist[0][order[:4096]]
+    works = {
+        "digits_82": (82, digits),
+        "digits_all": (189, digits[:2048]),
+        "photos_82": (82, photos),
+        "photos_all": (189, photos),
+    }
+    results, products = {}, start_products()
+    with tempfile.TemporaryDirectory() as temporary:
+        weights = Path(temporary) / "whole.weights.h5"
+        network = save_whole_weights(folder, weights)
+        for name, (layer, images) in works.items():
+            results[name], ours = compare_engines(layer, images, weights, network, products)
+            if images is not photos:
+                results[name]["knn"] = score_precisions(ours, mnist)
+    for product in products.values():
+        product.close()
+    return results
+
+
+def save_whole_weights(folder, path):
+    """Save ImageNet's weights with a random conv5, which the file lacks; return the network."""
+    import_keras().utils.set_random_seed(0)
+    network = load_network(find_weights("ResNet50V2", folder / WEIGHTS, None))
+    network.save_weights(path)
+    return network
+
+
+def measure_folder(folder, weights):
+    """Measure a folder of photos, decoding included, against the network on decoded arrays."""
     paths = load_image_folder(folder / "clothing").data
     loader = ImageLoader(224, lazy=True).fit(paths)
     decoded = np.asarray(loader.transform(paths))
     resnet = ResNetFeatures(82, weights=weights, cache=None).fit(decoded[:1])
-    ratios, decoding = [], []
+    rates, decoding = [], []
     for _ in range(_ROUNDS):
-        alone, expected = timed(resnet.transform, decoded)
-        both, features = timed(lambda: resnet.transform(loader.transform(paths)))
+        alone, expected = time_call(resnet.transform, decoded)
+        both, features = time_call(lambda: resnet.transform(loader.transform(paths)))
         np.testing.assert_array_equal(features, expected)
-        ratios.append(alone / both)
-        decoding.append(timed(np.asarray, loader.transform(paths))[0] / alone)
-    return len(paths), ratios, decoding
+        rates.append(alone / both)
+        decoding.append(time_call(np.asarray, loader.transform(paths))[0] / alone)
+    return {
+        "n_photos": len(paths),
+        "relative_rate": summarize_rounds(rates),
+        "relative_decoding_time": summarize_rounds(decoding),
+    }
 
 
-def scaling_rows(weights, X):
-    """Rows of rate and memory against the number of images."""
+def measure_memory(X, weights):
+    """Measure rate and peak memory by number of images."""
     resnet = ResNetFeatures(82, weights=weights, cache=None).fit(X[:1000])
     counts = (1_000, 10_000, len(X))
     rates = {n: [] for n in counts}
     for _ in range(_ROUNDS):
         for n in counts:
-            rates[n].append(n / timed(resnet.transform, X[:n])[0])
+            rates[n].append(n / time_call(resnet.transform, X[:n])[0])
     script = (
         "import sys, numpy as np; from sklearn_resnet import ResNetFeatures\n"
         "X = np.load(sys.argv[1], mmap_mode='r')[: int(sys.argv[2])]\n"
         "ResNetFeatures(82, weights=sys.argv[3], cache=None).fit(X).transform(X)"
     )
+    results = {}
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "X.npy"
         np.save(path, X)
         for n in counts:
-            ratios = [rate / base for rate, base in zip(rates[n], rates[10_000], strict=True)]
             peak = peak_memory([sys.executable, "-c", script, path, str(n), weights])
             held = (X[:n].nbytes + n * 128 * 4) / 2**20
-            yield f"| {n:,} | {describe(ratios)} | {peak:.0f} MB | {peak - held:.0f} MB |"
+            results[f"digits_{n}"] = {
+                "relative_rate": summarize_rounds(divide(rates[n], rates[10_000])),
+                "peak_mib": round(peak),
+                "without_images_mib": round(peak - held),
+            }
+    return results
 
 
 def run_process(command):
-    """Seconds and peak memory in MB of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, message = process.communicate()
-    seconds = time.perf_counter() - start
-    if process.returncode:
-        raise RuntimeError(message.decode())
-    return seconds
+    """Run a process to its end."""
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode())
 
 
 def peak_memory(command):
-    """Run a process in a child of its own, so that its peak memory is not that of others."""
+    """Return the peak memory of a process in MiB, measured by a child process of its own."""
     code = (
         "import subprocess, sys, resource\n"
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL,"
@@ -218,114 +258,55 @@ def peak_memory(command):
     return float(subprocess.check_output([sys.executable, "-c", code, *command]))
 
 
-def process_rows(folder, weights):
-    """Rows of whole processes: the command against a script."""
-    photo = next((folder / "clothing" / "train").glob("*/*.jpg"))
+def compare_processes(source, layer, weights, size, n_rounds, folder):
+    """Measure the command against the script, with all of its imports and with few."""
+    out = {name: Path(folder) / f"{name}.npy" for name in ("command", "script", "lean_script")}
     embedding = Path(sys.executable).with_name("embedding")
-    script = [sys.executable, _HERE / "plain_script.py"]
+    plain = [sys.executable, _HERE / "plain_script.py", source]
+    options = ["-l", layer, "--weights", weights, "--quiet", "--no-cache"]
+    commands = {
+        "command": [embedding, source, out["command"], *options],
+        "script": [*plain, out["script"], weights, layer, size or "0"],
+        "lean_script": [*plain, out["lean_script"], weights, layer, size or "0", "lean"],
+    }
+    if size:
+        commands["command"] += ["--image-size", size]
+    run_process(commands["command"])  # the second start is measured
+    seconds = {name: [] for name in commands}
+    for _ in range(n_rounds):
+        for name, command in commands.items():
+            seconds[name].append(time_call(run_process, command)[0])
+    ours, theirs = np.load(out["command"]), np.load(out["script"])
+    return {
+        "times_script": summarize_rounds(divide(seconds["script"], seconds["command"])),
+        "times_lean_script": summarize_rounds(divide(seconds["lean_script"], seconds["command"])),
+        "peak_mib": {name: round(peak_memory(command)) for name, command in commands.items()},
+        "seconds": statistics.median(seconds["command"]),
+        "largest_difference": np.abs(ours - theirs).max() / np.abs(theirs).max(),
+    }
+
+
+def measure_processes(folder, weights):
+    """Measure whole processes: all of MNIST, and one photo."""
+    photo = next((folder / "clothing" / "train").glob("*/*.jpg"))
     with tempfile.TemporaryDirectory() as temporary:
         mnist = Path(temporary) / "mnist.npy"
         with np.load(folder / "mnist.npz") as file:
             np.save(mnist, file["x_train"])
-        works = {
-            "the 60,000 digits of MNIST": (mnist, [], 3),
-            "one photo at 224 x 224": (photo, ["--image-size", "224"], 5),
+        return {
+            "digits_60000": compare_processes(mnist, "82", weights, None, 3, temporary),
+            "photo": compare_processes(photo, "82", weights, "224", 5, temporary),
         }
-        for name, (source, size, rounds) in works.items():
-            out = [Path(temporary) / f"{who}.npy" for who in ("ours", "plain", "lean")]
-            options = ["-l", "82", "--weights", weights]
-            ours = [embedding, source, out[0], *options, *size, "--quiet", "--no-cache"]
-            plain = [*script, source, out[1], weights, "82", *size[1:]]
-            lean = [*script, source, out[2], weights, "82", *(size[1:] or ["0"]), "lean"]
-            run_process(ours)  # the second start is what is measured
-            ratios, lean_ratios = [], []
-            for _ in range(rounds):
-                seconds = run_process(ours)
-                ratios.append(run_process(plain) / seconds)
-                lean_ratios.append(run_process(lean) / seconds)
-            features = [np.load(path) for path in out]
-            error = np.abs(features[0] - features[1]).max() / np.abs(features[1]).max()
-            peaks = [peak_memory(command) for command in (ours, plain, lean)]
-            yield (
-                f"| {name} | {describe(ratios)} | {describe(lean_ratios)} | "
-                + " / ".join(f"{peak:.0f}" for peak in peaks)
-                + f" MB | {seconds:.1f} s | {error:.0e} |"
-            )
 
 
-def save_whole_weights(folder, path):
-    """Save ImageNet's weights with what the file lacks, conv5, as Keras draws it."""
-    import_keras().utils.set_random_seed(0)
-    network = load_network(find_weights("ResNet50V2", folder / WEIGHTS, None))
-    network.save_weights(path)
-    return network
-
-
-def report(folder):
-    """Measure, and yield the lines of the report."""
-    rng = np.random.default_rng(0)
-    mnist = load_mnist(folder)
-    paths = load_image_folder(folder / "clothing" / "train").data
-    photos = ImageLoader(224).fit_transform(paths)[:: len(paths) // 96][:96]
-    with tempfile.TemporaryDirectory() as temporary:
-        weights = Path(temporary) / "whole.weights.h5"
-        network = save_whole_weights(folder, weights)
-        digits = mnist[0][rng.permutation(len(mnist[0]))[:4096]]
-        accuracy, none = int8_accuracy(mnist), lambda ours: ""
-        works = [
-            ("MNIST 28 x 28, layer 82", 82, digits, accuracy),
-            ("MNIST 28 x 28, all layers", 189, digits[:2048], accuracy),
-            ("photos 224 x 224, layer 82", 82, photos, none),
-            ("photos 224 x 224, all layers", 189, photos, none),
-        ]
-        products = [Product()]
-        titles = ["of the product"]
-        if "OPENBLAS_CORETYPE" in os.environ:
-            products.append(Product(OPENBLAS_CORETYPE=None))
-            titles = [
-                f"of the product ({os.environ['OPENBLAS_CORETYPE']} kernels)",
-                "of the product (native kernels)",
-            ]
-        yield from [
-            "## Speed of the engine",
-            "",
-            "OpenVINO, against `Model(base.input, base.layers[n].output).predict(preprocess_input(x),"
-            " verbose=0).mean((1, 2))`",
-            "at Keras' defaults, and, as GFLOP/s, against NumPy's float32 product of two matrices of"
-            f" {_SIDE} x {_SIDE}.",
-            "conv5 has random weights. Cosine: mean, 1st percentile and least over images.",
-            "",
-            f"| work | float32, times as fast | {' | '.join(titles)} | largest difference | "
-            "int8, times as fast | int8, cosine to float32 | 5-NN float32 / int8 |",
-            "|---|---|---" + "|---" * len(products) + "|---|---|---|",
-            *engine_rows(weights, network, works, products),
-        ]
-        for product in products:
-            product.close()
+def measure(folder):
+    """Return the speed of the engine, of a folder, of many images and of whole processes."""
     weights = folder / WEIGHTS
-    n_photos, ratios, decoding = folder_ratios(folder, weights)
-    yield from [
-        "",
-        f"## A folder of {n_photos} JPEGs (mostly 400 x 533) to layer 82 at 224 x 224",
-        "",
-        f"Rate with decoding, as a part of the network's alone: {describe(ratios)}.",
-        f"Decoding alone takes {describe(decoding)} of the network's time.",
-        "",
-        "## Rate and memory against the number of images: MNIST, layer 82",
-        "",
-        "| images | images/s, against 10,000 | peak memory | without images and features |",
-        "|---|---|---|---|",
-        *scaling_rows(weights, np.load(folder / "mnist.npz")["x_train"]),
-        "",
-        "## Whole processes",
-        "",
-        "`embedding INPUT out.npy -l 82 --no-cache`, started for the second time, against `plain_script.py`: with"
-        " the imports of a script",
-        "that also draws, and with only those that it needs (lean). Peak memory: the command / the"
-        " script / lean.",
-        "",
-        "| work | times as fast | as lean | peak memory | the command takes | largest difference |",
-        "|---|---|---|---|---|---|",
-        *process_rows(folder, weights),
-        "",
-    ]
+    with np.load(folder / "mnist.npz") as file:
+        digits = file["x_train"]
+    return {
+        **measure_engine(folder),
+        "folder": measure_folder(folder, weights),
+        "memory": measure_memory(digits, weights),
+        "processes": measure_processes(folder, weights),
+    }

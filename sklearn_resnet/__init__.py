@@ -3,24 +3,34 @@
 from importlib.metadata import version as _version
 
 from sklearn_resnet import datasets
-from sklearn_resnet._features.cache import cache_info, clear_cache
+from sklearn_resnet._features.cache import CacheInfo, cache_info, clear_cache
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._network.engines.choice import show_engine
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet.plotting import EmbeddingDisplay, EmbeddingPlot, LayerSearchDisplay, compare
+from sklearn_resnet.plotting import (
+    EmbeddingDisplay,
+    EmbeddingPlot,
+    LayerSearchDisplay,
+    compare_embeddings,
+)
 
 __version__ = _version("sklearn-resnet")
 
 __all__ = [
+    "CacheInfo",
     "EmbeddingDisplay",
     "EmbeddingPlot",
     "ImageLoader",
+    "ImageReadError",
     "LayerSearchDisplay",
+    "LazyImages",
     "ResNetFeatures",
     "cache_info",
     "clear_cache",
-    "compare",
+    "compare_embeddings",
     "datasets",
     "list_layers",
     "show_engine",

@@ -1,7 +1,9 @@
-"""ImageLoader: image files, or arrays, to images of one size."""
+"""ImageLoader: load image files, or convert arrays, to images of one size."""
 
 import numbers
-from typing import Any, Self
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import joblib
 import numpy as np
@@ -9,14 +11,15 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._images.dask import is_dask, load_dask
+from sklearn_resnet._images.dask import load_dask
 from sklearn_resnet._images.decoding import MAX_PIXELS
 from sklearn_resnet._images.intensity import (
     find_value_range,
-    warn_of_another_range,
-    warn_of_values_beyond,
+    warn_about_another_range,
+    warn_about_values_outside,
 )
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
     check_images,
@@ -24,6 +27,7 @@ from sklearn_resnet._images.validation import (
     is_path,
     reset_n_features,
 )
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import count_threads
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -34,68 +38,76 @@ from sklearn_resnet._sklearn_private import (
     get_output_config,
 )
 
+if TYPE_CHECKING:
+    import dask.array as da
+    import pandas as pd
+    import polars as pl
+
 
 class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
-    """Read image files as arrays of one size.
+    """Load image files as arrays of one size.
 
-    Images come out upright, in 8 bits, in colour, in the order of their paths, decoded by
-    several threads. Images already in memory are brought to the same form.
+    Images come out upright, with 8 bits per channel, in RGB, and in the order of their paths.
+    Several threads decode them. Images in memory are converted to the same form.
 
     Parameters
     ----------
     size : int or tuple of 2 int, default=None
-        Height and width of the images, in pixels; an int makes them square. None leaves
-        them as they are, and they must then all be of one size.
+        Height and width of the images, in pixels. An int is the side of a square. None keeps the
+        sizes of the images, which must then all be equal.
     mode : {"RGB", "L"}, default="RGB"
         Colour, or grey (ITU-R 601-2 luma).
     resize : {"crop", "pad", "stretch"}, default="crop"
-        How an image of another aspect ratio is brought to `size`: by cutting off what
-        extends beyond the middle, by adding black at two sides, or by stretching it.
-        Pixels are interpolated bilinearly, over as many as one target pixel covers.
+        How an image of another aspect ratio is brought to `size`: by cropping it around its centre,
+        by padding it with black at two sides, or by stretching it. The interpolation is bilinear
+        and antialiased.
     n_jobs : int, default=None
-        Number of threads that decode. None takes one for each core that this process may
-        use: decoding in threads copies nothing and changes no result. -1 takes all cores.
+        Number of threads that decode. None uses all cores that this process may use, as decoding in
+        threads copies nothing and changes no result. -1 uses all cores.
     lazy : bool, default=False
-        Whether `transform` gives `LazyImages`, which decode an image when it is needed and
-        not before: `ResNetFeatures` takes them, and then memory holds a few batches
-        of images rather than all, and decoding hides behind computing.
+        Whether `transform` returns `LazyImages`, which are decoded when they are needed.
+        `ResNetFeatures` accepts them: a few batches of images are then in memory instead of all,
+        and images are decoded while the network computes.
     on_error : {"raise", "nan", "skip"}, default="raise"
-        What becomes of an image that cannot be read. ``"raise"``: an error, which names the
-        file, its position and the cause. ``"nan"``: its features are NaN, and a warning names
-        the first of such files. ``"skip"``: it is left out of what
-        `ResNetFeatures.transform_batches` gives. The last two go with ``lazy=True``, as no
-        array of bytes can say that an image is missing.
+        What to do with an image that cannot be read:
+
+        - ``"raise"``: raise an `ImageReadError` with its path, position and cause.
+        - ``"nan"``: its features are NaN, and a warning names the first of such images.
+        - ``"skip"``: `ResNetFeatures.transform_batches` leaves it out.
+
+        The last two need ``lazy=True``, as an array of bytes cannot say that an image is missing.
     max_pixels : int, default=89_478_485
-        How many pixels a file may hold: a small one can lock_output to be huge. Beyond Pillow's own
-        limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS`` too.
+        The largest number of pixels that a file may have, as a small file can claim a huge size.
+        Beyond Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
+        too.
 
     Attributes
     ----------
     value_range_ : tuple of 2 float
-        The values that stand for black and white in arrays, as `fit` found them; (0, 255)
-        if it saw paths.
+        The black and the white level of arrays in `fit`; (0, 255) for paths.
     image_shape_ : tuple of int
-        Shape of the image that a row stands for. Only if `fit` saw rows.
+        The shape of the image in each row. Only if `fit` saw rows.
     n_features_in_ : int
-        Length of a row. Only if `fit` saw rows.
+        The length of a row. Only if `fit` saw rows.
     feature_names_in_ : ndarray of str
-        Names of the columns. Only if `fit` saw a dataframe of rows, with names.
+        The names of the columns. Only if `fit` saw a dataframe of rows with names.
 
     See Also
     --------
     ResNetFeatures : Turns the images into features.
-    sklearn_resnet.datasets.load_image_folder : Lists the image files below a folder.
+    sklearn_resnet.datasets.load_image_folder : Lists the image files in a folder.
 
     Notes
     -----
-    Read are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
-    ``.npy`` files, told apart by their content (``.npy`` by its name). The orientation in
-    their EXIF data is applied, transparent images are laid on white, CMYK is converted.
-    More than 8 bits are scaled, not clipped: 16 bits from 0 to 65535, 32 bits from 0 to
-    255, 65535 or the dtype's maximum, whichever first holds their largest value, floats
-    from 0 to 1 or 0 to 255, whichever holds them, and else from their least to their
-    largest value. Of arrays in memory, `fit` finds one range for all, as that of
-    `ResNetFeatures` does; values beyond it are clipped.
+    The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
+    ``.npy``. They are recognized by their content (``.npy`` by its name). The EXIF orientation is
+    applied, transparent images are laid on white, and CMYK is converted to RGB.
+
+    Bit depths above 8 are scaled, not clipped. The white level of 16 bits is 65535; that of 32 bits
+    is the first of 255, 65535 and the maximum of the dtype that no value exceeds. Floats from 0 to
+    1, or from 0 to 255, are scaled from that range, and others from their minimum to their maximum.
+    For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
+    it are clipped.
 
     Examples
     --------
@@ -136,78 +148,82 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.max_pixels = max_pixels
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the value range of arrays; of paths, nothing is learnt and nothing is read.
+    def fit(self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array", y: Any = None) -> Self:
+        """Infer the value range of arrays; for paths, nothing is learnt and nothing is read.
 
         Parameters
         ----------
         X : sequence of path, or array-like of images
             As for `transform`.
         y : Ignored
-            Present by convention.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
         self : ImageLoader
-            Fitted.
+            Fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter or `X` is not what it must be.
+            If a parameter is invalid, or `X` holds neither paths nor images.
         """
         check_size("size", self.size)
         if self.on_error != "raise" and not self.lazy:
-            raise ValueError(
-                "The 'on_error' parameter must be 'raise' where lazy=False: an array of bytes cannot "
-                f"say that an image is missing. Got {self.on_error!r}; pass lazy=True with it."
+            raise ParameterError(
+                "on_error",
+                "must be 'raise' unless lazy=True, as an array of bytes cannot say that an image is "
+                "missing",
+                repr(self.on_error),
+                "Pass lazy=True with it.",
             )
-        if is_dask(X):
-            reset_n_features(self)
-            self.value_range_ = 0.0, 255.0
-            return self
-        images = self._check(X, reset=True)
-        arrays = _arrays(images)
+        reset_n_features(self)
+        arrays = [] if as_source(X).is_delayed else _list_arrays(self._check(X, reset=True))
         self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
         if arrays:
-            warn_of_values_beyond(arrays, self.value_range_, "What lies beyond is clipped.")
+            warn_about_values_outside(
+                arrays, self.value_range_, "Values outside this range are clipped."
+            )
         return self
 
-    def transform(self, X: Any) -> Any:
-        """Read images.
+    def transform(
+        self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array"
+    ) -> "np.ndarray | LazyImages | da.Array | pd.DataFrame | pl.DataFrame":
+        """Load images.
 
         Parameters
         ----------
         X : sequence of path, or array-like of images
-            A list, array, series or dataframe column of paths (str or path-like); a list
-            of arrays of any sizes; or one array: rows as `ResNetFeatures` reads them, grey
-            images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
-            with alpha, 4 channels. Paths may be URLs of fsspec, and members of tars
-            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths, or a list of
-            delayed lists of paths will do too.
+            A list, array, series or dataframe column of paths (str or path-like); a list of arrays
+            of any sizes; or one array: rows as in `ResNetFeatures`, grey images
+            (n, height, width), or images (n, height, width, channels) with 1, 3 or, with alpha, 4
+            channels. Paths can be URLs of fsspec, and members of tars
+            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths and a list of
+            delayed lists of paths are accepted too.
 
         Returns
         -------
         images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
-            In the order of `X`, dtype uint8, 0 to 255; `LazyImages` if `lazy`; of a Dask
-            collection, a Dask array, not computed yet. After ``set_output("pandas")`` or
+            In the order of `X`, of dtype uint8, from 0 to 255; `LazyImages` if `lazy`. For a Dask
+            collection, a Dask array that is not computed yet. After ``set_output`` with "pandas" or
             "polars", a dataframe with the images in one column, and the index of `X`.
 
         Raises
         ------
-        OSError
-            If there is no such file, or it cannot be opened.
+        ImageReadError
+            If an image cannot be read. It is a ValueError, and for a file that cannot be opened the
+            matching OSError too.
         ValueError
-            If a file is no image or is damaged, or if the images are of different sizes
-            and `size` is None. The message names the files.
+            If `X` holds neither paths nor images, or if the images differ in size and `size` is
+            None.
         """
         check_is_fitted(self)
-        if is_dask(X):
+        if as_source(X).is_delayed:
             return load_dask(self, X)
         images = self._check(X, reset=False)
-        arrays = _arrays(images)
+        arrays = _list_arrays(images)
         if arrays:
-            warn_of_another_range(arrays, self.value_range_)
+            warn_about_another_range(find_value_range(arrays), self.value_range_)
         loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
         if library != "default":
@@ -215,12 +231,12 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         return loaded if self.lazy else np.asarray(loaded)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Name the one column that images make in a dataframe.
+        """Name the one column of images in a dataframe.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Held against the names of the columns that `fit` saw, and otherwise ignored.
+            Must match the names of the columns in `fit`, and is ignored otherwise.
 
         Returns
         -------
@@ -239,7 +255,6 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             "resize": self.resize,
             "mode": self.mode,
         }
-        # one array of images is as good as a list of them
         return LazyImages(
             images,
             options,
@@ -250,14 +265,12 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         )
 
     def _check(self, X, reset):
-        """A list of paths and arrays, or one array of images."""
+        """Validate `X`; return a list of paths and arrays, or one array of images."""
         images = as_sequence(X)
         if images is None:
             images = check_images(self, X, channels=(1, 3, 4), reset=reset)
         elif not images:
             raise ValueError("X must hold at least one image. Got an empty sequence instead.")
-        elif reset:
-            reset_n_features(self)
         return images
 
     def __sklearn_tags__(self):
@@ -268,15 +281,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         return tags
 
 
-def _arrays(images):
-    """What of `images` is not paths, as a list."""
+def _list_arrays(images):
+    """List the arrays among images and paths."""
     if not isinstance(images, list):
         return [images]
     return [np.asarray(image) for image in images if not is_path(image) and np.size(image)]
 
 
 def _to_frame(images, X, library):
-    """Make a dataframe with images as the objects of one column."""
+    """Make a dataframe with the images in one column of objects."""
     if library == "pandas":
         import pandas as pd
 

@@ -1,9 +1,10 @@
-"""ResNetFeatures: images to the features of a ResNet cut at any layer."""
+"""ResNetFeatures: turn images into the features of a ResNet cut at any layer."""
 
 import numbers
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,22 +13,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from sklearn_resnet._features.cache import check_cache, warn_of_full_cache
-from sklearn_resnet._features.forward_pass import ForwardPass, plan_forward_pass, resolve_pooling
-from sklearn_resnet._images.batches import (
-    cut_blocks,
-    find_range_of_chunks,
-    is_chunked,
-    sample_chunks,
-)
-from sklearn_resnet._images.dask import is_dask, transform_dask
+from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
+from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
+from sklearn_resnet._images.batches import cut_blocks
+from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.intensity import (
     check_value_range,
-    find_value_range,
-    warn_of_another_range,
-    warn_of_values_beyond,
+    warn_about_another_range,
+    warn_about_values_outside,
 )
-from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
     check_image_list,
@@ -38,7 +34,7 @@ from sklearn_resnet._images.validation import (
     reset_n_features,
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
-from sklearn_resnet._network.engines.quantization import MAX_IMAGES
+from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
 from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
 from sklearn_resnet._network.weights import (
     check_fingerprint,
@@ -46,6 +42,7 @@ from sklearn_resnet._network.weights import (
     default_layers,
     find_weights,
 )
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -55,75 +52,80 @@ from sklearn_resnet._sklearn_private import (
     fit_context,
 )
 
+if TYPE_CHECKING:
+    import dask.array as da
+
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Turn images into the features of a ResNet cut at any layer.
 
-    The output of each chosen layer, a map of (height, width, channels), is pooled over
-    height and width: one feature for each channel.
+    The output of each chosen layer has the shape (height, width, channels). It is pooled over
+    height and width, which gives one feature per channel.
 
     Parameters
     ----------
     layers : None, int, str, or list of int and str, default=None
-        Where the network is cut. None is the last layer, after which only the classifier
-        comes (of ``weights="procedural"`` the deepest that they hold, 85); an int an index
-        into Keras' ``network.layers``, counted from the end if negative; a str the name of
-        a layer, or of a stage (``"conv3"``) for its last layer. A list gives the features
-        of several layers side by side, for the cost of the deepest. `list_layers` shows all
-        layers with their widths and costs.
+        The layers at which the network is cut. None is the last layer before the classifier (with
+        ``weights="procedural"`` the deepest layer that they cover, 85). An int is an index into
+        ``network.layers`` of Keras, counted from the end if negative. A str is the name of a layer,
+        or of a stage (``"conv3"``), which means its last layer. A list puts the features of several
+        layers side by side, at the cost of the deepest one. `list_layers` shows all layers with
+        their widths and costs.
     batch_size : int, default=64
-        Number of images that go through the network together. It changes the memory and
-        the time that are used, and no feature.
+        Number of images that go through the network together. It changes memory and time, but no
+        feature.
     architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
 "ResNet152V2"}, default="ResNet50V2"
-        The network, as `keras.applications` names it. Images are brought to the values
-        that it was trained on.
+        The network, named as in `keras.applications`. Images are preprocessed as it was trained.
     weights : "imagenet", "procedural", path, or None, default="imagenet"
-        ``"imagenet"``: as trained on ImageNet, from Keras' cache (the variable
-        KERAS_HOME sets its folder), downloaded once. ``"procedural"``: as they ship with
-        this package, trained on images made by programs; of ResNet50V2 up to layer 85
-        (``"conv3"``). A path: a weights file that Keras
-        wrote, in HDF5; it may hold only the first stages, if no cut lies beyond. None:
-        random, drawn from `random_state`.
+        The weights of the network:
+
+        - ``"imagenet"``: trained on ImageNet. They are downloaded once, to Keras' cache (the
+          environment variable KERAS_HOME sets its folder).
+        - ``"procedural"``: bundled with this package, and trained on computer-generated images.
+          They cover ResNet50V2 up to layer 85 (``"conv3"``).
+        - a path: an HDF5 file of weights that Keras wrote. It may hold the first stages only, if
+          the cuts are not deeper.
+        - None: random weights, drawn with `random_state`.
     pooling : {"avg", "max"} or list of these, default="avg"
-        How a map becomes features: by its mean, its maximum, or both side by side.
+        How the output of a layer is pooled: by its mean, its maximum, or both side by side.
     image_size : int or tuple of 2 int, default=None
-        Height and width to which images are resized before they enter the network, by
-        antialiased bilinear interpolation, without regard to their aspect ratio; an int
-        makes them square. None leaves them as they are.
+        Height and width to which images are resized before they enter the network, by antialiased
+        bilinear interpolation that ignores their aspect ratio. An int is the side of a square. None
+        keeps the size of the images.
     image_shape : tuple of 2 or 3 int, default=None
-        For rows: the shape (height, width) or (height, width, channels) of the image that
-        a row stands for. None takes a row of s * s values for a square grey image, one of
-        3 * s * s for a square RGB image (channels last), and warns of any other, which is
-        taken for a grey image one pixel high.
+        The shape of the image in each row of a 2-D `X`: (height, width) or (height, width,
+        channels). None takes a row of s * s values for a square grey image, and one of 3 * s * s
+        values for a square RGB image, channels last. It takes any other row for a grey image one
+        pixel high, and warns.
     value_range : tuple of 2 float, default=None
-        The values that stand for black and white. None lets `fit` find them: for
-        integers by dtype (255 for uint8, 65535 for uint16; for wider and signed ones the
-        smallest of 255, 65535 and the dtype's maximum that holds the largest value seen),
-        for floats (0, 1) if the largest value seen is at most 1, and else (0, 255).
+        The black and the white level of the images. None lets `fit` infer them. The white level of
+        integers follows from their dtype: 255 for uint8, 65535 for uint16, and for wider and signed
+        dtypes the first of 255, 65535 and the maximum of the dtype that no value exceeds. That of
+        floats is 1 if no value exceeds it, and 255 otherwise. Black is 0.
     engine : {"auto", "openvino", "keras"}, default="auto"
-        What runs the network: OpenVINO, on the processor, or Keras, on whatever its backend
-        can use. ``"auto"`` takes Keras where it can use a GPU, and else OpenVINO.
-        `show_engine` tells which it is here.
+        The library that runs the network: OpenVINO on the CPU, or Keras on any device that its
+        backend supports. ``"auto"`` is Keras if it can use a GPU, and OpenVINO otherwise.
+        `show_engine` shows the choice on this machine.
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
-        What the network computes in; the features are float32. ``"int8"``, by OpenVINO
-        alone, is several times as fast; `fit` then runs up to 300 of its images through
-        the network, for which NNCF must be installed
-        (``pip install 'sklearn-resnet[int8]'``). ``"float16"`` is for GPUs, by Keras alone.
+        The number format in which the network computes; features are always float32. ``"int8"``
+        needs OpenVINO and NNCF (``pip install 'sklearn-resnet[int8]'``), and is several times as
+        fast as float32; `fit` calibrates it on up to 300 images. ``"float16"`` needs Keras, and is
+        meant for GPUs.
     cache : "memory", path or None, default="memory"
-        Where the features of each image are kept, so that it goes through the network once
-        only: in this process, or in a folder on a local disk that processes share. None
-        keeps nothing. `cache_info` tells what is there, `clear_cache` empties it.
+        The cache of features, so that no image goes through the network twice: the memory of this
+        process, a folder on a local disk, which processes can share, or None for no cache.
+        `cache_info` shows how much it holds, `clear_cache` empties it.
     cache_size : float, default=None
-        Bound of the cache in MiB; None is 256 for memory and 4096 for a folder. In memory
-        what was used least recently goes first, in a folder what was kept first.
+        The bound of the cache in MiB. None is 256 for memory and 4096 for a folder. The in-memory
+        cache evicts the least recently used features; the on-disk cache evicts the oldest.
     tap_layers : None, int, str, or list of int and str, default=None
-        Layers whose features are computed in the same pass, and left in the cache: all
-        those that a search over `layers` tries, so that one pass serves them all. They
-        are computed without a cache, too: the last bits of features depend on them.
+        Layers to compute and cache in the same pass. In a search over `layers`, list all candidates
+        here: other folds, candidates and the refit then reuse one pass. The layers are computed
+        even without a cache, as the last bits of features depend on them.
     random_state : int, RandomState instance or None, default=None
-        What random weights are drawn from, when `weights` is None. Pass an int for the
-        same features in every fit.
+        Draws the random weights, if `weights` is None. Pass an int for the same features in every
+        fit.
     verbose : int, default=0
         1 shows a progress bar on stderr, if that is a terminal.
 
@@ -132,23 +134,23 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     layers_ : list of int
         Indices of the layers whose outputs are pooled.
     tap_layers_ : list of int
-        Indices of those that are computed for the cache.
+        Indices of the layers that are computed for the cache.
     value_range_ : tuple of 2 float
-        The values that stand for black and white.
+        The black and the white level of the images.
     weights_fingerprint_ : str
-        What tells the weights from all others: the SHA-256 of their file, or the
-        architecture and seed of random ones.
+        Identifies the weights: the SHA-256 of their file, or the architecture and the seed of
+        random weights.
     activation_ranges_ : dict of str to tuple of 2 float
-        Between which values the input of each convolution lies, by its name. Only for
+        By the name of a convolution, the minimum and maximum of its input. Only for
         ``precision="int8"``.
     random_seed_ : int or None
-        What random weights are drawn with; None for others.
+        The seed of random weights; None for other weights.
     image_shape_ : tuple of int
-        Shape of the image that a row stands for. Only if `fit` saw rows.
+        The shape of the image in each row. Only if `fit` saw rows.
     n_features_in_ : int
-        Length of a row. Only if `fit` saw rows.
+        The length of a row. Only if `fit` saw rows.
     feature_names_in_ : ndarray of str
-        Names of the columns. Only if `fit` saw a dataframe with names.
+        The names of the columns. Only if `fit` saw a dataframe with names.
 
     See Also
     --------
@@ -157,12 +159,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    `fit` trains nothing: it finds the weights and the value range. No network is held by
-    the estimator, which is small to pickle and free to clone; networks are kept by the
-    process, a few at a time.
+    `fit` trains nothing: it finds the weights and the value range. The estimator does not hold the
+    network, so that it is small to pickle and cheap to clone. Each process keeps a few compiled
+    networks.
 
-    The features of an image depend on that image alone. On a CPU they are equal to the
-    last bit for any batch size, order and company.
+    The features of an image depend on that image alone. On a CPU, they are bit-equal for any batch
+    size, any order and any other images in `X`.
 
     Values outside the value range are not clipped.
 
@@ -237,30 +239,30 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: "ArrayLike | LazyImages | da.Array", y: Any = None) -> Self:
         """Find the weights and the value range; nothing is trained.
 
         Parameters
         ----------
         X : array-like
-            As for `transform`. Of an array of Dask, Zarr or h5py nothing is read, unless the
-            value range depends on what it holds, or int8 has to see images.
+            As for `transform`. An array of Dask, Zarr or h5py is not read, unless the value range
+            depends on its values, or int8 is calibrated.
         y : Ignored
-            Present by convention.
+            Not used, present for API consistency by convention.
 
         Returns
         -------
         self : ResNetFeatures
-            Fitted.
+            Fitted estimator.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter or `X` is not what it must be.
+            If a parameter is invalid, or `X` does not hold images.
         FileNotFoundError
-            If there is no weights file at the path given.
+            If there is no file at the path of the weights.
         ConnectionError
-            If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+            If the ImageNet weights are not in Keras' cache and cannot be downloaded.
 
         Warns
         -----
@@ -275,12 +277,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
-        # of a chunked array, int8 alone needs to see images
+        reset_n_features(self)
+        images = self._check(X, reset=True)
         n_seen = MAX_IMAGES if self.precision == "int8" else 0
-        images = self._check(sample_chunks(X, n_seen) if is_chunked(X) else X, reset=True)
+        seen = self._check(images.sample(n_seen), reset=True)
         if self.value_range is None:
-            value_range = find_range_of_chunks(X) if is_chunked(X) else find_value_range(images)
-            warn_of_values_beyond(images, value_range, "Pass value_range= to say otherwise.")
+            value_range = images.find_value_range()
+            warn_about_values_outside(seen.arrays, value_range, "Pass value_range= to change this.")
         else:
             value_range = check_value_range(self.value_range)
         is_random = self.weights is None
@@ -295,75 +298,78 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
-            forward = plan_forward_pass(self, images, weights, is_calibrated=False)
-            self.activation_ranges_ = forward.calibrate(images)
+            forward = self._plan_with(seen, weights, activation_ranges=None)
+            batch = forward.make_calibration_batch(seen)
+            self.activation_ranges_ = dict(calibrate_ranges(forward.computation, batch))
         return self
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: "ArrayLike | LazyImages | da.Array") -> "np.ndarray | da.Array":
         """Turn images into features.
 
         Parameters
         ----------
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, {1, 3}), LazyImages, or Dask, Zarr or h5py array
-            Rows, grey images, or images with channels last, of any numeric dtype. It is
-            not written to, and converted batch by batch. With `image_size`, a list of
-            images of different sizes will do. What ``ImageLoader(lazy=True)`` gives is
-            decoded while the images before are computed. Arrays of Zarr and h5py are read
-            block by block.
+            Rows, grey images, or images with channels last, of any numeric dtype. It is never
+            written to, and it is converted batch by batch. With `image_size`, it can be a list of
+            images of different sizes. `LazyImages` are decoded while the network computes the
+            images before them. Arrays of Zarr and h5py are read block by block.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            For each layer, for each pooling, one feature for each channel; NaN of an image
-            that could not be read, if `ImageLoader` lets it pass. Of a Dask array, a Dask array,
+            One feature for each layer, pooling and channel. The features of an unreadable image are
+            NaN, if `ImageLoader` accepts it. For a Dask array, the result is a Dask array that is
             not computed yet, with the chunks of `X`.
 
         Raises
         ------
         ValueError, TypeError
-            If `X` does not hold images, or holds NaN or infinity, or if the weights found
-            are not the ones that `fit` found.
+            If `X` does not hold images, or holds NaN or infinity, or if the weights have changed
+            since `fit`.
         """
         check_is_fitted(self)
-        if is_dask(X):
+        images = as_source(X)
+        if images.is_delayed:
             return transform_dask(self, X)
-        if is_chunked(X):
+        if images.reads_in_blocks:
             return np.concatenate([features for _, features in self.transform_batches(X)])
-        if getattr(X, "on_error", None) == "skip":
+        if images.on_error == "skip":
             raise ValueError(
-                "transform gives a row for each image, and on_error='skip' leaves some out. Pass "
+                "transform returns a row for each image, but on_error='skip' leaves some out. Pass "
                 "on_error='nan' to ImageLoader, or use transform_batches."
             )
-        # None hides the bar where stderr is no terminal
+        # None hides the bar if stderr is not a terminal
         with tqdm(unit=" images", disable=None if self.verbose else True) as bar:
-            features = self.compute(X, bar)
-        warn_of_failures(getattr(X, "failures", {}), len(features), "their features are NaN")
+            features = self._compute(X, bar)
+        warn_about_failures(images.failures, len(features), "their features are NaN")
         return features
 
-    def transform_batches(self, X: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Turn images into features batch by batch, in memory that does not grow with their number.
+    def transform_batches(
+        self, X: "ArrayLike | LazyImages | da.Array | Iterable"
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Turn images into features batch by batch, in constant memory.
 
-        The next batch is read, and begun, while one is computed.
+        The next batch is read, and its computation begun, while one is computed.
 
         Parameters
         ----------
         X : array-like, LazyImages, or iterable of these
-            As for `transform`; or an array of Zarr, h5py or Dask, or one mapped into memory, which
-            is read block by block; or batches of images, as a generator makes them.
+            As for `transform`. Arrays of Zarr, h5py and Dask and memory-mapped arrays are read
+            block by block. It can also be an iterable of batches of images, such as a generator.
 
         Yields
         ------
         rows : ndarray of shape (n,), dtype int64
-            The positions in `X` of the images of this batch: all in order, but for those that
-            `ImageLoader(on_error="skip")` leaves out.
+            The positions in `X` of the images of this batch. They are consecutive, except for the
+            images that `ImageLoader(on_error="skip")` leaves out.
         features : ndarray of shape (n, n_features), dtype float32
-            As `transform` gives them, to the last bit.
+            Bit-equal to the features that `transform` returns.
 
         Raises
         ------
         ValueError, TypeError
-            As by `transform`.
+            As for `transform`.
 
         Examples
         --------
@@ -380,58 +386,60 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         start, failures, policy = 0, {}, "raise"
 
         def compute(block):
-            return block, self.compute(block)
+            images = self._check(block, reset=False)
+            return images, self._compute(images)
 
-        for block, features in prefetch_map(compute, cut_blocks(X, self.batch_size), 2, 1):
+        for images, features in prefetch_map(compute, cut_blocks(X, self.batch_size), 2, 1):
             rows = np.arange(start, start + len(features))
-            policy = getattr(block, "on_error", "raise")  # of what a Dask array computes, too
-            failed = getattr(block, "failures", {})
-            failures |= {start + i: failure for i, failure in failed.items()}
+            policy = images.on_error
+            failures |= {start + i: failure for i, failure in images.failures.items()}
             start += len(features)
             if policy == "skip":
                 is_kept = ~np.isin(rows, list(failures))
                 rows, features = rows[is_kept], features[is_kept]
             yield rows, features
-        if isinstance(X, LazyImages):
-            X.failures = failures
-        what = "they are left out" if policy == "skip" else "their features are NaN"
-        warn_of_failures(failures, start, what)
+        as_source(X).failures = failures  # LazyImages are their own source, and keep them
+        consequence = "they are left out" if policy == "skip" else "their features are NaN"
+        warn_about_failures(failures, start, consequence)
 
-    def compute(self, X: Any, bar: tqdm | None = None) -> np.ndarray:
-        """Compute features as `transform` does, without a word of images that could not be read.
+    def _compute(self, X, bar=None):
+        """Compute features as `transform` does, without a warning about unreadable images.
 
         Parameters
         ----------
-        X : array-like or LazyImages
-            As for `transform`, in memory or lazy. `LazyImages.failures` says what could not be
-            read; its features are NaN.
+        X : array-like, LazyImages or ImageSource
+            As for `transform`, but not read in blocks. Its `failures` are the unreadable images,
+            whose features are NaN.
         bar : tqdm, default=None
             Counts images.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            As by `transform`.
         """
         images = self._check(X, reset=False)
         if self.value_range is None:
-            warn_of_another_range(images, self.value_range_)
-        return self.plan(images).compute(images, bar)
+            warn_about_another_range(images.find_value_range(), self.value_range_)
+        return self._plan(images).compute(images, bar)
 
-    def precompute(self, X: Any, layers: int | str | Sequence[int | str] | None = None) -> Self:
-        """Leave features in the cache, in one pass, so that they are found there later.
+    def precompute(
+        self,
+        X: "ArrayLike | LazyImages | da.Array",
+        layers: int | str | Sequence[int | str] | None = None,
+    ) -> Self:
+        """Fill the cache with the features of images, in one pass.
 
-        With ``n_jobs``, workers find what a folder holds, and compute nothing; the memory of
-        this process is not theirs. With ``precision="int8"``, features depend on the images
-        that `fit` sees: those of a part of `X` are not found.
+        With ``n_jobs``, worker processes find features that are cached in a folder, but not those
+        in the memory of this process. With ``precision="int8"``, features depend on the images that
+        `fit` saw: the features of other subsets of `X` are not found.
 
         Parameters
         ----------
         X : array-like
             As for `transform`.
         layers : None, int, str, or list of int and str, default=None
-            The layers whose features are wanted; None stands for `tap_layers`, or else for
-            `layers`. They are found where `layers` and `tap_layers` together are these.
+            The layers to cache. None means `tap_layers`, or `layers` if that is None too. An
+            estimator finds the features if its `layers` and `tap_layers` together are these layers.
 
         Returns
         -------
@@ -446,44 +454,74 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If the cache has no room for the features.
+            If the cache is too small for the features.
         """
         if self.cache is None:
-            raise ValueError(
-                "The 'cache' parameter must be 'memory' or a folder for precompute to leave "
-                "features there. Got None instead."
+            raise ParameterError(
+                "cache",
+                "must be 'memory' or a folder for precompute to put features there",
+                "None",
             )
         if layers is None:
             layers = self.layers if self.tap_layers is None else self.tap_layers
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
         images = resnet._check(X, reset=False)
-        forward = resnet.plan(images)
-        with tqdm(unit=" images", disable=None) as bar:
-            forward.compute(images, bar, cache_only=True)
-        warn_of_full_cache(len(images) * sum(forward.widths.values()) * 4, forward.max_bytes)
+        forward = resnet._plan(resnet._check(images.sample(0), reset=False))
+        if images.reads_in_blocks:
+            n_images = sum(len(rows) for rows, _ in resnet.transform_batches(X))
+        else:
+            n_images = len(images)
+            with tqdm(unit=" images", disable=None) as bar:
+                forward.compute(images, bar, cache_only=True)
+        n_bytes = n_images * sum(forward.widths.values()) * 4
+        warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
         return self
 
-    def plan(self, images: Any) -> ForwardPass:
-        """Plan how features come about, with what `fit` found.
+    def _plan(self, images):
+        """Plan the forward pass of images with the results of `fit`.
 
         Parameters
         ----------
-        images : ndarray, list of ndarray, or LazyImages
-            As `transform` checks them; their values are not looked at.
+        images : ImageSource
+            Its values are not looked at.
 
         Returns
         -------
         ForwardPass
-            Its ``compute(images)`` gives the features.
 
         Raises
         ------
         ValueError
-            If the weights found are not the ones that `fit` found.
+            If the weights, or the precision, have changed since `fit`.
         """
         weights = find_weights(self.architecture, self.weights, self.random_seed_)
         check_fingerprint(weights, self.weights_fingerprint_)
-        return plan_forward_pass(self, images, weights)
+        if self.precision != "int8":
+            return self._plan_with(images, weights, activation_ranges=None)
+        if not hasattr(self, "activation_ranges_"):
+            raise ValueError(
+                "precision='int8' needs a calibration by fit, but this ResNetFeatures was fitted "
+                "with another precision. Fit it again."
+            )
+        return self._plan_with(images, weights, self.activation_ranges_)
+
+    def _plan_with(self, images, weights, activation_ranges):
+        return plan_forward_pass(
+            images.shape[1:],
+            images.dtype,
+            weights,
+            layers=self.layers_,
+            tap_layers=self.tap_layers_,
+            pooling=self.pooling,
+            image_size=check_size("image_size", self.image_size),
+            value_range=tuple(map(float, self.value_range_)),
+            engine=self.engine,
+            precision=self.precision,
+            activation_ranges=activation_ranges,
+            batch_size=self.batch_size,
+            cache=self.cache,
+            cache_size=self.cache_size,
+        )
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Name each feature after its layer and channel: ``"conv3_block4_2_relu_17"``.
@@ -491,12 +529,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Held against the names of the columns that `fit` saw, and otherwise ignored.
+            Must match the names of the columns in `fit`, and is ignored otherwise.
 
         Returns
         -------
         names : ndarray of str objects
-            With several poolings, their names stand before the channel:
+            With several poolings, the name of the pooling comes before the channel:
             ``"conv3_block4_2_relu_max_17"``.
         """
         check_is_fitted(self)
@@ -517,16 +555,16 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
     def _check(self, X, reset):
-        if isinstance(X, LazyImages):
-            if reset:
-                reset_n_features(self)
-            return X
+        """Validate images in memory, and wrap any images in a source."""
+        return as_source(X, partial(self._check_values, reset=reset))
+
+    def _check_values(self, X, reset):
         items = as_sequence(X)
         if items:
             refuse_path(items[0])
         if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
             return check_image_list(self, items, reset=reset)
-        # the items of a dataframe's column stand for it
+        # the column of a dataframe is replaced by its items
         return check_images(self, items or X, image_shape=self.image_shape, reset=reset)
 
     def __sklearn_tags__(self):

@@ -1,12 +1,12 @@
-"""Images to start with: digits, MNIST, CIFAR-10, a folder, patches of a picture."""
+"""Images to start with: digits, MNIST, CIFAR-10, an image folder, patches of an image."""
 
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from natsort import natsorted
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
 from sklearn_resnet._images.decoding import EXTENSIONS, read_image
@@ -14,6 +14,7 @@ from sklearn_resnet._images.validation import check_size, is_path
 from sklearn_resnet._io.downloads import keras_home, probe_url
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar
+from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet._runtime.keras import import_keras
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
@@ -23,8 +24,8 @@ _CIFAR10_NAMES = (
 )  # fmt: skip
 
 
-def load_digits(*, return_X_y: bool = False) -> Any:
-    """Load the handwritten digits that ship with scikit-learn, as images.
+def load_digits(*, return_X_y: bool = False) -> Bunch | tuple[np.ndarray, np.ndarray]:
+    """Load the handwritten digits of scikit-learn as images.
 
     Parameters
     ----------
@@ -34,14 +35,14 @@ def load_digits(*, return_X_y: bool = False) -> Any:
     Returns
     -------
     data : Bunch
-        With ``data``, ndarray of shape (1797, 8, 8), dtype uint8, 0 (background) to 255;
-        ``target``, ndarray of shape (1797,), the digits; ``target_names``; ``DESCR``.
+        With ``data``, an ndarray of shape (1797, 8, 8) and dtype uint8, from 0 (background) to 255;
+        ``target``, an ndarray of shape (1797,), the digits; ``target_names``; and ``DESCR``.
     (data, target) : tuple if `return_X_y`
-        The two arrays alone.
+        Only these two arrays.
 
     See Also
     --------
-    sklearn.datasets.load_digits : The same as floats from 0 to 16.
+    sklearn.datasets.load_digits : Loads them as floats from 0 to 16.
 
     Examples
     --------
@@ -56,35 +57,37 @@ def load_digits(*, return_X_y: bool = False) -> Any:
     return _bunch(images, digits.target, list("0123456789"), digits.DESCR, return_X_y)
 
 
-def fetch_mnist(*, subset: str = "train", return_X_y: bool = False) -> Any:
-    """Fetch MNIST, from Keras' cache or, once, from the network.
+def fetch_mnist(
+    *, subset: str = "train", return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
+    """Load MNIST from Keras' cache; download it if necessary.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        60,000 digits, 10,000 others, or both in this order.
+        The 60,000 training digits, the 10,000 test digits, or both in this order.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     data : Bunch
-        With ``data``, ndarray of shape (n, 28, 28), dtype uint8, 0 (background) to 255;
-        ``target``, ndarray of shape (n,), the digits; ``target_names``; ``DESCR``.
+        With ``data``, an ndarray of shape (n, 28, 28) and dtype uint8, from 0 (background) to 255;
+        ``target``, an ndarray of shape (n,), the digits; ``target_names``; and ``DESCR``.
     (data, target) : tuple if `return_X_y`
-        The two arrays alone.
+        Only these two arrays.
 
     Raises
     ------
     ConnectionError
-        If it is neither in the cache nor to be downloaded. The message names the file.
+        If it is not in the cache and cannot be downloaded. The message names the file.
     ValueError
         If there is no such subset.
 
     See Also
     --------
-    load_digits : Smaller digits, which need no network.
-    fetch_cifar10 : Photos.
+    load_digits : Loads smaller digits, without a download.
+    fetch_cifar10 : Loads photos.
 
     References
     ----------
@@ -108,34 +111,37 @@ def fetch_mnist(*, subset: str = "train", return_X_y: bool = False) -> Any:
     return _bunch(X, y, list("0123456789"), "MNIST: LeCun, Cortes and Burges.", return_X_y)
 
 
-def fetch_cifar10(*, subset: str = "train", return_X_y: bool = False) -> Any:
-    """Fetch CIFAR-10, from Keras' cache or, once, from the network.
+def fetch_cifar10(
+    *, subset: str = "train", return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray]:
+    """Load CIFAR-10 from Keras' cache; download it if necessary.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        50,000 photos, 10,000 others, or both in this order.
+        The 50,000 training photos, the 10,000 test photos, or both in this order.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     data : Bunch
-        With ``data``, ndarray of shape (n, 32, 32, 3), dtype uint8, 0 to 255; ``target``,
-        ndarray of shape (n,), 0 to 9; ``target_names``, what these stand for; ``DESCR``.
+        With ``data``, an ndarray of shape (n, 32, 32, 3) and dtype uint8, from 0 to 255;
+        ``target``, an ndarray of shape (n,), from 0 to 9; ``target_names``, the names of these
+        classes; and ``DESCR``.
     (data, target) : tuple if `return_X_y`
-        The two arrays alone.
+        Only these two arrays.
 
     Raises
     ------
     ConnectionError
-        If it is neither in the cache nor to be downloaded. The message names the file.
+        If it is not in the cache and cannot be downloaded. The message names the file.
     ValueError
         If there is no such subset.
 
     See Also
     --------
-    fetch_mnist : Digits.
+    fetch_mnist : Loads digits.
 
     References
     ----------
@@ -158,46 +164,48 @@ def fetch_cifar10(*, subset: str = "train", return_X_y: bool = False) -> Any:
     return _bunch(X, y.ravel(), list(_CIFAR10_NAMES), "CIFAR-10: Krizhevsky, 2009.", return_X_y)
 
 
-def load_image_folder(folder: str | os.PathLike, *, return_X_y: bool = False) -> Any:
-    """List the image files below a folder; the folders in it name their classes.
+def load_image_folder(
+    folder: str | os.PathLike, *, return_X_y: bool = False
+) -> Bunch | tuple[np.ndarray, np.ndarray | None]:
+    """List the image files in a folder, with the names of their class folders.
 
-    No image is read: `ImageLoader` does that.
+    No image is read; `ImageLoader` reads them.
 
     Parameters
     ----------
     folder : str or path-like
-        It holds images, or a folder for each class (with images at any depth in it).
-        Hidden files and folders, and files whose names do not end as those of images, are
-        passed over. Links are followed; a folder that has several names by them is listed once,
-        under that with the fewest links in it. It can be a URL of fsspec
-        (``"s3://bucket/photos"``, ``"zip://::photos.zip"``), a tar, or a folder of tars: shards,
-        as WebDataset writes them, whose classes are in files beside the images
-        (``0001.jpg``, ``0001.cls``) or are folders in the tar.
+        A folder of images, or of one folder for each class, with images at any depth in it. Hidden
+        files and folders, and files without the suffix of an image format, are ignored. Links are
+        followed; a folder with several paths is listed once, under the path with the fewest links.
+
+        It can also be a URL of fsspec (``"s3://bucket/photos"``, ``"zip://::photos.zip"``), a tar,
+        or a folder of tars, such as the shards that WebDataset writes. The classes of images in a
+        tar are in files beside them (``0001.jpg``, ``0001.cls``), or are folders in the tar.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     data : Bunch
-        With ``data``, ndarray of str of shape (n,), the paths, in natural order ("2.png"
-        before "10.png"), those of members of a tar as ``"shards/a.tar/0001.jpg"``; ``target``,
-        ndarray of str of shape (n,), the names of their
-        class folders, or None if the images lie in `folder` itself; ``target_names``. A folder
-        that cannot be listed is among the paths: reading it says why.
+        With ``data``, an ndarray of str of shape (n,), the paths in natural order ("2.png" before
+        "10.png"; members of tars as ``"shards/a.tar/0001.jpg"``); ``target``, an ndarray of str of
+        shape (n,), the names of the class folders, or None if the images are in `folder` itself;
+        ``target_names``; and ``DESCR``. A folder that cannot be listed is among the paths, so that
+        `ImageLoader` reports it.
     (data, target) : tuple if `return_X_y`
-        The two arrays alone.
+        Only these two arrays.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     ValueError
         If it holds no images.
 
     Warns
     -----
     UserWarning
-        If images lie beside the class folders: then none gets a label.
+        If there are images beside the class folders. No image is labelled then.
 
     See Also
     --------
@@ -226,7 +234,7 @@ def load_image_folder(folder: str | os.PathLike, *, return_X_y: bool = False) ->
     elif target is None and n_beside < len(parts):
         warnings.warn(
             f"{n_beside} of the {len(parts)} images below {str(folder)!r} lie in no class folder, "
-            "so that none gets a label. Move them into folders if the folders are classes.",
+            "so that no image is labelled. If the folders are classes, move these images into them.",
             stacklevel=2,
         )
     names = [] if target is None else natsorted(set(target.tolist()))
@@ -234,15 +242,15 @@ def load_image_folder(folder: str | os.PathLike, *, return_X_y: bool = False) ->
 
 
 def _list_images(folder):
-    """Paths in natural order, the parts of each below its folder or tar, and labels that tars hold."""
+    """List the paths in natural order, the parts of each in its folder or tar, and labels of tars."""
     if is_tar(folder) and not os.path.isdir(folder):
         return list_shards([str(folder)], EXTENSIONS)
     files = list_files(folder)
-    # who reads a folder that could not be listed learns why, as of any other bad file
+    # reading a folder that could not be listed gives the reason, as for any other bad file
     unlisted = [file for file in files if not file[-1]]
     images = [file for file in files if Path(file[-1]).suffix.lower() in EXTENSIONS]
     shards = [] if images else [file for file in files if is_tar(file[-1])]
-    # sorted first, as the order of "1.png" and "01.png" is natural either way
+    # sorted first, as either order of "1.png" and "01.png" is natural
     chosen = natsorted(sorted((shards or images) + unlisted))
     paths = [join(folder, *file) for file in chosen]
     if shards:
@@ -257,37 +265,39 @@ def _list_images(folder):
 
 
 def sample_patches(
-    image: Any,
+    image: ArrayLike | os.PathLike,
     n: int,
     size: int | tuple[int, int],
     random_state: int | np.random.RandomState | None = None,
 ) -> np.ndarray:
-    """Cut patches from random places of one image.
+    """Cut patches from random places of an image.
 
     Parameters
     ----------
     image : path, or array of shape (height, width) or (height, width, channels)
-        A file is read as by `ImageLoader`.
+        `ImageLoader` describes how files are read.
     n : int
-        Number of patches; no more than there are places.
+        Number of patches, at most the number of different places.
     size : int or tuple of 2 int
-        Height and width of a patch, in pixels; an int makes it square.
+        Height and width of a patch, in pixels. An int is the side of a square.
     random_state : int, RandomState instance or None, default=None
-        What the places are drawn from, with replacement.
+        Draws the places, with replacement.
 
     Returns
     -------
     patches : ndarray of shape (n, height, width) or (n, height, width, channels)
-        Of the dtype of `image`; uint8 from a file.
+        They have the dtype of `image`; uint8 for a file.
 
     Raises
     ------
     ValueError
         If the image is too small.
+    ImageReadError
+        If the file cannot be read.
 
     See Also
     --------
-    sklearn.feature_extraction.image.extract_patches_2d : Cuts them.
+    sklearn.feature_extraction.image.extract_patches_2d : Cuts the patches.
 
     Examples
     --------
@@ -297,18 +307,22 @@ def sample_patches(
     (5, 64, 64, 3)
     """
     name = repr(os.fspath(image)) if is_path(image) else "the image"
-    image = read_image(image) if is_path(image) else np.asarray(image)
+    pixels = read_image(image) if is_path(image) else np.asarray(image)
     shape = check_size("size", size)
-    places = np.subtract(image.shape[:2], shape) + 1
-    if min(places) < 1 or n > places.prod() or n < 1:
-        raise ValueError(
-            f"The 'n' and 'size' parameters must leave at least n places for a patch. Got n={n} "
-            f"and patches of {shape[0]} x {shape[1]} pixels, while {name} has {image.shape[0]} x "
-            f"{image.shape[1]} pixels. Pass a smaller size, fewer patches or a larger image."
+    places = np.subtract(pixels.shape[:2], shape) + 1
+    if n < 1:
+        raise ParameterError("n", "must be at least 1", repr(n))
+    if min(places) < 1 or n > places.prod():
+        raise ParameterError(
+            "size",
+            f"must leave at least {n} different places for a patch",
+            f"patches of {shape[0]} x {shape[1]} pixels for {name} of {pixels.shape[0]} x "
+            f"{pixels.shape[1]} pixels",
+            "Pass a smaller size, fewer patches or a larger image.",
         )
     from sklearn.feature_extraction.image import extract_patches_2d  # slow to import
 
-    return extract_patches_2d(image, shape, max_patches=n, random_state=random_state)
+    return extract_patches_2d(pixels, shape, max_patches=n, random_state=random_state)
 
 
 def _bunch(data, target, target_names, description, return_X_y):
@@ -318,23 +332,23 @@ def _bunch(data, target, target_names, description, return_X_y):
 
 
 def _fetch_keras(name, file_name, url, megabytes, subset):
-    """Arrays of a subset of one of Keras' datasets."""
+    """Load the arrays of a subset of one of Keras' datasets."""
     if subset not in ("train", "test", "all"):
-        raise ValueError(
-            f"The 'subset' parameter must be 'train', 'test' or 'all'. Got {subset!r} instead."
-        )
+        raise ParameterError("subset", "must be 'train', 'test' or 'all'", repr(subset))
     path = keras_home() / "datasets" / file_name
     try:
         if not path.exists():
             probe_url(url)
         train, test = getattr(import_keras().datasets, name).load_data()
     except Exception as exc:  # Keras raises a bare Exception
-        raise ConnectionError(
-            f"The dataset {name!r} is not on this machine, and cannot be downloaded: {exc}.\n"
-            f"Looked for: {path}\n"
-            f"Download:   {url} ({megabytes} MB)\n"
-            "Run this once where there is a network and copy Keras' folder (KERAS_HOME sets "
-            "another one), or use load_digits(), which needs none."
+        raise DownloadError(
+            f"The dataset {name!r}",
+            str(exc),
+            path,
+            url,
+            megabytes,
+            "Run this once on a machine with an internet connection and copy Keras' folder "
+            "(KERAS_HOME sets another one), or use load_digits(), which needs no download.",
         ) from exc
     if subset == "all":
         return tuple(np.concatenate(pair) for pair in zip(train, test, strict=True))

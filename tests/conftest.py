@@ -1,4 +1,4 @@
-"""Settings that come before the first import of what they set."""
+"""Settings that come before the first import of what they set, and a cache for each test."""
 
 import os
 import tempfile
@@ -13,15 +13,19 @@ os.environ["XDG_CACHE_HOME"] = _user_cache.name
 
 
 @pytest.fixture(autouse=True)
-def _no_cached_features(request, monkeypatch):
-    """Let the memory cache find nothing, so that what a test compares is computed each time.
+def _memory_cache(request):
+    """Give each test its own memory cache.
 
-    Tests that are marked `cache` start with an empty one.
+    It is an empty one for tests that are marked `cache`. For others it has no hits, so that features
+    that a test compares are computed each time.
     """
-    from sklearn_resnet import clear_cache
-    from sklearn_resnet._features import cache as _feature_cache
+    from sklearn_resnet._features.cache import MemoryStore, set_memory_store
 
-    clear_cache()
-    if request.node.get_closest_marker("cache") is None:
-        nothing = lambda store, keys: [None] * len(keys)  # noqa: E731
-        monkeypatch.setattr(_feature_cache._MemoryStore, "find", nothing)
+    class StoreWithoutHits(MemoryStore):
+        def get_many(self, keys):
+            return [None] * len(keys)
+
+    is_used = request.node.get_closest_marker("cache") is not None
+    former = set_memory_store(MemoryStore() if is_used else StoreWithoutHits())
+    yield
+    set_memory_store(former)

@@ -113,8 +113,8 @@ def load_skops(dump):
 @pytest.mark.parametrize(
     ("dump", "load"),
     [
-        (clone, lambda twin: twin.fit(np.zeros((2, 8, 8), np.uint8))),
-        (copy.deepcopy, lambda twin: twin),
+        (clone, lambda duplicate: duplicate.fit(np.zeros((2, 8, 8), np.uint8))),
+        (copy.deepcopy, lambda duplicate: duplicate),
         (pickle.dumps, pickle.loads),
         (dump_skops, load_skops),
     ],

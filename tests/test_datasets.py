@@ -183,11 +183,11 @@ def test_patches_are_repeated_by_their_random_state():
 @pytest.mark.parametrize(
     ("n", "size", "message"),
     [
-        (1, 10, "Got n=1 and patches of 10 x 10 pixels, while the image has 9 x 12 pixels"),
+        (1, 10, "Got patches of 10 x 10 pixels for the image of 9 x 12 pixels instead"),
         (1, (3, 13), "patches of 3 x 13"),
         (81, (1, 4), None),
-        (82, (1, 4), "Got n=82"),
-        (0, 3, "Got n=0"),
+        (82, (1, 4), "The 'size' parameter must leave at least 82 different places"),
+        (0, 3, "The 'n' parameter must be at least 1. Got 0"),
         (1, 0, "The 'size' parameter must be .* Got 0"),
         (1, (3, 3, 3), r"The 'size' parameter must be .* Got \(3, 3, 3\)"),
     ],
@@ -203,7 +203,7 @@ def test_an_image_too_small_for_the_patches_is_an_error(n, size, message):
 
 def test_a_file_too_small_for_the_patches_is_named(tmp_path):
     Image.new("L", (4, 3)).save(tmp_path / "small.png")
-    with pytest.raises(ValueError, match="small.png' has 3 x 4 pixels"):
+    with pytest.raises(ValueError, match="small.png' of 3 x 4 pixels"):
         sample_patches(tmp_path / "small.png", 1, 5)
 
 
@@ -281,9 +281,9 @@ def test_an_absent_dataset_is_an_error_that_helps(cache, monkeypatch, name, url,
     with pytest.raises(ConnectionError) as caught:
         FETCH[name]()
     message = str(caught.value)
-    assert f"{name!r} is not on this machine" in message
+    assert f"The dataset {name!r} cannot be downloaded" in message
     assert "the network is unreachable" in message
-    assert f"Looked for: {cache / ARCHIVES[name]}\n" in message
+    assert f"Expected at: {cache / ARCHIVES[name]}\n" in message
     assert f"{url} ({size})" in message
     assert "KERAS_HOME" in message
     assert "load_digits()" in message

@@ -1,4 +1,4 @@
-"""Features already computed, by the content of the image and what decides its features."""
+"""The feature cache: features by the content of the image and everything that decides them."""
 
 import contextlib
 import difflib
@@ -11,29 +11,47 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
+
 _FILE = "features.sqlite"
-_FORMAT = 1  # of the database; a change of it leaves those of other versions alone
+_FORMAT = 1  # of the database; databases of another format are left alone
 _MIB = 2**20
-_DEFAULT_SIZES = {"memory": 256, "folder": 4096}
-_ROW_OVERHEAD = 250  # bytes that Python needs for a key, a value and their place in the store
+_DEFAULT_SIZES = {"memory": 256, "folder": 4096}  # MiB
+_ROW_OVERHEAD = 250  # bytes that Python needs for a key, a value and their entry
+_CHECKSUM_BYTES = 4
 _MAX_KEYS = 2000  # in one query
-_WAIT = 60  # seconds for other processes that write
+_LOCK_TIMEOUT = 60  # seconds to wait for other processes that write
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What `cache_info` gives.
+    """The content of a feature cache, and its hits and misses in this process.
 
-    Attributes
+    `cache_info` returns it. One feature vector is the features of one image at one layer.
+
+    Parameters
     ----------
     where : str
-        ``"memory"``, or the file of the cache.
-    hits, misses : int
-        How many features of an image at a layer this process found there, and did not find.
+        ``"memory"``, or the path of the database.
+    hits : int
+        The number of feature vectors that this process found in the cache.
+    misses : int
+        The number of feature vectors that this process looked up and did not find.
     n_features : int
-        How many features of an image at a layer are kept there.
+        The number of feature vectors in the cache.
     n_bytes : int
-        What they take, in bytes.
+        The size of the cache in bytes.
+
+    See Also
+    --------
+    cache_info : Returns it.
+
+    Examples
+    --------
+    >>> from sklearn_resnet import cache_info, clear_cache
+    >>> clear_cache()
+    >>> cache_info().n_bytes
+    0
     """
 
     where: str
@@ -43,18 +61,22 @@ class CacheInfo:
     n_bytes: int
 
 
-class _MemoryStore:
-    """Rows of bytes by key, in this process; the least recently used go first."""
+class MemoryStore:
+    """Rows of bytes by key in this process, an LRU cache."""
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.clear()
-
-    def clear(self):
         self._rows = OrderedDict()
         self._n_bytes = self._hits = self._misses = 0
 
-    def find(self, keys):
+    def clear(self):
+        """Remove all rows, and count hits and misses from 0."""
+        with self.lock:
+            self._rows.clear()
+            self._n_bytes = self._hits = self._misses = 0
+
+    def get_many(self, keys):
+        """Return the row of each key; None for a miss."""
         with self.lock:
             rows = [self._rows.get(key) for key in keys]
             for key, row in zip(keys, rows, strict=True):
@@ -65,7 +87,8 @@ class _MemoryStore:
             self._hits += len(rows) - n_misses
         return rows
 
-    def keep(self, keys, rows, max_bytes):
+    def put(self, keys, rows, max_bytes):
+        """Store rows, and evict the least recently used ones beyond `max_bytes`."""
         with self.lock:
             for key, row in zip(keys, rows, strict=True):
                 old = self._rows.pop(key, None)
@@ -77,22 +100,23 @@ class _MemoryStore:
                 self._n_bytes -= len(row) + _ROW_OVERHEAD
 
     def info(self):
+        """Return a `CacheInfo`."""
         with self.lock:
             return CacheInfo("memory", self._hits, self._misses, len(self._rows), self._n_bytes)
 
     def close(self):
-        pass
+        """Do nothing: the rows stay."""
 
 
-_counts = Counter()  # hits and misses of this process, by the file of a cache
+_counts = Counter()  # hits and misses of this process, by the path of a database
 
 
 class _FolderStore:
-    """Rows of bytes by key, in an SQLite database that processes share.
+    """Rows of bytes by key in an SQLite database that processes share.
 
-    Each use opens the database anew, which takes less than a millisecond, so that threads
-    and forked processes do not share a connection. What goes wrong is told once, and the
-    store then finds nothing, or keeps nothing.
+    Each use opens the database anew, which takes less than a millisecond, so that threads and
+    forked processes do not share a connection. After an error, the store warns once, and then gives
+    misses only, or stores nothing.
 
     Parameters
     ----------
@@ -104,12 +128,12 @@ class _FolderStore:
         self._path = Path(folder).expanduser().absolute() / _FILE
         self.where = str(self._path)
         self._is_readable = self._is_writable = True
-        self._is_told = False
+        self._has_warned = False
         self._connection = None
-        with self._telling():
+        with self._disabled_by_errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
-                self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False
+                self._path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
             )
             self._prepare()
 
@@ -130,44 +154,45 @@ class _FolderStore:
                 f"this one reads format {_FORMAT}"
             )
 
-    def find(self, keys):
+    def get_many(self, keys):
+        """Return the row of each key; None for a miss."""
         found = {}
-        with self._telling():
+        with self._disabled_by_errors():
             for start in range(0, len(keys) if self._is_readable else 0, _MAX_KEYS):
                 part = keys[start : start + _MAX_KEYS]
                 places = ",".join("?" * len(part))
                 query = f"SELECT key, value FROM features WHERE key IN ({places})"
                 found.update(self._connection.execute(query, part))
-        rows = [self._unseal(key, found.get(key)) for key in keys]
+        rows = [self._verify(key, found.get(key)) for key in keys]
         n_misses = rows.count(None)
         _counts[self.where, "misses"] += n_misses
         _counts[self.where, "hits"] += len(rows) - n_misses
         return rows
 
-    def keep(self, keys, rows, max_bytes):
+    def put(self, keys, rows, max_bytes):
+        """Store rows, and evict the oldest ones beyond `max_bytes`."""
         if not self._is_writable:
             return
-        sealed = [(key, row + _checksum(key, row)) for key, row in zip(keys, rows, strict=True)]
-        with self._telling(), self._transaction():
-            # in place of what was found damaged
+        values = [(key, row + _checksum(key, row)) for key, row in zip(keys, rows, strict=True)]
+        with self._disabled_by_errors(), self._transaction():
+            # replaces damaged values
             self._connection.executemany(
-                "INSERT OR REPLACE INTO features (key, value) VALUES (?, ?)", sealed
+                "INSERT OR REPLACE INTO features (key, value) VALUES (?, ?)", values
             )
-            self._shrink(max_bytes)
+            self._evict(max_bytes)
 
-    def _shrink(self, max_bytes):
-        """Delete what was kept first, until the rest takes at most so many bytes."""
+    def _evict(self, max_bytes):
         total = self._used_bytes()
         excess = total - max_bytes
         if excess <= 0:
             return
         run = self._connection.execute
         n_rows = run("SELECT count(*) FROM features").fetchone()[0]
-        # a little more than must go, so that it need not be done at every step
-        n_gone = min(n_rows, int(n_rows * (excess / total + 0.05)) + 1)
+        # a little more than needed, so that not every step evicts
+        n_evicted = min(n_rows, int(n_rows * (excess / total + 0.05)) + 1)
         run(
             "DELETE FROM features WHERE id IN (SELECT id FROM features ORDER BY id LIMIT ?)",
-            (n_gone,),
+            (n_evicted,),
         )
 
     def _used_bytes(self):
@@ -177,13 +202,14 @@ class _FolderStore:
         )
         return size * (n_pages - n_free)
 
-    def _unseal(self, key, sealed):
-        if sealed is None:
+    def _verify(self, key, value):
+        """Return the row in a value, or None if its checksum is wrong."""
+        if value is None:
             return None
-        row = sealed[:-4]
-        if _checksum(key, row) == sealed[-4:]:
+        row = value[:-_CHECKSUM_BYTES]
+        if _checksum(key, row) == value[-_CHECKSUM_BYTES:]:
             return row
-        self._tell("it is damaged: a value in it has another checksum than when it was written")
+        self._warn_once("it is damaged: a value has another checksum than when it was written")
         return None
 
     @contextlib.contextmanager
@@ -198,8 +224,8 @@ class _FolderStore:
         self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def _telling(self):
-        """Turn an error into a warning, and leave the database alone from then on."""
+    def _disabled_by_errors(self):
+        """Turn an error into a warning, and do not use the database any more."""
         try:
             yield
         except (sqlite3.Error, OSError) as exc:
@@ -208,21 +234,22 @@ class _FolderStore:
             if not name.startswith(("SQLITE_READONLY", "SQLITE_FULL", "SQLITE_BUSY")):
                 self._is_readable = False
             self._is_writable = False
-            self._tell(exc)
+            self._warn_once(exc)
 
-    def _tell(self, reason):
-        if not self._is_told:
+    def _warn_once(self, reason):
+        if not self._has_warned:
             warnings.warn(
-                f"The cache of features {self.where!r} cannot be used as it should: {reason}. "
-                "Features are computed instead, and are right. Name another folder, free space, "
-                f"or empty it: sklearn_resnet.clear_cache({str(self._path.parent)!r}).",
+                f"The feature cache {self.where!r} cannot be used: {reason}. The features are "
+                "computed instead, and are correct. Use another folder, free some space, or empty "
+                f"the cache with sklearn_resnet.clear_cache({str(self._path.parent)!r}).",
                 stacklevel=2,
             )
-        self._is_told = True
+        self._has_warned = True
 
     def info(self):
+        """Return a `CacheInfo`."""
         n_rows = n_bytes = 0
-        with self._telling():
+        with self._disabled_by_errors():
             if self._is_readable:
                 n_rows = self._connection.execute("SELECT count(*) FROM features").fetchone()[0]
                 n_bytes = self._used_bytes()
@@ -230,60 +257,81 @@ class _FolderStore:
         return CacheInfo(self.where, hits, misses, n_rows, n_bytes)
 
     def close(self):
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
 
 
 def _checksum(key, row):
-    return zlib.crc32(row, zlib.crc32(key)).to_bytes(4, "little")
+    return zlib.crc32(row, zlib.crc32(key)).to_bytes(_CHECKSUM_BYTES, "little")
 
 
-_memory = _MemoryStore()
+_memory_store = MemoryStore()
+
+
+def set_memory_store(store):
+    """Replace the store of ``cache="memory"``.
+
+    Parameters
+    ----------
+    store : MemoryStore
+
+    Returns
+    -------
+    MemoryStore
+        The former one.
+    """
+    global _memory_store
+    former, _memory_store = _memory_store, store
+    return former
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_memory.lock.acquire,
-        after_in_parent=_memory.lock.release,
-        after_in_child=_memory.lock.release,
+        before=lambda: _memory_store.lock.acquire(),
+        after_in_parent=lambda: _memory_store.lock.release(),
+        after_in_child=lambda: _memory_store.lock.release(),
     )
 
 
-def max_bytes(cache, cache_size):
-    """The bound of a cache, from the parameters of `ResNetFeatures`."""
+def max_cache_bytes(cache, cache_size):
+    """Find the bound of a cache in bytes, from the parameters of `ResNetFeatures`."""
     if cache_size is None:
         cache_size = _DEFAULT_SIZES["memory" if is_memory(cache) else "folder"]
     return int(cache_size * _MIB)
 
 
 def check_cache(cache):
-    """Raise ValueError if a misspelt "memory" would make a folder."""
+    """Raise ParameterError if a misspelt "memory" would make a folder."""
     is_name = isinstance(cache, str) and not os.path.exists(cache)
     if is_name and not is_memory(cache) and difflib.get_close_matches(cache.lower(), ["memory"]):
-        raise ValueError(
-            "The 'cache' parameter must be 'memory', None or the path of a folder. Got "
-            f"{cache!r} instead. Did you mean 'memory'? A folder could be {'./' + cache!r}."
+        raise ParameterError(
+            "cache",
+            "must be 'memory', None or the path of a folder",
+            repr(cache),
+            hint=f"Did you mean 'memory'? A folder could be {'./' + cache!r}.",
         )
 
 
-def warn_of_full_cache(n_bytes, most):
-    """Warn if features of so many bytes have no room."""
-    if n_bytes > most:
+def warn_if_cache_is_too_small(n_bytes, max_bytes):
+    """Warn if features of `n_bytes` do not fit into a cache of `max_bytes`."""
+    if n_bytes > max_bytes:
         warnings.warn(
-            f"The features take {n_bytes / _MIB:.0f} MiB, and the cache holds "
-            f"{most / _MIB:.0f} MiB: those computed first are gone from it. Pass "
+            f"The features take {n_bytes / _MIB:.0f} MiB, but the cache holds "
+            f"{max_bytes / _MIB:.0f} MiB: it has evicted the first ones already. Pass "
             f"cache_size={2 * n_bytes // _MIB}.",
             stacklevel=3,
         )
 
 
 def is_memory(cache):
-    """Whether the parameter `cache` stands for the memory of this process."""
+    """Whether the parameter `cache` means the memory of this process."""
     return isinstance(cache, str) and cache == "memory"
 
 
 @contextlib.contextmanager
 def open_store(cache):
-    """The store that the parameter `cache` of `ResNetFeatures` stands for, for a while.
+    """Open the store of a cache.
 
     Parameters
     ----------
@@ -292,10 +340,10 @@ def open_store(cache):
     Yields
     ------
     store
-        ``find(keys)`` gives a list of bytes, or None for what is not there;
-        ``keep(keys, rows, max_bytes)`` keeps bytes, and drops others beyond the bound.
+        ``get_many(keys)`` returns a list of bytes, or None for misses;
+        ``put(keys, rows, max_bytes)`` stores bytes, and evicts others beyond the bound.
     """
-    store = _memory if is_memory(cache) else _FolderStore(cache)
+    store = _memory_store if is_memory(cache) else _FolderStore(cache)
     try:
         yield store
     finally:
@@ -303,7 +351,7 @@ def open_store(cache):
 
 
 def cache_info(cache: str | os.PathLike = "memory") -> CacheInfo:
-    """Tell what a cache of features holds, and how often this process found something there.
+    """Show how much a feature cache holds, and its hits and misses in this process.
 
     Parameters
     ----------
@@ -312,18 +360,18 @@ def cache_info(cache: str | os.PathLike = "memory") -> CacheInfo:
 
     Returns
     -------
-    CacheInfo
+    info : CacheInfo
         With the fields where, hits, misses, n_features and n_bytes.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
 
     See Also
     --------
-    clear_cache : Empties it.
-    ResNetFeatures : Fills it.
+    clear_cache : Empties a cache.
+    ResNetFeatures : Fills a cache.
 
     Examples
     --------
@@ -339,23 +387,23 @@ def cache_info(cache: str | os.PathLike = "memory") -> CacheInfo:
 
 
 def clear_cache(cache: str | os.PathLike = "memory") -> None:
-    """Empty a cache of features, whatever its state.
+    """Empty a feature cache, whatever its state.
 
     Parameters
     ----------
     cache : "memory" or path, default="memory"
-        As for `ResNetFeatures`. Of a folder, only the files of the cache are deleted.
+        As for `ResNetFeatures`. Only the files of the cache are deleted from a folder.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     OSError
-        If its files cannot be deleted.
+        If the files cannot be deleted.
 
     See Also
     --------
-    cache_info : Tells what it holds.
+    cache_info : Shows how much a cache holds.
 
     Examples
     --------
@@ -365,19 +413,20 @@ def clear_cache(cache: str | os.PathLike = "memory") -> None:
     0
     """
     if is_memory(cache):
-        with _memory.lock:
-            _memory.clear()
+        _memory_store.clear()
         return
     folder = _check_folder(cache)
-    for suffix in ("-journal", ""):  # a journal left alone would be applied to a new database
+    for suffix in ("-journal", ""):  # SQLite would apply a leftover journal to a new database
         (folder / (_FILE + suffix)).unlink(missing_ok=True)
 
 
 def _check_folder(cache):
     folder = Path(cache).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"The 'cache' parameter must be 'memory' or the folder of a cache. Got "
-            f"{os.fspath(cache)!r}, and there is no such folder."
+        raise MissingFileError(
+            "cache",
+            "must be 'memory' or the folder of a cache",
+            repr(os.fspath(cache)),
+            hint="There is no such folder.",
         )
     return folder

@@ -1,6 +1,5 @@
-"""Images to features: what is cached is looked up, the rest goes through the network."""
+"""Images to features: cached features are looked up, the others go through the network."""
 
-import hashlib
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -9,20 +8,18 @@ from itertools import chain, compress
 import numpy as np
 from tqdm.auto import tqdm
 
-from sklearn_resnet._features.cache import max_bytes, open_store
+from sklearn_resnet._features.cache import max_cache_bytes, open_store
 from sklearn_resnet._images.batches import make_batches
-from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._images.validation import check_size
+from sklearn_resnet._images.hashing import hash_content
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.engines.computation import Computation
-from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
+from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._runtime.errors import ParameterError
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
-_KEY_BYTES = 16
-_LOOKED_UP = {True: 256, False: 2048}  # images at once; fewer that are lazy, whose files are read
-_KEPT_AT_ONCE = 4 * 2**20  # bytes
+_WRITE_BYTES = 4 * 2**20  # of features that are put into the cache at once
 
 
 @dataclass(frozen=True)
@@ -32,16 +29,16 @@ class ForwardPass:
     Attributes
     ----------
     computation : Computation
-        What is computed where features are not in the cache.
+        Computes the features that are not in the cache.
     layers : tuple of int
-        Those of its taps whose features are asked for, in this order.
+        The taps of the computation whose features are returned, in this order.
     is_resized : bool
-        Whether images are brought to the size of the computation.
+        Whether images are resized to the image size of the computation.
     value_range : tuple of 2 float
-        The values of images that stand for black and white.
+        The black and the white level of images.
     batch_size : int
     cache : "memory", path or None
-    max_bytes : int
+    max_cache_bytes : int
         The bound of the cache.
     """
 
@@ -51,39 +48,46 @@ class ForwardPass:
     value_range: tuple
     batch_size: int
     cache: object = None
-    max_bytes: int = 0
+    max_cache_bytes: int = 0
 
     def make_batches(self, images, positions=None):
-        """Those of `images` at `positions`, as the computation takes them."""
+        """Cut the images at `positions` into batches for the computation."""
         size = self.computation.image_shape[:2] if self.is_resized else None
         return make_batches(
             images, self.batch_size, self.computation.dtype, size, self.value_range, positions
         )
 
-    def calibrate(self, images):
-        """What int8 needs to know, from some of `images`, spread evenly: see `calibrate_ranges`."""
-        n_images = min(len(images), MAX_IMAGES)
-        positions = np.linspace(0, len(images) - 1, n_images).astype(int)
-        sample = np.concatenate(list(self.make_batches(images, positions)))
-        if isinstance(images, LazyImages):
-            sample = sample[[i not in images.failures for i in positions]]
-        return dict(calibrate_ranges(self.computation, sample))
-
-    def compute(self, images, bar=None, *, cache_only=False):
-        """Compute features, or find them in the cache.
+    def make_calibration_batch(self, images):
+        """Choose images for the calibration of int8, spread evenly, without unreadable ones.
 
         Parameters
         ----------
-        images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
+        images : ImageSource
+
+        Returns
+        -------
+        ndarray of shape (n, *computation.image_shape), dtype computation.dtype
+        """
+        n_images = min(len(images), MAX_IMAGES)
+        positions = np.linspace(0, len(images) - 1, n_images).astype(int)
+        batch = np.concatenate(list(self.make_batches(images, positions)))
+        return batch[[i not in images.failures for i in positions]]
+
+    def compute(self, images, bar=None, *, cache_only=False):
+        """Compute features, or look them up in the cache.
+
+        Parameters
+        ----------
+        images : ImageSource
         bar : tqdm, default=None
             Counts images.
         cache_only : bool, default=False
-            Whether features are left in the cache and not returned.
+            Whether features are only put into the cache, and not returned.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32, or None
-            NaN for those of lazy images that could not be read, if these are no error.
+            NaN for the failures of `images`.
         """
         n_images = len(images)
         width = sum(self.widths[layer] for layer in self.layers)
@@ -91,14 +95,13 @@ class ForwardPass:
         bar = tqdm(disable=True) if bar is None else bar
         if bar.total is None:
             bar.reset(n_images)
-        if isinstance(images, LazyImages):
-            images.failures.clear()
+        images.failures.clear()
         with nullcontext() if self.cache is None else open_store(self.cache) as store:
             if store is None:
                 self._compute_all(images, features, bar)
             else:
                 _CachedPass(self, images, features, store, bar).run()
-        if features is not None and isinstance(images, LazyImages):
+        if features is not None and images.failures:
             features[list(images.failures)] = np.nan
         return features
 
@@ -117,158 +120,165 @@ class ForwardPass:
         return {tap: table[tap].width * n_poolings for tap in self.computation.taps}
 
     def split(self, features):
-        """Cut computed features into those of each tap."""
+        """Split computed features by tap."""
         taps = self.computation.taps
         stops = np.cumsum([self.widths[tap] for tap in taps])[:-1]
         return dict(zip(taps, np.split(features, stops, axis=1), strict=True))
 
     def select(self, features):
-        """Choose, of computed features, those that are asked for."""
+        """Select the features of `layers` from computed features."""
         if self.layers == self.computation.taps:
             return features
         parts = self.split(features)
         return np.concatenate([parts[layer] for layer in self.layers], axis=1)
 
     def make_tap_keys(self, image_format):
-        """By tap, what tells its features of an image from those by any other computation."""
+        """Make a key for each tap, of everything but the image that decides its features.
+
+        Parameters
+        ----------
+        image_format : str or None
+            See `ImageSource`.
+
+        Returns
+        -------
+        dict of int to bytes
+        """
         computation = self.computation
-        facts = (
+        settings = (
             describe_numerics(computation.engine),
             computation.weights.fingerprint,
-            # with all its taps: where one keeps libraries from fusing layers, others change too
+            # with all taps: a tap keeps libraries from fusing layers, which changes other features
             replace(computation, weights=None),
             computation.weights.architecture,
             self.is_resized,
             self.value_range,
             image_format,
         )
-        return {tap: _digest(repr((tap, facts)).encode()) for tap in computation.taps}
+        return {tap: hash_content(repr((tap, settings)).encode()) for tap in computation.taps}
 
 
-def plan_forward_pass(resnet, images, weights, *, is_calibrated=True):
-    """How features of images come about.
+def plan_forward_pass(
+    image_shape,
+    dtype,
+    weights,
+    *,
+    layers,
+    tap_layers,
+    pooling,
+    image_size,
+    value_range,
+    engine,
+    precision,
+    activation_ranges,
+    batch_size,
+    cache,
+    cache_size,
+):
+    """Plan how images become features.
 
     Parameters
     ----------
-    resnet : ResNetFeatures
-        With its parameters checked, and `value_range_`, `layers_` and `tap_layers_` found.
-    images : ndarray of shape (n, height, width[, channels]), list of ndarray, or LazyImages
+    image_shape : tuple of int
+        The shape of one image; empty if images differ in size.
+    dtype : dtype
+        The dtype of the images.
     weights : Weights
-    is_calibrated : bool, default=True
-        Whether int8 is to use the ranges that `fit` found.
+    layers, tap_layers : list of int
+    activation_ranges : dict of str to tuple of 2 float, or None
+        For int8; None for other precisions, and for the pass that finds them.
+    pooling, image_size, value_range, engine, precision, batch_size, cache, cache_size
+        As for `ResNetFeatures`, and checked.
 
     Returns
     -------
     ForwardPass
-
-    Raises
-    ------
-    ValueError
-        If there are none.
     """
-    ranges = None
-    if resnet.precision == "int8" and is_calibrated:
-        if not hasattr(resnet, "activation_ranges_"):
-            raise ValueError(
-                "precision='int8' needs what fit learns for it, and this ResNetFeatures was "
-                "fitted with another precision. Fit again."
-            )
-        ranges = tuple(resnet.activation_ranges_.items())
-    size = check_size("image_size", resnet.image_size)
-    # whatever the sizes and channels of images that are resized, one computation serves them
-    # all: so what a grey one gives does not depend on whether there are coloured ones
-    is_ragged = isinstance(images, list)
-    is_resized = is_ragged or (size is not None and images.shape[1:] != (*size, 3))
-    is_bytes = not is_resized and images.dtype == np.uint8
-    value_range = tuple(map(float, resnet.value_range_))
+    # One computation serves resized images of all sizes and channels, so that the features of a
+    # grey image do not depend on whether there are colour images.
+    is_resized = image_size is not None and image_shape != (*image_size, 3)
+    is_bytes = not is_resized and dtype == np.uint8
     computation = Computation(
-        engine=choose_engine(resnet.engine, resnet.precision).engine,
+        engine=choose_engine(engine, precision).engine,
         weights=weights,
-        taps=tuple(sorted({*resnet.layers_, *resnet.tap_layers_})),
-        pooling=resolve_pooling(resnet.pooling),
-        image_shape=(*size, 3) if is_resized else images.shape[1:],
+        taps=tuple(sorted({*layers, *tap_layers})),
+        pooling=resolve_pooling(pooling),
+        image_shape=(*image_size, 3) if is_resized else image_shape,
         dtype="uint8" if is_bytes else "float32",
         value_range=(0.0, 255.0) if is_resized else value_range,
-        precision=resnet.precision,
-        ranges=ranges,
+        precision=precision,
+        ranges=None if activation_ranges is None else tuple(activation_ranges.items()),
     )
     return ForwardPass(
         computation,
-        tuple(resnet.layers_),
+        tuple(layers),
         is_resized,
         value_range,
-        resnet.batch_size,
-        resnet.cache,
-        max_bytes(resnet.cache, resnet.cache_size),
+        batch_size,
+        cache,
+        max_cache_bytes(cache, cache_size),
     )
 
 
 def resolve_pooling(pooling):
-    """The parameter `pooling` as a tuple; ValueError if it is not what it must be."""
+    """Return the parameter `pooling` as a tuple; raise ParameterError if it is invalid."""
     poolings = (pooling,) if isinstance(pooling, str) else tuple(pooling)
     if poolings not in _POOLINGS:
-        raise ValueError(
-            "The 'pooling' parameter must be 'avg', 'max' or a list of both. "
-            f"Got {pooling!r} instead."
-        )
+        raise ParameterError("pooling", "must be 'avg', 'max' or a list of both", repr(pooling))
     return poolings
 
 
 class _CachedPass:
-    """One pass that takes from a cache what is there, and leaves the rest there."""
+    """A pass that looks features up in a store, and puts the computed ones there."""
 
     def __init__(self, forward, images, features, store, bar):
         self.forward = forward
         self.images = images
         self.features = features
-        self.store = store
         self.bar = bar
-        is_array = isinstance(images, np.ndarray)
-        self.tap_keys = forward.make_tap_keys(_format(images) if is_array else None)
-        # positions and keys of images whose features are being computed, with the versions of files
+        self.store = store
+        self.tap_keys = forward.make_tap_keys(images.image_format)
+        self.writer = _BufferedWriter(store, forward.max_cache_bytes)
+        # position, key and file version of the images that are being computed
         self.running = deque()
-        self.is_lazy = isinstance(images, LazyImages)
-        self.first = {}  # by key, the position of the first of identical images among these
-        self.duplicates = []  # positions of the others, with their key
-        self.to_keep = [], []
-        self.n_to_keep = 0
+        self.first = {}  # by key, the position of the first of identical images
+        self.duplicates = []  # position and key of the others
 
     def run(self):
-        missing = self._find_missing()
-        first = next(missing, None)
+        """Fill in `features`."""
+        misses = self._find_misses()
+        first = next(misses, None)
         try:
             if first is not None:  # else not even the network is needed
-                batches = self.forward.make_batches(self.images, chain([first], missing))
+                batches = self.forward.make_batches(self.images, chain([first], misses))
                 compute = compile_computation(self.forward.computation)
                 for part in compute(batches, self.forward.batch_size):
                     self._take(part)
-        finally:  # nothing that was computed is lost
-            self._keep()
-        if self.features is not None:
-            for i, key in self.duplicates:
-                self.features[i] = self.features[self.first[key]]
-                if self.is_lazy and self.first[key] in self.images.failures:
-                    self.images.fail_like(i, self.first[key])
+        finally:  # keep what was computed before an error
+            self.writer.flush()
+        failures = self.images.failures
+        for i, key in self.duplicates:
+            first = self.first[key]
+            if self.features is not None:
+                self.features[i] = self.features[first]
+            if first in failures:
+                self.images.add_failure(i, failures[first].cause)
 
-    def _find_missing(self):
-        """Fill in what is cached; yield the positions of the rest, one of identical images."""
-        n_images = len(self.images)
-        n_at_once = _LOOKED_UP[self.is_lazy]
+    def _find_misses(self):
+        """Fill in the hits; yield the positions of the misses, one of identical images."""
+        n_at_once = self.images.lookup_size
         wanted = [self.tap_keys[layer] for layer in self.forward.layers]
-        for start in range(0, n_images, n_at_once):
+        for start in range(0, len(self.images), n_at_once):
             part = self.images[start : start + n_at_once]
-            versions = part.find_versions() if self.is_lazy else [None] * len(part)
-            keys = make_image_keys(part)
-            rows = self.store.find([tap_key + key for key in keys for tap_key in wanted])
+            versions, keys = part.file_versions(), part.digests()
+            rows = self.store.get_many([tap_key + key for key in keys for tap_key in wanted])
             if None not in rows:
                 self._fill(slice(start, start + len(keys)), rows)
-                self.bar.update(len(keys))
                 continue
             for j, key in enumerate(keys):
                 row = rows[j * len(wanted) : (j + 1) * len(wanted)]
                 if None not in row:
                     self._fill(slice(start + j, start + j + 1), row)
-                    self.bar.update()
                 elif key in self.first:
                     self.duplicates.append((start + j, key))
                     self.bar.update()
@@ -277,70 +287,54 @@ class _CachedPass:
                     self.running.append((start + j, key, versions[j]))
                     yield start + j
 
-    def _fill(self, where, rows):
+    def _fill(self, positions, rows):
         if self.features is not None:
             found = np.frombuffer(b"".join(rows), np.float32)
-            self.features[where] = found.reshape(-1, self.features.shape[1])
+            self.features[positions] = found.reshape(-1, self.features.shape[1])
+        self.bar.update(positions.stop - positions.start)
 
     def _take(self, part):
+        """Take the next computed features."""
         running = [self.running.popleft() for _ in part]
         positions, keys, _ = zip(*running, strict=True)
         if self.features is not None:
             self.features[list(positions)] = self.forward.select(part)
-        to_keep = self.to_keep
-        is_kept = [self._is_of_its_key(i, version) for i, _, version in running]
-        for tap, columns in self.forward.split(part).items():
+        is_valid = [self._has_its_key(i, version) for i, _, version in running]
+        for tap, rows in self.forward.split(part).items():
             tap_key = self.tap_keys[tap]
-            to_keep[0].extend([tap_key + key for key in compress(keys, is_kept)])
-            to_keep[1].extend([row.tobytes() for row in compress(columns, is_kept)])
-        self.n_to_keep += part.nbytes
-        if self.n_to_keep >= _KEPT_AT_ONCE:
-            self._keep()
+            self.writer.put(
+                [tap_key + key for key in compress(keys, is_valid)],
+                [row.tobytes() for row in compress(rows, is_valid)],
+            )
+        self.writer.flush_if_full()
         self.bar.update(len(part))
 
-    def _is_of_its_key(self, i, version):
-        """Whether an image was read, and its file is the one that the key was made of."""
-        if not self.is_lazy:
-            return True
+    def _has_its_key(self, i, version):
+        """Whether an image was read, from the same file as its key."""
         return i not in self.images.failures and (
-            version is None or self.images[i : i + 1].find_versions() == [version]
+            version is None or self.images[i : i + 1].file_versions() == [version]
         )
 
-    def _keep(self):
-        if self.n_to_keep:
-            self.store.keep(*self.to_keep, self.forward.max_bytes)
-        self.to_keep = [], []
-        self.n_to_keep = 0
 
+class _BufferedWriter:
+    """Puts rows into a store, many at once."""
 
-def make_image_keys(images):
-    """What tells the content of each image from all others of the same form.
+    def __init__(self, store, max_bytes):
+        self._store = store
+        self._max_bytes = max_bytes
+        self._keys, self._rows = [], []
+        self._n_bytes = 0
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, ...), list of ndarray, or LazyImages
+    def put(self, keys, rows):
+        self._keys += keys
+        self._rows += rows
+        self._n_bytes += sum(map(len, rows))
 
-    Returns
-    -------
-    list of bytes
-    """
-    if isinstance(images, LazyImages):
-        return images.digests(_digest)
-    if isinstance(images, list):
-        return [_digest(_format([image]).encode(), np.ascontiguousarray(image)) for image in images]
-    pixels = np.ascontiguousarray(images).reshape(-1).view(np.uint8)
-    size, pixels = len(pixels) // len(images), memoryview(pixels)
-    return [_digest(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+    def flush_if_full(self):
+        if self._n_bytes >= _WRITE_BYTES:
+            self.flush()
 
-
-def _format(images):
-    image = np.asarray(images[0])
-    return f"{image.dtype.str}{image.shape}"
-
-
-def _digest(*parts):
-    # cryptographic, so that no two images can share a key, and a percent of the network's time
-    digest = hashlib.blake2b(parts[0], digest_size=_KEY_BYTES)
-    for part in parts[1:]:
-        digest.update(part)
-    return digest.digest()
+    def flush(self):
+        if self._rows:
+            self._store.put(self._keys, self._rows, self._max_bytes)
+        self._keys, self._rows, self._n_bytes = [], [], 0

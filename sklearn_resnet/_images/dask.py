@@ -1,25 +1,21 @@
-"""Dask in, Dask out: arrays of images or of paths, and bags and delayed lists of paths."""
+"""Dask collections: features of an array of images, images of a collection of paths."""
 
 import numpy as np
 
-from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.validation import check_size
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import dask_task
 
 
-def is_dask(X):
-    """Whether `X` is a Dask array, bag or delayed object, or a list of delayed ones."""
-    first = X[0] if isinstance(X, (list, tuple)) and X else X
-    return type(first).__module__.partition(".")[0] == "dask"
-
-
 def transform_dask(resnet, X):
-    """Features of a Dask array of images, to be computed chunk by chunk where the chunks are.
+    """Compute features of a Dask array of images, chunk by chunk, where its chunks are.
+
+    Nothing is computed yet.
 
     Parameters
     ----------
     resnet : ResNetFeatures
-        Fitted. It travels with each task, and is small: its network is made once in each process.
+        Fitted. Each task carries it; it is small, as each process makes the network once.
     X : dask.array.Array of shape (n, n_pixels), (n, height, width) or (n, height, width, {1, 3})
 
     Returns
@@ -38,31 +34,34 @@ def transform_dask(resnet, X):
         "ahwc"[: X.ndim],
         resnet=resnet,
         new_axes={"f": width},
-        concatenate=False,  # which would make arrays of lazy images
+        concatenate=False,  # concatenating would decode lazy images
         dtype=np.float32,
         meta=np.empty((0, width), np.float32),
     )
 
 
 def load_dask(loader, X):
-    """Images of a Dask collection of paths, to be read where they are needed.
+    """Load a Dask collection of paths as a Dask array of images.
+
+    Nothing is read yet.
 
     Parameters
     ----------
     loader : ImageLoader
         With a size.
     X : dask.array.Array of str of shape (n,), dask.bag.Bag, or list of dask.delayed.Delayed
-        Each of the last gives a list of paths.
+        Each delayed object is a list of paths.
 
     Returns
     -------
     dask.array.Array of shape (n, height, width[, 3]), dtype uint8
-        A chunk for each chunk, partition or list. Of a lazy loader, chunks are `LazyImages`, which
-        are decoded where features are computed, and hardly any memory holds images.
+        With a chunk for each chunk, partition or list. The chunks of a lazy loader are
+        `LazyImages`, which are decoded where features are computed, so that images hardly take
+        memory.
 
     Raises
     ------
-    ValueError
+    ParameterError
         If the loader has no size.
     """
     import dask
@@ -70,11 +69,13 @@ def load_dask(loader, X):
     from dask.delayed import Delayed
 
     if loader.size is None:
-        raise ValueError(
-            "The 'size' parameter must be given for Dask: the shape of images that nobody has read "
-            "yet is known by it alone. Got None instead."
+        raise ParameterError(
+            "size",
+            "must be given for Dask collections, as the files are not read to find it",
+            "None",
         )
-    shape = check_size("size", loader.size) + (3,) * (loader.mode == "RGB")
+    size = check_size("size", loader.size)
+    shape = (*size, 3) if loader.mode == "RGB" else size
     if isinstance(X, da.Array):
         return X.map_blocks(
             _load_block,
@@ -94,30 +95,8 @@ def load_dask(loader, X):
     )
 
 
-def compute_blocks(X, batch_size):
-    """Compute a Dask array of images in blocks of about `batch_size`, which end where chunks do.
-
-    Yields
-    ------
-    ndarray or LazyImages
-        In order; none is empty.
-    """
-    import dask
-
-    largest = max(X.chunks[0])  # NaN of chunks that nobody has counted
-    n_chunks = 1 if np.isnan(largest) else max(1, round(batch_size / max(1, largest)))
-    chunks = X.rechunk(dict.fromkeys(range(1, X.ndim), -1)).to_delayed().ravel()
-    for start in range(0, len(chunks), n_chunks):
-        blocks = dask.compute(*chunks[start : start + n_chunks])
-        blocks = [block for block in blocks if len(block)]
-        if any(isinstance(block, LazyImages) for block in blocks):
-            yield from blocks
-        elif blocks:
-            yield np.concatenate(blocks)
-
-
 def _transform_block(block, resnet):
-    while isinstance(block, list):  # nested, for each axis that goes
+    while isinstance(block, list):  # nested lists, one for each contracted axis
         (block,) = block
     if len(block) == 0:
         return np.empty((0, resnet.get_feature_names_out().size), np.float32)

@@ -1,4 +1,4 @@
-"""One image file, or one array, to one upright 8-bit image of a given size and mode."""
+"""Decode an image file, or convert an array, to an upright 8-bit image of a size and mode."""
 
 import contextlib
 import lzma
@@ -12,11 +12,18 @@ import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
+from sklearn_resnet._images.errors import (
+    ImageIsFolderError,
+    ImageNotFoundError,
+    ImageOpenError,
+    ImagePermissionError,
+    ImageReadError,
+)
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
 
-# What Pillow may try. Left out is what runs other programs (EPS) or is no picture (PDF). MPO is
-# no name to open files by: Pillow opens them as JPEG.
+# The formats that Pillow may try. Those that run other programs (EPS) or are no images (PDF) are
+# left out. Pillow opens MPO files as JPEG.
 _PILLOW_FORMATS = (
     "JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
@@ -25,18 +32,18 @@ EXTENSIONS = frozenset((
     ".pbm", ".jp2", ".avif", ".npy",
 ))  # fmt: skip
 
-# Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as what is left
-# for the exact filter is at least this many times the target: the value of its `thumbnail`.
+# Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as the result is at
+# least this many times as large as the target of the exact filter: the value of its `thumbnail`.
 _REDUCING_GAP = 2.0
 MAX_PIXELS = 89_478_485  # Pillow's own: a quarter of a GiB in RGB
-_PIXEL_BYTES = 4  # what pixels of arrays are counted by: those of float64, as two
+_PIXEL_BYTES = 4  # larger pixels of arrays count more: those of float64, as two
 _BAND_BYTES = 2**20
-# Of a JPEG: each goes over all pixels, and a dozen are usual. They are counted in its first bytes.
+# Each scan of a JPEG goes over all pixels; a dozen are usual. They are counted in its first bytes.
 _MAX_SCANS = 100
 _COUNTED_BYTES = 2**24
-_HEADER_BYTES = 2**16  # where most have their first
+_HEADER_BYTES = 2**16  # most files have their first scan there
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
-# By the number of a compression of TIFF: what tifffile may unpack without bounds.
+# By the number of a TIFF compression, the decompressors that tifffile calls without a bound.
 _UNPACKERS = {
     8: zlib.decompressobj,
     32946: zlib.decompressobj,
@@ -50,99 +57,94 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
     Parameters
     ----------
     path : str or path-like
-        A file that Pillow reads, a TIFF that tifffile reads, or a ``.npy``; on disk, a URL of
-        fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+        A file that Pillow reads, a TIFF file that tifffile reads, or a ``.npy`` file; on disk, a
+        URL of fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
     size : tuple of 2 int, default=None
-        ``(height, width)`` of the result; None leaves it as it is.
+        ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"
         How an image of another aspect ratio is brought to `size`.
     mode : {"RGB", "L"}, default="RGB"
         Colour or grey.
     max_pixels : int, default=None
-        How many pixels the file may hold, in arrays of up to 4 bytes; None leaves it to Pillow.
+        The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
 
     Returns
     -------
     ndarray of shape (height, width, 3) or (height, width), dtype uint8
-        Upright (EXIF orientation applied), on white where it was transparent,
-        scaled to 0 to 255 where it was of another depth.
+        Upright (the EXIF orientation is applied), on white where it was transparent, and scaled to
+        0 to 255 from other bit depths.
 
     Raises
     ------
-    OSError
-        If there is no such file, or it cannot be opened, or is no regular file.
-    ValueError
-        If the file is no image, is damaged, has no pixels or too many, or changed meanwhile. Both
-        name the file, the cause (also as the attribute `cause`) and the remedy.
+    ImageReadError
+        If the file is not an image, is damaged, has no pixels or too many, or changed while it was
+        read. If it cannot be opened, the error is also an OSError: FileNotFoundError,
+        IsADirectoryError, PermissionError or a plain one.
+    ImportError
+        If `path` is a URL, and the package that reads it is not installed.
     """
     name = str(path) if not isinstance(path, os.PathLike) else os.fspath(path)
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(open_file(name))
-        except Exception as exc:  # what serves a URL raises its own
-            raise _cannot_open(name, exc) from exc
+        except ImportError:
+            raise
+        except Exception as exc:  # stores behind URLs raise errors of their own
+            raise _opening_error(name, exc) from exc
         try:
             image = _fit(_decode(file, name, size, mode, max_pixels), size, resize)
-            # of a large image, each copy costs a tenth of its decoding
+            # each copy of a large image costs a tenth of its decoding
             image = np.asarray(image if image.mode == mode else image.convert(mode))
             opened.close()
         except PermissionError as exc:
-            raise _cannot_open(name, exc) from exc
+            raise _opening_error(name, exc) from exc
         except Exception as exc:
-            # Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
-            # struct.error, OverflowError, DecompressionBombError and more.
-            # NumPy's further lines advise to trust the file.
-            cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
-            cause = cause or type(exc).__name__
-            if isinstance(exc, UnidentifiedImageError):
-                cause = "its content is of no known image format"
-            raise _with_cause(
-                ValueError,
-                f"The image file {name!r} cannot be read: {cause}. Replace the file or leave it "
-                "out.",
-                cause,
-            ) from exc
+            raise _decoding_error(name, exc) from exc
     return image
 
 
-def _cannot_open(name, exc):
-    """The error that says why a file cannot be opened."""
+def _opening_error(path, exc):
+    """The error of a file that cannot be opened."""
     if isinstance(exc, FileNotFoundError):
-        return _with_cause(
-            FileNotFoundError,
-            f"There is no image file {name!r}. Check the path, which is relative to the folder "
-            f"{os.getcwd()!r} unless it is absolute.",
-            "there is no such file",
+        remedy = (
+            f"Check the path, which is relative to the folder {os.getcwd()!r} unless it is "
+            "absolute."
         )
+        return ImageNotFoundError("there is no such file", path, remedy=remedy)
     if isinstance(exc, IsADirectoryError):
-        return _with_cause(
-            IsADirectoryError,
-            f"{name!r} is a folder, not an image file. load_image_folder() lists its images.",
-            "it is a folder",
+        return ImageIsFolderError(
+            "it is a folder", path, remedy="load_image_folder() lists its images."
         )
-    if isinstance(exc, ImportError):
-        return exc
+    kind = ImagePermissionError if isinstance(exc, PermissionError) else ImageOpenError
     cause = getattr(exc, "strerror", None) or str(exc).rstrip(".") or type(exc).__name__
-    message = f"The image file {name!r} cannot be opened: {cause}. Check the file, or leave it out."
-    kind = PermissionError if isinstance(exc, PermissionError) else OSError
-    return _with_cause(kind, message, cause)
+    return kind(cause, path, remedy="Check the file, or leave it out.")
 
 
-def _with_cause(kind, message, cause):
-    error = kind(message)
-    error.cause = cause
-    return error
+def _decoding_error(path, exc):
+    """The error of a file that is not an image, or damaged.
+
+    Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
+    struct.error, OverflowError, DecompressionBombError and more.
+    """
+    if isinstance(exc, UnidentifiedImageError):
+        cause = "its content is of no known image format"
+    else:
+        # the further lines of NumPy's messages advise to trust the file
+        cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
+    return ImageReadError(
+        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
+    )
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
-    """Bring an image in memory to what `read_image` returns.
+    """Convert an image in memory to the form that `read_image` returns.
 
     Parameters
     ----------
     array : ndarray of shape (height, width) or (height, width, {1, 3, 4})
         Grey, RGB, or RGB with alpha.
     value_range : tuple of float
-        The values in `array` that stand for black and white.
+        The black and the white level of `array`.
     size, resize, mode
         As for `read_image`.
 
@@ -153,18 +155,18 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     Raises
     ------
     ValueError
-        If the array is no image.
+        If the array is not an image.
     """
     image = _without_alpha(_from_array(array, value_range))
     return np.asarray(_fit(image, size, resize).convert(mode))
 
 
 def _decode(file, name, size, mode, max_pixels):
-    """An upright PIL image of mode L or RGB."""
+    """Decode a file to an upright PIL image of mode L or RGB."""
     if suffix_of(name) == ".npy":
         return _decode_npy(file, max_pixels)
-    # Given the path, Pillow 13 maps an uncompressed TIFF into memory with the sides of a turned one
-    # swapped, which scrambles its pixels. Given the file, it does not.
+    # Given a path, Pillow 13 maps an uncompressed TIFF into memory, and swaps the sides of a rotated
+    # one, which scrambles its pixels. Given a file object, it does not.
     try:
         image = Image.open(file, formats=_PILLOW_FORMATS)
     except UnidentifiedImageError:
@@ -175,7 +177,7 @@ def _decode(file, name, size, mode, max_pixels):
     if image.format == "TIFF" and _is_misread(image.tag_v2):
         return _decode_tiff(file, max_pixels)
     if size is not None:
-        # does nothing unless the image is a JPEG; a turned one has its sides swapped
+        # affects only JPEGs; the sides of a rotated one are still swapped
         longest = int(max(size) * _REDUCING_GAP)
         image.draft(mode, (longest, longest))
     image.load()
@@ -184,7 +186,7 @@ def _decode(file, name, size, mode, max_pixels):
 
 
 def _check_pixels(shape, max_pixels):
-    """Refuse what would take too much memory, before it is taken."""
+    """Refuse an image that would take too much memory, before it takes any."""
     if max_pixels is not None and math.prod(shape[:2]) > max_pixels:
         raise ValueError(
             f"it has {shape[0]} x {shape[1]} pixels, more than the limit of {max_pixels} that "
@@ -193,7 +195,7 @@ def _check_pixels(shape, max_pixels):
 
 
 def _check_scans(file, image):
-    """Refuse a JPEG that keeps its reader busy by going over its pixels without end."""
+    """Refuse a JPEG with so many scans that decoding hardly ends."""
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(min(n_bytes, _HEADER_BYTES))
@@ -205,7 +207,7 @@ def _check_scans(file, image):
 
 
 def _find_scans(content):
-    """The number of channels of each scan of a JPEG."""
+    """Yield the number of channels of each scan of a JPEG."""
     found = _MARKER.search(content)
     while found and found[0] != b"\xff\xd9":
         header = content[found.end() : found.end() + 3]
@@ -215,7 +217,7 @@ def _find_scans(content):
 
 
 def _check_array(shape, dtype, max_pixels):
-    """Refuse an array that is none of an image, or too large: every byte of it is read."""
+    """Refuse an array that is not an image, or too large, as all its bytes are read."""
     _check_shape(shape)
     _check_pixels(shape, max_pixels)
     n_bytes = dtype.itemsize * math.prod(shape[2:])
@@ -227,12 +229,12 @@ def _check_array(shape, dtype, max_pixels):
 
 
 def _decode_npy(file, max_pixels):
-    """An array that numpy.save wrote."""
-    npy = np.lib.format  # numpy.load would name the way to unpickle, and open .npz
+    """Decode an array that numpy.save wrote."""
+    npy = np.lib.format  # numpy.load opens .npz, and its errors name the way to unpickle
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read_header(file)
-    if not dtype.hasobject:  # a sparse file can lock_output any size
+    if not dtype.hasobject:  # a sparse file can claim any size
         _check_array(shape, dtype, max_pixels)
     file.seek(0)
     array = npy.read_array(file, allow_pickle=False)
@@ -240,14 +242,14 @@ def _decode_npy(file, max_pixels):
 
 
 def _is_misread(tags):
-    """Whether a TIFF is what Pillow 13 takes for 8 bits: 16 bits uncompressed, plane by plane."""
+    """Whether Pillow 13 takes a TIFF for 8 bits: uncompressed planes of 16 bits."""
     bits = tags.get(BITSPERSAMPLE, (1,))
     is_plain_planar = tags.get(PLANAR_CONFIGURATION) == 2 and tags.get(COMPRESSION, 1) == 1
     return is_plain_planar and len(bits) > 1 and max(bits) > 8
 
 
 def _decode_tiff(file, max_pixels):
-    """A TIFF that Pillow does not know, or misreads: float64, or deep with several channels."""
+    """Decode a TIFF that Pillow cannot read, or misreads: float64, or 16 bits and colour."""
     file.seek(0)
     if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         raise UnidentifiedImageError
@@ -262,14 +264,14 @@ def _decode_tiff(file, max_pixels):
         _check_array(shape, np.dtype(page.dtype), max_pixels)
         if max_pixels is not None:
             _check_unpacked(file, page, _PIXEL_BYTES * max_pixels)
-        array = page.asarray()  # tiff.asarray() may read others too
+        array = page.asarray()  # tiff.asarray() may read other pages too
     if is_planar:
         array = np.moveaxis(array, 0, -1)
     return _without_alpha(_from_array(array, _file_value_range(array)))
 
 
 def _check_unpacked(file, page, max_bytes):
-    """Refuse a TIFF of which a strip or tile holds far more than it must."""
+    """Refuse a TIFF with a strip or tile that unpacks to too many bytes."""
     if page.compression not in _UNPACKERS:
         return
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
@@ -280,13 +282,13 @@ def _check_unpacked(file, page, max_bytes):
 
 
 def _to_8_bit(image):
-    """Scale the modes of more than 8 bits, which Pillow's `convert` would clip."""
+    """Scale modes of more than 8 bits, which Pillow's `convert` would clip."""
     if not image.mode.startswith(("I", "F")):
         return image
     array = np.asarray(image)
     if image.mode == "I":
         if image.format == "PPM":
-            array = array.astype(np.uint16)  # what Pillow scales any depth to
+            array = array.astype(np.uint16)  # Pillow scales all depths to 16 bits
         elif image.format == "TIFF" and 1 in image.tag_v2.get(SAMPLEFORMAT, (1,)):
             array = array.view(np.uint32)  # Pillow reads these bits as signed
     scaled = _from_array(array, _file_value_range(array))
@@ -296,7 +298,7 @@ def _to_8_bit(image):
 
 
 def _file_value_range(array):
-    """As `find_value_range`, but floats beyond 0 to 255 go from their least to their largest."""
+    """Find a value range; floats outside 0 to 255 go from their minimum to their maximum."""
     if array.dtype.kind == "f" and array.size and (array.min() < 0 or array.max() > 255):
         low, high = float(array.min()), float(array.max())
         return low, (high if high > low else low + 1)
@@ -304,7 +306,7 @@ def _file_value_range(array):
 
 
 def _from_array(array, value_range):
-    """A PIL image of mode L, RGB or RGBA."""
+    """Convert an array to a PIL image of mode L, RGB or RGBA."""
     _check_shape(array.shape)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
@@ -324,7 +326,7 @@ def _check_shape(shape):
 
 
 def _scale(array, value_range):
-    """`to_uint8`, band by band where it makes copies, which are of float64."""
+    """Apply `to_uint8` in bands of rows, as it makes copies in float64."""
     if array.dtype == np.uint8 or array.nbytes <= _BAND_BYTES:
         return to_uint8(array, value_range)
     scaled = np.empty(array.shape, np.uint8)
@@ -336,7 +338,7 @@ def _scale(array, value_range):
 
 
 def _without_alpha(image):
-    """An image of mode L or RGB, on white where it was transparent."""
+    """Convert an image to mode L or RGB, on white where it is transparent."""
     if image.has_transparency_data:
         if image.mode == "La":
             image = image.convert("LA")
@@ -349,7 +351,7 @@ def _without_alpha(image):
 
 
 def _fit(image, size, resize):
-    """Bring a PIL image to ``size = (height, width)``."""
+    """Resize a PIL image to ``size = (height, width)``."""
     if size is None or image.size == (size[1], size[0]):
         return image
     width, height = size[1], size[0]
@@ -357,7 +359,7 @@ def _fit(image, size, resize):
     box, inner = None, (width, height)
     if resize == "crop":
         scale = max(scale_x, scale_y)
-        # rounding may leave a little less than nothing, which Pillow rejects
+        # rounding may make them slightly negative, which Pillow rejects
         margin_x = max(0.0, (image.width - width / scale) / 2)
         margin_y = max(0.0, (image.height - height / scale) / 2)
         box = (margin_x, margin_y, image.width - margin_x, image.height - margin_y)

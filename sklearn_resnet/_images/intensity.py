@@ -1,18 +1,20 @@
-"""The value range of images: black and white level, found, checked and applied."""
+"""The value range of images: its black and white levels, found, checked and applied."""
 
 import numbers
 import warnings
 
 import numpy as np
 
+from sklearn_resnet._runtime.errors import ParameterError
+
 
 def find_value_range(images):
-    """Find the values that stand for black and white.
+    """Find the black and the white level of images.
 
-    Integers go by their dtype: 255 for uint8, 65535 for uint16. Wider and signed
-    ones, which often hold smaller values, go by the smallest of 255, 65535 and
-    their dtype's maximum that holds the largest value seen. Floats go from 0 to 1
-    if none is larger than 1, and else from 0 to 255.
+    Black is 0. The white level of integers follows from their dtype: 255 for uint8, 65535 for
+    uint16. That of wider and signed dtypes, which often hold smaller values, is the first of 255,
+    65535 and the maximum of the dtype that no value exceeds. That of floats is 1 if no value exceeds
+    it, and 255 otherwise.
 
     Parameters
     ----------
@@ -35,57 +37,73 @@ def find_value_range(images):
         limit = float(np.iinfo(dtype).max)
         if kind == "u" and dtype.itemsize <= 2:
             return 0.0, limit
-        largest = images.max()
-        return 0.0, min(white for white in (255.0, 65535.0, limit) if largest <= white)
+        max_value = images.max()
+        return 0.0, min(white for white in (255.0, 65535.0, limit) if max_value <= white)
     raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
 
 
 def check_value_range(value_range):
-    """Bring the parameter `value_range`, if it is not None, to ``(black, white)`` as floats.
+    """Check the parameter `value_range`.
+
+    Parameters
+    ----------
+    value_range : sequence
+
+    Returns
+    -------
+    tuple of 2 float
+        ``(black, white)``.
 
     Raises
     ------
-    ValueError
-        If it is no such pair, or black is not less than white.
+    ParameterError
+        If it is not a pair of numbers, or black is not less than white.
     """
     is_pair = len(value_range) == 2 and all(
         isinstance(value, numbers.Real) for value in value_range
     )
     if not is_pair or not value_range[0] < value_range[1]:
-        raise ValueError(
-            "The 'value_range' parameter must be None or (black, white), black being less "
-            f"than white. Got {value_range!r} instead."
+        raise ParameterError(
+            "value_range",
+            "must be None or (black, white), with black less than white",
+            repr(value_range),
         )
     return tuple(map(float, value_range))
 
 
-def warn_of_another_range(images, value_range):
-    """Warn if images seem to be on another scale than those that `fit` saw.
+def warn_about_another_range(value_range, fitted_range):
+    """Warn if images seem to be on another scale than those in `fit`.
 
     Parameters
     ----------
-    images : ndarray, or list of ndarray
-    value_range : tuple of 2 float
-        What `find_value_range` found then.
+    value_range, fitted_range : tuple of 2 float
+        The value ranges that `find_value_range` found for these images and for those in `fit`.
     """
-    white = find_value_range(images)[1]
-    if white != value_range[1]:
+    if value_range[1] != fitted_range[1]:
         warnings.warn(
-            f"X seems to hold values from 0 to {white:g}, and those that fit saw went from 0 to "
-            f"{value_range[1]:g}. Bring both to one range.",
+            f"X seems to hold values from 0 to {value_range[1]:g}, but those that fit saw went "
+            f"from 0 to {fitted_range[1]:g}. Bring both to one range.",
             stacklevel=3,
         )
 
 
-def warn_of_values_beyond(images, value_range, remedy):
-    """Warn of floats that lie outside the range found for them."""
-    for array in images if isinstance(images, list) else [images]:
-        if array.dtype.kind != "f":  # integers fit their range, and may be too many to scan
+def warn_about_values_outside(arrays, value_range, remedy):
+    """Warn about floats outside their value range.
+
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+    value_range : tuple of 2 float
+    remedy : str
+        The last sentence of the warning.
+    """
+    for array in arrays:
+        if array.dtype.kind != "f":  # integers are in their range, and may be too many to scan
             continue
-        least, largest = array.min(), array.max()
-        if least < value_range[0] or largest > value_range[1]:
+        min_value, max_value = array.min(), array.max()
+        if min_value < value_range[0] or max_value > value_range[1]:
             warnings.warn(
-                f"X holds values from {least:.3g} to {largest:.3g}, while black is taken to be "
+                f"X holds values from {min_value:.3g} to {max_value:.3g}, but black is taken to be "
                 f"{value_range[0]:g} and white {value_range[1]:g}. {remedy}",
                 stacklevel=3,
             )
@@ -93,7 +111,7 @@ def warn_of_values_beyond(images, value_range, remedy):
 
 
 def to_uint8(images, value_range):
-    """Scale values from `value_range` to 0 to 255, round them, and clip what lies outside."""
+    """Scale values from `value_range` to 0 to 255, round them, and clip those outside."""
     if images.dtype == np.uint8 and tuple(value_range) == (0, 255):
         return images
     low, high = value_range

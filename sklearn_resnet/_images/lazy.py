@@ -1,20 +1,26 @@
-"""LazyImages: images that are decoded when they are asked for, ahead of who asks."""
+"""LazyImages: images that are decoded when they are needed."""
 
 import copy
 import os
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import PIL
+from numpy.typing import ArrayLike
 
 from sklearn_resnet._images.decoding import MAX_PIXELS, convert_image, read_image
+from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
+from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
-_MAX_NAMED = 3  # in one warning
+_MAX_NAMED = 3  # failures in one warning
 
 
 class Failure(NamedTuple):
@@ -23,7 +29,7 @@ class Failure(NamedTuple):
     Attributes
     ----------
     position : int
-        Of the image in what `ImageLoader` was given.
+        The position of the image in the input of `ImageLoader`.
     path : str
         Empty for an image in memory.
     cause : str
@@ -34,56 +40,86 @@ class Failure(NamedTuple):
     cause: str
 
 
-class LazyImages:
-    """A sequence of images that are not decoded yet.
+class _LazySource(ImageSource):
+    """Images that are decoded to uint8 when they are needed."""
 
-    It has the shape, the dtype and the length of an array, and is indexed and sliced like
-    one, along its first axis, without decoding anything; ``np.asarray`` decodes all.
-    `ImageLoader` makes it.
+    is_lazy = True
+    lookup_size = 256  # all files of a lookup are read at once
+
+    def blocks(self, batch_size):
+        """Cut the images into blocks, without decoding them."""
+        for start in range(0, len(self), batch_size):
+            yield self[start : start + batch_size]
+
+    def find_value_range(self):
+        """Return the range of uint8."""
+        return 0.0, 255.0
+
+
+class LazyImages(_LazySource):
+    """A sequence of images that are decoded when they are needed.
+
+    ``ImageLoader(lazy=True)`` makes it. It has the length, shape and dtype of an array, and it is
+    indexed and sliced like an array along its first axis, without decoding anything.
+    ``np.asarray`` decodes all images.
 
     Parameters
     ----------
-    items : list of path and ndarray
-        What the images are made from.
+    items : sequence of path or ndarray
+        The images.
     options : dict
-        The parameters of `read_image` and `convert_image`.
+        The size, the way of resizing and the mode, as `ImageLoader` has them.
     value_range : tuple of 2 float
-        The values that stand for black and white in arrays.
+        The black and the white level of arrays.
     n_threads : int
-        How many decode at once.
+        The number of threads that decode.
     positions : array-like of int, default=None
-        What errors number the items by, None counts them.
+        The positions that errors name; None counts the items from 0.
     on_error : {"raise", "nan", "skip"}, default="raise"
-        What becomes of an image that cannot be read, in `batches`: an error, or black, with its
-        failure among `failures`. An array cannot say so: what makes one raises the error.
+        As for `ImageLoader`. With ``"nan"`` and ``"skip"``, `batches` gives a black image in place
+        of one that cannot be read, and records it in `failures`. An array cannot say that an image
+        is missing, so that ``np.asarray`` raises the error in any case.
     max_pixels : int, default=89_478_485
-        How many pixels a file may hold.
+        The largest number of pixels that a file may have.
+    read : callable, default=None
+        Reads a file, given its path, `options` and `max_pixels`; None decodes it.
 
     Attributes
     ----------
     failures : dict of int to Failure
-        By index, those that the last pass of `ResNetFeatures` could not read.
-    shape : tuple of int
-        ``(n, height, width, 3)``, or ``(n, height, width)`` of grey images. Without a size
-        among `options`, the first image that can be read is decoded to know it.
-    ndim : int
-    dtype : dtype
-        uint8.
-    """
+        By index, the images that the last pass of `ResNetFeatures` could not read. Each has a
+        position, a path and a cause.
+    positions : ndarray of int
+        The position of each image in the input of `ImageLoader`.
 
-    dtype = np.dtype(np.uint8)
+    See Also
+    --------
+    ImageLoader : Makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_resnet import ImageLoader
+    >>> photos = [np.zeros((40, 30)), np.ones((30, 60, 3))]
+    >>> images = ImageLoader(size=32, lazy=True).fit_transform(photos)
+    >>> images
+    <LazyImages: 2 of 32x32x3, not decoded yet>
+    >>> images[:1].shape
+    (1, 32, 32, 3)
+    """
 
     def __init__(
         self,
-        items,
-        options,
-        value_range,
-        n_threads,
-        positions=None,
+        items: Sequence,
+        options: dict[str, Any],
+        value_range: tuple[float, float],
+        n_threads: int,
+        positions: ArrayLike | None = None,
         *,
-        on_error="raise",
-        max_pixels=MAX_PIXELS,
-    ):
+        on_error: str = "raise",
+        max_pixels: int = MAX_PIXELS,
+        read: Callable[..., np.ndarray] | None = None,
+    ) -> None:
         self._items = items
         self.options = options
         self._value_range = value_range
@@ -91,76 +127,80 @@ class LazyImages:
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
         self.on_error = on_error
         self._max_pixels = max_pixels
-        self.failures = {}
+        self._read = read_image if read is None else read
+        self.failures: dict[int, Failure] = {}
         size = options["size"]
-        # all of one selection are held against the same image
+        # all images of one selection are compared with the same first image
         self._first = None
-        self._image_shape = None if size is None else size + (3,) * (options["mode"] == "RGB")
+        channels = (3,) if options["mode"] == "RGB" else ()
+        self._image_shape: Any = None if size is None else (*size, *channels)
 
     def __repr__(self):
         size = "x".join(map(str, self._image_shape or ("size of the first",)))
         return f"<LazyImages: {len(self)} of {size}, not decoded yet>"
 
     @property
-    def shape(self):
-        """``(n, height, width[, 3])``; the first readable image is decoded if no size is set."""
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array of these images.
+
+        Without a size, it is that of the first readable image, which is decoded.
+        """
         if self._image_shape is None:
-            self._find_shape()
+            self._image_shape = self._find_shape()
         return (len(self._items), *self._image_shape)
 
     def _find_shape(self):
         for i in range(len(self)):
             try:
-                self._image_shape = self._load(i).shape
-            except (OSError, ValueError):
+                shape = self._load(i).shape
+            except ImageReadError:
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
             else:
                 self._first = self._items[i], self.positions[i]
-                return
+                return shape
 
     @property
-    def paths(self):
-        """The path of each image; empty of one in memory."""
+    def dtype(self) -> np.dtype:
+        """The dtype of decoded images: uint8."""
+        return np.dtype(np.uint8)
+
+    @property
+    def paths(self) -> list[str]:
+        """The path of each image; empty for an image in memory."""
         return [_path_of(item) for item in self._items]
 
     @property
-    def ndim(self):
-        """Number of dimensions: 3 for grey images, 4 for colour."""
-        return len(self.shape)
+    def ndim(self) -> int:
+        """The number of dimensions: 3 for grey images, 4 for colour."""
+        return 4 if self.options["mode"] == "RGB" else 3
 
     def __len__(self):
         return len(self._items)
 
     def __getitem__(self, key):
-        """One image for an int, and else LazyImages of the chosen."""
-        # scikit-learn cuts arrays by [rows, ...], Dask by [rows, :, :, :]
+        """One image for an int, LazyImages for anything else that selects rows."""
+        # scikit-learn selects rows of arrays by [rows, ...], Dask by [rows, :, :, :]
         if isinstance(key, tuple):
             if not all(
                 k is Ellipsis or (isinstance(k, slice) and k == slice(None)) for k in key[1:]
             ):
                 raise IndexError(
-                    f"LazyImages are indexed along their first axis alone. Got {key!r}; "
+                    f"LazyImages can be indexed along their first axis only. Got {key!r}; "
                     "np.asarray decodes them all."
                 )
             key = key[0]
         chosen = np.arange(len(self))[key]
         if np.ndim(chosen) == 0:
-            return self._load_alike(int(chosen))
-        selected = LazyImages(
-            [self._items[i] for i in chosen],
-            self.options,
-            self._value_range,
-            self._n_threads,
-            self.positions[chosen],
-            on_error=self.on_error,
-            max_pixels=self._max_pixels,
-        )
-        selected._first, selected._image_shape = self._first, self._image_shape
+            return self._load_of_one_shape(int(chosen))
+        selected = copy.copy(self)
+        selected._items = [self._items[i] for i in chosen]
+        selected.positions = self.positions[chosen]
+        selected.failures = {}
         return selected
 
     def __iter__(self):
-        return self._decode(self._load_alike, range(len(self)), 2 * self._n_threads)
+        return self._decode(self._load_of_one_shape, range(len(self)), 2 * self._n_threads)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -168,26 +208,31 @@ class LazyImages:
         images = np.empty(self.shape, self.dtype)
         for i, image in enumerate(self):
             images[i] = image
-        return images.astype(dtype or self.dtype, copy=False)
+        return images if dtype is None else images.astype(dtype, copy=False)
 
-    def batches(self, batch_size, positions=None):
-        """Decode images, while who asks for them is busy with those before.
+    def batches(
+        self, batch_size: int, positions: Iterable[int] | None = None
+    ) -> Iterator[np.ndarray]:
+        """Decode images in batches, ahead of their use.
+
+        At most about two further batches are held in memory.
 
         Parameters
         ----------
         batch_size : int
+            The number of images in a batch.
         positions : iterable of int, default=None
-            Which images; None takes all.
+            Indices of the images, in order; None takes all.
 
         Yields
         ------
-        ndarray of shape (batch_size, height, width[, 3]), dtype uint8
-            The last may be shorter. At most about two batches are held besides it.
+        batch : ndarray of shape (batch_size, height, width[, 3]), dtype uint8
+            The last one may be shorter.
         """
-        ahead = batch_size + 2 * self._n_threads
+        n_ahead = batch_size + 2 * self._n_threads
         positions = range(len(self)) if positions is None else positions
-        load = self._load_alike if self.on_error == "raise" else self._load_or_fail
-        images = self._decode(load, positions, ahead)
+        load = self._load_of_one_shape if self.on_error == "raise" else self._load_or_record
+        images = self._decode(load, positions, n_ahead)
         batch = np.empty((batch_size, *self.shape[1:]), self.dtype)
         n_filled = 0
         for image in images:
@@ -199,121 +244,150 @@ class LazyImages:
         if n_filled:
             yield batch[:n_filled]
 
-    def digests(self, digest):
-        """What tells the content of each image from others, without decoding files.
-
-        Parameters
-        ----------
-        digest : callable
-            From bytes-like objects to bytes.
+    def digests(self) -> list[bytes]:
+        """Hash the content of each image, without decoding it.
 
         Returns
         -------
-        list of bytes
+        digests : list of bytes
+            Equal for images that are decoded from the same bytes in the same way. An unreadable
+            file has a random digest.
         """
-        # the decoders are those of the versions installed
-        how = repr((sorted(self.options.items()), PIL.__version__)).encode()
+        # the decoders are those of the installed versions
+        options = repr((sorted(self.options.items()), PIL.__version__)).encode()
 
-        def read(item):
+        def hash_item(item):
             if not is_path(item):
                 array = np.asarray(item)
                 form = repr((self._value_range, array.dtype.str, array.shape)).encode()
-                return digest(how, form, np.ascontiguousarray(array))
+                return hash_content(options, form, np.ascontiguousarray(array))
             try:
                 with open_file(item) as file:
                     content = file.read()
-            except Exception:  # found in no cache; decoding it will say what is wrong
-                return os.urandom(len(digest(b"")))
-            return digest(how, suffix_of(item).encode(), content)
+            except Exception:  # decoding it will name the cause
+                return os.urandom(HASH_BYTES)
+            return hash_content(options, suffix_of(item).encode(), content)
 
         with ThreadPoolExecutor(self._n_threads) as pool:
-            return list(pool.map(read, self._items))
+            return list(pool.map(hash_item, self._items))
 
-    def find_versions(self):
-        """By index, what tells each file from what it was, or will be; None where it is costly."""
+    def file_versions(self) -> list[str | None]:
+        """Find the version of each file, which changes with its content.
+
+        Returns
+        -------
+        versions : list of str or None
+            None for arrays, for URLs, where asking is slow, and for unreadable files.
+        """
 
         def find(item):
             if not is_path(item) or is_url(item):
                 return None
             try:
                 return file_version(item)
-            except Exception:  # decoding it will say what is wrong
+            except Exception:  # decoding it will name the cause
                 return None
 
         return [find(item) for item in self._items]
 
-    def with_paths(self, change):
-        """The same images, whose paths are what `change` makes of them."""
+    def with_paths(self, change: Callable) -> Self:
+        """Replace the paths.
+
+        Parameters
+        ----------
+        change : callable
+            Makes a new path of each path.
+
+        Returns
+        -------
+        images : LazyImages
+            The same images at the new paths.
+        """
         images = copy.copy(self)
         images._items = [change(item) if is_path(item) else item for item in self._items]
         return images
 
-    def fail_like(self, i, other):
-        """Note that image `i`, of the same content as `other`, cannot be read either."""
-        self.failures[i] = self._make_failure(i, self.failures[other].cause)
+    def add_failure(self, i: int, cause: str) -> None:
+        """Record that an image could not be read.
 
-    def _make_failure(self, i, cause):
-        return Failure(int(self.positions[i]), _path_of(self._items[i]), cause)
+        Parameters
+        ----------
+        i : int
+            Its index.
+        cause : str
+            The reason.
+        """
+        self.failures[i] = Failure(int(self.positions[i]), _path_of(self._items[i]), cause)
 
     def _decode(self, load, positions, n_ahead):
-        """Images in order, up to so many of which are decoded before they are asked for."""
-        self.shape  # noqa: B018  known before the threads need it
+        """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
+        self.shape  # noqa: B018  found before the threads need it
         return prefetch_map(load, positions, self._n_threads, n_ahead)
 
-    def _load_alike(self, i):
-        image, expected = self._load(i), self.shape[1:]
-        if image.shape != expected:
-            first = _describe(*self._first, expected)
-            this = _describe(self._items[i], self.positions[i], image.shape)
-            raise ValueError(
-                f"Without a size, all images must be of one size, but {first} and {this}. Pass "
-                "size= to ImageLoader, as in ImageLoader(size=224); on the command line, "
-                "--image-size 224."
+    def _load(self, i):
+        item, position = self._items[i], int(self.positions[i])
+        try:
+            if is_path(item):
+                return self._read(item, max_pixels=self._max_pixels, **self.options)
+            return convert_image(np.asarray(item), self._value_range, **self.options)
+        except ImageReadError as exc:
+            exc.position = position
+            raise
+        except ValueError as exc:
+            raise ImageReadError(str(exc), _path_of(item) or None, position) from exc
+
+    def _load_of_one_shape(self, i):
+        image = self._load(i)
+        if image.shape != self.shape[1:]:
+            raise ParameterError(
+                "size",
+                "must be given for images of different sizes",
+                "None",
+                hint=f"{self._describe_sizes(i, image)}.",
+                remedy="Pass size= to ImageLoader, as in ImageLoader(size=224).",
             )
         return image
 
-    def _load_or_fail(self, i):
-        """The image, or a black one, whose failure is noted."""
+    def _load_or_record(self, i):
+        """Load an image, or record why it failed and return a black one."""
         try:
-            image = self._load_alike(i)
-        except (OSError, ValueError) as exc:
-            self.failures[int(i)] = self._make_failure(i, getattr(exc, "cause", str(exc)))
+            image = self._load(i)
+        except ImageReadError as exc:
+            self.add_failure(int(i), exc.cause)
+            return np.zeros(self.shape[1:], self.dtype)
+        if image.shape != self.shape[1:]:
+            sizes = self._describe_sizes(i, image)
+            self.add_failure(int(i), f"without a size, all images must be of one size: {sizes}")
             return np.zeros(self.shape[1:], self.dtype)
         self.failures.pop(int(i), None)
         return image
 
-    def _load(self, i):
-        item, position = self._items[i], self.positions[i]
-        try:
-            if is_path(item):
-                return read_image(item, max_pixels=self._max_pixels, **self.options)
-            return convert_image(np.asarray(item), self._value_range, **self.options)
-        except (OSError, ValueError) as exc:
-            if is_path(item):
-                error = type(exc)(f"{exc} It is image {position} of X, counted from 0.")
-            else:
-                error = ValueError(f"Image {position} of X cannot be used: {exc}.")
-            error.cause = getattr(exc, "cause", str(exc))
-            raise error from exc
+    def _describe_sizes(self, i, image):
+        first = _describe(*self._first, self.shape[1:])
+        return f"{first} and {_describe(self._items[i], self.positions[i], image.shape)}"
 
 
-def warn_of_failures(failures, n_images, what_becomes):
-    """Warn of images that could not be read; see `describe_failures`."""
+def warn_about_failures(failures, n_images, consequence):
+    """Warn about images that could not be read; see `describe_failures`."""
     if failures:
         failures = sorted(failures.values())
-        warnings.warn(describe_failures(failures, n_images, what_becomes), stacklevel=3)
+        warnings.warn(describe_failures(failures, n_images, consequence), stacklevel=3)
 
 
-def describe_failures(failures, n_images, what_becomes):
-    """Say how many images could not be read, and name the first.
+def describe_failures(failures, n_images, consequence):
+    """Count the images that could not be read, and name the first ones.
 
     Parameters
     ----------
     failures : list of Failure
     n_images : int
-        How many images there were in all.
-    what_becomes : str
-        Of those that could not be read.
+        The number of all images.
+    consequence : str
+        What happens to those that could not be read: ``"their features are NaN"``.
+
+    Returns
+    -------
+    str
     """
     named = "; ".join(
         f"{failure.path or 'an image in memory'!r} (image {failure.position}): {failure.cause}"
@@ -321,7 +395,7 @@ def describe_failures(failures, n_images, what_becomes):
     )
     more = "; ..." if len(failures) > _MAX_NAMED else ""
     n_failures = len(failures)
-    return f"{n_failures} of {n_images} images could not be read, and {what_becomes}: {named}{more}"
+    return f"{n_failures} of {n_images} images could not be read, and {consequence}: {named}{more}"
 
 
 def _path_of(item):

@@ -1,32 +1,48 @@
-"""What counts as images in memory: shapes, channels and value ranges."""
+"""Images in memory: their shapes and channels, checked."""
 
 import math
 import numbers
 import os
 import warnings
+from typing import TypeGuard
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_resnet._runtime.errors import ParameterError
 
-def is_path(item):
+
+def is_path(item) -> TypeGuard[str | os.PathLike]:
     """Whether `item` is a path: a str, or anything with ``__fspath__``."""
     return isinstance(item, (str, os.PathLike))
 
 
 def refuse_path(item):
-    """Raise an error that says who reads images, if `item` is a path."""
+    """Raise an error that names ImageLoader if `item` is a path."""
     if is_path(item):
         raise ValueError(
-            f"X must hold images. Got paths, {os.fspath(item)!r} the first, instead. "
+            f"X must hold images. Got paths instead, the first one {os.fspath(item)!r}. "
             "Put ImageLoader(size=...) before ResNetFeatures."
         )
 
 
 def as_sequence(X):
-    """A list of the items of `X` if these are paths or images of their own sizes, else None.
+    """List the items of `X` if they are paths or single images.
 
-    A column of a dataframe counts as a list of its items.
+    Parameters
+    ----------
+    X : array-like
+        The column of a dataframe counts as the list of its items.
+
+    Returns
+    -------
+    list of path or array-like, or None
+        None if `X` is one array of rows or images, or neither.
+
+    Raises
+    ------
+    ValueError
+        If `X` is a single path, or a dict, such as a Bunch.
     """
     if is_path(X):
         remedy = "load_image_folder() lists its images" if os.path.isdir(X) else "pass [path]"
@@ -50,21 +66,21 @@ def as_sequence(X):
     first = X[0]
     if not is_path(first) and np.ndim(first) < 2:
         return None
-    # as plain str: the repr of NumPy's would stand in messages
+    # plain str, as messages would show the repr of NumPy's
     return [str(item) if isinstance(item, str) else item for item in X]
 
 
 def row_shape(n_features, image_shape=None):
-    """Find the image that a row of a 2-D array stands for.
+    """Find the shape of the image in each row of a 2-D array.
 
     Parameters
     ----------
     n_features : int
         Length of a row.
     image_shape : tuple of 2 or 3 int, default=None
-        ``(height, width)`` or ``(height, width, channels)``. Without it, a row of
-        s * s values is a square grey image, one of 3 * s * s a square RGB image,
-        and any other a grey image one pixel high.
+        ``(height, width)`` or ``(height, width, channels)``. None takes a row of s * s values for
+        a square grey image, one of 3 * s * s values for a square RGB image, and any other for a
+        grey image one pixel high.
 
     Returns
     -------
@@ -72,8 +88,8 @@ def row_shape(n_features, image_shape=None):
 
     Raises
     ------
-    ValueError
-        If a row cannot have the shape.
+    ParameterError
+        If `image_shape` does not fit the length of a row.
 
     Warns
     -----
@@ -82,10 +98,10 @@ def row_shape(n_features, image_shape=None):
     """
     if image_shape is not None:
         if math.prod(image_shape) != n_features:
-            raise ValueError(
-                f"The 'image_shape' parameter must hold as many values as a row of X, "
-                f"{n_features}. Got {tuple(image_shape)!r}, {math.prod(image_shape)} values, "
-                "instead."
+            raise ParameterError(
+                "image_shape",
+                f"must hold as many values as a row of X, {n_features}",
+                f"{tuple(image_shape)!r} with {math.prod(image_shape)} values",
             )
         return tuple(image_shape)
     side = math.isqrt(n_features)
@@ -96,22 +112,22 @@ def row_shape(n_features, image_shape=None):
         return side, side, 3
     warnings.warn(
         f"X has rows of {n_features} values, neither a square grey nor a square RGB image: each "
-        "is taken for an image one pixel high. Reshape X to (n, height, width), or pass "
-        "image_shape=(height, width) to ResNetFeatures, to say better.",
+        "is taken for an image one pixel high. To change this, reshape X to (n, height, width), or "
+        "pass image_shape=(height, width) to ResNetFeatures.",
         stacklevel=2,
     )
     return 1, n_features
 
 
 def check_size(name, size):
-    """Bring a parameter that is a size to a tuple.
+    """Check a parameter that is a size.
 
     Parameters
     ----------
     name : str
-        The parameter's, for the error.
+        The name of the parameter.
     size : None, int, or tuple of 2 int
-        An int stands for a square.
+        An int is the side of a square.
 
     Returns
     -------
@@ -120,22 +136,21 @@ def check_size(name, size):
 
     Raises
     ------
-    ValueError
-        If it is no size.
+    ParameterError
+        If it is not a size.
     """
     if size is None:
         return None
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2 or not all(isinstance(n, numbers.Integral) and n > 0 for n in pair):
-        raise ValueError(
-            f"The {name!r} parameter must be None, an int of at least 1 or (height, width). "
-            f"Got {size!r} instead."
+        raise ParameterError(
+            name, "must be None, an int of at least 1 or (height, width)", repr(size)
         )
     return int(pair[0]), int(pair[1])
 
 
 def check_image_shape(image_shape):
-    """Raise ValueError unless `image_shape` is a shape that a row can have, or None."""
+    """Raise ParameterError unless `image_shape` is None or the shape of an image."""
     if image_shape is None:
         return
     is_shape = (
@@ -144,9 +159,10 @@ def check_image_shape(image_shape):
         and all(isinstance(n, numbers.Integral) and n > 0 for n in image_shape)
     )
     if not is_shape or (len(image_shape) == 3 and image_shape[2] not in (1, 3)):
-        raise ValueError(
-            "The 'image_shape' parameter must be None, (height, width) or (height, width, "
-            f"channels) with 1 or 3 channels. Got {image_shape!r} instead."
+        raise ParameterError(
+            "image_shape",
+            "must be None, (height, width) or (height, width, channels) with 1 or 3 channels",
+            repr(image_shape),
         )
 
 
@@ -156,40 +172,39 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     Parameters
     ----------
     estimator : estimator
-        Whose ``n_features_in_``, ``feature_names_in_`` and ``image_shape_`` are set by rows
-        if `reset`, and held against them if not.
+        Rows set its ``n_features_in_``, ``feature_names_in_`` and ``image_shape_`` if `reset`, and
+        must match them otherwise.
     X : array-like
         Rows (2-D), grey images (3-D) or images with channels last (4-D).
     image_shape : tuple of int, default=None
-        Shape of a row; see `row_shape`.
+        The shape of the image in each row; see `row_shape`.
     channels : tuple of int, default=(1, 3)
-        The numbers of channels to let pass.
+        The numbers of channels to accept.
     reset : bool
-        Whether to learn the number and names of the features, as `fit` does, or to
-        compare with what was learnt.
+        Whether to learn the number and names of the features, as `fit` does.
 
     Returns
     -------
     ndarray of shape (n, height, width) or (n, height, width, channels)
-        A view of `X` where it can be one. Its dtype is that of `X` if numeric.
+        A view of `X` if possible. A numeric dtype is kept.
 
     Raises
     ------
     TypeError, ValueError
-        If these are not images, or hold NaN or infinity.
+        If `X` does not hold images, or holds NaN or infinity.
     """
     if _count_dimensions(X) > 2:
         return _check_stack(estimator, X, channels, reset)
     X = validate_data(estimator, X, reset=reset)
     if reset:
         estimator.image_shape_ = row_shape(X.shape[1], image_shape)
-    # rows are new to an estimator that was fitted on images
+    # an estimator that was fitted on images has not seen rows
     shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape)
     return X.reshape(len(X), *shape)
 
 
 def check_image_list(estimator, X, *, reset):
-    """Validate a list of images of different sizes, as `check_images` does those of one size."""
+    """Validate a list of images of different sizes; see `check_images`."""
     return [check_images(estimator, np.asarray(image)[None], reset=reset)[0] for image in X]
 
 
@@ -207,8 +222,8 @@ def _check_stack(estimator, X, channels, reset):
         if len(shapes) > 1:
             raise ValueError(
                 f"X must hold images of one size. Got {shapes[0]} and {shapes[1]} among "
-                f"{len(X)} images. ImageLoader(size=...) brings them to one size, and so does "
-                "ResNetFeatures(image_size=...)."
+                f"{len(X)} images. ImageLoader(size=...) and ResNetFeatures(image_size=...) bring "
+                "them to one size."
             )
     X = check_array(
         X, dtype="numeric", ensure_2d=False, allow_nd=True, estimator=estimator, input_name="X"
@@ -227,10 +242,10 @@ def _check_stack(estimator, X, channels, reset):
         hint = (
             "The channels seem to come first: np.moveaxis(X, 1, -1) puts them last."
             if shape[1] in channels
-            else "ImageLoader() brings grey images with alpha (as files) and RGBA to RGB."
+            else "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
         )
         raise ValueError(
-            f"X must have {' or '.join(map(str, channels))} channels, in its last axis. Got "
+            f"X must have {' or '.join(map(str, channels))} channels in its last axis. Got "
             f"{shape[3]} in an array of shape {shape} instead. {hint}"
         )
     if X.ndim == 3 and shape[2] in (3, 4) and reset:
@@ -245,6 +260,6 @@ def _check_stack(estimator, X, channels, reset):
 
 
 def reset_n_features(estimator):
-    """Remove what an earlier fit on rows has left."""
+    """Remove the attributes that an earlier fit on rows has set."""
     for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
         vars(estimator).pop(name, None)

@@ -34,6 +34,10 @@ class ParameterError(ValueError):
 class MissingFileError(ParameterError, FileNotFoundError):
     """A parameter names a file that does not exist."""
 
+    # tblib, which pickles for Dask, calls the first one of the MRO; ValueError's refuses objects
+    # with the memory layout of OSError
+    __new__ = FileNotFoundError.__new__
+
 
 class DownloadError(ConnectionError):
     """A file is not on this machine and cannot be downloaded.

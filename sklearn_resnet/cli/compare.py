@@ -17,13 +17,13 @@ from sklearn_resnet.cli.features import (
     uses_openvino,
 )
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, load_input
-from sklearn_resnet.cli.pictures import beside, compute_umap, importing_umap, save_figure
+from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, write_record
+from sklearn_resnet.cli.record import Result, beside, write_record
 from sklearn_resnet.cli.tables import check_table_path, write_table
-from sklearn_resnet.plotting import compare as compare_maps
+from sklearn_resnet.plotting import compare_embeddings
+from sklearn_resnet.plotting._saving import save_figure
 
-_MIN_IMAGES = 4
 _SCORES = ("accuracy", "r2", "silhouette")
 
 
@@ -133,9 +133,9 @@ def _check_images(options, data):
             f"{options.input.source!r} without labels",
             hint="Name a file of labels by --labels, or sort the images into a folder for each class.",
         )
-    if len(data.images) < _MIN_IMAGES:
+    if len(data.images) < MIN_MAPPED:
         raise ParameterError(
-            "source", f"must hold at least {_MIN_IMAGES} images with --compare", len(data.images)
+            "source", f"must hold at least {MIN_MAPPED} images with --compare", len(data.images)
         )
 
 
@@ -194,7 +194,7 @@ def draw_maps(path, maps, labels, progress):
 
     with mpl.rc_context({"backend": "agg"}):
         with progress.timed("compare"):
-            compared = compare_maps(maps, labels)
+            compared = compare_embeddings(maps, labels)
         save_figure(compared.figure, path)
     # pandas writes NaN as null
     scores = json.loads(compared.scores.to_json(orient="index", double_precision=6))

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from sklearn_resnet._images.lazy import describe_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._runtime.errors import ParameterError
@@ -24,21 +25,21 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
-    failures_of,
     is_collection,
     load_input,
 )
 from sklearn_resnet.cli.pictures import (
+    MIN_MAPPED,
+    Map,
     PictureOptions,
-    beside,
-    compute_map,
+    compute_umap,
     draw_map,
     importing_umap,
     make_title,
     write_page,
 )
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, write_record
+from sklearn_resnet.cli.record import Result, beside, write_record
 from sklearn_resnet.cli.resumable.run import SUFFIXES, RunOptions, embed_in_parts, read_finished
 from sklearn_resnet.cli.tables import check_table_path, write_table
 from sklearn_resnet.plotting.explorer.page import check_bokeh
@@ -146,9 +147,11 @@ def make_plan(options):
     _check_output(options, in_parts)
     check_input(source, options.input.patches)
     check_features(features)
-    # Keras imports tensorflow, which is hidden from umap
-    is_free = features.dimensions != 2 if features.model == "pca" else uses_openvino(features)
-    return Plan(options, in_parts, options.pictures.need_map and is_free)
+    if features.model == "pca":
+        may_import_umap = features.dimensions != 2
+    else:
+        may_import_umap = uses_openvino(features)  # Keras imports tensorflow, hidden from umap
+    return Plan(options, in_parts, options.pictures.needs_map and may_import_umap)
 
 
 def _check_output(options, in_parts):
@@ -197,7 +200,8 @@ def compute_embedding(plan, data):
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
         features = compute_features(data.images, options.features)
-        failures, metadata = failures_of(data.images), features.metadata
+        failures = tuple(as_source(data.images).failures.values())
+        metadata = features.metadata
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
         write_table(options.output, values, features.names, data.labels, data.paths)
@@ -222,8 +226,8 @@ def _report_failures(output, failures, n_images, on_error):
         path.unlink(missing_ok=True)  # of an earlier command
         return []
     columns = ("path", "position", "cause")
-    with atomic_write(path) as whole:
-        write_csv(whole, {name: [getattr(f, name) for f in failures] for name in columns})
+    with atomic_write(path) as partial:
+        write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})
     outcome = {"nan": "their features are NaN", "skip": "they are left out"}[on_error]
     line = describe_failures(failures, n_images, outcome)
     click.echo(f"{'warning':10} {line}. All are in {path}", err=True)
@@ -246,16 +250,16 @@ def make_pictures(plan, embedding, progress):
     """
     options = plan.options
     pictures, output = options.pictures, options.output
-    if not pictures.need_map:
+    if not pictures.needs_map:
         return [], {}
     features = read_finished(output) if plan.in_parts else embedding.features
     is_finite = np.isfinite(features).all(1)
     features, data = features[is_finite], embedding.data.select(is_finite)
-    embedding_map, written = compute_map(output, features, data, options.features.seed, progress)
+    embedding_map, written = _compute_map(features, data, options, progress)
     is_of_patches = options.input.patches is not None
     noun = "patches" if is_of_patches else "images"
     title = make_title(options.input.source, embedding_map, embedding.metadata, noun)
-    if pictures.is_drawn:
+    if pictures.draws_map:
         show_images = pictures.thumbnails or (is_of_patches and len(features) <= _MAX_THUMBNAILS)
         images = data.images if show_images else None
         path = beside(output, embedding_map.kind, f".{pictures.picture}")
@@ -267,3 +271,24 @@ def make_pictures(plan, embedding, progress):
             write_page(path, embedding_map, data, features, title.replace("\n", ", "))
         written.append(path)
     return written, {"umap": embedding_map.xy.shape} if embedding_map.kind == "umap" else {}
+
+
+def _compute_map(features, data, options, progress):
+    """Map an embedding to the plane; one of two columns is a map.
+
+    A map by UMAP is written beside OUTPUT, and its path returned in a list.
+    """
+    if features.shape[1] == 2:
+        return Map("pca", features), []
+    output = options.output
+    if len(features) < MIN_MAPPED:
+        raise ValueError(
+            f"A map by UMAP needs at least {MIN_MAPPED} images. Got {len(features)} instead. The "
+            f"embedding is in {str(output)!r}; leave -p, -t and --html out."
+        )
+    with progress.timed("umap"):
+        xy = compute_umap(features, options.features.seed)
+    progress.show_array("UMAP", xy)
+    path = beside(output, "umap", ".csv" if output.suffix == ".parquet" else output.suffix)
+    write_table(path, xy, ["umap_1", "umap_2"], data.labels, data.paths)
+    return Map("umap", xy), [path]

@@ -4,17 +4,18 @@ from contextlib import contextmanager
 
 import click
 
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 
-_LAYERS = "`embedding layers {architecture}` shows them all."
+_LAYERS = "`embedding layers {architecture}` lists them all."
 _IMAGE_SIZE = "Pass a size, as in --image-size 224."
 _REMEDIES = {
     "layers": _LAYERS,
     "compare": _LAYERS,
     "image_size": _IMAGE_SIZE,
-    "weights": "On the command line, random weights are --weights random.",
+    "weights": "--weights random draws random weights.",
     "table": "TABLE is the last argument.",
 }
+_DOWNLOAD = "Put the file there by hand; the variable KERAS_HOME sets another folder."
 _PARAMS = {"size": "image_size"}  # where an option has another name than the library's parameter
 
 
@@ -44,7 +45,8 @@ def describe_error(exc, ctx):
     Parameters
     ----------
     exc : Exception
-        A `ParameterError` is attributed to the option or argument that sets the parameter.
+        A `ParameterError` is attributed to the option or argument that sets the parameter. Notes
+        are appended.
     ctx : click.Context
         Of the command that was called.
 
@@ -58,6 +60,8 @@ def describe_error(exc, ctx):
         message = f"{spell(param)} {exc.requirement}. Got {exc.got} instead."
         remedy = _REMEDIES.get(param.name, "").format_map(ctx.params)
         message = " ".join(filter(None, [message, exc.hint, remedy]))
+    elif isinstance(exc, DownloadError):
+        message = f"{exc.problem}\n{_DOWNLOAD}"
     return " ".join([message, *_notes(exc)])
 
 

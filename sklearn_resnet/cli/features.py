@@ -12,7 +12,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,18 @@ def make_resnet(options):
 
 def check_features(options):
     """Raise the errors that options of a ResNet lead to, before images are read."""
-    if options.model == "resnet":
+    if options.model != "resnet":
+        return
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fitting on the images will warn
             make_resnet(options).fit(np.zeros((1, 8, 8), np.uint8))
+    except DownloadError as exc:
+        exc.add_note(
+            "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
+            "conv3), the path of a Keras weights file, or --weights random."
+        )
+        raise
 
 
 def compute_features(images, options):
@@ -134,7 +142,7 @@ def compute_resnet(images, options):
     """
     resnet = make_resnet(options).fit(images)
     with tqdm(unit=" images", disable=True if options.quiet else None) as bar:
-        values = resnet.compute(images, bar)
+        values = resnet._compute(images, bar)
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
 

@@ -1,4 +1,4 @@
-"""A command that has others beside it, and options in sections."""
+"""A click group that is a command itself, with options in sections."""
 
 import difflib
 
@@ -10,17 +10,17 @@ from sklearn_resnet._io.paths import as_path
 class CommandGroup(click.Group):
     """A command whose first argument may also be the name of another command.
 
-    So ``embedding INPUT OUTPUT`` and ``embedding layers`` both work. Who has a folder of such a name
-    writes ``./layers``.
+    So ``embedding INPUT OUTPUT`` and ``embedding layers`` both work. A folder of that name is
+    ``./layers``.
 
     Parameters
     ----------
     sections : dict of str to str
-        The name of an option to the title that stands above it in the help.
+        Titles of sections of the help, by the name of the first option in each.
     inputs : sequence of str
-        What the first argument may be that is neither a file nor a folder.
-    **kwargs : dict
-        Of `click.Group`.
+        Values of the first argument that are neither files nor folders.
+    *args, **kwargs
+        Passed to `click.Group`.
     """
 
     allow_extra_args = False
@@ -33,7 +33,7 @@ class CommandGroup(click.Group):
         self.inputs = inputs
 
     def make_context(self, info_name, args, parent=None, **extra):
-        """Parse arguments as those of this command, or of the one that they name."""
+        """Parse the arguments of this command, or of the command that the first one names."""
         if args and args[0] in self.commands:
             command = self.commands[args[0]]
             settings = self.context_settings | extra
@@ -41,26 +41,26 @@ class CommandGroup(click.Group):
         return super().make_context(info_name, args, parent, **extra)
 
     def parse_args(self, ctx, args):
-        """Parse arguments of this command; say so if they seem to be meant for another."""
+        """Parse the arguments of this command; suggest another if its name seems misspelt."""
         if args and args[0] not in self.inputs:
             near = difflib.get_close_matches(args[0].lower(), self.commands, n=1)
             if near and not as_path(args[0]).exists():
                 ctx.fail(
-                    f"INPUT is {args[0]!r}, and there is no such file or folder. Did you mean "
-                    f"the command '{ctx.info_name} {near[0]}'?"
+                    f"INPUT {args[0]!r} does not exist. Did you mean the command "
+                    f"'{ctx.info_name} {near[0]}'?"
                 )
         return click.Command.parse_args(self, ctx, args)
 
     def invoke(self, ctx):
-        """Run the command that the arguments were parsed for."""
+        """Run the command whose arguments were parsed."""
         return click.Command.invoke(ctx.command, ctx)
 
     def collect_usage_pieces(self, ctx):
-        """What stands behind the name of the command in its help."""
+        """Show the usage of a plain command, without ``COMMAND [ARGS]``."""
         return click.Command.collect_usage_pieces(self, ctx)
 
     def format_options(self, ctx, formatter):
-        """Write the commands, and options under their titles."""
+        """Write the commands, then the options by section."""
         self.format_commands(ctx, formatter)
         title, sections = "Options", {}
         for param in self.get_params(ctx):

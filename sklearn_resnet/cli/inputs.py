@@ -130,11 +130,6 @@ def check_apart(source, output):
         )
 
 
-def failures_of(images):
-    """Return the failures of images that could not be read; arrays have none."""
-    return tuple(images.failures.values()) if isinstance(images, LazyImages) else ()
-
-
 def _is_image_file(path):
     return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
 
@@ -194,7 +189,7 @@ def read_input(
 def _read_arrays(path):
     try:
         with open_file(path) as opened:  # numpy leaves a damaged .npz open
-            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # maybe beyond memory
+            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # may exceed memory
             file = np.load(path if is_mapped else opened, "r" if is_mapped else None)
             if isinstance(file, np.ndarray):
                 return Input(file)
@@ -205,11 +200,12 @@ def _read_arrays(path):
                     return Input(file[x], np.ravel(file[y]) if y in file.files else None)
             names = file.files
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
+        cause = getattr(exc, "strerror", None) or exc
         if "allow_pickle" in str(exc) or "Python objects" in str(exc):
-            exc = "it holds pickled objects, which could run any program, and is not loaded"
+            cause = "it holds pickled objects, which could run any program, and is not loaded"
         raise ValueError(
-            f"The file {str(path)!r} cannot be read: {getattr(exc, 'strerror', None) or exc}. Save "
-            "plain arrays by numpy.save or numpy.savez."
+            f"The file {str(path)!r} cannot be read: {cause}. Save plain arrays with numpy.save or "
+            "numpy.savez."
         ) from None
     pairs = ", ".join("/".join(pair) for pair in _NPZ_KEYS)
     raise ValueError(
@@ -265,7 +261,7 @@ def read_labels(path, image_paths, n_images):
         raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
-            f"The labels in {str(path)!r} must be one for each of the {n_images} images. Got an "
+            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
             f"array of shape {labels.shape} instead."
         )
     return labels

@@ -22,17 +22,18 @@ from sklearn_resnet.cli.similar.neighbors import METRICS
 
 _HELP = """Embed images, and draw the embedding.
 
-INPUT is digits, mnist or cifar10; a .npy or .npz file (one array; or x and y, images and
-labels, x_train and y_train); a folder of images, or of a folder for each class; a tar of images,
-or a folder of tars; or an image.
+INPUT is digits, mnist or cifar10; a .npy or .npz file (one array, or images and labels as x and y
+or x_train and y_train); a folder of images, or with one subfolder per class; a tar of images, or a
+folder of tars; or an image.
 
-OUTPUT ends in .npy (the features), .npz (compressed, with labels and paths), .csv or .parquet.
-Beside it, a .json says how it was made.
+OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet. A
+.json beside it records how it was made.
 
-Both can be URLs, as s3://bucket/photos or zip://::photos.zip.
+Both can be URLs, such as s3://bucket/photos or zip://::photos.zip.
 
-Of image files, a .parquet (a folder of parts, read as one table) or .npy is made part by part:
-interrupted and started again, the command goes on where it was, and later embeds only what is new.
+From image files, a .parquet (a folder of parts that is read as one table) or .npy is written in
+parts: run the same command again to resume it after an interruption, or to embed only images that
+are new.
 
 \b
 Examples:
@@ -48,12 +49,12 @@ Examples:
   embedding layers ResNet101V2
 
 \b
-A folder that is called like one of the commands is ./layers or ./similar.
+Write ./layers or ./similar for a folder with the same name as a command.
 """
-_SIMILAR_HELP = """Find the images of a TABLE that are most like a QUERY.
+_SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
-TABLE was made by `embedding INPUT TABLE`, and has its .json beside it; QUERY is an image file,
-or several. They are listed, and drawn.
+TABLE is an OUTPUT of `embedding INPUT OUTPUT`, with its .json beside it. Each QUERY is an image
+file. The images found are listed, and drawn in one picture.
 
 \b
 Examples:
@@ -109,8 +110,8 @@ _NOT_COMPARED = (
     "-l",
     "--layers",
     type=Layers(),
-    help="Where the ResNet is cut: an index (82), the name of a layer, a stage (conv3), or "
-    "several (51,82), whose features are put side by side.  [default: the last layer]",
+    help="Layers where the ResNet is cut: an index (82), a name, a stage (conv3), or several "
+    "(51,82), whose features are concatenated.  [default: the last layer]",
 )
 @click.option(
     "--architecture",
@@ -122,22 +123,22 @@ _NOT_COMPARED = (
     "--weights",
     default="imagenet",
     show_default=True,
-    help="imagenet (downloaded once), procedural (part of the package; of ResNet50V2 up to conv3), "
-    "the path of a Keras weights file, or random.",
+    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
+    "a Keras weights file, or random.",
 )
 @click.option(
     "--pooling",
     type=Pooling(),
     default="avg",
     show_default=True,
-    help="How a layer's map becomes features: avg, max, or avg,max.",
+    help="How to pool the map of a layer into features: avg, max, or avg,max.",
 )
 @click.option(
     "--image-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Height and width to bring images to: files are cut to a square, arrays stretched.  "
-    "[default: as they are]",
+    help="Resize images to N x N: files are cropped to a square first, arrays are stretched.  "
+    "[default: keep their size]",
 )
 @click.option(
     "-b",
@@ -146,39 +147,39 @@ _NOT_COMPARED = (
     type=click.IntRange(1),
     default=64,
     show_default=True,
-    help="Images that go through the network together.",
+    help="Number of images that go through the network at once.",
 )
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
     default="auto",
     show_default=True,
-    help="What runs the ResNet: OpenVINO (on the processor) or Keras; auto is Keras where it "
-    "can use a GPU, and else OpenVINO.",
+    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
+    "use a GPU, and OpenVINO otherwise.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="What the ResNet computes in. int8 is fastest, and needs sklearn-resnet[int8].",
+    help="Precision of the computation. int8 is the fastest, and needs sklearn-resnet[int8].",
 )
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder in which features are kept, so that a run on the same images, or on more, computes "
-    "only what is new.  [default: in the user's cache folder]",
+    help="Folder for the cache of features, so that only images that are new are computed.  "
+    "[default: in the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Compute all, and keep nothing.")
+@click.option("--no-cache", is_flag=True, help="Compute all features, and cache none.")
 @click.option(
     "--labels",
     metavar="FILE",
-    help="A label for each image: a .csv with the columns path and label, or only label; a .npy; or "
-    "text, a label a line. Without paths, they go in the order of the images: 2.png before 10.png, "
-    "as the column path of a .csv OUTPUT shows.",
+    help="A file with a label for each image: a .csv with the columns path and label, or label alone; "
+    "a .npy; or text with one label per line. Labels without paths must be in the order of the "
+    "images, which is natural (2.png before 10.png): see the column path of a .csv OUTPUT.",
 )
 @click.option(
-    "--patches", metavar="N", type=click.IntRange(1), help="Cut this many patches from one image."
+    "--patches", metavar="N", type=click.IntRange(1), help="Cut N random patches from one image."
 )
 @click.option(
     "--patch-size",
@@ -193,39 +194,39 @@ _NOT_COMPARED = (
     type=click.Choice(["raise", "nan", "skip"]),
     default="raise",
     show_default=True,
-    help="What becomes of a file that cannot be read: end; give it features that are NaN; or leave "
-    "it out. The last two write a table of such files, OUTPUT_errors.csv.",
+    help="How to handle a file that cannot be read: stop; set its features to NaN; or leave it out. "
+    "nan and skip list such files in OUTPUT_errors.csv.",
 )
 @click.option(
     "-p",
     "--plot",
     is_flag=True,
-    help="Draw a map of the embedding, by UMAP if it has more than two columns.",
+    help="Draw a map of the embedding. UMAP computes it unless the embedding has two columns.",
 )
 @click.option(
     "-t",
     "--thumbnails",
     is_flag=True,
-    help="The same, with images at their places.",
+    help="Draw the map with images as points.",
 )
 @click.option(
     "--picture",
     type=click.Choice(["png", "pdf", "svg"]),
     default="png",
     show_default=True,
-    help="The format of pictures.",
+    help="Format of the pictures.",
 )
 @click.option(
     "--html",
     is_flag=True,
-    help="Make a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
+    help="Write a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
 )
 @click.option(
     "--compare",
     metavar="MAPS",
     type=Maps(),
-    help="Draw several maps side by side, and score them by labels: pca, of the pixels; resnet, by "
-    "UMAP of the last layer; resnet:82, of another. OUTPUT holds the maps.",
+    help="Draw several maps side by side, and score them by the labels: pca, of the pixels; resnet, "
+    "UMAP of the last layer; resnet:82, UMAP of layer 82. OUTPUT holds the maps.",
 )
 @click.option(
     "--workers",
@@ -234,14 +235,14 @@ _NOT_COMPARED = (
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Processes that share the cores (image files to .parquet or .npy).",
+    help="Number of processes, which share the cores (image files to .parquet or .npy).",
 )
 @click.option(
     "--dask",
     "scheduler",
     metavar="ADDRESS",
-    help="The address of a Dask scheduler, whose workers do the work, and share the folders of INPUT "
-    "and OUTPUT (image files to .parquet or .npy).",
+    help="Address of a Dask scheduler. Its workers compute, and must see the folders of INPUT and "
+    "OUTPUT (image files to .parquet or .npy).",
 )
 @click.option(
     "--part-size",
@@ -249,17 +250,23 @@ _NOT_COMPARED = (
     type=click.IntRange(1),
     default=10_000,
     show_default=True,
-    help="Images in a part: what is lost, at most, by an interruption.",
+    help="Images per part. An interruption loses at most one part.",
 )
-@click.option("--restart", is_flag=True, help="Compute again what an earlier run has left.")
+@click.option(
+    "--restart",
+    is_flag=True,
+    help="Compute all parts again, including those that earlier commands wrote.",
+)
 @click.option(
     "-c",
     "--compress",
     is_flag=True,
-    help="Write .npz in place of .npy: compressed, with labels and paths.",
+    help="Write .npz instead of .npy: compressed, with labels and paths.",
 )
-@click.option("-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the run repeatable.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
 def main(ctx, **params):
@@ -325,7 +332,7 @@ def _choose_cache(params):
 
 
 @main.command(
-    help=_SIMILAR_HELP, short_help="Find the images of a TABLE that are most like another."
+    help=_SIMILAR_HELP, short_help="Find the images in a TABLE that are most similar to an image."
 )
 @click.argument("queries", metavar="QUERY...", nargs=-1, required=True)
 @click.argument("table", metavar="TABLE")
@@ -337,24 +344,24 @@ def _choose_cache(params):
     type=click.IntRange(1),
     default=10,
     show_default=True,
-    help="How many to find for each QUERY.",
+    help="Number of images to find for each QUERY.",
 )
 @click.option(
     "--metric",
     type=click.Choice(METRICS),
     default=METRICS[0],
     show_default=True,
-    help="What distance between features is.",
+    help="Distance between features.",
 )
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    help=f"The picture, which ends in {', '.join(PICTURES)}.  [default: TABLE_similar.png]",
+    help=f"The picture: {', '.join(PICTURES)}.  [default: TABLE_similar.png]",
 )
 @click.option(
     "--weights",
-    help="Where the weights are that TABLE was made with, if no longer where they were.",
+    help="Path of the weights that TABLE was made with, if they were moved.",
 )
 @click.pass_context
 def similar(ctx, queries, table, **options):

@@ -1,4 +1,4 @@
-"""What options of the command line take, besides what click knows."""
+"""Types of options, beside those of click."""
 
 import difflib
 
@@ -10,12 +10,12 @@ def _parse_layer(text):
 
 
 class Layers(click.ParamType):
-    """``82``, ``conv3`` or ``51,82`` to what ResNetFeatures takes."""
+    """``82``, ``conv3`` or ``51,82``, as the parameter `layers` of ResNetFeatures takes them."""
 
     name = "layers"
 
     def convert(self, value, param, ctx):
-        """Make the value of what was typed."""
+        """Convert the text of the option."""
         if not isinstance(value, str):
             return value
         layers = [_parse_layer(part.strip()) for part in value.split(",")]
@@ -23,24 +23,24 @@ class Layers(click.ParamType):
 
 
 class Pooling(click.ParamType):
-    """``avg``, ``max`` or ``avg,max``."""
+    """``avg``, ``max`` or ``avg,max``, as the parameter `pooling` of ResNetFeatures takes them."""
 
     name = "pooling"
 
     def convert(self, value, param, ctx):
-        """Make the value of what was typed."""
+        """Convert the text of the option."""
         if not isinstance(value, str) or "," not in value:
             return value
         return [part.strip() for part in value.split(",")]
 
 
 class Maps(click.ParamType):
-    """``pca,resnet,resnet:82`` to the layer of each."""
+    """``pca,resnet,resnet:82`` as a dict of names to layers; None for pca and the last layer."""
 
     name = "maps"
 
     def convert(self, value, param, ctx):
-        """Make the value of what was typed."""
+        """Convert the text of the option."""
         if not isinstance(value, str):
             return value
         maps = {}

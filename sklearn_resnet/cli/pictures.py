@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._runtime.imports import hidden_module
-from sklearn_resnet.cli.tables import write_table
 from sklearn_resnet.plotting import EmbeddingDisplay
+from sklearn_resnet.plotting._saving import save_figure
 
-_MIN_IMAGES = 4  # for UMAP
+MIN_MAPPED = 4  # images that UMAP needs
 _AXIS_NAMES = {
     "pca": ("principal component 1", "principal component 2"),
     "umap": ("UMAP 1", "UMAP 2"),
@@ -37,14 +36,14 @@ class PictureOptions:
     html: bool
 
     @property
-    def is_drawn(self):
+    def draws_map(self):
         """Whether to draw a map."""
         return self.plot or self.thumbnails
 
     @property
-    def need_map(self):
+    def needs_map(self):
         """Whether to draw a map, or make a page of it."""
-        return self.is_drawn or self.html
+        return self.draws_map or self.html
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def compute_umap(features, seed):
     Parameters
     ----------
     features : ndarray of shape (n, n_features)
-        At least 4 rows.
+        At least `MIN_MAPPED` rows.
     seed : int or None
         An int makes the map reproducible, and slower.
 
@@ -120,44 +119,6 @@ def compute_umap(features, seed):
     )
     with _exit_at_once_on_ctrl_c():
         return umap.fit_transform(features)
-
-
-def beside(output, kind, suffix):
-    """Return the path of a file beside OUTPUT: ``out_umap.png`` beside ``out.npz``."""
-    return output.with_name(f"{output.stem}_{kind}{suffix}")
-
-
-def compute_map(output, features, data, seed, progress):
-    """Map an embedding to the plane; two columns are a map already.
-
-    Parameters
-    ----------
-    output : path
-        OUTPUT. A map by UMAP is written beside it.
-    features : ndarray of shape (n, n_features)
-    data : Input
-        Their images.
-    seed : int or None
-    progress : Progress
-
-    Returns
-    -------
-    Map
-    written : list of path
-    """
-    if features.shape[1] == 2:
-        return Map("pca", features), []
-    if len(features) < _MIN_IMAGES:
-        raise ValueError(
-            f"A map by UMAP needs at least {_MIN_IMAGES} images. Got {len(features)}. The "
-            f"embedding is in {str(output)!r}; leave -p, -t and --html out."
-        )
-    with progress.timed("umap"):
-        xy = compute_umap(features, seed)
-    progress.show_array("UMAP", xy)
-    table = beside(output, "umap", ".csv" if output.suffix == ".parquet" else output.suffix)
-    write_table(table, xy, ["umap_1", "umap_2"], data.labels, data.paths)
-    return Map("umap", xy), [table]
 
 
 def draw_map(path, embedding_map, labels, *, images=None, title=None):
@@ -200,19 +161,6 @@ def write_page(path, embedding_map, data, features, title):
         embedding_map.xy, data.labels, axis_names=embedding_map.axis_names, images=data.images
     )
     display.to_html(path, paths=data.paths, features=features, title=title)
-
-
-def save_figure(figure, path):
-    """Write a figure, whole, and forget it."""
-    import matplotlib.pyplot as plt
-
-    # images in vector formats are for printing; and many journals refuse fonts of type 3
-    dpi = 150 if path.suffix == ".png" else 300
-    try:
-        with atomic_write(path) as whole, plt.rc_context({"pdf.fonttype": 42}):
-            figure.savefig(whole, dpi=dpi)
-    finally:
-        plt.close(figure)
 
 
 def make_title(source, embedding_map, metadata, noun):

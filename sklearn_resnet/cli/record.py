@@ -1,4 +1,4 @@
-"""The record: beside each OUTPUT, a .json that says how it was made."""
+"""Files beside OUTPUT, and the record among them: a .json that says how all were made."""
 
 import json
 import platform
@@ -40,6 +40,11 @@ class Result:
     metadata: dict
 
 
+def beside(output, kind, suffix):
+    """Return the path of a file beside OUTPUT: ``out_umap.png`` beside ``out.npz``."""
+    return output.with_name(f"{output.stem}_{kind}{suffix}")
+
+
 def write_record(output, options, result, progress):
     """Write the record of a command, and print the paths of all files.
 
@@ -65,7 +70,7 @@ def write_record(output, options, result, progress):
         | {package: version(package) for package in _PACKAGES},
     }
     path = output.with_suffix(".json")
-    with atomic_write(path) as whole:
-        whole.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for written in (*result.written, path):
         progress.show("wrote", written)

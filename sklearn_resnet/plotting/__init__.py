@@ -1,8 +1,8 @@
 """Pictures of embeddings, and of searches."""
 
-from sklearn_resnet.plotting._comparison import compare
+from sklearn_resnet.plotting._comparison import compare_embeddings
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 from sklearn_resnet.plotting._embedding_plot import EmbeddingPlot
 from sklearn_resnet.plotting._layer_search_display import LayerSearchDisplay
 
-__all__ = ["EmbeddingDisplay", "EmbeddingPlot", "LayerSearchDisplay", "compare"]
+__all__ = ["EmbeddingDisplay", "EmbeddingPlot", "LayerSearchDisplay", "compare_embeddings"]

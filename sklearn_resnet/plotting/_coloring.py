@@ -1,4 +1,4 @@
-"""What points are coloured by: labels, numbers on a scale, or nothing."""
+"""The colour of each point: by label, by number on a scale, or one for all."""
 
 from dataclasses import dataclass
 from numbers import Real
@@ -7,8 +7,8 @@ import numpy as np
 
 from sklearn_resnet.plotting._palette import MISSING, PALETTE, assign_styles
 
-MAX_CLASSES = 60  # more names than that fit no legend, and more colours no eye
-_DARK = 0.45  # of the brightness, which keeps dark colours apart from the others
+MAX_CLASSES = 60  # a legend of more labels does not fit, and their colours are hard to tell apart
+_DARK_BRIGHTNESS = 0.45  # of the dark variant of a colour
 
 
 @dataclass
@@ -18,38 +18,40 @@ class Labels:
     Attributes
     ----------
     names : list of str
-        In natural order; empty where there is nothing to tell apart.
+        In natural order. Empty if there is nothing to tell apart.
     codes : ndarray of shape (n,), dtype int
-        The place of each point's label among `names`; -1 where there is none.
+        The index of each point's label in `names`; -1 for points without one.
     colors : ndarray of shape (n_names, 3)
     markers : list of str
+        As matplotlib names them.
     """
 
-    names: list
+    names: list[str]
     codes: np.ndarray
     colors: np.ndarray
-    markers: list
+    markers: list[str]
 
     @property
     def is_missing(self):
+        """Which points have no label."""
         return self.codes < 0
-
-    def values_of(self, points):
-        """What is averaged where points fall together: their colours, of shape (n, 3)."""
-        return self.colors_of(points)
-
-    def paint(self, means):
-        """The colours of means of values."""
-        return means
 
     def colors_of(self, points):
         """The colours of some points, of shape (n, 3)."""
         return self.colors[self.codes[points]]
 
+    def values_of(self, points):
+        """The values to average where points coincide: their colours, of shape (n, 3)."""
+        return self.colors_of(points)
+
+    def paint(self, means):
+        """The colours of averaged values."""
+        return means
+
     def without_markers(self):
-        """The same, told apart by colours alone: the second of each twenty is dark."""
+        """The same labels, told apart by colour alone: each second ten gets dark variants."""
         is_dark = np.arange(len(self.colors)) // len(PALETTE) % 2 == 1
-        colors = np.where(is_dark[:, None], self.colors * _DARK, self.colors)
+        colors = np.where(is_dark[:, None], self.colors * _DARK_BRIGHTNESS, self.colors)
         return Labels(self.names, self.codes, colors, ["o"] * len(self.colors))
 
 
@@ -60,9 +62,9 @@ class Scale:
     Attributes
     ----------
     numbers : ndarray of shape (n,), dtype float
-        NaN where there is none.
+        NaN for points without one.
     mappable : matplotlib ScalarMappable
-        From numbers to colours.
+        Maps numbers to colours.
     """
 
     numbers: np.ndarray
@@ -72,23 +74,25 @@ class Scale:
 
     @property
     def codes(self):
+        """Numbers have no labels: 0, or -1 for points without one."""
         return np.where(self.is_missing, -1, 0)
 
     @property
     def is_missing(self):
+        """Which points have no number."""
         return np.isnan(self.numbers)
-
-    def values_of(self, points):
-        """What is averaged where points fall together: their numbers, of shape (n, 1)."""
-        return self.numbers[points, None]
-
-    def paint(self, means):
-        """The colours of means of values."""
-        return self.mappable.to_rgba(means[..., 0])[..., :3]
 
     def colors_of(self, points):
         """The colours of some points, of shape (n, 3)."""
         return self.paint(self.values_of(points))
+
+    def values_of(self, points):
+        """The values to average where points coincide: their numbers, of shape (n, 1)."""
+        return self.numbers[points, None]
+
+    def paint(self, means):
+        """The colours of averaged values."""
+        return self.mappable.to_rgba(means[..., 0])[..., :3]
 
     def without_markers(self):
         """The same: a scale has no markers."""
@@ -96,12 +100,12 @@ class Scale:
 
 
 def color_points(y, n_points, palette=None):
-    """Decide what colour each point gets.
+    """Choose the colour of each point.
 
     Parameters
     ----------
     y : ndarray of shape (n_points,) or None
-        As `as_array` makes it.
+        As `as_array` returns it.
     n_points : int
     palette : str, list or dict, default=None
         See `EmbeddingDisplay.plot`.
@@ -124,43 +128,63 @@ def color_points(y, n_points, palette=None):
         mappable = ScalarMappable(cmap=palette or "viridis")
         mappable.set_clim(np.nanmin(numbers), np.nanmax(numbers))
         return Scale(numbers, mappable)
-    names, codes = _group(np.array([as_label(value) for value in y[~missing].tolist()]))
-    all_codes = np.full(n_points, -1)
-    all_codes[~missing] = codes
+    names, codes = group_rare(*encode_labels(y))
     if isinstance(palette, dict):
         palette = {as_label(value): color for value, color in palette.items()}
-    return Labels(names, all_codes, *assign_styles(names, palette))
+    return Labels(names, codes, *assign_styles(names, palette))
 
 
-def _group(labels):
-    """Names in natural order, the rarest of too many as one, and their places for each label."""
+def encode_labels(y):
+    """Replace labels by codes.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        As `as_array` returns it.
+
+    Returns
+    -------
+    names : list of str
+        The distinct labels, in natural order.
+    codes : ndarray of shape (n,), dtype int
+        The index of each value in `names`; -1 for missing values.
+    """
     from natsort import natsorted
 
-    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    names = names.tolist()
-    chosen = natsorted(names)
-    if len(names) > MAX_CLASSES:
-        often = np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1]
-        chosen = natsorted(names[i] for i in often)
-    place = {name: i for i, name in enumerate(chosen)}
-    codes = np.array([place.get(name, len(chosen)) for name in names])[codes]
-    if len(chosen) < len(names):
-        chosen.append(f"{len(names) - len(chosen)} others")
-    return chosen, codes
+    known = ~is_missing(y)
+    labels = np.array([as_label(value) for value in y[known].tolist()], dtype=str)
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    names = natsorted(distinct.tolist())
+    position = {name: i for i, name in enumerate(names)}
+    codes = np.full(len(y), -1)
+    codes[known] = np.array([position[name] for name in distinct.tolist()], int)[inverse]
+    return names, codes
+
+
+def group_rare(names, codes):
+    """Group the rarest of more than `MAX_CLASSES` labels as the last one, named "n others"."""
+    if len(names) <= MAX_CLASSES:
+        return names, codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    kept = np.sort(np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1])
+    group = np.full(len(names), len(kept))
+    group[kept] = np.arange(len(kept))
+    others = f"{len(names) - len(kept)} others"
+    return [*(names[i] for i in kept), others], np.where(codes < 0, -1, group[codes])
 
 
 def as_array(y):
-    """Make an array of values, in which missing ones are still None or NaN."""
+    """Convert to an array in which missing values remain None or NaN."""
     import pandas as pd
 
     if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
         y = [None if pd.isna(value) else as_label(value) for value in y]
-    # of a list, numpy alone would make the text "nan" of a NaN among text
+    # given a list, numpy alone would turn a NaN among text into the text "nan"
     return np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
 
 
 def as_label(value):
-    """Write a label as the legend does, without the decimals that a missing value brings."""
+    """Convert a value to text, without the decimals that a column with missing values adds."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

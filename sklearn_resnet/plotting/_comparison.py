@@ -1,7 +1,6 @@
-"""Several embeddings of the same things, side by side, with scores."""
+"""compare_embeddings: several embeddings of the same samples, side by side, with scores."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,18 +9,19 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.utils import Bunch
 
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, as_label, is_missing, is_scale
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay, check_points
-from sklearn_resnet.plotting._island_names import write_names
+from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
 
 _MAX_COLUMNS = 4
 _PANEL_SIZE = (3.4, 3.4)  # in inches
 _N_FOLDS = 5
-_SAMPLE_SIZE = 10_000  # of the silhouette, which compares all with all
+_SAMPLE_SIZE = 10_000  # for the silhouette, whose cost is quadratic
 
 
-def compare(
+def compare_embeddings(
     embeddings: dict[str, ArrayLike],
     y: ArrayLike,
     *,
@@ -32,51 +32,58 @@ def compare(
     legend: str | bool = "auto",
     density: bool | None = None,
 ) -> Bunch:
-    """Draw several embeddings of the same things side by side, and score them.
+    """Draw several embeddings of the same samples side by side, and score them.
 
-    Above each stand its name and its scores. The first tells how well the nearest points on the map
-    predict what a point is; the second, of labels alone, how far islands lie apart.
+    The title of each plot shows the name of the embedding and its scores: the accuracy of a
+    nearest-neighbour classifier on the map (R² of a regressor for numbers on a scale), and the
+    silhouette coefficient of the labels, which measures how well they are separated.
 
     Parameters
     ----------
-    embeddings : dict of str to array-like of shape (n, n_columns)
-        By their names. The first two columns are drawn and scored.
-    y : array-like of shape (n,)
-        Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. Points without
-        a value (None or NaN), or with a label that no other has, are left out of the scores.
+    embeddings : dict of str to array-like of shape (n_samples, n_columns)
+        The embeddings by name. Their first two columns are drawn and scored.
+    y : array-like of shape (n_samples,)
+        Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. The scores leave out
+        samples without a value (None or NaN) and labels with a single sample.
     n_neighbors : int, default=10
-        How many nearest points predict. Fewer, if there are not so many.
+        Number of neighbours of the classifier or regressor, reduced if there are fewer samples.
     palette : str, list or dict, default=None
-        As in `EmbeddingDisplay.plot`.
+        Colours of the labels, or colour map of a scale. See `EmbeddingDisplay.plot`.
     point_size : float, default=None
-        Area of a point in points^2. None goes by how many points there are.
+        Area of a point in points^2. By default it depends on the number of points.
     alpha : float, default=None
-        Opacity, from 0 to 1. None goes by how many points there are.
-    legend : {"auto", "islands"} or bool, default="auto"
-        As in `EmbeddingDisplay.plot`: names stand at islands if they read well in all pictures,
-        else in one legend beside them.
+        Opacity of a point, from 0 to 1. By default it depends on the number of points.
+    legend : {"auto", "on data"} or bool, default="auto"
+        Where to write the labels. See `EmbeddingDisplay.plot`. With `"auto"`, they are written on
+        the data if they are readable in all plots, otherwise in one legend beside them.
     density : bool, default=None
-        Whether to draw how dense the points are, as in `EmbeddingDisplay.plot`.
+        Whether to draw the density of the points instead of each point. See
+        `EmbeddingDisplay.plot`.
 
     Returns
     -------
-    Bunch
-        ``figure`` : matplotlib Figure
-        ``axes`` : ndarray of matplotlib Axes, one for each embedding
-        ``scores`` : DataFrame with a row for each embedding, NaN where nothing can be scored:
-        ``accuracy`` (or ``r2``, of numbers on a scale), the mean of shuffled folds, stratified by
-        label; ``n_neighbors`` and ``n_folds``, five or as many as the rarest label has points;
-        and the ``silhouette`` [1]_ of labels, of at most 10,000 points.
+    result : Bunch
+        Dictionary-like object, with the following attributes.
+
+        figure : matplotlib Figure
+            Figure containing the plots.
+        axes : ndarray of matplotlib Axes
+            Axes of each embedding.
+        scores : DataFrame
+            One row for each embedding, with NaN where no score is defined: ``accuracy`` (or ``r2``
+            for numbers on a scale), the mean over shuffled folds, stratified by label;
+            ``n_neighbors``; ``n_folds``, at most 5 and at most the number of samples of the rarest
+            label; and the ``silhouette`` [1]_ of the labels, computed on at most 10,000 samples.
 
     Raises
     ------
     ValueError
-        If `embeddings` is no dict of tables with a row for each value of `y`.
+        If `embeddings` is not a dict of tables with one row for each value of `y`.
 
     See Also
     --------
-    EmbeddingDisplay : Draws one.
-    LayerSearchDisplay : Shows the score of each depth of a network.
+    EmbeddingDisplay : Draws one embedding.
+    LayerSearchDisplay : Shows the score at each depth of a network.
 
     References
     ----------
@@ -87,56 +94,58 @@ def compare(
     --------
     >>> from sklearn.decomposition import PCA
     >>> from sklearn.manifold import TSNE
-    >>> from sklearn_resnet import compare
+    >>> from sklearn_resnet import compare_embeddings
     >>> from sklearn_resnet.datasets import load_digits
     >>> X, y = load_digits(return_X_y=True)
     >>> X, y = X[:300].reshape(300, -1), y[:300]
     >>> maps = {"PCA": PCA(2).fit_transform(X), "t-SNE": TSNE(random_state=0).fit_transform(X)}
-    >>> found = compare(maps, y)
-    >>> found.scores["accuracy"].idxmax()
+    >>> result = compare_embeddings(maps, y)
+    >>> result.scores["accuracy"].idxmax()
     't-SNE'
     """
     import pandas as pd
 
     if not isinstance(embeddings, dict) or not embeddings:
-        raise ValueError(
-            "The 'embeddings' parameter must be a dict of names and arrays of shape (n, 2). Got "
-            f"{type(embeddings).__name__ if embeddings else 'nothing'} instead. Pass, for instance, "
-            "{'PCA': xy_pca, 'UMAP': xy_umap}."
+        raise ParameterError(
+            "embeddings",
+            "must be a dict of names and arrays of shape (n, 2)",
+            type(embeddings).__name__ if embeddings else "nothing",
+            "Pass, for instance, {'PCA': xy_pca, 'UMAP': xy_umap}.",
         )
     if y is None:
-        raise ValueError("y must hold a value for each point, to score maps by. Got None instead.")
+        raise ValueError("y must hold a value for each point, to score the maps. Got None instead.")
     displays = [EmbeddingDisplay(*check_points(xy, y)) for xy in embeddings.values()]
     figure, axes = _make_figure(len(embeddings))
     scores = {}
-    style: dict[str, Any] = {
-        "palette": palette,
-        "point_size": point_size,
-        "alpha": alpha,
-        "density": density,
-    }
     for ax, name, display in zip(axes, embeddings, displays, strict=True):
         scores[str(name)] = score_map(display.embedding[:, :2], display.y, n_neighbors)
-        title = f"{name}\n{_describe(scores[str(name)])}"
-        display.plot(ax, legend=False, title=title, **style)
-    _draw_names(figure, displays, legend)
+        display.plot(
+            ax,
+            title=f"{name}\n{_describe(scores[str(name)])}",
+            palette=palette,
+            point_size=point_size,
+            alpha=alpha,
+            legend=False,
+            density=density,
+        )
+    _draw_shared_legend(figure, displays, legend)
     return Bunch(figure=figure, axes=axes, scores=pd.DataFrame.from_dict(scores, orient="index"))
 
 
 def score_map(xy, y, n_neighbors=10):
-    """Score a map by what its points are.
+    """Score how well a map predicts and separates the labels.
 
     Parameters
     ----------
     xy : ndarray of shape (n, 2)
     y : ndarray of shape (n,)
-        As `as_array` makes it.
+        As `as_array` returns it.
     n_neighbors : int, default=10
 
     Returns
     -------
     dict of str to float
-        See `compare`.
+        See `compare_embeddings`.
     """
     known = ~is_missing(y)
     xy, y = xy[known], y[known]
@@ -144,8 +153,8 @@ def score_map(xy, y, n_neighbors=10):
         return _score_scale(xy, y.astype(float), n_neighbors)
     y = np.array([as_label(value) for value in y.tolist()], dtype=str)
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    shared = counts[codes] > 1
-    xy, codes, counts = xy[shared], codes[shared], counts[counts > 1]
+    is_shared = counts[codes] > 1
+    xy, codes, counts = xy[is_shared], codes[is_shared], counts[counts > 1]
     if len(counts) < 2:
         return {"accuracy": np.nan, "silhouette": np.nan, "n_neighbors": 0, "n_folds": 0}
     n_folds = min(_N_FOLDS, counts.min())
@@ -172,21 +181,21 @@ def _score_scale(xy, y, n_neighbors):
 
 def _score_silhouette(xy, codes):
     sample = np.random.RandomState(0).permutation(len(xy))[:_SAMPLE_SIZE]
-    if not 1 < len(np.unique(codes[sample])) < len(sample):  # it is not defined
+    if not 1 < len(np.unique(codes[sample])) < len(sample):  # undefined
         return np.nan
     return silhouette_score(xy[sample], codes[sample])
 
 
 def _describe(scores):
-    """Scores as the line of a title."""
+    """Format scores as a line of the title."""
     if not scores["n_folds"]:
         return "too few points to score"
-    what = f"{scores['n_neighbors']}-NN"
+    model = f"{scores['n_neighbors']}-NN"
     if scores["n_folds"] < _N_FOLDS:
-        what += f" in {scores['n_folds']} folds"
+        model += f" in {scores['n_folds']} folds"
     if "r2" in scores:
-        return f"{what} R² {scores['r2']:.2f}"
-    text = f"{what} accuracy {scores['accuracy']:.3f}"
+        return f"{model} R² {scores['r2']:.2f}"
+    text = f"{model} accuracy {scores['accuracy']:.3f}"
     if np.isfinite(scores["silhouette"]):
         text += f", silhouette {scores['silhouette']:.2f}"
     return text
@@ -209,8 +218,8 @@ def _make_figure(n_panels):
     return figure, axes.flat[:n_panels]
 
 
-def _draw_names(figure, displays, legend):
-    """Draw one colour bar or legend for all, or names at the islands of each."""
+def _draw_shared_legend(figure, displays, legend):
+    """Draw one colour bar or legend for all maps, or write the labels on the data of each."""
     coloring = displays[0]._coloring
     width, height = figure.get_size_inches()
     if not legend or not (coloring.names or isinstance(coloring, Scale)):
@@ -222,20 +231,20 @@ def _draw_names(figure, displays, legend):
     if legend is not True:
         figure.draw_without_rendering()
         for display in displays:
-            display.names_ = write_names(
-                display.ax_, display._points, coloring, always=legend == "islands"
+            display.texts_ = draw_labels_on_data(
+                display.ax_, display._points, coloring, always=legend == "on data"
             )
-        if all(display.names_ for display in displays):
+        if all(display.texts_ for display in displays):
             return
         for display in displays:
-            for text in display.names_:
+            for text in display.texts_:
                 text.remove()
-            display.names_ = []
+            display.texts_ = []
     drawn = draw_legend(
         figure,
         coloring,
         height=0.9 * height,
-        most_width=math.inf,
+        max_width=math.inf,
         loc="outside right upper",
         borderaxespad=0.5,
     )

@@ -1,22 +1,23 @@
-"""Many points as one image, in the manner of datashader: how dense, and of which colour."""
+"""Point density as an image, as datashader draws it: colour shows the labels, opacity the count."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from sklearn_resnet.plotting._palette import MISSING
 
+MAX_POINTS_AS_DOTS = 50_000  # more are drawn as density by default
 _CELLS_PER_INCH = 150
-_SPREAD = 0.8  # standard deviation of a point, in cells
-_MIN_OPACITY = 0.6  # of a point alone: paler colours are hard to tell apart
+_BANDWIDTH = 0.8  # standard deviation of a point, in cells
+_MIN_OPACITY = 0.6  # of a single point: paler colours are hard to tell apart
 
 
 def draw_density(ax, xy, coloring):
-    """Draw the mean colour of the points in each cell of a grid, and their number as opacity.
+    """Draw the mean colour of the points in each cell of a grid, with their count as opacity.
 
     Parameters
     ----------
     ax : matplotlib Axes
-        Laid out, with limits that hold the points.
+        Laid out, with limits that contain the points.
     xy : ndarray of shape (n, 2)
     coloring : Labels or Scale
         Points without a value are drawn below the others.
@@ -41,17 +42,17 @@ def _draw(ax, xy, values, paint):
     ).T
     cell = row * width + column
 
-    def total(weights=None):
+    def smooth(weights=None):
         grid = np.bincount(cell, weights, width * height).reshape(height, width)
-        return gaussian_filter(grid.astype(float), _SPREAD, mode="constant", truncate=3)
+        return gaussian_filter(grid.astype(float), _BANDWIDTH, mode="constant", truncate=3)
 
-    counts = total()
-    peak = 1 / (2 * np.pi * _SPREAD**2)  # of a point alone
-    seen = np.sort(counts[counts > peak / 2])
-    # equalised: each opacity is as frequent as any other
-    opacity = _MIN_OPACITY + (1 - _MIN_OPACITY) * np.searchsorted(seen, counts) / len(seen)
+    counts = smooth()
+    peak = 1 / (2 * np.pi * _BANDWIDTH**2)  # of a single point
+    visible = np.sort(counts[counts > peak / 2])
+    # histogram equalization: each opacity is equally frequent
+    opacity = _MIN_OPACITY + (1 - _MIN_OPACITY) * np.searchsorted(visible, counts) / len(visible)
     opacity *= np.minimum(1, counts / peak)  # soft edges
-    means = np.stack([total(weights) for weights in values.T], axis=-1)
+    means = np.stack([smooth(weights) for weights in values.T], axis=-1)
     means /= np.maximum(counts, 1e-3 * peak)[..., None]
     ax.imshow(
         np.dstack([np.clip(paint(means), 0, 1), opacity]),

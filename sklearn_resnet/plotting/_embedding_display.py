@@ -1,70 +1,77 @@
-"""EmbeddingDisplay: a scatter plot of an embedding, coloured by label."""
+"""EmbeddingDisplay: a scatter plot of an embedding."""
 
 import contextlib
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.validation import is_path
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
-from sklearn_resnet.plotting._density import draw_density
+from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
-from sklearn_resnet.plotting._island_names import write_names
-from sklearn_resnet.plotting._layout import fit_title, make_room
+from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
+from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend
-from sklearn_resnet.plotting._thumbnails import as_images, draw_thumbnails, make_way
+from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+Images: TypeAlias = ArrayLike | Sequence[str | os.PathLike] | LazyImages
 
 _FIGURE_SIZE = (8, 6)  # in inches
-_MIN_WIDTH = 5  # of the figure beside its legend: long names make it wider
-_MAX_DOTS = 50_000
+_MIN_WIDTH = 5  # inches beside a legend: long names make the figure wider
 
 
 class EmbeddingDisplay:
-    """A scatter plot of an embedding in two dimensions.
+    """Scatter plot of an embedding in two dimensions.
 
-    Make it by `from_estimator` or `from_embedding`, and draw it again with `plot`.
+    It is recommended to use `from_estimator` or `from_embedding` to create an
+    `EmbeddingDisplay`. All parameters are stored as attributes; call `plot` to draw it again
+    with other settings, or `to_html` to write an interactive page.
 
     Parameters
     ----------
-    embedding : ndarray of shape (n, n_columns)
-        The first two columns are drawn; a single one is drawn along a line.
-    y : ndarray of shape (n,), default=None
-        What points are coloured by: labels, or numbers on a scale.
-    axis_names : sequence of 2 str, default=None
-        What stands at the axes.
-    images : array-like of n images, default=None
-        What the points stand for, for thumbnails: an array of shape (n, height, width) or (n,
-        height, width, {1, 3}), a list of such images, `LazyImages`, or paths. None is read
-        before it is drawn.
+    embedding : ndarray of shape (n_samples, n_columns)
+        The embedding. The first two columns are drawn; a single column is drawn along a line.
+    y : ndarray of shape (n_samples,), default=None
+        Labels, or numbers on a scale, that determine the colours of the points.
+    axis_names : sequence of str, default=None
+        Labels of the x-axis and the y-axis.
+    images : array-like of n_samples images or paths, default=None
+        The images that the points represent, for thumbnails: an array of shape (n_samples, height,
+        width) or (n_samples, height, width, {1, 3}), a list of such images, `LazyImages`, or paths.
+        Only the images that are drawn are read.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it was drawn.
+        Axes with the scatter plot.
     figure_ : matplotlib Figure
-        The figure that this is part of.
+        Figure containing the scatter plot.
     legend_ : matplotlib Legend or None
-        The names of the labels, beside the axes.
-    names_ : list of matplotlib Text
-        The names of the labels, at their islands.
+        Legend with the labels, beside the axes.
+    texts_ : list of matplotlib Text
+        Labels written on the data.
     colorbar_ : matplotlib Colorbar or None
-        The scale of numbers.
+        Colour bar of the scale.
     thumbnails_ : list of matplotlib AnnotationBbox
-        The images.
+        Images drawn at their points.
 
     See Also
     --------
-    EmbeddingPlot : The same as a step of a pipeline.
+    EmbeddingPlot : Draws the plot as a step of a pipeline.
+    compare_embeddings : Draws several embeddings of the same samples side by side.
 
     Examples
     --------
@@ -83,7 +90,7 @@ class EmbeddingDisplay:
         y: np.ndarray | None = None,
         *,
         axis_names: Sequence[str] | None = None,
-        images: Any = None,
+        images: Images | None = None,
     ) -> None:
         self.embedding = embedding
         self.y = y
@@ -93,43 +100,43 @@ class EmbeddingDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator: BaseEstimator,
+        X: Images,
+        y: ArrayLike | None = None,
         *,
-        images: Any = None,
+        images: Images | None = None,
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Embed and draw.
+        """Create the plot from an estimator that computes the embedding.
 
         Parameters
         ----------
-        estimator : estimator with ``transform`` or ``fit_transform``
-            A pipeline that ends in two columns, for one. If it is fitted, it transforms `X`;
-            if not, or if it has no ``transform``, a clone of it is fitted on `X`.
+        estimator : estimator instance
+            Estimator or pipeline whose output has two columns. A fitted estimator transforms `X`.
+            An unfitted one, or one without ``transform``, is cloned and fitted to `X`.
         X : array-like
-            What the estimator takes: paths, images.
-        y : array-like of shape (n,), default=None
-            What points are coloured by. No fit sees it, unless the estimator cannot do
-            without: UMAP, for one, would draw labels apart that it is given.
-        images : array-like of n images, default=None
-            What the points stand for, for thumbnails. None takes `X`, if it looks like paths or
-            images.
+            Input of the estimator, such as images or their paths.
+        y : array-like of shape (n_samples,), default=None
+            Labels, or numbers on a scale, that determine the colours of the points. The estimator
+            is fitted without them unless it requires a target: UMAP, for example, would separate
+            the labels on the map.
+        images : array-like of n_samples images or paths, default=None
+            Images for thumbnails. By default, `X` if it holds images or paths.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Further parameters of `plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If what the estimator gives is no table of finite numbers, or `y` or `images` of another
+            If the embedding is not a table of finite numbers, or `y` or `images` has a different
             length.
         """
         embedding = None
@@ -145,7 +152,7 @@ class EmbeddingDisplay:
         if hasattr(estimator, "get_feature_names_out") and not hasattr(embedding, "columns"):
             try:
                 names = estimator.get_feature_names_out()
-            except (AttributeError, ValueError):  # a step without names
+            except (AttributeError, ValueError):  # a step does not name its output
                 names = None
         images = as_images(X) if images is None else images
         return cls.from_embedding(embedding, y, axis_names=names, images=images, ax=ax, **kwargs)
@@ -153,47 +160,50 @@ class EmbeddingDisplay:
     @classmethod
     def from_embedding(
         cls,
-        embedding: Any,
-        y: Any = None,
+        embedding: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         axis_names: Sequence[str] | None = None,
-        images: Any = None,
+        images: Images | None = None,
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw an embedding.
+        """Create the plot from an embedding.
 
         Parameters
         ----------
-        embedding : array-like of shape (n, n_columns)
-            The first two columns are drawn. A dataframe's column names stand at the axes.
-        y : array-like of shape (n,), default=None
-            What points are coloured by. Text, categories, booleans and whole numbers of at
-            most 60 values are labels, with names; other numbers a scale, with a colour
-            bar. Points without a value (None or NaN) are drawn in grey.
+        embedding : array-like of shape (n_samples, n_columns)
+            The embedding. The first two columns are drawn. The column names of a dataframe label
+            the axes.
+        y : array-like of shape (n_samples,), default=None
+            Labels, or numbers on a scale, that determine the colours of the points. Text,
+            categories, booleans, and whole numbers with at most 60 distinct values are labels;
+            other numbers are a scale, shown by a colour bar. Points without a value (None or NaN)
+            are grey.
         axis_names : sequence of str, default=None
-            What stands at the axes.
-        images : array-like of n images, default=None
-            What the points stand for, as in the constructor.
+            Labels of the x-axis and the y-axis.
+        images : array-like of n_samples images or paths, default=None
+            Images for thumbnails. See the class.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Further parameters of `plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
         display : EmbeddingDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If `embedding` is no table of finite numbers, or `y` or `images` of another length.
+            If `embedding` is not a table of finite numbers, or `y` or `images` has a different
+            length.
         """
         if axis_names is None and hasattr(embedding, "columns"):
             axis_names = list(map(str, embedding.columns))
-        embedding, y = check_points(embedding, y)
-        return cls(embedding, y, axis_names=axis_names, images=images).plot(ax, **kwargs)
+        display = cls(*check_points(embedding, y), axis_names=axis_names, images=images)
+        return display.plot(ax, **kwargs)
 
     def plot(
         self,
@@ -207,66 +217,73 @@ class EmbeddingDisplay:
         legend: str | bool = "auto",
         density: bool | None = None,
     ) -> Self:
-        """Draw the embedding.
+        """Draw the scatter plot.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure of 8 x 6 inches, wider for a wide legend.
+            Axes object to plot on. If `None`, a new figure of 8 x 6 inches is created, or a wider
+            one if the legend needs more space.
         thumbnails : bool, default=False
-            Whether to draw images at their points: as many as fit without overlap, of all labels
-            in turn, in frames of their colour. The other points stay dots.
+            Whether to draw images at their points, in frames of the points' colours: as many as fit
+            without overlap, taking the labels in turn. The other points remain dots.
         title : str, default=None
-            What stands above; long lines are broken.
+            Title of the plot. Long lines are wrapped.
         palette : str, list or dict, default=None
-            A seaborn palette, colours, a colour for each label or, for a scale, a matplotlib
-            colour map. None is ten colours that the colour-blind tell apart, which repeat for
-            more labels with another marker for each ten, and "viridis" for a scale.
+            Colours of the labels: the name of a seaborn palette, a list of colours, or a dict from
+            labels to colours. For a scale, the name of a matplotlib colour map. By default, ten
+            colours that are distinct in all kinds of colour vision, combined with another marker
+            for each ten labels; for a scale, "viridis".
         point_size : float, default=None
-            Area of a point in points^2, as matplotlib has it. None goes by how many
-            points there are, and by the size of the axes.
+            Area of a point in points^2. By default it depends on the number of points and the size
+            of the axes.
         alpha : float, default=None
-            Opacity, from 0 to 1. None goes by how many points there are.
-        legend : {"auto", "islands"} or bool, default="auto"
-            Where names of labels stand. True: in a legend beside the axes. "islands": where most
-            points of the label lie. "auto": at islands if they read well there, which takes at
-            most 20 labels that lie apart, and no thumbnails; else beside. False leaves them
-            out, and the colour bar of a scale.
+            Opacity of a point, from 0 to 1. By default it depends on the number of points.
+        legend : {"auto", "on data"} or bool, default="auto"
+            Where to write the labels:
+
+            - `True`: in a legend beside the axes;
+            - `"on data"`: on the plot, at the densest region of each label;
+            - `"auto"`: on the data if there are at most 20 labels, they form separate clusters, and
+              no thumbnails are drawn; otherwise beside the axes;
+            - `False`: nowhere, and without the colour bar of a scale.
         density : bool, default=None
-            Whether to draw how dense the points are rather than each of them: the mean colour in
-            each cell of a grid, the more opaque the more points there are. It has no markers:
-            the second of each twenty colours is dark. None does so beyond 50,000 points, if
-            neither `point_size` nor `alpha` is given.
+            Whether to draw the density of the points instead of each point: each cell of a fine
+            grid has the mean colour of its points, and is more opaque the more there are. Labels
+            have no markers then; dark variants of the colours distinguish labels 11 to 20. By
+            default, this is done for more than 50,000 points unless `point_size` or `alpha` is set.
 
         Returns
         -------
-        self : EmbeddingDisplay
-            With `ax_`, `figure_` and what was drawn on them.
+        display : EmbeddingDisplay
+            The display, with `ax_`, `figure_`, and the other attributes set.
 
         Raises
         ------
         ValueError
-            If thumbnails are asked for and there are no images, or a parameter is of no use.
+            If `thumbnails` is set but there are no images, or a parameter has an invalid value.
         """
-        if legend not in ("auto", "islands", True, False):
-            raise ValueError(
-                f"The 'legend' parameter must be 'auto', 'islands', True or False. Got {legend!r} "
-                "instead. True draws it beside the axes."
+        if legend not in ("auto", "on data", True, False):
+            raise ParameterError(
+                "legend",
+                "must be 'auto', 'on data', True or False",
+                repr(legend),
+                "True draws it beside the axes.",
             )
         images = self._check_images(self.images, is_needed=thumbnails)
         xy = self._points
         coloring = color_points(self.y, len(xy), palette)
         if density is None:
-            density = len(xy) > _MAX_DOTS and point_size is None and alpha is None
+            density = len(xy) > MAX_POINTS_AS_DOTS and point_size is None and alpha is None
         if density and palette is None:
             coloring = coloring.without_markers()
         self._coloring = coloring
-        self._start(ax, xy)
+        self._set_up_axes(ax, xy)
         fit_title(self.ax_, title)
         if legend == "auto" and thumbnails:
             legend = True
-        self._draw_names(xy, coloring, legend, title, is_own_figure=ax is None)
-        side = make_way(self.ax_, len(xy)) if thumbnails else None
+        self._draw_legend(xy, coloring, legend, title, is_own_figure=ax is None)
+        side = choose_thumbnail_side(self.ax_, len(xy)) if thumbnails else None
         if density:
             draw_density(self.ax_, xy, coloring)
         else:
@@ -279,60 +296,63 @@ class EmbeddingDisplay:
         self,
         path: str | os.PathLike,
         *,
-        images: Any = None,
-        labels: Any = None,
-        paths: Sequence[str] | None = None,
+        images: Images | None = None,
+        labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
+        paths: Sequence[str | os.PathLike] | None = None,
         features: ArrayLike | None = None,
         title: str | None = None,
     ) -> Self:
-        """Write a page that shows the embedding with its images, and needs no network.
+        """Write an interactive page that shows the embedding and its images offline.
 
-        Hovering over a point shows its image, label, path and nearest neighbours; a click pins
-        them. Points can be searched, hidden by class, and selected to see and save what they are.
-        The page is made by Bokeh (``pip install 'sklearn-resnet[explore]'``).
+        Hovering over a point shows its image, labels, path, and nearest neighbours; a click pins it.
+        You can search points, hide labels, select points with a box or a lasso, and save the
+        selection as a CSV file. The page is drawn by Bokeh; install it with
+        ``pip install 'sklearn-resnet[explore]'``.
 
         Parameters
         ----------
         path : path
-            Where the page goes: one file, which any browser opens.
-        images : array-like of n images, default=None
-            As in the constructor, whose images None takes. They become thumbnails of at most 160
-            pixels, 32 for many.
-        labels : array-like of shape (n,), dataframe or dict of such, default=None
-            What points can be coloured by, and are found by: labels, or numbers on a scale, as
-            for `from_embedding`. None takes `y`. Clusters that HDBSCAN finds come besides.
-        paths : array-like of str of shape (n,), default=None
-            Names of the images. None takes those of `images`, if these are paths, or numbers.
-        features : array-like of shape (n, n_features), default=None
-            What neighbours are near by, in Euclidean distance. None takes the embedding.
+            File to write. The page is a single file that needs no network.
+        images : array-like of n_samples images or paths, default=None
+            Images of the points. By default, those of the display. The page holds thumbnails of at
+            most 160 x 160 pixels, or fewer for more than 1,500 images.
+        labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
+            One or several columns that can colour the points: labels, or numbers on a scale, as in
+            `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
+            column with clusters found by HDBSCAN.
+        paths : sequence of str of shape (n_samples,), default=None
+            Names of the images. By default, those of `images` if these are paths, or numbers.
+        features : array-like of shape (n_samples, n_features), default=None
+            Features used to measure the Euclidean distance to neighbours. By default, the embedding.
         title : str, default=None
-            What stands above.
+            Title of the page.
 
         Returns
         -------
-        self : EmbeddingDisplay
-            Unchanged.
+        display : EmbeddingDisplay
+            The display, unchanged.
 
         Raises
         ------
         ImportError
             If Bokeh is not installed.
         ValueError
-            If there are more than 200,000 points, or something is not as long as the embedding.
+            If there are more than 200,000 points, or a parameter does not have one value for each
+            point.
         OSError
-            If the page cannot be written.
+            If the file cannot be written.
         """
         from sklearn_resnet.plotting.explorer.page import write_page
 
-        images = self._check_images(self.images if images is None else images)
-        if paths is None and images is not None and is_path(images[0]):
-            paths = images
+        checked = self._check_images(self.images if images is None else images)
+        if paths is None and checked is not None and is_path(checked[0]):
+            paths = checked
         write_page(
             path,
             self._points,
             labels=self.y if labels is None else labels,
             paths=paths,
-            images=images,
+            images=checked,
             features=features,
             title="Embedding" if title is None else title,
         )
@@ -340,28 +360,31 @@ class EmbeddingDisplay:
 
     @property
     def _points(self):
-        """What is drawn, of shape (n, 2)."""
+        """The coordinates of the points, of shape (n_samples, 2)."""
         zeros = np.zeros((len(self.embedding), 1))
         return np.hstack([self.embedding, zeros])[:, :2].astype(float)
 
     def _check_images(self, given, is_needed=False):
         images = as_images(given)
         if images is None and (is_needed or given is not None):
-            raise ValueError(
-                "The 'images' parameter must hold an image for each point, in an array of shape (n, "
-                "height, width) or (n, height, width, channels), or a list of arrays or of paths, "
-                f"for thumbnails. Got {type(given).__name__} instead. Pass it to "
-                "EmbeddingDisplay, from_embedding or from_estimator."
+            raise ParameterError(
+                "images",
+                "must hold an image for each point, in an array of shape (n, height, width) or (n, "
+                "height, width, channels), or a list of arrays or of paths, for thumbnails",
+                type(given).__name__,
+                "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
             )
         if images is not None and len(images) != len(self.embedding):
-            raise ValueError(
-                f"The 'images' parameter must hold one image for each of the {len(self.embedding)} "
-                f"points. Got {len(images)} instead. Leave out the same of both."
+            raise ParameterError(
+                "images",
+                f"must hold one image for each of the {len(self.embedding)} points",
+                str(len(images)),
+                "Remove the same rows from both.",
             )
         return images
 
-    def _start(self, ax, xy):
-        """Set up the axes, whose limits hold the points."""
+    def _set_up_axes(self, ax, xy):
+        """Prepare axes whose limits contain the points."""
         import matplotlib.pyplot as plt
         import seaborn as sns
 
@@ -370,7 +393,7 @@ class EmbeddingDisplay:
                 _, ax = plt.subplots(figsize=_FIGURE_SIZE, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.legend_ = self.colorbar_ = None
-        self.names_, self.thumbnails_ = [], []
+        self.texts_, self.thumbnails_ = [], []
         ax.update_datalim([xy.min(0), xy.max(0)])
         ax.autoscale_view()
         ax.set_aspect("equal", adjustable="datalim")
@@ -379,42 +402,48 @@ class EmbeddingDisplay:
         ax.set(xlabel=names[0] if names else "", ylabel=names[1] if len(names) > 1 else "")
         sns.despine(ax=ax)
 
-    def _draw_names(self, xy, coloring, legend, title, *, is_own_figure):
-        """Draw the colour bar, or the names where they belong, and lay the figure out."""
-        ax = self.ax_
-        if isinstance(coloring, Scale) and legend:
-            self.colorbar_ = self.figure_.colorbar(coloring.mappable, ax=ax)
-        elif coloring.names and legend:
+    def _draw_legend(self, xy, coloring, legend, title, *, is_own_figure):
+        """Draw the labels or the colour bar, and lay out the figure again if they take space."""
+        if not legend:
+            return
+        if isinstance(coloring, Scale):
+            self.colorbar_ = self.figure_.colorbar(coloring.mappable, ax=self.ax_)
+        elif coloring.names:
             if legend is not True:
-                self.names_ = write_names(ax, xy, coloring, always=legend == "islands")
-            if self.names_:
+                always = legend == "on data"
+                self.texts_ = draw_labels_on_data(self.ax_, xy, coloring, always=always)
+            if self.texts_:
                 return
-            window, dpi = ax.get_window_extent(), self.figure_.dpi
-            self.legend_ = draw_legend(
-                ax,
-                coloring,
-                height=window.height / dpi,
-                most_width=np.inf if is_own_figure else window.width / dpi / 3,
-                loc="upper left",
-                bbox_to_anchor=(1.02, 1),
-                borderaxespad=0,
-            )
-            width = self.legend_.get_window_extent().width
-            if is_own_figure:
-                self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
-            make_room(ax, right=1.05 * width)
+            self._draw_legend_beside(coloring, is_own_figure)
         else:
             return
-        fit_title(ax, title)
+        fit_title(self.ax_, title)
+
+    def _draw_legend_beside(self, coloring, is_own_figure):
+        ax, dpi = self.ax_, self.figure_.dpi
+        window = ax.get_window_extent()
+        self.legend_ = draw_legend(
+            ax,
+            coloring,
+            height=window.height / dpi,
+            max_width=np.inf if is_own_figure else window.width / dpi / 3,
+            loc="upper left",
+            bbox_to_anchor=(1.02, 1),
+            borderaxespad=0,
+        )
+        width = self.legend_.get_window_extent().width
+        if is_own_figure:
+            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
+        fit_axes(ax, right=1.05 * width)
 
 
 def check_points(embedding, y):
-    """Make arrays of an embedding and of what it is coloured by.
+    """Check an embedding and its labels, and convert them to arrays.
 
     Raises
     ------
     ValueError
-        If `embedding` is no table of finite numbers, or `y` does not hold a value for each row.
+        If `embedding` is not a table of finite numbers, or `y` does not hold one value for each row.
     """
     embedding = check_array(embedding, input_name="embedding")
     if y is not None:

@@ -1,59 +1,62 @@
-"""EmbeddingPlot: a scatter plot as a step of a pipeline."""
+"""EmbeddingPlot: a scatter plot as a pipeline step."""
 
 import os
 from numbers import Real
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._sklearn_private import DocumentedParameters, Interval, StrOptions, fit_context
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
+from sklearn_resnet.plotting._saving import save_figure
 
 
 class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Draw what passes through a pipeline, when it is fitted.
+    """Draw a scatter plot of the input of a pipeline step, and pass the input on.
+
+    Put it after a step that reduces the features to two dimensions. Each `fit` draws a new plot.
 
     Parameters
     ----------
     path : path, default=None
-        Where the picture goes; its ending chooses the format (.png, .pdf, .svg). None
-        draws without saving: a notebook shows the figure.
+        File to save the plot to. Its suffix selects the format (.png, .pdf, .svg). By default the
+        plot is not saved; a notebook shows it.
     title : str, default=None
-        What stands above.
+        Title of the plot.
     palette : str, list or dict, default=None
-        As in `EmbeddingDisplay.plot`.
+        Colours of the labels, or colour map of a scale. See `EmbeddingDisplay.plot`.
     point_size : float, default=None
-        Area of a point in points^2. None goes by how many points there are.
+        Area of a point in points^2. By default it depends on the number of points.
     alpha : float, default=None
-        Opacity, from 0 to 1. None goes by how many points there are.
-    legend : {"auto", "islands"} or bool, default="auto"
-        Where names of labels stand: as in `EmbeddingDisplay.plot`.
+        Opacity of a point, from 0 to 1. By default it depends on the number of points.
+    legend : {"auto", "on data"} or bool, default="auto"
+        Where to write the labels. See `EmbeddingDisplay.plot`.
     density : bool, default=None
-        Whether to draw how dense the points are rather than each of them. None does so beyond
-        50,000 points.
+        Whether to draw the density of the points instead of each point. By default, this is done
+        for more than 50,000 points.
 
     Attributes
     ----------
     display_ : EmbeddingDisplay
-        What was drawn. It is left out of copies and pickles.
+        The plot. It is not part of copies and pickles.
     n_features_in_ : int
-        Number of columns that `fit` saw.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of str
-        Their names. Only if `fit` saw a dataframe with names.
+        Names of the features seen during `fit`. Defined only if `X` is a dataframe whose column
+        names are all strings.
 
     See Also
     --------
-    EmbeddingDisplay : The same as a function of an embedding.
+    EmbeddingDisplay : Draws a plot without a pipeline.
 
     Notes
     -----
-    A pipeline hands `y` to all its steps. UMAP [1]_ makes use of it, and draws labels apart that
-    the images alone do not tell apart; to draw what they do, give UMAP no `y`:
-    `EmbeddingDisplay.from_estimator` sees to it.
+    A pipeline passes `y` to all of its steps. If one of them is UMAP [1]_, it uses the labels and
+    separates them on the map even if the images alone do not. To see the map of the images alone, use
+    `EmbeddingDisplay.from_estimator`, which fits without `y`.
 
     References
     ----------
@@ -78,7 +81,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         "palette": [str, list, dict, None],
         "point_size": [Interval(Real, 0, None, closed="neither"), None],
         "alpha": [Interval(Real, 0, 1, closed="both"), None],
-        "legend": [StrOptions({"auto", "islands"}), "boolean"],
+        "legend": [StrOptions({"auto", "on data"}), "boolean"],
         "density": ["boolean", None],
     }
 
@@ -103,27 +106,26 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Draw, and save the picture if there is a path.
+        """Draw the plot, and save it if `path` is set.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_columns)
-            The first two columns are drawn.
-        y : array-like of shape (n,), default=None
-            What points are coloured by, as in `EmbeddingDisplay.from_embedding`.
+        X : array-like of shape (n_samples, n_features)
+            The embedding. The first two columns are drawn.
+        y : array-like of shape (n_samples,), default=None
+            Labels, or numbers on a scale, that determine the colours. Of several targets, the
+            first is used.
 
         Returns
         -------
         self : EmbeddingPlot
-            With `display_`.
+            The fitted step.
 
         Raises
         ------
         OSError
-            If the picture cannot be written.
+            If the plot cannot be saved.
         """
-        import matplotlib.pyplot as plt
-
         X = validate_data(self, X)
         if np.asarray(y).ndim > 1:
             y = np.asarray(y)[:, 0]  # the first of several targets
@@ -139,33 +141,27 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
             density=self.density,
         )
         if self.path is not None:
-            try:
-                with atomic_write(self.path) as path:
-                    is_vector = path.suffix in (".pdf", ".svg", ".eps")
-                    # of a vector file, for the dots that are pixels in it: as printers have it
-                    self.display_.figure_.savefig(path, dpi=300 if is_vector else 150)
-            finally:
-                plt.close(self.display_.figure_)
+            save_figure(self.display_.figure_, self.path)
         return self
 
-    def transform(self, X: ArrayLike) -> Any:
-        """Pass `X` through.
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Return `X` unchanged.
 
         Parameters
         ----------
-        X : array-like of shape (n, n_columns)
-            Finite numbers, in as many columns as `fit` saw.
+        X : array-like of shape (n_samples, n_features)
+            The embedding.
 
         Returns
         -------
-        X : ndarray of shape (n, n_columns)
-            As it came.
+        X : ndarray of shape (n_samples, n_features)
+            The same values.
         """
         check_is_fitted(self)
         return validate_data(self, X, reset=False)
 
     def __getstate__(self):
-        """Leave the figure out of pickles."""
+        """Return the state without the plot, for copies and pickles."""
         state = super().__getstate__().copy()
         state.pop("display_", None)
         return state

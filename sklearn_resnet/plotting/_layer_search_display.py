@@ -1,65 +1,68 @@
-"""LayerSearchDisplay: the score of a search against the depth at which the network is cut."""
+"""LayerSearchDisplay: the scores of a search over the layers of a network."""
 
+import os
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
 from sklearn_resnet._network.weights import default_layers, find_weights
 from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.plotting._palette import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FIGURE_SIZE = (9, 5.5)  # in inches
-_LINE = "#0072B2"  # from the colours of Okabe and Ito, which the colour-blind tell apart
-_BEST = "#D55E00"
-_CHEAPEST = "#009E73"
+_LINE, _BEST, _CHEAPEST = PALETTE[:3]
 
 
 class LayerSearchDisplay:
-    """The score of each depth at which a network was cut, with its spread over folds.
+    """Scores of a search over the layers of a network, with their spread over folds.
 
-    Make it by `from_search` or `from_estimator`, and draw it again with `plot`.
+    It is recommended to use `from_search` or `from_estimator` to create a
+    `LayerSearchDisplay`. All parameters are stored as attributes; call `plot` to draw it
+    again.
 
     Parameters
     ----------
     layers : array-like of shape (n_layers,)
-        Indices of the layers at which the network was cut.
+        Indices of the layers whose output was used as features.
     scores : array-like of shape (n_layers, n_folds)
-        Scores of each; greater is better.
+        Scores of each layer; greater is better.
     architecture : str, default="ResNet50V2"
-        The network.
+        Architecture of the network.
     score_name : str, default="score"
-        What stands at the axis.
+        Name of the score, used as the label of the y-axis.
 
     Attributes
     ----------
     layers, scores : ndarray
-        Sorted by depth.
+        The layers and their scores, sorted by depth.
     best_layer_ : int
-        The cut with the best mean score.
+        Layer with the best mean score.
     cheapest_layer_ : int
-        Of the cuts whose mean score is at most one standard error below the best, the one
-        that costs the least. The standard error is that of the best mean, over its folds.
+        Cheapest layer to compute among those whose mean score is within one standard error of the
+        best.
     ax_ : matplotlib Axes
-        Where it was drawn.
+        Axes with the scores.
     figure_ : matplotlib Figure
-        The figure that this is part of.
+        Figure containing the scores.
 
     See Also
     --------
-    list_layers : Shows the layers at which a network can be cut.
-    sklearn.model_selection.GridSearchCV : Makes the searches that are drawn.
+    list_layers : Lists the layers of a network.
+    sklearn.model_selection.GridSearchCV : Searches over the layers.
 
     Notes
     -----
-    The cheapest cut within one standard error of the best is the rule of [1]_, with the cost of a
-    cut for the size of a tree.
+    `cheapest_layer_` follows the one-standard-error rule of [1]_, with the computation for an image
+    in place of the size of a tree. The standard error is that of the best mean, over its folds.
 
     References
     ----------
@@ -100,34 +103,36 @@ class LayerSearchDisplay:
         error = self.scores[best].std(ddof=1) / np.sqrt(n_folds) if n_folds > 1 else 0.0
         table = layer_table(architecture)
         costs = [count_gflop(table, table[layer]) for layer in self.layers]
-        able = np.flatnonzero(means >= means[best] - error)
+        candidates = np.flatnonzero(means >= means[best] - error)
         self.best_layer_ = int(self.layers[best])
-        self.cheapest_layer_ = int(self.layers[min(able, key=costs.__getitem__)])
+        self.cheapest_layer_ = int(self.layers[min(candidates, key=costs.__getitem__)])
 
     @classmethod
-    def from_search(cls, search: Any, *, ax: "Axes | None" = None, **kwargs: Any) -> Self:
-        """Draw a search.
+    def from_search(
+        cls, search: GridSearchCV | RandomizedSearchCV, *, ax: "Axes | None" = None, **kwargs: Any
+    ) -> Self:
+        """Create the plot from a fitted search.
 
         Parameters
         ----------
-        search : GridSearchCV, RandomizedSearchCV or the like
-            Fitted, over the parameter `layers` of a `ResNetFeatures`. Of the other parameters
-            that it tried at a depth, those with the best mean score are shown.
+        search : GridSearchCV, RandomizedSearchCV or similar
+            Fitted search over the parameter `layers` of a `ResNetFeatures`. If it also searched
+            other parameters, the best candidate of each layer is shown.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Further parameters of `plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
         display : LayerSearchDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If the search did not try several values of `layers`, each of one layer, or has
-            several scores and `refit` does not name one.
+            If the search is not over `layers` with a single layer in each candidate, is over
+            several architectures, or has several scores and `refit` does not name one.
         NotFittedError
             If the search is not fitted.
         """
@@ -136,30 +141,12 @@ class LayerSearchDisplay:
         architecture = f"{path.removesuffix('layers')}architecture"
         if f"param_{architecture}" in search.cv_results_:
             raise ValueError(
-                "The search must be over the layers of one architecture. Got one that tries "
-                f"{architecture!r}, too, instead. Search each architecture by itself."
+                "The search must be over the layers of one architecture. Got a search that includes "
+                f"{architecture!r} instead. Search each architecture separately."
             )
-        results, metric = search.cv_results_, _find_metric(search)
-        if search.n_splits_ < 1 or f"split0_test_{metric}" not in results:
-            raise ValueError(f"The search must have scores named {metric!r} in cv_results_.")
-        splits = [results[f"split{i}_test_{metric}"] for i in range(search.n_splits_)]
-        scores, means = np.stack(splits, axis=1), results[f"mean_test_{metric}"]
-        best = {}  # by layer, the position of its best candidate
-        for i in np.flatnonzero(np.isfinite(means)):
-            # a grid of several parts need not name the layers in each
-            layers = results["params"][i].get(path, resnet.layers)
-            layers = default_layers(resnet.weights) if layers is None else layers
-            resolved = resolve_layers(resnet.architecture, layers)
-            if len(resolved) > 1:
-                raise ValueError(
-                    "LayerSearchDisplay shows searches over single layers. Got the several layers "
-                    f"{[layer.index for layer in resolved]} in one candidate instead."
-                )
-            layer = resolved[0].index
-            if layer not in best or means[i] > means[best[layer]]:
-                best[layer] = i
-        if not best:
-            raise ValueError("The search must have scores. All of its fits failed instead.")
+        metric = _find_metric(search)
+        scores = _read_scores(search, metric)
+        best = _find_best_candidates(search.cv_results_, metric, path, resnet)
         display = cls(
             list(best),
             scores[list(best.values())],
@@ -171,50 +158,53 @@ class LayerSearchDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any = None,
+        estimator: BaseEstimator,
+        X: ArrayLike | Sequence[str | os.PathLike],
+        y: ArrayLike | None = None,
         *,
         layers: list[int | str] | None = None,
-        cv: Any = None,
-        scoring: Any = None,
+        cv: int | BaseCrossValidator | Iterable | None = None,
+        scoring: str | Callable | None = None,
         n_jobs: int | None = None,
         ax: "Axes | None" = None,
         **kwargs: Any,
     ) -> Self:
-        """Score an estimator at several depths, by one pass through the network, and draw.
+        """Create the plot by cross-validating an estimator at several layers.
+
+        The network runs once; the features of all layers are computed in the same pass.
 
         Parameters
         ----------
-        estimator : estimator
-            One that contains a `ResNetFeatures`: a pipeline, for one. It stays as it is.
+        estimator : estimator instance
+            Estimator that contains a `ResNetFeatures`, such as a pipeline. It is cloned.
         X : array-like
-            Images, or whatever the estimator takes.
-        y : array-like, default=None
-            What it is to predict.
+            Input of the estimator, such as images or their paths.
+        y : array-like of shape (n_samples,), default=None
+            Target relative to `X`.
         layers : list of int and str, default=None
-            Where to cut the network; None is the ends of all blocks that the weights reach.
+            Layers to compare. By default, the last layer of each block that the weights cover.
         cv : int, cross-validation generator or iterable, default=None
-            The folds, as for `sklearn.model_selection.GridSearchCV`.
+            Cross-validation splitting strategy. See `sklearn.model_selection.GridSearchCV`.
         scoring : str or callable, default=None
-            What is scored, as there; None is what the estimator's ``score`` gives.
+            Score. By default, that of the estimator's ``score`` method. See
+            `sklearn.model_selection.GridSearchCV`.
         n_jobs : int, default=None
-            Number of processes, as there. They share what is computed only if the
-            `ResNetFeatures` has a folder for its `cache`.
+            Number of jobs to run in parallel. Jobs in separate processes share features only if the
+            `cache` of the `ResNetFeatures` is a folder.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
-            Further parameters of `plot`.
+            Additional keyword arguments passed to `plot`.
 
         Returns
         -------
         display : LayerSearchDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If there is not one `ResNetFeatures` in the estimator.
+            If the estimator does not contain exactly one `ResNetFeatures`.
         """
         path = _find_only_resnet(estimator)
         resnet = estimator.get_params()[path] if path else estimator
@@ -237,19 +227,19 @@ class LayerSearchDisplay:
         return cls.from_search(search.fit(X, y), ax=ax, **kwargs)
 
     def plot(self, ax: "Axes | None" = None, *, title: str | None = None) -> Self:
-        """Draw.
+        """Draw the scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes object to plot on. If `None`, a new figure and axes are created.
         title : str, default=None
-            What stands above.
+            Title of the plot.
 
         Returns
         -------
-        self : LayerSearchDisplay
-            With `ax_` and `figure_`.
+        display : LayerSearchDisplay
+            The display, with `ax_` and `figure_` set.
         """
         import matplotlib.pyplot as plt
 
@@ -273,11 +263,11 @@ class LayerSearchDisplay:
             label=f"mean and standard deviation over {self.scores.shape[1]} folds",
         )
         self._mark(ax, table, self.best_layer_, "best", _BEST, size=14)
-        what = "cheapest within one standard error"
-        self._mark(ax, table, self.cheapest_layer_, what, _CHEAPEST, size=9)
+        label = "cheapest within one standard error"
+        self._mark(ax, table, self.cheapest_layer_, label, _CHEAPEST, size=9)
         ax.set_xlim(limits)
-        ax.margins(y=0.1)  # for the names of stages
-        ax.set_xlabel(f"layer of {self.architecture} at which it is cut")
+        ax.margins(y=0.1)  # for the stage names
+        ax.set_xlabel(f"layer of {self.architecture}")
         ax.set_ylabel(self.score_name)
         ax.grid(axis="y", color="0.9", linewidth=0.8)
         ax.set_axisbelow(True)
@@ -288,7 +278,7 @@ class LayerSearchDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _mark(self, ax, table, layer, what, color, size):
+    def _mark(self, ax, table, layer, label, color, size):
         score = self.scores.mean(axis=1)[list(self.layers).index(layer)]
         ax.plot(
             layer,
@@ -299,27 +289,28 @@ class LayerSearchDisplay:
             markerfacecolor="none",
             markeredgewidth=2,
             color=color,
-            label=f"{what}: {layer} {table[layer].name}, {score:.3f}",
+            label=f"{label}: {layer} {table[layer].name}, {score:.3f}",
         )
 
     def _label_costs(self, ax, table):
-        """A second axis, above: the width and the cost of cuts, as many as there is room for."""
+        """Label a second axis with the number of features and the cost of layers, where they fit."""
         above = ax.secondary_xaxis("top")
         low, high = ax.get_xlim()
         width = ax.get_position().width * ax.figure.get_figwidth() * 72  # in points
-        shown, least = [], (high - low) * 14 / width  # a line of text is as high as this is wide
+        shown, min_distance = [], (high - low) * 14 / width  # the height of a line of text
         marked = [self.best_layer_, self.cheapest_layer_]
         for layer in [*marked, *self.layers]:
-            if all(abs(layer - other) >= least for other in shown):
+            if all(abs(layer - other) >= min_distance for other in shown):
                 shown.append(int(layer))
-        cuts = [table[i] for i in shown]
-        labels = [f"{cut.width:,} \N{MIDDLE DOT} {count_gflop(table, cut):.1f}" for cut in cuts]
+        labels = [
+            f"{table[i].width:,} \N{MIDDLE DOT} {count_gflop(table, table[i]):.1f}" for i in shown
+        ]
         above.set_xticks(shown, labels, rotation=90, fontsize=8)
         above.set_xlabel("features \N{MIDDLE DOT} GFLOP for an image of 224 x 224", fontsize=9)
 
 
 def _mark_stages(ax, table, limits):
-    """Shade every other stage, and name them all along the axis."""
+    """Shade every second stage, and write their names at the top."""
     stages = {}
     for layer in table:
         if layer.stage.startswith("conv"):
@@ -343,7 +334,7 @@ def _mark_stages(ax, table, limits):
 
 
 def _find_resnets(estimator):
-    """By path, the `ResNetFeatures` that an estimator contains or is."""
+    """The `ResNetFeatures` in an estimator, or the estimator itself, by parameter name."""
     found = estimator.get_params(deep=True)
     paths = {name: value for name, value in found.items() if isinstance(value, ResNetFeatures)}
     return paths | ({"": estimator} if isinstance(estimator, ResNetFeatures) else {})
@@ -354,14 +345,14 @@ def _find_only_resnet(estimator):
     if len(paths) != 1:
         raise ValueError(
             f"The estimator must contain one ResNetFeatures. Got {len(paths)} instead"
-            f"{': ' + ', '.join(paths) if paths else ''}. LayerSearchDisplay.from_search takes any "
-            "search."
+            f"{': ' + ', '.join(paths) if paths else ''}. LayerSearchDisplay.from_search accepts "
+            "any search over layers."
         )
     return paths[0]
 
 
 def _find_searched(search):
-    """The parameter `layers` that was searched, and the `ResNetFeatures` that has it."""
+    """The name of the parameter `layers` that was searched, and its `ResNetFeatures`."""
     resnets = _find_resnets(search.estimator)
     parameters = {f"{path}__layers" if path else "layers": path for path in resnets}
     searched = [name for name in parameters if f"param_{name}" in search.cv_results_]
@@ -383,6 +374,36 @@ def _find_metric(search):
             f"refit={search.refit!r} instead."
         )
     return search.refit
+
+
+def _read_scores(search, metric):
+    """The scores of all candidates, of shape (n_candidates, n_folds)."""
+    results, n_folds = search.cv_results_, search.n_splits_
+    if n_folds < 1 or f"split0_test_{metric}" not in results:
+        raise ValueError(f"The search must have scores named {metric!r} in cv_results_.")
+    return np.stack([results[f"split{i}_test_{metric}"] for i in range(n_folds)], axis=1)
+
+
+def _find_best_candidates(results, metric, path, resnet):
+    """The index of the best candidate of each layer."""
+    means = results[f"mean_test_{metric}"]
+    best = {}
+    for i in np.flatnonzero(np.isfinite(means)):
+        # in a list of grids, some may not name the layers
+        layers = results["params"][i].get(path, resnet.layers)
+        layers = default_layers(resnet.weights) if layers is None else layers
+        resolved = resolve_layers(resnet.architecture, layers)
+        if len(resolved) > 1:
+            raise ValueError(
+                "LayerSearchDisplay shows searches over single layers. Got the several layers "
+                f"{[layer.index for layer in resolved]} in one candidate instead."
+            )
+        layer = resolved[0].index
+        if layer not in best or means[i] > means[best[layer]]:
+            best[layer] = i
+    if not best:
+        raise ValueError("The search must have scores. All of its fits failed instead.")
+    return best
 
 
 def _describe_score(search, metric):

@@ -1,15 +1,15 @@
-"""What keeps titles, labels and legends within a figure."""
+"""Layout: titles, labels and legends stay within their figure."""
 
 import textwrap
 
 import numpy as np
 
-_GAP = 0.03  # inches, to the edge of a figure
-_LONGEST_LINE = 100  # of a title, in characters
+_MARGIN = 0.03  # inches, to the edge of the figure
+_MIN_LINE, _MAX_LINE = 8, 100  # characters in a line of the title
 
 
 def fit_title(ax, title):
-    """Write a title, its lines broken where they are wider than the axes, and lay the figure out.
+    """Write a title, wrapped to the width of the axes, and lay out the figure.
 
     Parameters
     ----------
@@ -18,38 +18,40 @@ def fit_title(ax, title):
     """
     figure = ax.figure.figure
     figure.draw_without_rendering()
-    n_characters = _LONGEST_LINE
+    n_characters = _MAX_LINE
     while True:
-        # matplotlib wraps at the figure's edge, but breaks no word: textwrap does
+        # matplotlib wraps at the edge of the figure and breaks no long word; textwrap does
         lines = [
             part for line in (title or "").split("\n") for part in textwrap.wrap(line, n_characters)
         ]
         text = ax.set_title("\n".join(lines), fontsize="medium")
         excess = text.get_window_extent().width / ax.get_window_extent().width
-        if excess <= 1 or n_characters <= 8:
+        if excess <= 1 or n_characters <= _MIN_LINE:
             break
-        n_characters = max(8, min(n_characters - 1, int(n_characters / excess)))
-    make_room(ax)
+        n_characters = max(_MIN_LINE, min(n_characters - 1, int(n_characters / excess)))
+    fit_axes(ax)
     figure.draw_without_rendering()
 
 
-def make_room(ax, right=0):
-    """Shrink axes by what extends beyond the figure.
+def fit_axes(ax, right=0):
+    """Shrink axes until everything around them lies within the figure.
 
-    Where a figure has a layout engine, that sees to it.
+    If the figure has a layout engine, this does nothing.
 
     Parameters
     ----------
     ax : matplotlib Axes
     right : float, default=0
-        What to leave free at the right, in pixels.
+        Space to leave free on the right, in pixels.
     """
     figure = ax.figure.figure
     if figure.get_layout_engine() is not None:
         return
-    taken, whole = ax.get_tightbbox(), figure.bbox.padded(-_GAP * figure.dpi)
-    excess = np.array([np.maximum(0, whole.p0 - taken.p0), (-right, min(0, whole.y1 - taken.y1))])
-    if not excess.any():  # a position that is set takes part in no layout of a later time
+    taken, available = ax.get_tightbbox(), figure.bbox.padded(-_MARGIN * figure.dpi)
+    excess = np.array(
+        [np.maximum(0, available.p0 - taken.p0), (-right, min(0, available.y1 - taken.y1))]
+    )
+    if not excess.any():  # axes with a fixed position would be left out of a later layout
         return
     corners = ax.get_window_extent().get_points() + excess
     low, high = ax.figure.transSubfigure.inverted().transform(corners)

@@ -1,11 +1,11 @@
-"""Legends beside axes, of a size that fits them."""
+"""Legends beside axes, in a font size that fits."""
 
-_FONT_SIZES = (10, 8.5, 7, 5.5)  # in points; the first that fits is taken
-_ROW = 1.5  # of a legend, in font sizes
-_LONGEST = 40  # characters of a name
+_FONT_SIZES = (10, 8.5, 7, 5.5)  # in points; the first that fits is used
+_LINE_HEIGHT = 1.5  # in font sizes
+_MAX_NAME = 40  # characters
 
 
-def draw_legend(parent, coloring, *, height, most_width, **options):
+def draw_legend(parent, coloring, *, height, max_width, **options):
     """Draw a legend of labels.
 
     Parameters
@@ -13,11 +13,11 @@ def draw_legend(parent, coloring, *, height, most_width, **options):
     parent : matplotlib Axes or Figure
     coloring : Labels
     height : float
-        What it may take, in inches: it goes on in further columns.
-    most_width : float
-        What it should take, in inches: fonts are smaller where it would take more.
+        The available height, in inches. More labels continue in further columns.
+    max_width : float
+        The desired width, in inches. Wider legends get a smaller font, down to the smallest.
     **options : dict
-        Of ``parent.legend``: where.
+        Passed to ``parent.legend``: the location.
 
     Returns
     -------
@@ -26,14 +26,14 @@ def draw_legend(parent, coloring, *, height, most_width, **options):
     from matplotlib.lines import Line2D
 
     names = [
-        name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…" for name in coloring.names
+        name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…" for name in coloring.names
     ]
     handles = [
         Line2D([], [], ls="", marker=marker, color=color)
         for marker, color in zip(coloring.markers, coloring.colors, strict=True)
     ]
     for font_size in _FONT_SIZES:
-        n_rows = max(1, int(height * 72 / (font_size * _ROW)))
+        n_rows = max(1, int(height * 72 / (font_size * _LINE_HEIGHT)))
         legend = parent.legend(
             handles,
             [" "] * len(names),
@@ -42,15 +42,15 @@ def draw_legend(parent, coloring, *, height, most_width, **options):
             markerscale=font_size / 10,
             frameon=False,
             borderpad=0,
-            labelspacing=_ROW - 1.2,
+            labelspacing=_LINE_HEIGHT - 1.2,
             handletextpad=0.2,
             columnspacing=1,
             **options,
         )
-        # set afterwards: a legend leaves out names with a leading underscore
+        # set afterwards, because a legend skips names with a leading underscore
         for text, name in zip(legend.get_texts(), names, strict=True):
             text.set(text=name, parse_math=False)
         dpi = parent.figure.figure.dpi
-        if legend.get_window_extent().width <= most_width * dpi or font_size == _FONT_SIZES[-1]:
+        if legend.get_window_extent().width <= max_width * dpi or font_size == _FONT_SIZES[-1]:
             return legend
         legend.remove()

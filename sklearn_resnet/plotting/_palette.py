@@ -1,18 +1,22 @@
-"""The colours and markers that labels get, if no palette is given."""
+"""The default colours and markers of labels."""
 
 import itertools
 
 import numpy as np
 
-# matplotlib's "petroff10", with Tol's cyan in place of its light blue, which a protanope does not
-# tell from MISSING. The least difference of any two, in CAM02-UCS, is 14.5 over normal, deuteranopic,
-# protanopic and tritanopic vision; that of seaborn's "colorblind" is 5.8. The first few differ most.
+from sklearn_resnet._runtime.errors import ParameterError
+
+# matplotlib's "petroff10", with Tol's cyan in place of its light blue, which is too close to MISSING
+# in protanopic vision. The least difference of any two, in CAM02-UCS, is 14.5 over normal,
+# deuteranopic, protanopic and tritanopic vision; that of seaborn's "colorblind" is 5.8. The first few
+# differ most.
 PALETTE = (
     "#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#66ccee",
     "#e76300", "#a96b59", "#94a4a2", "#717581", "#b9ac70",
 )  # fmt: skip
-MARKERS = "o^sXDPv"  # a further one for each ten labels
+MARKERS = "o^s*DPv"  # one for each ten labels; all are filled, and Bokeh has them too
 MISSING = "0.8"  # the grey of points without a value
+MISSING_ON_DARK = "#4b535c"  # the same on a dark background
 
 
 def assign_styles(names, palette=None):
@@ -22,8 +26,8 @@ def assign_styles(names, palette=None):
     ----------
     names : list of str
     palette : str, list or dict, default=None
-        A palette of seaborn, a list of colours, or a colour for each name. None repeats
-        `PALETTE`, each time with another marker.
+        The name of a seaborn palette, a list of colours, or a dict from labels to colours. By
+        default `PALETTE` repeats, with another marker each time.
 
     Returns
     -------
@@ -34,7 +38,7 @@ def assign_styles(names, palette=None):
     Raises
     ------
     ValueError
-        If a dict lacks a name, or `palette` is none.
+        If `palette` is a dict without one of the labels, or no palette.
     """
     import seaborn as sns
     from matplotlib.colors import to_rgb
@@ -43,13 +47,15 @@ def assign_styles(names, palette=None):
     if isinstance(palette, dict):
         lacking = [name for name in names if name not in palette]
         if lacking:
-            raise ValueError(
-                f"The 'palette' parameter must hold a colour for each label. Got none for "
-                f"{lacking[0]!r}. Add it, or pass a list of colours."
+            raise ParameterError(
+                "palette",
+                "must hold a colour for each label",
+                f"a dict without {lacking[0]!r}",
+                "Add it, or pass a list of colours.",
             )
         colors = [palette[name] for name in names]
-    else:
+    elif palette is None:
         colors = itertools.islice(itertools.cycle(PALETTE), len(names))
-        if palette is not None:
-            colors = sns.color_palette(palette, len(names))
+    else:
+        colors = sns.color_palette(palette, len(names))
     return np.array([to_rgb(color) for color in colors]).reshape(-1, 3), markers

@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
-from sklearn_resnet._features.cache import _MemoryStore
-from sklearn_resnet._features.forward_pass import make_image_keys
+from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.sources import as_source
 
 pytestmark = pytest.mark.cache
 RNG = np.random.default_rng(0)
@@ -137,7 +137,7 @@ def test_what_was_computed_before_an_error_is_kept(cache, computed, tmp_path):
     assert computed == [[(4,), 9 - n_kept]]
 
 
-def test_files_that_are_known_are_not_decoded(cache, computed, tmp_path, monkeypatch):
+def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(5)]
     for path, image in zip(paths, IMAGES, strict=False):
         Image.fromarray(image).save(path)
@@ -149,11 +149,12 @@ def test_files_that_are_known_are_not_decoded(cache, computed, tmp_path, monkeyp
     def read(path, **options):
         raise AssertionError(f"{path} is decoded")
 
-    with monkeypatch.context() as patch:
-        patch.setattr("sklearn_resnet._images.lazy.read_image", read)
-        renamed = str(tmp_path / "other name.png")
-        (tmp_path / "3.png").rename(renamed)
-        again = pipe.transform([*paths[:3], renamed, paths[4]])
+    renamed = str(tmp_path / "other name.png")
+    (tmp_path / "3.png").rename(renamed)
+    options = {"size": (10, 10), "resize": "crop", "mode": "RGB"}
+    again = pipe[1].transform(
+        LazyImages([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2, read=read)
+    )
     np.testing.assert_array_equal(again, expected)
     del computed[:]
     pipe.set_params(imageloader__resize="pad").transform(paths[:2])
@@ -251,6 +252,10 @@ def _score_and_tell(estimator, X, y):
     return {"score": score, "tensorflow": "tensorflow" in sys.modules, "misses": misses}
 
 
+def make_image_keys(images):
+    return as_source(images).digests()
+
+
 def test_keys_tell_contents_apart():
     images = [
         IMAGES[0],
@@ -310,7 +315,6 @@ def test_other_settings_never_give_a_stale_value(first, changes, names, form):
 
 def test_hits_are_found_at_all():
     """What other tests would not notice if every key were new."""
-    assert _MemoryStore.find.__name__ == "find"
     for _ in range(2):
         small().fit_transform(IMAGES)
     assert (cache_info().hits, cache_info().misses) == (30, 30)
@@ -320,6 +324,6 @@ def test_the_key_of_a_tap_has_all_taps_in_it():
     """With weights that are trained, one that is tapped changes others in their last bits."""
     alone, both = small(4).fit(IMAGES), small(4, tap_layers=[4, 9]).fit(IMAGES)
     key_alone, key_both = (
-        resnet.plan(IMAGES).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
+        resnet._plan(as_source(IMAGES)).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
     )
     assert key_alone != key_both

@@ -1,12 +1,12 @@
-"""Images from wherever they lie, batch by batch, with the features of all at once."""
+"""Images of every source, batch by batch, with the features of all at once."""
 
 import numpy as np
 import pytest
 import zarr
 
-from sklearn_resnet import ResNetFeatures
-from sklearn_resnet._images import batches as _batches
-from sklearn_resnet._images.batches import cut_blocks, is_chunked
+from sklearn_resnet import ResNetFeatures, cache_info
+from sklearn_resnet._images.batches import cut_blocks
+from sklearn_resnet._images.sources import as_source
 
 N = 23
 X = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
@@ -64,7 +64,7 @@ def test_batches_have_the_features_of_all(tmp_path, source):
 
 
 @pytest.mark.parametrize("source", ["Zarr", "h5py", "h5py, chunks", "memory map"])
-def test_arrays_that_lie_elsewhere_are_images_like_others(tmp_path, source):
+def test_chunked_and_mapped_arrays_are_images(tmp_path, source):
     np.testing.assert_array_equal(make_resnet().fit_transform(SOURCES[source](tmp_path)), EXPECTED)
 
 
@@ -120,17 +120,6 @@ def test_nan_in_a_chunk_is_an_error():
         make_resnet(value_range=(0, 255)).fit(X).transform(as_zarr(4, floats))
 
 
-def test_int8_sees_images_of_all_chunks(monkeypatch):
-    from sklearn_resnet._features import forward_pass as _forward_pass
-
-    seen = []
-    monkeypatch.setattr(
-        _forward_pass, "calibrate_ranges", lambda computation, sample: seen.append(sample) or {}
-    )
-    make_resnet(precision="int8").fit(as_zarr(4))
-    np.testing.assert_array_equal(seen[0], X)
-
-
 def test_an_error_in_a_generator_arrives():
     def fail():
         yield X[:3]
@@ -139,11 +128,6 @@ def test_an_error_in_a_generator_arrives():
     batches = make_resnet().fit(X).transform_batches(fail())
     with pytest.raises(RuntimeError, match="no more"):
         list(batches)
-
-
-@pytest.mark.parametrize(("X", "expected"), [(X, False), (as_zarr(), True), ([X], False)])
-def test_what_is_chunked(X, expected):
-    assert is_chunked(X) is expected
 
 
 def test_blocks_of_dask_end_where_its_chunks_do():
@@ -163,9 +147,22 @@ def test_incremental_models_learn_from_batches():
     assert model.predict(EXPECTED).shape == (N,)
 
 
-def test_the_module_reads_no_more_than_it_says():
+def test_a_sample_reads_the_chunks_of_its_images_alone():
     images = Counting(X, 4)
-    assert _batches.sample_chunks(images, 0).shape == (1, 8, 8, 3)
+    assert as_source(images).sample(0).shape == (1, 8, 8, 3)
     assert images.reads == []
-    assert len(_batches.sample_chunks(images, 3)) == 3
+    assert len(as_source(images).sample(3)) == 3
     assert images.reads == [(0, 1), (11, 12), (22, 23)]
+
+
+def test_a_sample_for_int8_has_images_of_all_chunks():
+    np.testing.assert_array_equal(as_source(as_zarr(4)).sample(300), X)
+
+
+@pytest.mark.cache
+@pytest.mark.parametrize("source", ["array", "Zarr", "h5py, chunks"])
+def test_precompute_fills_the_cache_from_any_source(tmp_path, source):
+    make_resnet().precompute(SOURCES[source](tmp_path))
+    assert cache_info().n_features == N
+    np.testing.assert_array_equal(make_resnet().fit_transform(X), EXPECTED)
+    assert cache_info().hits == N

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import dask
 import dask.array as da
@@ -13,9 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images import dask as _dask
-from sklearn_resnet._images.dask import is_dask
+from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
+from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._network.engines import store
 
 N = 20
@@ -37,18 +37,14 @@ def paths(tmp_path_factory):
     return [str(folder / f"{i}.png") for i in range(N)]
 
 
-@pytest.fixture
-def computed(monkeypatch):
-    """The sizes of blocks, as they are computed."""
-    sizes, transform = [], _dask._transform_block
+def with_lengths(array, lengths):
+    """The same array, that notes the length of each chunk as it is computed."""
 
-    def count(block, resnet):
-        features = transform(block, resnet)
-        sizes.append(len(features))
-        return features
+    def note(block):
+        lengths.append(len(block))
+        return block
 
-    monkeypatch.setattr(_dask, "_transform_block", count)
-    return sizes
+    return array.map_blocks(note, dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype))
 
 
 FORMS = {
@@ -61,11 +57,11 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_arrays(computed, form, scheduler):
-    images = FORMS[form]
+def test_arrays(form, scheduler):
+    images, computed = FORMS[form], []
     chunked = da.from_array(images, chunks=(7, *(3 for _ in images.shape[1:])))
     resnet = make_resnet().fit(chunked)
-    features = resnet.transform(chunked)
+    features = with_lengths(resnet.transform(chunked), computed)
     assert computed == []
     assert isinstance(features, da.Array)
     assert features.chunks == ((7, 7, 6), (64,))
@@ -84,8 +80,10 @@ def test_fit_reads_nothing_of_bytes():
     assert make_resnet().fit(images).value_range_ == (0, 255)
 
 
-def test_one_part_of_the_result_computes_one_chunk(computed):
-    features = make_resnet().fit(X).transform(da.from_array(X, chunks=(5, 8, 8, 3)))
+def test_one_part_of_the_result_computes_one_chunk():
+    computed = []
+    chunked = with_lengths(da.from_array(X, chunks=(5, 8, 8, 3)), computed)
+    features = make_resnet().fit(X).transform(chunked)
     np.testing.assert_array_equal(features[6:9].compute(), EXPECTED[6:9])
     assert computed == [5]
 
@@ -112,13 +110,22 @@ def test_collections_of_paths(paths, kind, lazy):
     np.testing.assert_array_equal(np.asarray(images.compute(scheduler="synchronous")), X)
 
 
-def test_lazy_images_stay_lazy(paths, monkeypatch):
-    from sklearn_resnet._images.lazy import LazyImages
+class WatchedResNet(ResNetFeatures):
+    """Notes what each task gives it; a class of the module, as Dask copies objects of others."""
 
-    monkeypatch.setattr(LazyImages, "__array__", None)
+    kinds: ClassVar[list] = []
+
+    def transform(self, X):
+        self.kinds.append(type(X))
+        return super().transform(X)
+
+
+def test_lazy_images_stay_lazy(paths):
     images = ImageLoader(8, lazy=True).fit_transform(collections(paths)["array"])
-    features = make_resnet().fit(images).transform(images)
+    resnet = WatchedResNet(4, weights=None, random_state=0, cache=None).fit(images)
+    features = transform_dask(resnet, images)
     np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED)
+    assert WatchedResNet.kinds == [LazyImages] * 4
 
 
 def test_files_that_cannot_be_read_are_rows_of_nan(paths):
@@ -169,24 +176,26 @@ def test_batches_of_lazy_images(paths, kind):
     np.testing.assert_array_equal(np.delete(features, 5, 0), np.delete(EXPECTED, 5, 0))
 
 
-def test_tasks_of_a_process_take_turns(monkeypatch):
+def test_tasks_of_a_process_take_turns():
     """Each takes all its threads: two at once would be twice as many, with twice the images."""
-    running, most, lock = [0], [0], threading.Lock()
+    counts, lock = [], threading.Lock()
 
-    def transform(resnet, block):
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-        time.sleep(0.01)
-        with lock:
-            running[0] -= 1
-        return EXPECTED[: len(block)]
+    class Watched(ResNetFeatures):
+        def transform(self, X):
+            with lock:
+                counts.append(1)
+            time.sleep(0.01)
+            n_running = sum(counts)
+            with lock:
+                counts.append(-1)
+            assert n_running == 1
+            return super().transform(X)
 
-    resnet = make_resnet().fit(X)
-    features = resnet.transform(da.from_array(X, chunks=(2, 8, 8, 3)))
-    monkeypatch.setattr(ResNetFeatures, "transform", transform)
-    features.compute(scheduler="threads", num_workers=4)
-    assert most == [1]
+    resnet = Watched(4, weights=None, random_state=0, cache=None).fit(X)
+    features = transform_dask(resnet, da.from_array(X, chunks=(2, 8, 8, 3)))
+    computed = features.compute(scheduler="threads", num_workers=4)
+    assert len(counts) == 20
+    np.testing.assert_array_equal(computed, EXPECTED)
 
 
 def test_paths_need_a_size(paths):
@@ -194,21 +203,12 @@ def test_paths_need_a_size(paths):
         ImageLoader().fit_transform(da.from_array(np.array(paths), chunks=6))
 
 
-@pytest.mark.parametrize(("X", "expected"), [(X, False), (["a"], False), ([], False)])
-def test_what_is_dask(X, expected):
-    assert is_dask(X) is expected
-
-
-def test_one_network_for_all_tasks_of_a_process(monkeypatch):
-    from sklearn_resnet._network.engines import openvino
-
+def test_one_network_for_all_tasks_of_a_process():
     store._compile.cache_clear()
-    calls, original = [], openvino.compile_network
-    monkeypatch.setattr(openvino, "compile_network", lambda c: calls.append(1) or original(c))
     make_resnet(16).fit(X).transform(da.from_array(X, chunks=(2, 8, 8, 3))).compute(
         scheduler="threads"
     )
-    assert len(calls) == 1
+    assert store._compile.cache_info().misses == 1
 
 
 @pytest.fixture(scope="module")

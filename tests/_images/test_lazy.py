@@ -1,4 +1,4 @@
-"""LazyImages: like an array to who uses it, and decoded no sooner than needed."""
+"""LazyImages: like an array to its users, and decoded no sooner than needed."""
 
 import pickle
 import threading
@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images import lazy as _lazy_images
+from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._images.lazy import LazyImages
 
 N = 20
@@ -27,27 +27,37 @@ def paths(tmp_path_factory):
     return [str(folder / f"{i}.png") for i in range(N)]
 
 
+class Reads(list):
+    """Paths in the order in which `read` was given them."""
+
+    def __init__(self):
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def read(self, path, **options):
+        with self._lock:
+            self.append(path)
+        return read_image(path, **options)
+
+
 @pytest.fixture
-def reads(monkeypatch):
-    """Paths in the order in which their files were read."""
-    read, names, lock = _lazy_images.read_image, [], threading.Lock()
-
-    def counting(path, **options):
-        with lock:
-            names.append(path)
-        return read(path, **options)
-
-    monkeypatch.setattr(_lazy_images, "read_image", counting)
-    return names
+def reads():
+    return Reads()
 
 
 def lazy(paths, size=8, **parameters):
     return ImageLoader(size, lazy=True, **parameters).fit_transform(paths)
 
 
+def lazy_with(read, paths, size=8, mode="RGB", n_threads=2):
+    """Lazy images of files that a function reads."""
+    options = {"size": size and (size, size), "resize": "crop", "mode": mode}
+    return LazyImages(paths, options, (0.0, 255.0), n_threads, read=read)
+
+
 @pytest.mark.parametrize(("mode", "shape"), [("RGB", (N, 8, 8, 3)), ("L", (N, 8, 8))])
 def test_it_looks_like_the_array_that_it_becomes(paths, reads, mode, shape):
-    images = lazy(paths, mode=mode)
+    images = lazy_with(reads.read, paths, mode=mode)
     assert (images.shape, images.ndim, images.dtype, len(images)) == (shape, len(shape), "uint8", N)
     assert reads == []
     array = np.asarray(images)
@@ -72,20 +82,20 @@ def test_it_looks_like_the_array_that_it_becomes(paths, reads, mode, shape):
     ids=str,
 )
 def test_it_is_indexed_as_its_array_without_decoding(paths, reads, key):
-    images = lazy(paths)
+    images = lazy_with(reads.read, paths)
     chosen = images[key]
     assert isinstance(chosen, LazyImages)
     assert reads == []
     np.testing.assert_array_equal(np.asarray(chosen), np.asarray(images)[key])
 
 
-def test_one_image_is_an_array(paths, reads):
+def test_one_image_is_an_array(paths):
     images = lazy(paths)
     np.testing.assert_array_equal(images[-2], np.asarray(images[-2:-1])[0])
     np.testing.assert_array_equal(images[np.int64(3)], list(images)[3])
     with pytest.raises(IndexError):
         images[N]
-    with pytest.raises(IndexError, match="first axis alone"):
+    with pytest.raises(IndexError, match="first axis only"):
         images[0, 1]
 
 
@@ -94,20 +104,19 @@ def test_one_image_is_an_array(paths, reads):
 def test_batches_hold_all_in_order_and_are_read_ahead_within_bounds(
     paths, reads, batch_size, n_jobs
 ):
-    images = lazy(paths, n_jobs=n_jobs)
+    images = lazy_with(reads.read, paths, n_threads=n_jobs)
     given = 0
     for batch in images.batches(batch_size):
         given += len(batch)
         assert len(batch) == batch_size or given == N
         assert len(reads) <= given + batch_size + 2 * n_jobs + 1
         np.testing.assert_array_equal(batch, np.asarray(lazy(paths))[given - len(batch) : given])
-        del reads[given:]  # what the line before has read
     assert given == N
 
 
-def test_who_stops_early_leaves_files_unread_and_no_thread(paths, reads):
+def test_stopping_early_leaves_files_unread_and_no_thread(paths, reads):
     before = threading.active_count()
-    batches = lazy(paths, n_jobs=2).batches(2)
+    batches = lazy_with(reads.read, paths).batches(2)
     next(batches)
     batches.close()
     assert len(reads) < N
@@ -115,7 +124,7 @@ def test_who_stops_early_leaves_files_unread_and_no_thread(paths, reads):
 
 
 def test_without_a_size_the_first_image_decides(paths, reads, tmp_path):
-    images = lazy(paths, size=None)
+    images = lazy_with(reads.read, paths, size=None)
     assert images.shape == (N, 12, 10, 3)
     assert reads == [paths[0]]
     Image.new("RGB", (7, 9)).save(tmp_path / "other.png")
@@ -141,7 +150,7 @@ def test_one_array_of_images_is_cut_lazily_too():
 
 def test_resnet_features_are_those_of_the_array(paths, reads):
     resnet = ResNetFeatures(16, weights=None, random_state=0, batch_size=6)
-    images = lazy(paths)
+    images = lazy_with(reads.read, paths)
     expected = resnet.fit_transform(np.asarray(images))
     reads.clear()
     resnet.fit(images)
@@ -157,7 +166,7 @@ def test_resnet_features_are_those_of_the_array(paths, reads):
 
 def test_scikit_learn_cuts_it_without_loading(paths, reads):
     y = np.arange(N) % 2
-    images = lazy(paths)
+    images = lazy_with(reads.read, paths)
     train, _, y_train, _ = train_test_split(images, y, random_state=0)
     assert isinstance(train, LazyImages)
     assert reads == []
@@ -203,8 +212,10 @@ def test_raise_names_the_file_its_position_and_the_cause(broken):
         message = str(raised.value)
         assert repr(broken[3]) in message
         assert "is of no known image format" in message
-        assert "image 3 of X" in message
-    with pytest.raises(FileNotFoundError, match="none.png.* image 7 of X"):
+        assert "It is image 3, counted from 0" in message
+        assert (raised.value.path, raised.value.position) == (broken[3], 3)
+        assert raised.value.cause == "its content is of no known image format"
+    with pytest.raises(FileNotFoundError, match="none.png.* image 7, counted from 0"):
         lazy(broken)[7]
 
 
@@ -257,19 +268,16 @@ def test_a_file_that_is_mended_is_read(paths, broken, tmp_path):
     np.testing.assert_array_equal(features[3], features[9])
 
 
-def test_a_file_that_changes_between_key_and_decoding_spoils_no_cache(tmp_path, monkeypatch):
+def test_a_file_that_changes_between_key_and_decoding_spoils_no_cache(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (8, 8), "red").save(path)
     red, resnet = path.read_bytes(), make_resnet("folder", tmp_path).fit(lazy([path]))
-    read = _lazy_images.read_image
 
     def replace(name, **options):
         Image.new("RGB", (8, 8), "blue").save(path)
-        return read(name, **options)
+        return read_image(name, **options)
 
-    monkeypatch.setattr(_lazy_images, "read_image", replace)
-    resnet.transform(lazy([path]))
-    monkeypatch.setattr(_lazy_images, "read_image", read)
+    resnet.transform(lazy_with(replace, [path]))
     path.write_bytes(red)
     expected = make_resnet(None, tmp_path).fit_transform(lazy([path]))
     np.testing.assert_array_equal(resnet.transform(lazy([path])), expected)
@@ -288,16 +296,11 @@ def test_without_a_size_the_first_that_can_be_read_decides(paths, tmp_path):
         lazy([tmp_path / "bad.png"], size=None, on_error="nan").shape  # noqa: B018
 
 
-def test_int8_learns_from_no_black_images(paths, broken, monkeypatch, tmp_path):
-    from sklearn_resnet._features import forward_pass as _forward_pass
-
-    seen = []
-    monkeypatch.setattr(
-        _forward_pass, "calibrate_ranges", lambda computation, sample: seen.append(sample) or {}
-    )
-    make_resnet(None, tmp_path, precision="int8").fit(lazy(broken, on_error="nan"))
+def test_int8_is_calibrated_without_black_images(paths, broken, tmp_path):
+    images = lazy(broken, on_error="nan")
+    forward = make_resnet(None, tmp_path).fit(images)._plan(images)
     expected = np.delete(np.asarray(lazy(paths)), BAD, axis=0)
-    np.testing.assert_array_equal(seen[0], expected)
+    np.testing.assert_array_equal(forward.make_calibration_batch(images), expected)
 
 
 def test_on_error_needs_lazy_images(paths):

@@ -34,8 +34,8 @@ def digits(tmp_path, monkeypatch):
 
 
 def test_each_map_is_that_of_its_layer(digits, monkeypatch):
-    calls, compute = [], ResNetFeatures.compute
-    monkeypatch.setattr(ResNetFeatures, "compute", lambda *a: calls.append(a) or compute(*a))
+    calls, compute = [], ResNetFeatures._compute
+    monkeypatch.setattr(ResNetFeatures, "_compute", lambda *a: calls.append(a) or compute(*a))
     maps = "resnet:conv2_block1_out,pca,resnet:4,resnet:16"
     output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, "--pooling", "max,avg")
     assert len(calls) == 1

@@ -257,7 +257,7 @@ def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"a\nb\n", r"for each of the 3 images. Got an array of shape \(2,\)"),
+        ("a.txt", b"a\nb\n", r"one per image, 3. Got an array of shape \(2,\)"),
         ("a.txt", b"a\nb\nc\nd\n", r"Got an array of shape \(4,\)"),
         ("a.txt", b"", r"Got an array of shape \(0,\)"),
         ("a.txt", b"\xff\xfea", "cannot be used: .*decode"),

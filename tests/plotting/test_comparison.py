@@ -1,4 +1,4 @@
-"""compare: scores of maps, and the maps side by side."""
+"""compare_embeddings: scores of embeddings, and plots side by side."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,7 +8,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
-from sklearn_resnet import compare
+from sklearn_resnet import compare_embeddings
 from sklearn_resnet.plotting._comparison import score_map
 
 LABELS = np.array(list("abc"))[np.arange(120) % 3]
@@ -27,7 +27,7 @@ def make_map(spread, n=120, n_columns=2):
 
 def test_scores_of_labels():
     maps = {"sharp": make_map(1), "blurred": make_map(6)}
-    scores = compare(maps, LABELS).scores
+    scores = compare_embeddings(maps, LABELS).scores
     assert list(scores.index) == ["sharp", "blurred"]
     for name, xy in maps.items():
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -41,7 +41,7 @@ def test_scores_of_labels():
 
 def test_scores_of_numbers():
     xy = make_map(1)
-    scores = compare({"map": xy}, xy[:, 0]).scores
+    scores = compare_embeddings({"map": xy}, xy[:, 0]).scores
     folds = KFold(5, shuffle=True, random_state=0)
     r2 = cross_val_score(KNeighborsRegressor(10), xy, xy[:, 0], cv=folds).mean()
     assert list(scores.columns) == ["r2", "n_neighbors", "n_folds"]
@@ -77,7 +77,7 @@ def test_small_labels_take_fewer_folds_and_neighbours(counts, n_folds, n_neighbo
     "y", [["a"] * 4, ["a", "b", "c", "d"], [None] * 4, ["a", "a", "b", None], [0.5, None, 1.5, 2.5]]
 )
 def test_what_cannot_be_scored_is_nan(y):
-    found = compare({"map": np.random.RandomState(0).rand(4, 2)}, y)
+    found = compare_embeddings({"map": np.random.RandomState(0).rand(4, 2)}, y)
     assert np.isnan(found.scores.iloc[0, 0])
     assert found.axes[0].get_title() == "map\ntoo few points to score"
 
@@ -92,19 +92,21 @@ def test_large_maps_are_scored_by_a_sample_of_their_silhouette():
 
 
 def test_titles_name_the_maps_and_their_scores():
-    found = compare({"sharp": make_map(0.1), 7: make_map(5)}, LABELS)
+    found = compare_embeddings({"sharp": make_map(0.1), 7: make_map(5)}, LABELS)
     first, second = [ax.get_title() for ax in found.axes]
     assert first.startswith("sharp\n10-NN accuracy 1.000, silhouette 0.9")
     assert second.startswith("7\n10-NN accuracy 0.")
-    found = compare({"few": make_map(0.1, 9)}, LABELS[:9], n_neighbors=3)
+    found = compare_embeddings({"few": make_map(0.1, 9)}, LABELS[:9], n_neighbors=3)
     assert found.axes[0].get_title().startswith("few\n3-NN in 3 folds accuracy 1.000")
-    found = compare({"map": make_map(1)}, make_map(1)[:, 0])
+    found = compare_embeddings({"map": make_map(1)}, make_map(1)[:, 0])
     assert found.axes[0].get_title() == "map\n10-NN R² 0.99"
 
 
 @pytest.mark.parametrize(("n_maps", "rows"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
 def test_maps_stand_in_rows_of_at_most_four(n_maps, rows):
-    found = compare({str(i): make_map(1 + i) for i in range(n_maps)}, LABELS, legend=False)
+    found = compare_embeddings(
+        {str(i): make_map(1 + i) for i in range(n_maps)}, LABELS, legend=False
+    )
     assert len(found.axes) == len(found.figure.axes) == n_maps
     assert {ax.get_subplotspec().get_gridspec().nrows for ax in found.axes} == {rows}
     found.figure.canvas.draw()
@@ -115,22 +117,22 @@ def test_maps_stand_in_rows_of_at_most_four(n_maps, rows):
 
 
 @pytest.mark.parametrize(
-    ("spreads", "legend", "at_islands"),
+    ("spreads", "legend", "on_data"),
     [
         ([1, 1], "auto", True),
         ([1, 9], "auto", False),
-        ([1, 9], "islands", True),
+        ([1, 9], "on data", True),
         ([1, 1], True, False),
         ([1, 1], False, None),
     ],
 )
-def test_names_are_shared_or_stand_at_all_islands(spreads, legend, at_islands):
+def test_labels_are_in_one_legend_or_on_all_maps(spreads, legend, on_data):
     maps = {f"map {i}": make_map(spread) for i, spread in enumerate(spreads)}
-    found = compare(maps, LABELS, legend=legend)
+    found = compare_embeddings(maps, LABELS, legend=legend)
     for ax in found.axes:
         assert ax.get_legend() is None
-        assert sorted(text.get_text() for text in ax.texts) == list("abc" if at_islands else "")
-    assert len(found.figure.legends) == (at_islands is False)
+        assert sorted(text.get_text() for text in ax.texts) == list("abc" if on_data else "")
+    assert len(found.figure.legends) == (on_data is False)
     for shared in found.figure.legends:
         found.figure.canvas.draw()
         box = shared.get_window_extent()
@@ -140,14 +142,14 @@ def test_names_are_shared_or_stand_at_all_islands(spreads, legend, at_islands):
 
 
 def test_a_scale_has_one_colour_bar():
-    found = compare({"a": make_map(1), "b": make_map(2)}, make_map(1)[:, 0])
+    found = compare_embeddings({"a": make_map(1), "b": make_map(2)}, make_map(1)[:, 0])
     assert len(found.figure.axes) == 3
 
 
 def test_maps_are_drawn_as_by_the_display():
     frame = pd.DataFrame(make_map(1, n_columns=3), columns=["x", "y", "z"])
     line = make_map(1, n_columns=1)
-    found = compare({"frame": frame, "line": line}, LABELS, point_size=7, alpha=0.5)
+    found = compare_embeddings({"frame": frame, "line": line}, LABELS, point_size=7, alpha=0.5)
     for ax, xy in zip(
         found.axes, (frame.to_numpy(), np.column_stack([line, 0 * line])), strict=True
     ):
@@ -158,7 +160,7 @@ def test_maps_are_drawn_as_by_the_display():
     assert found.scores.loc["frame", "silhouette"] == pytest.approx(
         silhouette_score(frame[["x", "y"]], LABELS)
     )
-    found = compare({"a": make_map(1)}, LABELS, density=True)
+    found = compare_embeddings({"a": make_map(1)}, LABELS, density=True)
     assert len(found.axes[0].images) == 1
 
 
@@ -174,5 +176,5 @@ def test_maps_are_drawn_as_by_the_display():
 )
 def test_what_cannot_be_compared_is_an_error(maps, y, message):
     with pytest.raises(ValueError, match=message):
-        compare(maps, y)
+        compare_embeddings(maps, y)
     assert plt.get_fignums() == []

@@ -308,7 +308,7 @@ def test_what_does_not_fit_the_points_is_an_error(params, message):
     assert plt.get_fignums() == []
 
 
-def make_islands(n_points=200, names="abcd"):
+def make_clusters(n_points=200, names="abcd"):
     """Labels that lie apart."""
     rng = np.random.RandomState(0)
     codes = np.arange(n_points) % len(names)
@@ -318,33 +318,33 @@ def make_islands(n_points=200, names="abcd"):
 
 
 @pytest.mark.parametrize(
-    ("legend", "apart", "at_islands"),
+    ("legend", "apart", "on_data"),
     [
         ("auto", True, True),
         ("auto", False, False),
-        ("islands", False, True),
+        ("on data", False, True),
         (True, True, False),
         (False, True, None),
     ],
 )
-def test_names_stand_where_they_are_asked_to(legend, apart, at_islands):
-    xy, y = make_islands()
+def test_names_stand_where_they_are_asked_to(legend, apart, on_data):
+    xy, y = make_clusters()
     display = EmbeddingDisplay.from_embedding(
         xy if apart else make_points(200), y, legend=legend, title="title"
     )
-    assert sorted(text.get_text() for text in display.names_) == list("abcd" if at_islands else "")
-    assert (display.legend_ is not None) == (at_islands is False)
-    assert set(display.names_) == set(display.ax_.texts)
+    assert sorted(text.get_text() for text in display.texts_) == list("abcd" if on_data else "")
+    assert (display.legend_ is not None) == (on_data is False)
+    assert set(display.texts_) == set(display.ax_.texts)
 
 
 def test_thumbnails_leave_the_names_beside():
-    xy, y = make_islands()
+    xy, y = make_clusters()
     images = np.zeros((200, 4, 4))
     display = EmbeddingDisplay.from_embedding(xy, y, images=images, thumbnails=True)
     assert legend_names(display) == list("abcd")
     assert len(display.thumbnails_) > 4
     display.plot()
-    assert len(display.names_) == 4
+    assert len(display.texts_) == 4
     assert display.thumbnails_ == []
 
 
@@ -442,7 +442,7 @@ def test_the_legend_lies_in_the_figure_beside_the_axes(n_labels, name):
 
 @pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
 def test_pictures_are_small_files_of_any_format(tmp_path, suffix):
-    xy, y = make_islands(20_000)
+    xy, y = make_clusters(20_000)
     for density in (False, True):
         path = tmp_path / f"{density}.{suffix}"
         EmbeddingDisplay.from_embedding(xy, y, density=density).figure_.savefig(path)

@@ -1,11 +1,11 @@
-"""Titles are broken, and axes shrink, as far as they must: nothing is cut off, nothing overlaps."""
+"""Layout: titles are wrapped and axes shrink so that nothing is cut off and nothing overlaps."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sklearn_resnet import EmbeddingDisplay
-from sklearn_resnet.plotting._layout import fit_title, make_room
+from sklearn_resnet.plotting._layout import fit_axes, fit_title
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_room_is_made_for_what_lies_beyond_the_figure():
     ax.set(title="1\n2\n3\n4", xlabel="1\n2\n3\n4", ylabel="1\n2\n3\n4", xticks=[], yticks=[])
     before = ax.get_tightbbox()
     assert not np.any((before.min >= 0) & (before.max <= figure.bbox.max))
-    make_room(ax)
+    fit_axes(ax)
     box = ax.get_tightbbox()
     assert np.all((box.min >= 0) & (box.max <= figure.bbox.max))
 
@@ -45,7 +45,7 @@ def test_room_is_made_for_what_lies_beyond_the_figure():
 def test_room_is_left_at_the_right():
     _, ax = plt.subplots(figsize=(3, 3))
     before = ax.get_window_extent().extents
-    make_room(ax, right=30)
+    fit_axes(ax, right=30)
     after = ax.get_window_extent().extents
     np.testing.assert_allclose(after, before - [0, 0, 30, 0])
 
@@ -55,7 +55,7 @@ def test_axes_stay_where_they_need_not_shrink(layout):
     figure, ax = plt.subplots(layout=layout)
     figure.draw_without_rendering()
     before = ax.get_position().extents
-    make_room(ax, right=0 if layout is None else 30)
+    fit_axes(ax, right=0 if layout is None else 30)
     np.testing.assert_allclose(ax.get_position().extents, before)
 
 
@@ -63,11 +63,11 @@ def test_axes_of_a_subfigure_shrink_within_it():
     figure = plt.figure(figsize=(8, 3))
     ax = figure.subfigures(1, 2)[1].subplots()
     before = ax.get_window_extent().extents
-    make_room(ax, right=30)
+    fit_axes(ax, right=30)
     np.testing.assert_allclose(ax.get_window_extent().extents, before - [0, 0, 30, 0])
 
 
-def make_islands(n_points=200, names="abcd"):
+def make_clusters(n_points=200, names="abcd"):
     """Labels that lie apart."""
     rng = np.random.RandomState(0)
     codes = np.arange(n_points) % len(names)
@@ -81,9 +81,9 @@ TITLE = "photos/train: UMAP of 60,000 images, ResNet50V2, layer 82 (conv3_block4
 
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 @pytest.mark.parametrize("size", [(3.5, 3), (8, 6), (14, 10)], ids=str)
-@pytest.mark.parametrize("kind", ["islands", "legend", "scale", "thumbnails", "density"])
+@pytest.mark.parametrize("kind", ["on data", "legend", "scale", "thumbnails", "density"])
 def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
-    xy, y = make_islands(names="abcd" if kind == "islands" else "abcdefghijklmnop")
+    xy, y = make_clusters(names="abcd" if kind == "on data" else "abcdefghijklmnop")
     y = xy[:, 0] if kind == "scale" else y
     figure, ax = plt.subplots(figsize=size, layout=layout)
     display = EmbeddingDisplay.from_embedding(
@@ -93,7 +93,7 @@ def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
         images=np.zeros((len(xy), 8, 8)),
         ax=ax,
         title=TITLE,
-        legend={"islands": "auto", "legend": True, "density": "islands"}.get(kind, "auto"),
+        legend={"on data": "auto", "legend": True, "density": "on data"}.get(kind, "auto"),
         thumbnails=kind == "thumbnails",
         density=kind == "density",
     )
@@ -109,7 +109,7 @@ def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
         assert box.y0 >= 0
         assert np.all(box.max <= figure.bbox.max)
         assert not box.overlaps(window)
-    for artist in [*display.names_, *display.thumbnails_]:
+    for artist in [*display.texts_, *display.thumbnails_]:
         box = artist.get_window_extent()
         assert np.all(box.min >= window.min - 1)
         assert np.all(box.max <= window.max + 1)
@@ -122,7 +122,7 @@ def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
 @pytest.mark.parametrize("layout", [None, "constrained"])
 @pytest.mark.parametrize("legend", ["auto", True])
 def test_all_lies_within_its_part_of_a_grid(layout, legend):
-    xy, y = make_islands()
+    xy, y = make_clusters()
     figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout=layout)
     for ax in axes.flat:
         display = EmbeddingDisplay.from_embedding(

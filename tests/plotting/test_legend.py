@@ -14,10 +14,10 @@ def _close_figures():
     plt.close("all")
 
 
-def draw(names, height=4.0, most_width=2.0):
+def draw(names, height=4.0, max_width=2.0):
     figure, ax = plt.subplots(figsize=(8, 6))
     coloring = color_points(np.array(names), len(names))
-    legend = draw_legend(ax, coloring, height=height, most_width=most_width)
+    legend = draw_legend(ax, coloring, height=height, max_width=max_width)
     assert ax.get_legend() is legend
     return legend, legend.get_window_extent().size / figure.dpi
 
@@ -44,8 +44,8 @@ def test_it_is_no_higher_than_it_may_be(n_names, height):
 def test_it_is_in_smaller_letters_where_it_would_be_wide():
     names = [f"name {i}" for i in range(20)]
     sizes = {}
-    for most_width in (5, 1.5, 0.1):
-        legend, (width, _) = draw(names, height=2, most_width=most_width)
-        sizes[most_width] = legend.get_texts()[0].get_fontsize()
-        assert width <= most_width or most_width == 0.1
+    for max_width in (5, 1.5, 0.1):
+        legend, (width, _) = draw(names, height=2, max_width=max_width)
+        sizes[max_width] = legend.get_texts()[0].get_fontsize()
+        assert width <= max_width or max_width == 0.1
     assert 10 == sizes[5] > sizes[1.5] > sizes[0.1] == 5.5

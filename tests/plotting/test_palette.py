@@ -1,4 +1,4 @@
-"""The palette: colours that all eyes tell apart, and who gets which."""
+"""The palette: colours distinct in all kinds of colour vision, and the styles of labels."""
 
 import itertools
 
@@ -45,7 +45,7 @@ def least_difference(colors, vision):
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_all_eyes_tell_the_colours_apart(vision):
+def test_colours_are_distinct_in_all_kinds_of_vision(vision):
     assert least_difference(PALETTE, vision) > 11  # of seaborn's "colorblind", down to 5.5
     missing = see([MISSING, "white"], vision)
     for color in see(PALETTE, vision):
@@ -65,7 +65,7 @@ def test_colours_repeat_with_another_marker(n_names):
 @pytest.mark.parametrize(
     "palette", [{"b": "lime", "a": "red"}, ["red", "lime"], {"a": (1, 0, 0), "b": "#00ff00"}]
 )
-def test_a_palette_comes_before_ours(palette):
+def test_a_given_palette_is_used(palette):
     colors, _ = assign_styles(["a", "b"], palette)
     assert [to_hex(color) for color in colors] == ["#ff0000", "#00ff00"]
 
@@ -76,5 +76,7 @@ def test_a_palette_can_be_a_name_of_seaborn():
 
 
 def test_a_label_without_a_colour_is_an_error():
-    with pytest.raises(ValueError, match="'palette' parameter .* Got none for 'b'. Add it"):
+    with pytest.raises(
+        ValueError, match="'palette' parameter .* Got a dict without 'b' instead. Add it"
+    ):
         assign_styles(["a", "b"], {"a": "red"})

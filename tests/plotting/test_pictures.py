@@ -1,8 +1,8 @@
-"""Pictures, held against those in tests/baseline.
+"""Figures compared with those in tests/plotting/baseline.
 
-After a change that is wanted, look at what this writes, then commit it:
+After an intended change, generate them anew, look at them, and commit them:
 
-    python -m pytest tests/test_pictures.py --mpl-generate-path=tests/baseline
+    python -m pytest tests/plotting/test_pictures.py --mpl-generate-path=tests/plotting/baseline
 """
 
 import matplotlib
@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_resnet import EmbeddingDisplay, compare
+from sklearn_resnet import EmbeddingDisplay, compare_embeddings
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
@@ -35,7 +35,7 @@ def make_ax(size=(5, 4)):
     return plt.subplots(figsize=size)[1]
 
 
-def make_islands(n_points, n_labels):
+def make_clusters(n_points, n_labels):
     codes = np.arange(n_points) % n_labels
     rng = np.random.RandomState(0)
     middles = 10 * np.column_stack([codes % 4, codes // 4])
@@ -61,27 +61,29 @@ def test_thumbnails():
 
 
 @compared
-def test_density_with_names_at_islands():
-    xy, y = make_islands(60_000, 12)
+def test_density_with_labels_on_data():
+    xy, y = make_clusters(60_000, 12)
     ax = make_ax((4.2, 3.4))
-    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend="islands").figure_
+    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend="on data").figure_
 
 
 @compared
 def test_scale_with_missing_values():
-    xy, _ = make_islands(600, 12)
+    xy, _ = make_clusters(600, 12)
     y = np.where(np.arange(600) % 5, xy[:, 0], np.nan)
     return EmbeddingDisplay.from_embedding(xy, y, ax=make_ax()).figure_
 
 
 @compared
 def test_markers_of_many_labels():
-    xy, y = make_islands(300, 25)
+    xy, y = make_clusters(300, 25)
     ax = make_ax((3.5, 3))
     return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend=False).figure_
 
 
 @compared
 def test_comparison():
-    xy, y = make_islands(480, 16)
-    return compare({"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False).figure
+    xy, y = make_clusters(480, 16)
+    return compare_embeddings(
+        {"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False
+    ).figure

@@ -87,7 +87,7 @@ def embed_part(part, reusable, resnet, bar=None):
         bar.update(n_images - len(new))
     if len(new):
         images = part.images[new]
-        features[new] = resnet.compute(images, bar)
+        features[new] = resnet._compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
     write_part(part, features, failures)
 
@@ -175,9 +175,9 @@ def _time_image(plan, tasks):
     n_timed = min(_MAX_TIMED, 1 + len(positions) // 20)
     spread = np.linspace(0, len(positions) - 1, n_timed).astype(int)
     sample = plan.images[positions[spread]]
-    plan.resnet.compute(sample[:1])  # compiles the network
+    plan.resnet._compute(sample[:1])  # compiles the network
     start = time.perf_counter()
-    plan.resnet.compute(sample)
+    plan.resnet._compute(sample)
     return (time.perf_counter() - start) / n_timed
 
 

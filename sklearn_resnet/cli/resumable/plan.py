@@ -125,7 +125,7 @@ def make_plan(output, images, labels, resnet, options):
 
 
 def _hash_computation(resnet, images):
-    forward = resnet.plan(images)
+    forward = resnet._plan(images)
     tap_keys, options = forward.make_tap_keys(None), images.options
     return hash_text(repr((sorted(tap_keys.items()), forward.layers, sorted(options.items()))))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet.cli.formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing, say
 from sklearn_resnet.cli.resumable.folders import list_folder
@@ -102,7 +103,7 @@ def _advising(describe):
         yield
     except (Exception, KeyboardInterrupt) as exc:
         exc.add_note(describe())
-        if _is_unreadable_image(exc):
+        if isinstance(exc, ImageReadError):
             exc.add_note("--on-error skip, or nan, continues without such a file.")
         raise
 
@@ -116,7 +117,3 @@ def _describe_progress(plan):
         f"{n_done} of {len(plan.parts)} parts are done, and kept in {str(plan.folder)!r}: "
         "run the same command again to continue."
     )
-
-
-def _is_unreadable_image(exc):
-    return hasattr(exc, "cause")

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
-from sklearn_resnet._io.atomic import atomic_write, check_writable
+from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet.cli.formats import Table
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
@@ -101,8 +101,7 @@ def find_and_draw(options):
     table = read_table(path)
     _check_output(output, [path, *map(as_path, options.queries)])
     found = _find(options, path, table)
-    with atomic_write(output) as temporary:
-        save_sheet(draw_sheet(_make_blocks(found)), temporary)
+    save_sheet(draw_sheet(_make_blocks(found)), output)
     return "\n".join([*_describe(found, path), "", f"wrote      {output}"])
 
 

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from sklearn_resnet.plotting._saving import save_figure
+
 _MAX_COLUMNS = 6  # of neighbors; the query has a column of its own
 _TILE, _LINE = 1.5, 0.14  # inches
 LINE_LENGTH = 25  # characters that fit below a tile
@@ -53,10 +55,10 @@ def draw_sheet(blocks):
 
 
 def save_sheet(figure, path):
-    """Write the figure to `path`, in the format of its suffix."""
+    """Save the figure, in the format of the file's suffix."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in another script
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)
 
 
 def _draw_tile(ax, image, caption, is_query=False):

@@ -1,4 +1,4 @@
-"""The offline page that shows an embedding with its images: data from Python, HTML, CSS and JavaScript.
+"""The interactive page of an embedding: its data, made in Python, and its HTML, CSS and JavaScript.
 
-Imported by `plotting` alone.
+Imports `_io`, `_images`, `_runtime`, and the colours and thumbnails of `plotting`.
 """

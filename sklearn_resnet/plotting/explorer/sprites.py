@@ -1,4 +1,4 @@
-"""Thumbnails of many images, side by side in a few sheets."""
+"""Sheets of thumbnails: many images side by side in a few WebP files."""
 
 import base64
 import io
@@ -10,42 +10,44 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import to_uint8
-from sklearn_resnet._images.lazy import LazyImages, warn_of_failures
+from sklearn_resnet._images.lazy import warn_about_failures
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen, shrink
 
-_SHEET_SIDE = 2048  # pixels: what every browser, and every phone, can draw
+_SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
 _QUALITY = 75
-_SIDES = ((1_500, 160), (5_000, 96), (20_000, 64), (math.inf, 32))  # so that pages stay small
-_AT_ONCE = 256
+# the side of a thumbnail for up to so many images: smaller for more, to limit the size of the page
+_SIDES = ((1_500, 160), (5_000, 96), (20_000, 64), (math.inf, 32))
+_BATCH_SIZE = 256
 
 
 def thumbnail_side(images):
-    """The side of the square that thumbnails are fitted into, in pixels."""
-    side = next(side for most, side in _SIDES if len(images) <= most)
-    if getattr(images, "ndim", 1) < 3:  # paths, or of sizes of their own
+    """The side of the square that contains a thumbnail, in pixels."""
+    side = next(side for max_images, side in _SIDES if len(images) <= max_images)
+    if getattr(images, "ndim", 1) < 3:  # paths, or images of different sizes
         return side
     return min(side, max(images.shape[1:3]))
 
 
 def make_sheets(images, side):
-    """Fit images into squares, and lay these side by side, row by row.
+    """Arrange thumbnails in sheets, row by row.
 
     Parameters
     ----------
     images : LazyImages, array or sequence of ndarray or of path
-        Those that cannot be read, if that is no error, leave their square empty.
+        Images that cannot be read leave their square empty, unless that is an error.
     side : int
-        Of a square, in pixels.
+        The side of a square, in pixels.
 
     Returns
     -------
     sheets : list of str
-        WebP in base64.
+        WebP files, encoded in base64.
     n_columns : int
-        The squares of a row, and the rows of a full sheet.
+        The number of squares in a row, and of rows in a full sheet.
     """
-    if not isinstance(images, (LazyImages, np.ndarray)) and is_path(images[0]):
+    if not as_source(images).is_lazy and is_path(images[0]):
         images = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
     n_images, tiles = len(images), _read(images, side)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
@@ -61,23 +63,22 @@ def make_sheets(images, side):
         file = io.BytesIO()
         sheet.save(file, "WEBP", quality=_QUALITY, method=2)
         sheets.append(base64.b64encode(file.getvalue()).decode())
-    if isinstance(images, LazyImages):
-        warn_of_failures(images.failures, n_images, "their squares are empty")
+    warn_about_failures(as_source(images).failures, n_images, "their squares are empty")
     return sheets, n_columns
 
 
 def _read(images, side):
-    """Images, one by one, as PIL has them in RGB; None of those that cannot be read."""
-    if isinstance(images, LazyImages):
+    """Yield images as PIL images in RGB, or None for those that cannot be read."""
+    if as_source(images).is_lazy:
         decoded = (image for batch in images.batches(64) for image in batch)
         for i, image in enumerate(decoded):
             yield None if i in images.failures else shrink(image, side)
         return
     value_range = None
     if isinstance(images, np.ndarray) and images.ndim > 2 and images.dtype != np.uint8:
-        value_range = find_shown_range(images)  # of all, so that one dark image stays dark
-    for start in range(0, len(images), _AT_ONCE):
-        rows = range(start, min(start + _AT_ONCE, len(images)))
+        value_range = find_shown_range(images)  # of all images, so that a dark one stays dark
+    for start in range(0, len(images), _BATCH_SIZE):
+        rows = range(start, min(start + _BATCH_SIZE, len(images)))
         if value_range is None:
             yield from read_chosen(images, rows, side)
         else:

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_sample_images
 
 from sklearn_resnet import ResNetFeatures, list_layers
-from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines import quantization
 from sklearn_resnet.datasets import sample_patches
 
@@ -193,16 +193,14 @@ def test_some_images_of_many_are_enough(calibrated):
     assert calibrated == [quantization.MAX_IMAGES] == [300]
 
 
-def test_the_images_are_taken_from_first_to_last(monkeypatch):
+def test_the_images_are_taken_from_first_to_last():
     """Not the first 300, which in a sorted folder are of one class."""
     images = np.repeat(np.arange(250, dtype=np.uint8), 4)[:, None, None] * np.ones((8, 8), np.uint8)
-    samples = []
-    monkeypatch.setattr(
-        _forward_pass, "calibrate_ranges", lambda computation, images: samples.append(images) or ()
-    )
-    small().fit(images)
-    assert samples[0].dtype == np.uint8
-    assert set(samples[0][:, 0, 0].tolist()) == set(range(250))
+    source = as_source(images)
+    forward = small().set_params(precision="float32").fit(images)._plan(source)
+    sample = forward.make_calibration_batch(source)
+    assert sample.dtype == np.uint8
+    assert set(sample[:, 0, 0].tolist()) == set(range(250))
 
 
 @pytest.mark.parametrize("content", [b"", b"half", None], ids=["empty", "other", "cut"])

@@ -68,7 +68,7 @@ class Watch:
 
 @pytest.fixture
 def watch(monkeypatch):
-    watched, compute = Watch(), ResNetFeatures.compute
+    watched, compute = Watch(), ResNetFeatures._compute
 
     def watch_and_compute(resnet, images, bar=None):
         if bar is not None:  # otherwise a few images are only timed
@@ -77,7 +77,7 @@ def watch(monkeypatch):
                 watched.actions.get(path, lambda: None)()
         return compute(resnet, images, bar)
 
-    monkeypatch.setattr(ResNetFeatures, "compute", watch_and_compute)
+    monkeypatch.setattr(ResNetFeatures, "_compute", watch_and_compute)
     return watched
 
 

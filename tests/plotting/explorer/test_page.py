@@ -1,22 +1,26 @@
-"""The page of an embedding: what it holds, and what it does in a browser without a network."""
+"""The page of an embedding: its data, and its behaviour in a browser without a network."""
 
 import base64
 import io
+import json
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.path import Path as Polygon
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from sklearn_resnet import EmbeddingDisplay
 from sklearn_resnet._io.csv_text import restore_text
-from sklearn_resnet.plotting.explorer import page as _explorer
-from sklearn_resnet.plotting.explorer.page import describe_column, find_clusters, find_neighbors
+from sklearn_resnet.plotting.explorer.page import read_script
 
 N = 60
 HOSTILE = "</script><img src=x onerror='window.isHacked=1'><b>&amp;"
@@ -311,13 +315,42 @@ def test_points_are_coloured_by_any_column(show, tmp_path):
     assert options == ["kind", "weight", "few", "cluster"]
     page.select_option("#color", "weight")
     colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
-    assert (colors[0], colors[-1]) == ("#440154", "#FDE724")  # viridis
+    assert (colors[0], colors[-1]) == ("#440154", "#fde725")  # viridis
     assert colors[5] == "#cccccc"
     assert page.inner_text("#legend").split() == ["0", "1"]
     page.select_option("#color", "few")
     colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
     assert len(set(colors[::2])) == 1
     assert set(colors[::2]) != set(colors[1::2])
+
+
+@pytest.mark.parametrize("kind", ["labels", "many labels", "numbers"])
+def test_points_have_the_colours_of_a_figure(show, tmp_path, kind):
+    xy = np.random.RandomState(0).standard_normal((200, 2))
+    y = {
+        "labels": np.array(["a", "b", None] * 66 + ["c"] * 2, object),
+        "many labels": np.array([f"kind {i % 90}" for i in range(200)]),
+        "numbers": np.where(np.arange(200) % 9, xy[:, 0], np.nan),
+    }[kind]
+    display = EmbeddingDisplay.from_embedding(xy, y)
+    drawn = {}
+    for dots in display.ax_.collections:
+        colors = [to_hex(color) for color in dots.get_facecolors()]
+        for i, point in enumerate(dots.get_offsets().tolist()):
+            drawn[tuple(point)] = colors[i % len(colors)]
+    plt.close(display.figure_)
+    display.to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html", color_scheme="light")
+    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    assert colors == [drawn[tuple(point)] for point in xy.tolist()]
+
+
+def test_columns_named_by_numbers_keep_their_order(show, tmp_path):
+    columns = {"kind": make_data()[2], "2": np.arange(N) % 3, "1": np.arange(N) % 2}
+    page = show(write(tmp_path / "page.html", labels=columns))
+    options = page.eval_on_selector_all("#color option", "all => all.map(e => e.value)")
+    assert options == ["kind", "2", "1", "cluster"]
+    assert page.inner_text("#legend-title") == "kind"
 
 
 def test_too_many_labels_share_the_last_place(show, tmp_path):
@@ -451,6 +484,14 @@ def test_paths_are_read_as_images(tmp_path):
     np.testing.assert_allclose(pixels[10, 10], images[0, 0, 0], atol=12)
 
 
+def test_names_in_the_scripts_are_in_camel_case():
+    script = read_script()
+    declared = re.findall(r"\b(?:const|let|function) (\w+)", script)
+    declared += re.findall(r"\b(\w+) => ", script)
+    assert len(declared) > 100
+    assert [name for name in declared if re.search("[a-z]_", name)] == []
+
+
 def test_nothing_in_it_points_to_the_network(file):
     text = file.read_text("utf-8")
     assert "<script src" not in text
@@ -458,8 +499,8 @@ def test_nothing_in_it_points_to_the_network(file):
     assert "default-src 'none'" in text
 
 
-def test_without_bokeh_it_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(_explorer.importlib.util, "find_spec", lambda name: None)
+def test_without_bokeh_the_error_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "bokeh", None)
     with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
         write(tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
@@ -474,7 +515,7 @@ def test_without_bokeh_it_says_what_to_install(monkeypatch, tmp_path):
         ),
         (
             {"labels": ["a"]},
-            "column 'label' of the 'labels' parameter must hold one value for each of the 60",
+            "'labels' parameter must hold one value for each of the 60 points in each column. Got 1 in the column 'label'",
         ),
         ({"features": np.ones((2, 2))}, "'features' parameter must hold one value for each"),
         ({"images": np.ones((2, 4, 4))}, "'images' parameter must hold one image for each"),
@@ -485,51 +526,30 @@ def test_lengths_must_agree(tmp_path, options, message):
         write(tmp_path / "page.html", **options)
 
 
-def test_a_page_has_its_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr(_explorer, "_MAX_POINTS", 59)
-    with pytest.raises(ValueError, match="at most 59 points. Got 60 instead"):
-        write(tmp_path / "page.html")
+def test_a_page_has_its_limit(tmp_path):
+    with pytest.raises(ValueError, match="at most 200,000 points. Got 200,001 instead"):
+        EmbeddingDisplay(np.zeros((200_001, 2))).to_html(tmp_path / "page.html")
 
 
-@pytest.mark.parametrize("is_exact", [True, False])
-def test_neighbours_are_the_nearest_others(monkeypatch, is_exact):
-    monkeypatch.setattr(_explorer, "_MAX_EXACT", 10_000 if is_exact else 10)
-    X = np.random.RandomState(0).standard_normal((300, 4))
-    found = find_neighbors(X, 5)
-    expected = NearestNeighbors(n_neighbors=6).fit(X).kneighbors(X)[1][:, 1:]
-    assert found.shape == (300, 5)
-    assert not (found == np.arange(300)[:, None]).any()
-    assert np.mean(np.sort(found) == np.sort(expected)) > (0.9999 if is_exact else 0.95)
+class UnreadImages:
+    """Images that must not be read."""
+
+    ndim = 3
+    shape = (N, 4, 4)
+
+    def __len__(self):
+        return N
+
+    def __getitem__(self, i):
+        raise AssertionError("An image was read.")
 
 
-def test_neighbours_of_twins_are_others():
-    X = np.zeros((12, 2))
-    found = find_neighbors(X, 3)
-    assert found.shape == (12, 3)
-    assert not (found == np.arange(12)[:, None]).any()
-
-
-def test_clusters_are_found():
-    rng = np.random.RandomState(0)
-    xy = np.concatenate([rng.normal(0, 0.1, (50, 2)), rng.normal(5, 0.1, (50, 2)), [[20, -20]]])
-    clusters = find_clusters(xy)
-    assert len(set(clusters[:50])) == len(set(clusters[50:100])) == 1
-    assert clusters[0] != clusters[50]
-    assert clusters[100] is None
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (["b", "a", "b"], {"names": ["a", "b"], "codes": [1, 0, 1]}),
-        ([10, 9, 9], {"names": ["9", "10"], "codes": [1, 0, 0]}),
-        ([0.5, None, 2], {"values": [0.5, None, 2.0]}),
-        ([None, "x", np.nan], {"names": ["x"], "codes": [-1, 0, -1]}),
-        (["img10", "img9"], {"names": ["img9", "img10"], "codes": [1, 0]}),
-    ],
-)
-def test_columns_are_labels_or_numbers(values, expected):
-    assert describe_column(values) == expected
+def test_a_path_that_cannot_be_written_is_found_before_anything_is_computed(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Cannot write .*page.html"):
+        write(tmp_path / "file" / "page.html", images=UnreadImages())
+    with pytest.raises(AssertionError, match="An image was read"):
+        write(tmp_path / "page.html", images=UnreadImages())
 
 
 def test_images_of_a_narrow_range_are_not_dark(tmp_path):
@@ -564,10 +584,14 @@ def test_broken_files_leave_their_squares_empty_and_are_named_once(tmp_path):
     assert len(caught) == 1
 
 
-def test_neighbours_that_were_not_found_are_not_drawn(show, tmp_path, monkeypatch):
-    found = np.tile([1, -1], (N, 1))
-    monkeypatch.setattr(_explorer, "find_neighbors", lambda features, n_neighbors: found)
-    write(tmp_path / "page.html", features=None)
+def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
+    text = file.read_text("utf-8")
+    found = json.dumps([1, -1] * N, separators=(",", ":"))
+    text, n_replaced = re.subn(
+        r'"neighbors":\[[^\]]*\],"nNeighbors":8', f'"neighbors":{found},"nNeighbors":2', text
+    )
+    assert n_replaced == 1
+    (tmp_path / "page.html").write_text(text, "utf-8")
     page = show(tmp_path / "page.html")
     page.mouse.click(*place(page, 5))
     page.wait_for_selector("#pinned[data-index='5']")

@@ -1,0 +1,89 @@
+"""Figures that follow from measured ones, so that pages need no arithmetic of their own."""
+
+from sklearn_resnet import list_layers
+
+_WORKS = ("digits_82", "digits_all", "photos_82", "photos_all")
+_N_DIGITS = 60_000
+_MIB = 2**20
+
+
+def derive_results(results):
+    """Return the figures that pages quote and that are computed from results of benchmarks.
+
+    Parameters
+    ----------
+    results : dict
+        Results by the name of the benchmark, as `lookup.load_results` reads them.
+
+    Returns
+    -------
+    dict
+        Groups of figures: speeds over all works, costs of layers, sizes of caches, and the estimate
+        for a collection of a hundred million photos.
+    """
+    return {
+        **compare_precisions(results["speed"]),
+        "gflop_percent": share_gflop(),
+        "cache_mib": size_caches(results["other"]["cache_row_bytes"]["value"]),
+        "hundred_million": estimate_collection(results),
+    }
+
+
+def compare_precisions(speed):
+    """Range over all works of the speed of float32 and int8, and the least cosines of int8."""
+    works = [speed[work] for work in _WORKS]
+    float32 = [work["float32_times_predict"]["median"] for work in works]
+    int8 = [work["int8_times_predict"]["median"] for work in works]
+    ratios = [a / b for a, b in zip(int8, float32, strict=True)]
+    return {
+        "float32_times_predict": {"min": min(float32), "max": max(float32)},
+        "int8_times_float32": {"min": min(ratios), "max": max(ratios)},
+        "int8_cosine": {
+            "min_mean": min(work["int8_cosine"]["mean"] for work in works),
+            "min": min(work["int8_cosine"]["min"] for work in works),
+        },
+    }
+
+
+def share_gflop():
+    """Cost of the cut at layer 82, in percent of the whole ResNet50V2."""
+    gflop = list_layers()["gflop"]
+    return {"layer_82": 100 * gflop[82] / gflop.iloc[-1]}
+
+
+def size_caches(row_bytes):
+    """MiB that the cache of 60,000 digits takes in memory: float32 features and an overhead a row."""
+    widths = list_layers()["width"]
+    return {f"layer_{i}": _N_DIGITS * (4 * widths[i] + row_bytes) / _MIB for i in (82, 85)}
+
+
+def estimate_collection(results):
+    """What a hundred million photos would cost, from costs measured for a file and for a task."""
+    costs, memory = results["scale"]["costs"], results["scale"]["memory"]["photos_100000"]
+    assumed = results["other"]["hundred_million"]
+    n_photos, n_machines = assumed["n_photos"], assumed["n_machines"]
+    rate = results["peers"]["photos_conv3"]["sklearn_resnet"]["images_per_second"]
+    rate *= results["speed"]["folder"]["relative_rate"]["median"]  # what decoding leaves
+    n_tasks = n_photos / assumed["part_size"]
+    seconds_per_file = (costs["listing_us_per_file"] + costs["planning_us_per_file"]) / 1e6
+    read_gb = n_photos * assumed["photo_kb"] / 1e6
+    days = n_photos / rate / 86_400
+    return {
+        "table_gb": n_photos * assumed["row_kb"] / 1e6,
+        "n_parts": round(n_tasks),
+        "read_tb": read_gb / 1e3,
+        "read_gb_per_machine": read_gb / n_machines,
+        "sent_gb": n_photos * costs["sent_bytes_per_file"] / 1e9,
+        "sent_mb_per_worker": 2 * assumed["part_size"] * costs["sent_bytes_per_file"] / 1e6,
+        "scheduler_seconds": n_tasks * costs["task_ms"] / 1e3,
+        "scheduler_mb": 2 * n_machines * costs["task_kb"] / 1e3,
+        "us_per_file": seconds_per_file * 1e6,
+        "listing_minutes": n_photos * seconds_per_file / 60,
+        "coordinator_gb": n_photos * costs["coordinator_bytes_per_file"] / 1e9,
+        "coordinator_gb_per_million": costs["coordinator_bytes_per_file"] / 1e3,
+        "worker_mib": memory["network_mib"] + memory["streaming_mib"],
+        "images_per_second": rate,
+        "ms_per_image": 1e3 / rate,
+        "days_on_one_machine": days,
+        "hours_on_all_machines": 24 * days / n_machines,
+    }

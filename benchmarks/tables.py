@@ -1,0 +1,420 @@
+"""Results as Markdown: the sections of RESULTS.md, made from the files in ``results/`` alone."""
+
+import textwrap
+
+_WEIGHTS = {"procedural": "procedural", "imagenet": "ImageNet", "random": "random"}
+_WORKS = {
+    "digits_82": "MNIST 28 x 28, layer 82",
+    "digits_all": "MNIST 28 x 28, all layers",
+    "photos_82": "photos 224 x 224, layer 82",
+    "photos_all": "photos 224 x 224, all layers",
+}
+_PEERS = {
+    "sklearn_resnet": "sklearn-resnet",
+    "timm": "timm",
+    "timm_channels_last": "timm, channels_last",
+    "timm_channels_last_best_batch": "timm, channels_last, best batch",
+    "timm_compile": "timm, torch.compile",
+    "timm_compile_freezing": "timm, torch.compile, freezing",
+    "embetter": "embetter",
+    "onnxruntime": "ONNX Runtime",
+    "onnxruntime_best_batch": "ONNX Runtime, best batch",
+}
+_PEER_WORKS = {
+    "photos_all": "Photos, 224 x 224, all layers",
+    "photos_conv3": "Photos, 224 x 224, up to the end of conv3",
+    "digits_all": "Digits, 28 x 28, all layers",
+}
+
+
+def render_results(results):
+    """Return the text of RESULTS.md."""
+    blocks = ["# Results", "Written by `python -m benchmarks` from the files in `results/`."]
+    for name, (title, _) in SECTIONS.items():
+        blocks += [f"## {title}"]
+        if "machine" in results[name]:
+            blocks += [_describe(results[name])]
+        blocks += [render_section(results, name)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def render_section(results, name):
+    """Return what RESULTS.md says about one benchmark, below its title and machine."""
+    _, render = SECTIONS[name]
+    return "\n\n".join(
+        block if block.startswith(("#", "|")) else _wrap(block) for block in render(results[name])
+    )
+
+
+def _describe(result):
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    return _wrap(f"{result['machine']}; {versions}.")
+
+
+def _wrap(text):
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _table(header, rows):
+    lines = [
+        "|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|"
+        for row in (header.split("; "), *rows)
+    ]
+    ruler = "|---" * (header.count("; ") + 1) + "|"
+    return "\n".join([lines[0], ruler, *lines[1:]])
+
+
+def _spread(result, spec, sign=" to "):
+    centre = result["median"] if "median" in result else result["mean"]
+    return f"{centre:{spec}} ({result['min']:{spec}}{sign}{result['max']:{spec}})"
+
+
+def _slashed(values, spec=".3f"):
+    return " / ".join(f"{value:{spec}}" for value in values)
+
+
+def _number(name):
+    """The number at the end of a name such as ``layer_82`` or ``photos_1000``."""
+    return int(name.rpartition("_")[2])
+
+
+def render_accuracy(result):
+    """Accuracy by depth, with ImageNet's weights and with random ones."""
+    pixels = result["digits"]["pixels"]
+    digits = [
+        (
+            f"{_number(key)} `{layer['name']}`",
+            str(layer["width"]),
+            *(_slashed(layer[name].values()) for name in ("imagenet", "expected", "random")),
+        )
+        for key, layer in result["digits"].items()
+        if layer is not pixels
+    ]
+    photos = [
+        (f"{_number(key)} `{layer['name']}`", f"{layer['imagenet']:.3f}", f"{layer['random']:.3f}")
+        for key, layer in result["photos"].items()
+    ]
+    scores = _slashed((pixels["knn"], pixels["logistic"]))
+    return [
+        "### MNIST: 6,000 training digits, 2,000 test digits, 28 x 28",
+        "Accuracy of 5 nearest neighbours / of logistic regression. The expected values were measured "
+        "independently, with the same weights and digits in Keras alone.",
+        _table(
+            "features; width; ImageNet weights; expected; random weights",
+            [("pixels", str(pixels["width"]), scores, "", ""), *digits],
+        ),
+        "### Photos of clothing in ten classes: 300 for training, 341 for testing, 112 x 112",
+        "Accuracy of logistic regression.",
+        _table("features; ImageNet weights; random weights", photos),
+    ]
+
+
+def _flatten(group):
+    """Yield pixels, if they are in a group, then each layer of each kind of weights."""
+    if "pixels" in group:
+        yield "pixels", group["pixels"]
+    for weights, title in _WEIGHTS.items():
+        for key, layer in group[weights].items():
+            yield f"{title}, layer {_number(key)}", layer
+
+
+def _score(result):
+    return _spread(result, ".3f", "-")
+
+
+def render_procedural(result):
+    """Bundled weights against those of ImageNet, random ones and pixels."""
+    pca = result["maps"]["pca"]
+    digits = [
+        (name, _score(each["knn"]), _score(each["logistic"]))
+        for name, each in _flatten(result["digits"])
+    ]
+    maps = [
+        (f"{name}, UMAP", _score(each["knn"]), _score(each["silhouette"]))
+        for name, each in _flatten(result["maps"])
+    ]
+    photos = [
+        (name, f"{each['given_split']:.3f}", _score(each["random_splits"]))
+        for name, each in _flatten(result["photos"])
+    ]
+    patches = [(name, _score(each)) for name, each in _flatten(result["patches"])]
+    return [
+        "Means over three seeds, with the minimum and maximum. The weights were trained on none of "
+        "these images.",
+        "### MNIST: 6,000 training digits, 2,000 test digits, 28 x 28",
+        _table("features; 5-NN; logistic", digits),
+        "### MNIST: maps of 6,000 digits",
+        _table(
+            "map; 10-NN in five folds; silhouette",
+            [("two principal components", _score(pca["knn"]), _score(pca["silhouette"])), *maps],
+        ),
+        *_render_small_digits(result["small_digits"]),
+        "### Photos of clothing: 300 for training, 341 for testing, 112 x 112, logistic",
+        _table("features; given split; random splits", photos),
+        "### Grey patches of 32 x 32 from 16 pictures: which picture? 5-NN",
+        "Training patches come from the left halves of scikit-image's pictures, test patches from the "
+        "right halves.",
+        _table("features; accuracy", patches),
+    ]
+
+
+def _render_small_digits(result):
+    rows = [
+        (
+            f"{_WEIGHTS[name]}, layer 85" if name in _WEIGHTS else name,
+            str(each.get("image_size", "")),
+            _score(each["shuffled"]),
+            f"{each['in_order']:.3f}",
+        )
+        for name, each in result.items()
+    ]
+    return [
+        "### scikit-learn's digits, 8 x 8, 5-NN in five folds",
+        '"In order" are the folds of `cv=5`, which are not shuffled: the test digits are by other '
+        "writers than the training digits.",
+        _table("features; image_size; shuffled; in order", rows),
+    ]
+
+
+def render_speed(result):
+    """Speed of the engine, of a folder of photos, of many images and of whole processes."""
+    folder = result["folder"]
+    return [
+        *_render_engine(result),
+        f"### A folder of {folder['n_photos']} JPEGs (mostly 400 x 533) to layer 82 at 224 x 224",
+        "Rate with decoding, relative to the network alone: "
+        f"{_spread(folder['relative_rate'], '.2f')}. Time to decode alone, relative to the network "
+        f"alone: {_spread(folder['relative_decoding_time'], '.2f')}.",
+        *_render_memory(result["memory"]),
+        *_render_processes(result["processes"]),
+    ]
+
+
+def _render_engine(result):
+    rows = []
+    for work, title in _WORKS.items():
+        each = result[work]
+        cosine = each["int8_cosine"]
+        rows.append(
+            (
+                title,
+                _spread(each["float32_times_predict"], ".2f"),
+                *(_spread(share, ".2f") for share in each["float32_share_of_product"].values()),
+                f"{each['largest_difference']:.0e}",
+                _spread(each["int8_times_predict"], ".2f"),
+                f"{cosine['mean']:.4f}, {cosine['percentile_1']:.4f}, {cosine['min']:.4f}",
+                _slashed(each["knn"].values(), ".4f") if "knn" in each else "",
+            )
+        )
+    shares = "; ".join(
+        f"share of the product ({kernels} kernels)"
+        for kernels in result["digits_82"]["float32_share_of_product"]
+    )
+    return [
+        "### The engine",
+        "OpenVINO against Keras at its defaults, `Model(base.input, base.layers[n].output)"
+        ".predict(preprocess_input(x), verbose=0).mean((1, 2))`. The share of the product compares its "
+        "GFLOP/s with those of NumPy's float32 product of two matrices of 1536 x 1536. conv5 has "
+        "random weights. Cosines: the mean, 1st percentile and minimum over images.",
+        _table(
+            f"work; float32, times as fast; {shares}; largest difference; int8, times as fast; "
+            "int8, cosine to float32; 5-NN float32 / int8",
+            rows,
+        ),
+    ]
+
+
+def _render_memory(result):
+    rows = [
+        (
+            f"{_number(key):,}",
+            _spread(each["relative_rate"], ".2f"),
+            f"{each['peak_mib']:.0f} MiB",
+            f"{each['without_images_mib']:.0f} MiB",
+        )
+        for key, each in result.items()
+    ]
+    return [
+        "### Rate and memory by number of images: MNIST, layer 82",
+        _table(
+            "images; images/s, relative to 10,000; peak memory; without images and features", rows
+        ),
+    ]
+
+
+def _render_processes(result):
+    titles = {"digits_60000": "the 60,000 digits of MNIST", "photo": "one photo at 224 x 224"}
+    rows = [
+        (
+            titles[key],
+            _spread(each["times_script"], ".2f"),
+            _spread(each["times_lean_script"], ".2f"),
+            f"{_slashed(each['peak_mib'].values(), '.0f')} MiB",
+            f"{each['seconds']:.1f} s",
+            f"{each['largest_difference']:.0e}",
+        )
+        for key, each in result.items()
+    ]
+    return [
+        "### Whole processes",
+        "`embedding INPUT out.npy -l 82 --no-cache`, started for the second time, against "
+        "`plain_script.py`, which once imports what a script that also draws a map imports, and once "
+        "only what it needs (lean). Peak memory: the command / the script / the lean script.",
+        _table(
+            "work; times as fast as the script; as the lean script; peak memory; "
+            "time of the command; largest difference",
+            rows,
+        ),
+    ]
+
+
+def render_search(result):
+    """A grid search over layers, and a transform of cached images."""
+    columns = ("passes", "passes_without_tap_layers", "times_features", "times_search")
+    rows = [
+        (title, *(_spread(result[key][name], ".3g") for name in (*columns, "classifier_share")))
+        for key, title in (("blas_default", "default"), ("blas_1", "1"))
+    ]
+    warm, keys = result["warm"], result["keys_percent"]
+    warm_rows = [
+        (
+            name,
+            _spread(warm[name]["times_uncached"], ".3g"),
+            f"{warm[name]['relative_filling_time']:.2f}",
+        )
+        for name in ("memory", "folder")
+    ]
+    return [
+        f"`GridSearchCV` over layers {result['layers']} and 5 values of `RidgeClassifier`'s alpha, "
+        f"cv=5, {result['n_images']:,} digits of MNIST. One pass is the network's time for one pass "
+        "through the deepest of these layers, or, without `tap_layers`, the mean over passes through "
+        "each of the four. Scores are equal with and without a cache.",
+        _table(
+            "BLAS threads; passes; passes without `tap_layers`; features, times as fast as without "
+            "a cache; whole search, times as fast; share of the classifiers",
+            rows,
+        ),
+        f"A transform of {warm['n_images']:,} digits at layer 82:",
+        _table(
+            "cache; once cached, times as fast as computing; computing and caching, relative to "
+            "computing",
+            warm_rows,
+        ),
+        f"Computing the cache keys takes {_spread(keys['digits'], '.3g')} % of the network's time for "
+        f"grey images of 28 x 28, and {_spread(keys['photos'], '.3g')} % for colour images of "
+        "224 x 224.",
+    ]
+
+
+def render_scale(result):
+    """Cost of coordinating a run, gain of a second worker, and memory of streaming."""
+    costs = result["costs"]
+    cost_rows = [
+        (
+            f"listing a folder of {costs['n_files']:,} files, per file",
+            f"{costs['listing_us_per_file']:.0f} us",
+        ),
+        ("planning (stat, key), per file", f"{costs['planning_us_per_file']:.0f} us"),
+        ("memory of the coordinator, per file", f"{costs['coordinator_bytes_per_file']:.0f} bytes"),
+        ("data sent to a worker, per file", f"{costs['sent_bytes_per_file']:.0f} bytes"),
+        ("a Dask task: time of client and scheduler", f"{costs['task_ms']:.2f} ms"),
+        ("a Dask task: memory of client and scheduler", f"{costs['task_kb']:.1f} kB"),
+    ]
+    memory = [
+        (
+            f"{_number(key):,}",
+            f"{each['network_mib']:.0f}",
+            f"{each['paths_mib']:.1f}",
+            f"{each['streaming_mib']:.1f}",
+            f"{each['streaming_one_arena_mib']:.1f}",
+        )
+        for key, each in result["memory"].items()
+    ]
+    return [
+        "### Cost of coordination",
+        _table("; measured", cost_rows),
+        "### Two workers of one thread, a core each, against one",
+        "Dask's `LocalCluster`, 1,000 photos, layer 82, 5 interleaved rounds: "
+        f"{_spread(result['two_workers']['times_one'], '.2f')} times as fast. Features are equal to "
+        "the last bit, also to those of one process without Dask.",
+        "### Memory: photos of 224 x 224 streamed to layer 82 in batches of 64, in MiB",
+        "Streaming: the peak, less the process with its network and the paths.",
+        _table(
+            "photos; process with its network; paths; streaming; "
+            "streaming, with MALLOC_ARENA_MAX=1",
+            memory,
+        ),
+    ]
+
+
+def render_page(result):
+    """Size of the page of an embedding, and how fast it shows and moves."""
+    width, height = result["window"]
+    rows = [
+        (
+            title,
+            f"{result[key]['mb']:.1f}",
+            _spread(result[key]["seconds_to_first_view"], ".2f", "-"),
+            _spread(result[key]["frames_per_second"], ".1f", "-"),
+        )
+        for key, title in (("digits_60000", "60,000 digits"), ("photos_1000", "1,000 photos"))
+    ]
+    return [
+        f"Headless Chromium with software rendering, a window of {width} x {height}, "
+        f"{result['n_rounds']} rounds: median (minimum to maximum).",
+        _table(
+            "page; MB; seconds to the first view; frames a second while the map is dragged", rows
+        ),
+    ]
+
+
+def render_peers(result):
+    """Speed of other packages."""
+    blocks = [
+        f"float32 on {result['n_cores']} cores, {result['n_rounds']} rounds: the median rate, and the "
+        "median (minimum to maximum) of the ratios within rounds. From uint8 images to float32 "
+        "features, preprocessing included. All weights are random; the images are real.",
+        "The peers run timm's resnetv2_50, which halves the image at the start of a stage. Keras' "
+        "ResNet50V2 halves it at the end of the stage before and so costs less. GFLOP counts the "
+        "convolutions, with a multiplication and an addition as two operations. Best batch: the power "
+        "of two that was fastest in a trial. Freezing: `torch._inductor.config.freezing`. embetter "
+        "takes PIL images (prepared beforehand), resizes them to 235, crops them to 224 pixels and "
+        "runs them one by one, in training mode and with gradients, as its `TimmEncoder` does; only "
+        "`pretrained=True` was replaced.",
+    ]
+    for key, title in _PEER_WORKS.items():
+        work, busy = result[key], result[key]["busy_cores"]
+        blocks += [
+            f"### {title}: {work['n_images']:,} images",
+            _table(
+                "; batch; GFLOP per image; images/s; GFLOP/s; sklearn-resnet is as fast, times",
+                [_peer_row(title, work[name]) for name, title in _PEERS.items() if name in work],
+            ),
+            f"Meanwhile, other processes kept {busy['median']:.2f} cores busy (at most "
+            f"{busy['max']:.2f}).",
+        ]
+    return blocks
+
+
+def _peer_row(title, result):
+    if "error" in result:
+        return title, "", "", f"failed: {result['error']}", "", ""
+    return (
+        title,
+        str(result["batch_size"]),
+        f"{result['gflop_per_image']:.3g}",
+        f"{result['images_per_second']:.4g}",
+        f"{result['gflop_per_second']:.0f}",
+        _spread(result["ours_times"], ".2f"),
+    )
+
+
+SECTIONS = {
+    "accuracy": ("Accuracy by depth", render_accuracy),
+    "procedural": ("The bundled weights", render_procedural),
+    "speed": ("Speed and memory", render_speed),
+    "peers": ("Speed of timm, embetter and ONNX Runtime", render_peers),
+    "search": ("A search over layers", render_search),
+    "scale": ("Scale", render_scale),
+    "page": ("The page of an embedding", render_page),
+}

@@ -1,0 +1,87 @@
+"""Errors of images that cannot be read or used."""
+
+
+class ImageReadError(ValueError):
+    """An image that cannot be read or used.
+
+    `ImageLoader` and `LazyImages` raise it for damaged files, for files that are not images, and
+    for arrays that are not images. If the file cannot be opened, the error is also the matching
+    `OSError`: a `FileNotFoundError`, an `IsADirectoryError` or a `PermissionError`.
+
+    Parameters
+    ----------
+    cause : str
+        The reason, without a period at the end: ``"there is no such file"``.
+    path : str, default=None
+        The path of the file; None for an image in memory.
+    position : int, default=None
+        The position of the image in the input of `ImageLoader`, counted from 0; None if the image
+        was read on its own.
+    remedy : str, default=""
+        A sentence that tells the user what to do.
+
+    Attributes
+    ----------
+    cause : str
+    path : str or None
+    position : int or None
+    remedy : str
+
+    See Also
+    --------
+    ImageLoader : With ``on_error="nan"`` or ``"skip"``, it goes on without such images.
+
+    Examples
+    --------
+    >>> from sklearn_resnet import ImageLoader, ImageReadError
+    >>> try:
+    ...     images = ImageLoader(size=224).fit_transform(["missing.jpg"])
+    ... except ImageReadError as exc:
+    ...     print(exc.path, exc.position, exc.cause)
+    missing.jpg 0 there is no such file
+    """
+
+    _problem = "The image file {path!r} cannot be read: {cause}."
+
+    def __init__(
+        self, cause: str, path: str | None = None, position: int | None = None, remedy: str = ""
+    ) -> None:
+        super().__init__(cause, path, position, remedy)
+        self.cause = cause
+        self.path = path
+        self.position = position
+        self.remedy = remedy
+
+    def __str__(self):
+        if self.path is None:
+            name = "An image in memory" if self.position is None else f"Image {self.position} of X"
+            return f"{name} cannot be used: {self.cause}."
+        sentences = [self._problem.format(path=self.path, cause=self.cause), self.remedy]
+        if self.position is not None:
+            sentences.append(f"It is image {self.position}, counted from 0.")
+        return " ".join(filter(None, sentences))
+
+
+class ImageOpenError(ImageReadError, OSError):
+    """The file cannot be opened."""
+
+    _problem = "The image file {path!r} cannot be opened: {cause}."
+    # tblib, which pickles for Dask, calls the first one of the MRO; ValueError's refuses objects
+    # with the memory layout of OSError
+    __new__ = OSError.__new__
+
+
+class ImageNotFoundError(ImageOpenError, FileNotFoundError):
+    """There is no file at the path."""
+
+    _problem = "There is no image file {path!r}."
+
+
+class ImageIsFolderError(ImageOpenError, IsADirectoryError):
+    """The path is that of a folder."""
+
+    _problem = "{path!r} is a folder, not an image file."
+
+
+class ImagePermissionError(ImageOpenError, PermissionError):
+    """The file may not be read by this process."""

@@ -1,0 +1,273 @@
+"""What holds images, behind one protocol: arrays, lists, chunked arrays, Dask collections.
+
+`LazyImages` keeps the protocol too.
+"""
+
+from itertools import islice
+
+import numpy as np
+
+from sklearn_resnet._images.hashing import hash_content
+from sklearn_resnet._images.intensity import find_value_range
+
+
+class ImageSource:
+    """What holds images: the protocol, with its defaults.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(n, height, width[, channels])``; ``(n,)`` for images of different sizes.
+    dtype : dtype
+    failures : dict of int to Failure
+        By index, the images that could not be read. Only lazy images fail.
+    on_error : {"raise", "nan", "skip"}
+        What happens to such images; see `ImageLoader`.
+    is_lazy : bool
+        Whether images are decoded when they are needed.
+    is_delayed : bool
+        Whether it is a Dask collection, whose features are a Dask array.
+    reads_in_blocks : bool
+        Whether it is read block by block, as its images may not fit into memory. Of the methods,
+        only `blocks`, `sample` and `find_value_range` exist then.
+    image_format : str or None
+        The dtype and shape of each image, if `digests` do not include them.
+    arrays : sequence of ndarray
+        The values in memory.
+    lookup_size : int
+        The number of images whose features are looked up in the cache at once.
+
+    Methods
+    -------
+    __getitem__(slice)
+        Select images, without copying or decoding them.
+    batches(batch_size, positions=None)
+        Yield arrays, or lists of arrays, of the images at `positions`, or of all.
+    blocks(batch_size)
+        Cut the images into blocks of about `batch_size`; each is an input of `as_source`.
+    digests()
+        Hash the content of each image.
+    file_versions()
+        Find the version of the file of each image; None without a file.
+    add_failure(i, cause)
+        Record that a lazy image could not be read.
+    sample(n_images)
+        Choose images for `fit`; the result is an input of `as_source`.
+    find_value_range()
+        Find the black and the white level.
+    """
+
+    on_error = "raise"
+    is_lazy = False
+    is_delayed = False
+    reads_in_blocks = False
+    image_format = None
+    arrays = ()
+    lookup_size = 2048
+
+    def sample(self, n_images):
+        """Choose all images, as they need not be read."""
+        return self
+
+
+def as_source(X, check=None):
+    """Wrap whatever holds images.
+
+    Parameters
+    ----------
+    X : LazyImages, Dask collection, chunked array, array-like, or ImageSource
+        A source is returned as it is.
+    check : callable, default=None
+        Validates values in memory: it takes `X`, and returns an ndarray, or a list of ndarray if
+        images differ in size. None takes `X` as it is.
+
+    Returns
+    -------
+    ImageSource
+    """
+    if isinstance(X, ImageSource):
+        return X
+    first = X[0] if isinstance(X, (list, tuple)) and X else X
+    if type(first).__module__.partition(".")[0] == "dask":  # an array, a bag, delayed objects
+        return DaskSource(X)
+    if all(hasattr(X, name) for name in ("chunks", "shape", "dtype", "__getitem__")):
+        return ChunkedSource(X)
+    X = X if check is None else check(X)
+    return ListSource(X) if isinstance(X, list) else ArraySource(X)
+
+
+class _InMemory(ImageSource):
+    """Images in memory, or mapped into it."""
+
+    def __init__(self, images):
+        self.images = images
+        self.failures = {}
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        return type(self)(self.images[rows])
+
+    def batches(self, batch_size, positions=None):
+        """Select images in batches."""
+        if positions is None:
+            yield from self.blocks(batch_size)
+            return
+        positions = iter(positions)
+        while chosen := list(islice(positions, batch_size)):
+            yield self._select(chosen)
+
+    def blocks(self, batch_size):
+        """Cut the images into blocks of `batch_size`."""
+        for start in range(0, len(self.images), batch_size):
+            yield self.images[start : start + batch_size]
+
+    def file_versions(self):
+        """Return None for each image, as none has a file."""
+        return [None] * len(self)
+
+    def find_value_range(self):
+        """Find the black and the white level."""
+        return find_value_range(self.arrays)
+
+
+class ArraySource(_InMemory):
+    """Images of one size."""
+
+    @property
+    def shape(self):
+        """The shape of the array."""
+        return self.images.shape
+
+    @property
+    def dtype(self):
+        """The dtype of the array."""
+        return self.images.dtype
+
+    @property
+    def image_format(self):
+        """The dtype and shape of each image."""
+        return f"{self.dtype.str}{self.shape[1:]}"
+
+    @property
+    def arrays(self):
+        """The array."""
+        return [self.images]
+
+    def digests(self):
+        """Hash the pixels of each image."""
+        pixels = np.ascontiguousarray(self.images).reshape(-1).view(np.uint8)
+        size, pixels = len(pixels) // len(self), memoryview(pixels)
+        return [hash_content(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+
+    def _select(self, chosen):
+        return self.images[chosen]
+
+
+class ListSource(_InMemory):
+    """Images of different sizes."""
+
+    dtype = np.dtype(object)
+
+    @property
+    def shape(self):
+        """The number of images."""
+        return (len(self),)
+
+    @property
+    def arrays(self):
+        """The images."""
+        return self.images
+
+    def digests(self):
+        """Hash the format and the pixels of each image."""
+        return [
+            hash_content(f"{image.dtype.str}{image.shape}".encode(), np.ascontiguousarray(image))
+            for image in self.images
+        ]
+
+    def _select(self, chosen):
+        return [self.images[i] for i in chosen]
+
+
+class ChunkedSource(ImageSource):
+    """An array of Zarr or h5py, read in blocks that end where its chunks end."""
+
+    reads_in_blocks = True
+
+    def __init__(self, images):
+        self.images = images
+        self.failures = {}
+
+    @property
+    def shape(self):
+        """The shape of the array."""
+        return self.images.shape
+
+    @property
+    def dtype(self):
+        """The dtype of the array."""
+        return self.images.dtype
+
+    def __len__(self):
+        return self.images.shape[0]
+
+    def blocks(self, batch_size):
+        """Read blocks of whole chunks, about `batch_size` images each."""
+        size = batch_size
+        if self.images.chunks is not None:
+            chunk = self.images.chunks[0]
+            size = max(1, round(batch_size / chunk)) * chunk
+        for start in range(0, self.images.shape[0], size):
+            yield np.asarray(self.images[start : start + size])
+
+    def sample(self, n_images):
+        """Read images, spread evenly; for 0, make a blank one of their shape and dtype."""
+        if n_images == 0:
+            return np.zeros((1, *self.shape[1:]), self.dtype)
+        rows = np.unique(np.linspace(0, self.shape[0] - 1, n_images).astype(int))
+        return np.concatenate([np.asarray(self.images[i : i + 1]) for i in rows])
+
+    def find_value_range(self):
+        """Find the black and the white level; nothing is read if the dtype decides them."""
+        if self.dtype.kind in "bu" and self.dtype.itemsize <= 2:
+            return find_value_range([np.zeros(1, self.dtype)])
+        ranges = [find_value_range([block]) for block in self.blocks(1)]
+        return max(ranges, key=lambda found: found[1])
+
+
+class DaskSource(ChunkedSource):
+    """A Dask collection, computed in blocks of whole chunks."""
+
+    is_delayed = True
+
+    def sample(self, n_images):
+        """Compute images, spread evenly; for 0, make a blank one of their shape and dtype."""
+        if not hasattr(self.images, "chunks"):
+            raise ValueError(
+                f"X must be a Dask array of images. Got a {type(self.images).__name__} instead. "
+                "Put ImageLoader(size=...) before ResNetFeatures if it holds paths."
+            )
+        return super().sample(n_images)
+
+    def blocks(self, batch_size):
+        """Compute blocks of whole chunks, about `batch_size` images each; none is empty.
+
+        Yields
+        ------
+        ndarray or LazyImages
+        """
+        import dask
+
+        X = self.images
+        max_length = max(X.chunks[0])  # NaN if the lengths are not known yet
+        n_chunks = 1 if np.isnan(max_length) else max(1, round(batch_size / max(1, max_length)))
+        chunks = X.rechunk(dict.fromkeys(range(1, X.ndim), -1)).to_delayed().ravel()
+        for start in range(0, len(chunks), n_chunks):
+            blocks = dask.compute(*chunks[start : start + n_chunks])
+            blocks = [block for block in blocks if len(block)]
+            if any(as_source(block).is_lazy for block in blocks):
+                yield from blocks
+            elif blocks:
+                yield np.concatenate(blocks)

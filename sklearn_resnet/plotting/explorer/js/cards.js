@@ -1,0 +1,89 @@
+// Cards of single images: the one under the pointer, and the pinned one with its neighbours.
+
+let hovered = -1, pinned = -1;
+
+function describe(i, size) {
+  const rows = [["file", nameOf(i)], ...data.columns.map((each) => [each.name, valueText(each, i)])];
+  const list = make("dl");
+  for (const [key, value] of rows) {
+    if (value !== "") list.append(make("dt", { textContent: key }), make("dd", { textContent: value }));
+  }
+  if (!hasImages) return [list];
+  const image = makeThumbnail(i, size);
+  image.classList.add("large");
+  image.style.width = `${size}px`;
+  return [image, list];
+}
+
+function makeImageButton(i, text = "") {
+  const button = make("button", { type: "button", title: nameOf(i) });
+  if (hasImages) button.append(makeThumbnail(i, 56));
+  button.append(text || (hasImages ? "" : nameOf(i)));
+  button.dataset.index = i;
+  button.setAttribute("aria-label", `${nameOf(i)} ${valueText(column, i)}`.trim());
+  button.addEventListener("click", () => pin(i));
+  return button;
+}
+
+function hover(i, x, y) {
+  if (i !== hovered) {
+    hovered = i;
+    showHoverCard(i);
+    drawSoon();
+  }
+  if (i < 0) return;
+  const card = byId("hover");
+  const { clientWidth: width, clientHeight: height } = byId("map");
+  const isBeyond = x + 18 + card.offsetWidth > width;
+  card.style.left = `${isBeyond ? Math.max(0, x - 18 - card.offsetWidth) : x + 18}px`;
+  card.style.top = `${Math.max(0, Math.min(y + 18, height - card.offsetHeight - 4))}px`;
+}
+
+function showHoverCard(i) {
+  const card = byId("hover");
+  card.hidden = i < 0;
+  if (i < 0) return;
+  const neighbors = hasImages ? neighborsOf(i).map((j) => makeThumbnail(j, 28)) : [];
+  const size = Math.min(160, Math.max(96, data.side));
+  card.replaceChildren(...describe(i, size), make("div", { className: "sheet" }, neighbors));
+  card.dataset.index = i;
+}
+
+function pin(i) {
+  pinned = i;
+  hover(-1);
+  if (i < 0) {
+    byId("pinned").replaceChildren(make("p", { className: "hint", textContent: "Nothing is pinned." }));
+  } else {
+    showPinned(i);
+    bringIntoView(i);
+  }
+  drawSoon();
+}
+
+function showPinned(i) {
+  const parts = describe(i, Math.min(310, Math.max(160, 1.5 * data.side)));
+  const neighbors = neighborsOf(i);
+  if (neighbors.length) {
+    const title = `Nearest ${neighbors.length} by ${data.distance}:`;
+    const buttons = neighbors.map((j) => makeImageButton(j, valueText(column, j)));
+    parts.push(
+      make("p", { className: "hint", textContent: title }),
+      make("div", { className: "sheet", id: "neighbors" }, buttons),
+    );
+  }
+  const unpin = make("button", { type: "button", id: "unpin", textContent: "Unpin" });
+  unpin.addEventListener("click", () => pin(-1));
+  byId("pinned").replaceChildren(...parts, make("p", {}, [unpin]));
+  byId("pinned").dataset.index = i;
+}
+
+window.explorer = { // called by Bokeh
+  hover({ index, geometry }) {
+    hover(nearestPoint(index.indices, geometry.x, geometry.y), geometry.sx, geometry.sy);
+  },
+  tap({ geometries, source: tapped }) {
+    const i = nearestPoint(tapped.inspected.indices, geometries.x, geometries.y);
+    if (i >= 0) pin(i);
+  },
+};

@@ -1,0 +1,109 @@
+"""Errors of the library as the command prints them, and its exit codes."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
+from sklearn_resnet.cli.errors import exit_on_error, renamed_parameters
+
+
+def fail(error, advice="", args=("a.png",), code=1):
+    """What a command prints that raises an error."""
+
+    @click.command()
+    @click.argument("source", metavar="INPUT")
+    @click.option("-s", "--image-size", default=8)
+    @click.option("-w", "--workers", "n_workers", default=1)
+    @click.option("--layers", default="1")
+    @click.option("--architecture", default="ResNet50")
+    @click.pass_context
+    def command(ctx, **params):
+        with exit_on_error(ctx, advice):
+            raise error
+
+    result = CliRunner().invoke(command, args)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ("image_size", "--image-size"),
+        ("size", "--image-size"),  # of ImageLoader
+        ("n_workers", "--workers"),
+        ("source", "INPUT"),
+        ("tap_layers", "The 'tap_layers' parameter"),  # no option
+    ],
+)
+def test_a_parameter_is_printed_as_its_option(parameter, name):
+    output = fail(ParameterError(parameter, "must be at least 1", "0"))
+    assert output.startswith(f"Error: {name} must be at least 1. Got 0 instead.")
+
+
+def test_the_command_has_remedies_of_its_own():
+    error = ParameterError("layers", "must be one", "'x'", "list_layers() lists them.", "Did you mean 'y'?")  # fmt: skip
+    expected = "--layers must be one. Got 'x' instead. Did you mean 'y'? `embedding layers ResNet50` lists them all."  # fmt: skip
+    assert fail(error) == f"Error: {expected}\n"
+    assert "`embedding layers ResNet101`" in fail(error, args=["x", "--architecture", "ResNet101"])
+
+
+def test_notes_follow_the_message():
+    for error in (ValueError("It broke."), ParameterError("source", "must be big", "0")):
+        error.add_note("Half is done.")
+        error.add_note("Go on.")
+        assert fail(error).endswith(". Half is done. Go on.\n")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        TypeError("x"),
+        OSError("x"),
+        ImportError("x"),
+        RuntimeError("x"),
+        MissingFileError("weights", "must be a file", "'x'"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_of_the_library_end_the_command(error):
+    assert fail(error) == f"Error: {error}\n"
+
+
+def test_usage_errors_keep_their_exit_code():
+    assert "Usage:" in fail(click.UsageError("x"), code=2)
+
+
+def test_a_bug_is_not_hidden():
+    assert fail(KeyError("x"), code=1) == ""  # click's runner holds the exception
+
+
+def test_a_failed_download_is_described_without_python():
+    error = DownloadError("The weights", "no network", "/a/b", "https://c/d", 9, "Pass weights=None.")  # fmt: skip
+    output = fail(error)
+    assert "Error: The weights cannot be downloaded" in output
+    assert "https://c/d (9 MB)\nPut the file there by hand" in output
+    assert "weights=" not in output
+
+
+@pytest.mark.parametrize(
+    ("message", "notes", "expected"),
+    [
+        ([], [], "Interrupted. Try again.\n"),
+        ([], ["2 of 3 parts are done."], "Interrupted. 2 of 3 parts are done.\n"),
+        (["Stopped."], [], "Stopped.\n"),
+    ],
+)
+def test_ctrl_c_gives_advice(message, notes, expected):
+    error = KeyboardInterrupt(*message)
+    for note in notes:
+        error.add_note(note)
+    assert fail(error, "Try again.", code=130) == expected
+
+
+def test_parameters_are_attributed_to_options_of_other_names():
+    expected = pytest.raises(ParameterError, match="The 'patch_size' parameter must be small")
+    with expected, renamed_parameters(n="patches", size="patch_size"):
+        raise ParameterError("size", "must be small", "9")

@@ -1,0 +1,84 @@
+"""Columns of a page: their values, and colours and markers like those of a figure."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from sklearn_resnet import EmbeddingDisplay
+from sklearn_resnet.plotting.explorer.columns import (
+    color_column,
+    describe_column,
+    list_scale_colors,
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["b", "a", "b"], {"names": ["a", "b"], "codes": [1, 0, 1]}),
+        ([10, 9, 9], {"names": ["9", "10"], "codes": [1, 0, 0]}),
+        ([0.5, None, 2], {"values": [0.5, None, 2.0]}),
+        ([None, "x", np.nan], {"names": ["x"], "codes": [-1, 0, -1]}),
+        (["img10", "img9"], {"names": ["img9", "img10"], "codes": [1, 0]}),
+        ([None, None], {"names": [], "codes": [-1, -1]}),
+    ],
+)
+def test_columns_are_labels_or_numbers(values, expected):
+    assert describe_column(values) == expected
+
+
+def test_labels_have_the_colours_and_the_order_of_a_legend():
+    y = np.array([f"kind {i % 90}" for i in range(100)] + [None] * 3, object)
+    display = EmbeddingDisplay.from_embedding(np.random.RandomState(0).rand(103, 2), y)
+    handles = display.legend_.legend_handles
+    *groups, missing = color_column(y)["groups"]
+    assert [group["name"] for group in groups] == [
+        text.get_text() for text in display.legend_.get_texts()
+    ]
+    assert [group["color"] for group in groups] == [
+        to_hex(handle.get_color()) for handle in handles
+    ]
+    names = {
+        "o": "circle",
+        "^": "triangle",
+        "s": "square",
+        "*": "star",
+        "D": "diamond",
+        "P": "plus",
+    }
+    assert [group["marker"] for group in groups] == [
+        names[handle.get_marker()] for handle in handles
+    ]
+    assert missing == {"name": "no label", "count": 3, "color": None, "marker": "circle"}
+
+
+def test_rare_labels_belong_to_the_group_of_others():
+    y = [f"often {i % 59}" for i in range(118)] + [f"rare {i}" for i in range(7)]
+    described, colored = describe_column(y), color_column(y)
+    assert colored["groups"][-1]["name"] == "7 others"
+    assert [group["count"] for group in colored["groups"]] == [2] * 59 + [7]
+    rare = [described["names"].index(f"rare {i}") for i in range(7)]
+    assert {colored["groupOf"][code] for code in rare} == {59}
+    often = [described["names"].index(f"often {i}") for i in range(59)]
+    assert [colored["groupOf"][code] for code in often] == list(range(59))
+
+
+@pytest.mark.parametrize(("n", "markers"), [(50_000, {"circle", "triangle"}), (50_001, {"circle"})])
+def test_many_points_have_no_markers_as_in_a_figure(n, markers):
+    groups = color_column(np.arange(n) % 20)["groups"]
+    assert {group["marker"] for group in groups} == markers
+    assert len({(group["color"], group["marker"]) for group in groups}) == 20
+
+
+def test_points_that_all_lack_a_label_are_one_group():
+    assert color_column([None, None], "in no cluster") == {
+        "groups": [{"name": "in no cluster", "count": 2, "color": None, "marker": "circle"}],
+        "groupOf": [],
+    }
+
+
+def test_a_scale_has_its_ends():
+    assert color_column([0.5, None, 2, np.inf]) == {"low": 0.5, "high": 2.0}
+    colors = list_scale_colors()
+    assert len(colors) == 256
+    assert (colors[0], colors[-1]) == ("#440154", "#fde725")  # viridis
