@@ -114,7 +114,7 @@ def plan_run(folder):
     """Plan a run of the command over a folder; return it, and the seconds to list and to plan."""
     from sklearn_resnet import ImageLoader, ResNetFeatures
     from sklearn_resnet._io.paths import as_path
-    from sklearn_resnet.cli.resumable.run import LongRun
+    from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
     from sklearn_resnet.datasets import load_image_folder
 
     began = time.perf_counter()
@@ -122,8 +122,8 @@ def plan_run(folder):
     listed = time.perf_counter()
     images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
-    run = LongRun(as_path(f"{folder}-out.parquet"), images, None, resnet, part_size=10_000)
-    run.parts = run._plan()
+    options = RunOptions(part_size=10_000)
+    run = make_plan(as_path(f"{folder}-out.parquet"), images, None, resnet, options)
     return run, listed - began, time.perf_counter() - listed
 
 
