@@ -709,7 +709,7 @@ def test_a_full_disk_leaves_no_half_file(output, limit):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "Cannot write" in done.stderr
-    assert "File too large. Make room" in done.stderr
+    assert "File too large. Free some space" in done.stderr
     left = [path.name for path in Path().iterdir()]
     assert output not in left
     assert not [path for path in Path().rglob(".*") if path.is_file()]

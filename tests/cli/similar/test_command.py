@@ -177,7 +177,7 @@ CHANGES = {
     ),
     "pca": (lambda: change_record(model="pca"), "Got those of 'pca'"),
     "no seed": (lambda: change_record(seed=None), "random, without a seed"),
-    "weights that are gone": (lambda: change_record(weights="my.h5"), "Got 'my.h5', and there is no"),
+    "weights that are gone": (lambda: change_record(weights="my.h5"), "Got 'my.h5', which does not exist"),
     "another width": (lambda: change_record(layers=[16]), "must hold the 256 features"),
     "no table": (lambda: os.remove("t.npz"), "There is no table 't.npz'"),
     "no query": (lambda: os.remove("query.png"), "There is no image file 'query.png'"),
