@@ -106,7 +106,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_path_that_can_be_written_is_let_pass(tmp_path, suffix):
+def test_a_writable_path_is_accepted(tmp_path, suffix):
     check_table_path(tmp_path / f"out{suffix}")
     assert list(tmp_path.iterdir()) == []
 
@@ -201,7 +201,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path, suffix, beside):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
-def test_names_come_back_without_what_makes_them_inert(tmp_path, suffix):
+def test_names_come_back_without_apostrophes(tmp_path, suffix):
     names = np.array([name for name in HOSTILE if name.isprintable()] + ["'quoted'", "-1"])
     write_table(tmp_path / f"out{suffix}", np.zeros((len(names), 1)), ["f0"], names, names)
     table = read_table(tmp_path / f"out{suffix}")
@@ -258,7 +258,7 @@ def test_a_table_may_lie_behind_a_url(suffix):
         ("short.npz", {"features": FEATURES, "labels": ["a"]}, "not one label and path for each"),
     ],
 )
-def test_what_is_no_table_is_an_error_that_names_it(tmp_path, name, content, message):
+def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, message):
     path = tmp_path / name
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -281,7 +281,7 @@ LIVE_ELSEWHERE = {
 }
 
 
-def test_text_is_inert_where_other_characters_part_cells_and_comes_back(tmp_path):
+def test_text_is_inert_where_other_characters_separate_cells_and_comes_back(tmp_path):
     """In much of Europe a spreadsheet takes what follows a semicolon for a cell."""
     names = list(LIVE_ELSEWHERE)
     write_table(tmp_path / "out.csv", np.zeros((len(names), 1)), ["f0"], names, names)
