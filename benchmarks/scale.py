@@ -122,15 +122,9 @@ def plan_run(folder):
     listed = time.perf_counter()
     images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
-<<<<<<< HEAD
     output, options = as_path(f"{folder}-out.parquet"), RunOptions(part_size=10_000)
     plan = make_plan(output, images, None, resnet, options)
     return plan, listed - began, time.perf_counter() - listed
-=======
-    options = RunOptions(part_size=10_000)
-    run = make_plan(as_path(f"{folder}-out.parquet"), images, None, resnet, options)
-    return run, listed - began, time.perf_counter() - listed
->>>>>>> clib
 
 
 def _do_nothing(task):
