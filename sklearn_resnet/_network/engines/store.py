@@ -28,9 +28,10 @@ def load_engine(name):
     -------
     module
     """
-    if name not in _engines:
-        _engines[name] = importlib.import_module(f"{__package__}.{name}")
-    return _engines[name]
+    with _lock:  # no engine is added while a fork goes through them
+        if name not in _engines:
+            _engines[name] = importlib.import_module(f"{__package__}.{name}")
+        return _engines[name]
 
 
 @lru_cache(maxsize=8)
