@@ -1,5 +1,6 @@
 """Images to features: cached features are looked up, the others go through the network."""
 
+import os
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -47,7 +48,7 @@ class ForwardPass:
     is_resized: bool
     value_range: tuple
     batch_size: int
-    cache: object = None
+    cache: str | os.PathLike | None = None
     max_cache_bytes: int = 0
 
     def make_batches(self, images, positions=None):
@@ -71,6 +72,8 @@ class ForwardPass:
         n_images = min(len(images), MAX_IMAGES)
         positions = np.linspace(0, len(images) - 1, n_images).astype(int)
         batch = np.concatenate(list(self.make_batches(images, positions)))
+        if not images.failures:
+            return batch
         return batch[[i not in images.failures for i in positions]]
 
     def compute(self, images, bar=None, *, cache_only=False):
@@ -100,7 +103,7 @@ class ForwardPass:
             if store is None:
                 self._compute_all(images, features, bar)
             else:
-                _CachedPass(self, images, features, store, bar).run()
+                _CachedPass(self, images, features, store, bar).fill()
         if features is not None and images.failures:
             features[list(images.failures)] = np.nan
         return features
@@ -244,8 +247,8 @@ class _CachedPass:
         self.first = {}  # by key, the position of the first of identical images
         self.duplicates = []  # position and key of the others
 
-    def run(self):
-        """Fill in `features`."""
+    def fill(self):
+        """Fill in `features`, and put those that were computed into the store."""
         misses = self._find_misses()
         first = next(misses, None)
         try:
@@ -273,12 +276,12 @@ class _CachedPass:
             versions, keys = part.file_versions(), part.digests()
             rows = self.store.get_many([tap_key + key for key in keys for tap_key in wanted])
             if None not in rows:
-                self._fill(slice(start, start + len(keys)), rows)
+                self._fill_hits(slice(start, start + len(keys)), rows)
                 continue
             for j, key in enumerate(keys):
                 row = rows[j * len(wanted) : (j + 1) * len(wanted)]
                 if None not in row:
-                    self._fill(slice(start + j, start + j + 1), row)
+                    self._fill_hits(slice(start + j, start + j + 1), row)
                 elif key in self.first:
                     self.duplicates.append((start + j, key))
                     self.bar.update()
@@ -287,7 +290,7 @@ class _CachedPass:
                     self.running.append((start + j, key, versions[j]))
                     yield start + j
 
-    def _fill(self, positions, rows):
+    def _fill_hits(self, positions, rows):
         if self.features is not None:
             found = np.frombuffer(b"".join(rows), np.float32)
             self.features[positions] = found.reshape(-1, self.features.shape[1])
