@@ -177,8 +177,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
                 repr(self.on_error),
                 "Pass lazy=True with it.",
             )
-        reset_n_features(self)
-        arrays = [] if as_source(X).is_delayed else _list_arrays(self._check(X, reset=True))
+        if as_source(X).is_delayed:
+            reset_n_features(self)
+            arrays = []
+        else:
+            arrays = _list_arrays(self._check(X, reset=True))
         self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
         if arrays:
             warn_about_values_outside(
@@ -271,6 +274,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             images = check_images(self, X, channels=(1, 3, 4), reset=reset)
         elif not images:
             raise ValueError("X must hold at least one image. Got an empty sequence instead.")
+        elif reset:
+            reset_n_features(self)
         return images
 
     def __sklearn_tags__(self):

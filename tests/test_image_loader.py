@@ -221,6 +221,15 @@ def test_a_fit_on_paths_forgets_rows(paths):
     assert loader.transform(np.full((2, 9), 255.0)).shape == (2, 3, 3, 3)
 
 
+def test_a_failed_fit_keeps_what_rows_taught():
+    loader = ImageLoader().fit(np.ones((2, 4)))
+    for X in ([], np.full((2, 4), np.nan), np.zeros((2, 3, 3, 7))):
+        with pytest.raises(ValueError, match="X must|NaN"):
+            loader.fit(X)
+        assert (loader.n_features_in_, loader.image_shape_) == (4, (2, 2))
+    assert loader.transform(np.ones((2, 4))).shape == (2, 2, 2, 3)
+
+
 @pytest.mark.parametrize("parameters", [{}, {"size": 3}, {"mode": "L"}])
 @pytest.mark.parametrize("X", [GREY, COLOUR, COLOUR / 255, RNG.random((5, 6, 7, 4))])
 def test_the_input_is_never_written_to_nor_shared(parameters, X):
