@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 
 from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
 from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
-from sklearn_resnet._images.batches import cut_blocks
 from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.intensity import (
     check_value_range,
@@ -23,7 +22,7 @@ from sklearn_resnet._images.intensity import (
     warn_about_values_outside,
 )
 from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
-from sklearn_resnet._images.sources import as_source
+from sklearn_resnet._images.sources import as_block_source, as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
     check_image_list,
@@ -277,7 +276,6 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
-        reset_n_features(self)
         images = self._check(X, reset=True)
         n_seen = MAX_IMAGES if self.precision == "int8" else 0
         seen = self._check(images.sample(n_seen), reset=True)
@@ -383,24 +381,39 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ...     pca = pca.partial_fit(features)
         """
         check_is_fitted(self)
-        start, failures, policy = 0, {}, "raise"
-
-        def compute(block):
-            images = self._check(block, reset=False)
-            return images, self._compute(images)
-
-        for images, features in prefetch_map(compute, cut_blocks(X, self.batch_size), 2, 1):
+        images, start, failures, policy = as_block_source(X), 0, {}, "raise"
+        for block, features in self._compute_blocks(images):
             rows = np.arange(start, start + len(features))
-            policy = images.on_error
-            failures |= {start + i: failure for i, failure in images.failures.items()}
+            policy = block.on_error
+            failures |= {start + i: failure for i, failure in block.failures.items()}
             start += len(features)
             if policy == "skip":
                 is_kept = ~np.isin(rows, list(failures))
                 rows, features = rows[is_kept], features[is_kept]
             yield rows, features
-        as_source(X).failures = failures  # LazyImages are their own source, and keep them
+        images.record_failures(failures)
         consequence = "they are left out" if policy == "skip" else "their features are NaN"
         warn_about_failures(failures, start, consequence)
+
+    def _compute_blocks(self, images):
+        """Compute features block by block, the next one while one is used.
+
+        Parameters
+        ----------
+        images : ImageSource
+
+        Yields
+        ------
+        block : ImageSource
+        features : ndarray of shape (n, n_features), dtype float32
+            As `_compute` returns them.
+        """
+
+        def compute(block):
+            block = self._check(block, reset=False)
+            return block, self._compute(block)
+
+        return prefetch_map(compute, images.blocks(self.batch_size), 2, 1)
 
     def _compute(self, X, bar=None):
         """Compute features as `transform` does, without a warning about unreadable images.
@@ -467,15 +480,25 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
         images = resnet._check(X, reset=False)
         forward = resnet._plan(resnet._check(images.sample(0), reset=False))
-        if images.reads_in_blocks:
-            n_images = sum(len(rows) for rows, _ in resnet.transform_batches(X))
-        else:
-            n_images = len(images)
-            with tqdm(unit=" images", disable=None) as bar:
+        with tqdm(unit=" images", disable=None) as bar:
+            if images.reads_in_blocks:
+                n_images = resnet._cache_blocks(images, bar)
+            else:
+                n_images = len(images)
                 forward.compute(images, bar, cache_only=True)
         n_bytes = n_images * sum(forward.widths.values()) * 4
         warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
         return self
+
+    def _cache_blocks(self, images, bar):
+        """Compute features for the cache block by block; return the number of images."""
+        if not np.isnan(images.shape[0]):  # as that of a Dask array can be
+            bar.reset(images.shape[0])
+        n_images = 0
+        for block, _ in self._compute_blocks(images):
+            n_images += len(block)
+            bar.update(len(block))
+        return n_images
 
     def _plan(self, images):
         """Plan the forward pass of images with the results of `fit`.
@@ -556,7 +579,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def _check(self, X, reset):
         """Validate images in memory, and wrap any images in a source."""
-        return as_source(X, partial(self._check_values, reset=reset))
+        images = as_source(X, partial(self._check_values, reset=reset))
+        if reset and images.is_lazy:  # validated when they are decoded; never rows
+            reset_n_features(self)
+        return images
 
     def _check_values(self, X, reset):
         items = as_sequence(X)

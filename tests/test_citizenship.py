@@ -238,6 +238,20 @@ def test_fitting_again_resets_the_estimator(patches):
     assert resnet.transform(X / 255).shape == (N, 256)
 
 
+def test_a_failed_fit_leaves_the_estimator_as_it_was(patches):
+    rows = patches[0].reshape(N, -1) / 255
+    resnet = small().fit(rows)
+    expected = resnet.transform(rows)
+    for X in (np.where(rows > 0, np.nan, rows), [], patches[0][..., :2]):
+        with pytest.raises(ValueError, match="NaN|array|channels"):
+            resnet.fit(X)
+        assert resnet.n_features_in_ == 40 * 40 * 3
+        assert resnet.image_shape_ == (40, 40, 3)
+    with pytest.raises(ValueError, match="X has 49 features, but"):
+        resnet.transform(np.zeros((2, 49)))
+    np.testing.assert_array_equal(resnet.transform(rows), expected)
+
+
 def test_transform_changes_nothing_in_the_estimator(patches):
     X, _ = patches
     resnet = small(16).fit(X)

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._runtime.threads import count_threads
 
 
@@ -62,20 +61,3 @@ def resize_image(image, size, value_range):
         channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
         resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
     return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))
-
-
-def cut_blocks(X, batch_size):
-    """Cut images into blocks of about `batch_size`, in order.
-
-    Parameters
-    ----------
-    X : array-like, LazyImages, chunked array, or iterable of batches of images
-        Chunked arrays are cut where their chunks end, so that no chunk is read twice. The batches
-        of an iterable are the blocks.
-    batch_size : int
-
-    Yields
-    ------
-    array-like or LazyImages
-    """
-    return as_source(X).blocks(batch_size) if hasattr(X, "__getitem__") else iter(X)

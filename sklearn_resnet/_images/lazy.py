@@ -319,6 +319,16 @@ class LazyImages(_LazySource):
         """
         self.failures[i] = Failure(int(self.positions[i]), _path_of(self._items[i]), cause)
 
+    def record_failures(self, failures: dict[int, Failure]) -> None:
+        """Replace the failures by those of a pass that read these images in blocks.
+
+        Parameters
+        ----------
+        failures : dict of int to Failure
+            By index.
+        """
+        self.failures = failures
+
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
         self.shape  # noqa: B018  found before the threads need it

@@ -1,4 +1,4 @@
-"""What holds images, behind one protocol: arrays, lists, chunked arrays, Dask collections.
+"""What holds images, behind one protocol: arrays, lists, chunked arrays, Dask, iterables.
 
 `LazyImages` keeps the protocol too.
 """
@@ -51,6 +51,8 @@ class ImageSource:
         Find the version of the file of each image; None without a file.
     add_failure(i, cause)
         Record that a lazy image could not be read.
+    record_failures(failures)
+        Replace the failures of lazy images; other sources have none of their own.
     sample(n_images)
         Choose images for `fit`; the result is an input of `as_source`.
     find_value_range()
@@ -68,6 +70,9 @@ class ImageSource:
     def sample(self, n_images):
         """Choose all images, as they need not be read."""
         return self
+
+    def record_failures(self, failures):
+        """Ignore the failures of blocks: only lazy images keep them."""
 
 
 def as_source(X, check=None):
@@ -94,6 +99,21 @@ def as_source(X, check=None):
         return ChunkedSource(X)
     X = X if check is None else check(X)
     return ListSource(X) if isinstance(X, list) else ArraySource(X)
+
+
+def as_block_source(X):
+    """Wrap whatever holds images, or an iterable of batches of images, to be cut into blocks.
+
+    Parameters
+    ----------
+    X : as for `as_source`, or iterable of these
+
+    Returns
+    -------
+    ImageSource
+        Of its methods, use only `blocks` and `record_failures`.
+    """
+    return as_source(X) if hasattr(X, "__getitem__") else _BatchIterable(X)
 
 
 class _InMemory(ImageSource):
@@ -271,3 +291,17 @@ class DaskSource(ChunkedSource):
                 yield from blocks
             elif blocks:
                 yield np.concatenate(blocks)
+
+
+class _BatchIterable(ImageSource):
+    """An iterable of batches of images, such as a generator."""
+
+    reads_in_blocks = True
+
+    def __init__(self, batches):
+        self._batches = batches
+
+    def blocks(self, batch_size):
+        """Yield the batches, whatever their size; chunked arrays are read whole."""
+        for batch in self._batches:
+            yield np.asarray(batch) if as_source(batch).reads_in_blocks else batch

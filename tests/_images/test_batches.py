@@ -1,12 +1,15 @@
 """Images of every source, batch by batch, with the features of all at once."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 import zarr
+from PIL import Image
 
-from sklearn_resnet import ResNetFeatures, cache_info
-from sklearn_resnet._images.batches import cut_blocks
-from sklearn_resnet._images.sources import as_source
+from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info
+from sklearn_resnet._images.sources import as_block_source, as_source
 
 N = 23
 X = np.random.default_rng(0).integers(0, 256, (N, 8, 8, 3), dtype=np.uint8)
@@ -24,8 +27,6 @@ def as_zarr(chunk=7, X=X):
 
 
 def as_h5py(chunks=None, X=X):
-    import io
-
     import h5py
 
     file = h5py.File(io.BytesIO(), "w")
@@ -133,9 +134,26 @@ def test_an_error_in_a_generator_arrives():
 def test_blocks_of_dask_end_where_its_chunks_do():
     import dask.array as da
 
-    blocks = list(cut_blocks(da.from_array(X, chunks=(4, 8, 8, 3)), 8))
+    blocks = list(as_block_source(da.from_array(X, chunks=(4, 8, 8, 3))).blocks(8))
     assert [len(block) for block in blocks] == [8, 8, 7]
     assert all(isinstance(block, np.ndarray) for block in blocks)
+
+
+@pytest.mark.parametrize("kind", ["Zarr", "h5py", "h5py, chunks", "Dask"])
+def test_batches_of_an_iterable_can_be_chunked_arrays(kind):
+    import dask.array as da
+
+    makes = {
+        "Zarr": lambda batch: as_zarr(4, batch),
+        "h5py": lambda batch: as_h5py(None, batch),
+        "h5py, chunks": lambda batch: as_h5py(2, batch),
+        "Dask": lambda batch: da.from_array(batch, chunks=(2, 8, 8, 3)),
+    }
+    found = list(make_resnet().fit(X).transform_batches(map(makes[kind], generate())))
+    assert [rows.tolist() for rows, _ in found] == [
+        list(range(N))[i : i + 6] for i in range(0, N, 6)
+    ]
+    np.testing.assert_array_equal(np.concatenate([features for _, features in found]), EXPECTED)
 
 
 def test_incremental_models_learn_from_batches():
@@ -166,3 +184,40 @@ def test_precompute_fills_the_cache_from_any_source(tmp_path, source):
     assert cache_info().n_features == N
     np.testing.assert_array_equal(make_resnet().fit_transform(X), EXPECTED)
     assert cache_info().hits == N
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.cache
+@pytest.mark.parametrize("source", ["array", "Zarr", "Dask", "Dask, lengths unknown"])
+def test_precompute_shows_its_progress(source):
+    import dask.array as da
+
+    chunks = da.from_array(X, chunks=(7, 8, 8, 3))
+    sources = {
+        "array": X,
+        "Zarr": as_zarr(),
+        "Dask": chunks,
+        "Dask, lengths unknown": chunks[da.ones(N, chunks=7, dtype=bool)],
+    }
+    with contextlib.redirect_stderr(_Terminal()) as stderr:
+        make_resnet().precompute(sources[source])
+    count = f"{N} images" if "unknown" in source else f"| {N}/{N} ["
+    assert count in stderr.getvalue().split("\r")[-1]
+
+
+@pytest.mark.cache
+def test_precompute_counts_images_that_are_skipped(tmp_path):
+    import dask.array as da
+
+    paths = [str(tmp_path / f"{i}.png") for i in range(6)]
+    for path in paths[:4]:
+        Image.fromarray(X[0]).save(path)
+    loader = ImageLoader(8, lazy=True, on_error="skip")
+    images = loader.fit_transform(da.from_array(np.array(paths), chunks=2))
+    with contextlib.redirect_stderr(_Terminal()) as stderr:
+        make_resnet().precompute(images)
+    assert "| 6/6 [" in stderr.getvalue().split("\r")[-1]
