@@ -13,19 +13,16 @@ os.environ["XDG_CACHE_HOME"] = _user_cache.name
 
 
 @pytest.fixture(autouse=True)
-def _memory_cache(request):
-    """Give each test its own memory cache.
+def _memory_cache(request, monkeypatch):
+    """Empty the memory cache before each test.
 
-    It is an empty one for tests that are marked `cache`. For others it has no hits, so that features
-    that a test compares are computed each time.
+    Except in tests that are marked `cache`, it has no hits, so that features that a test compares
+    are computed each time.
     """
-    from sklearn_resnet._features.cache import MemoryStore, set_memory_store
+    from sklearn_resnet import clear_cache
+    from sklearn_resnet._features.cache import open_store
 
-    class StoreWithoutHits(MemoryStore):
-        def get_many(self, keys):
-            return [None] * len(keys)
-
-    is_used = request.node.get_closest_marker("cache") is not None
-    former = set_memory_store(MemoryStore() if is_used else StoreWithoutHits())
-    yield
-    set_memory_store(former)
+    clear_cache()
+    if request.node.get_closest_marker("cache") is None:
+        with open_store("memory") as store:
+            monkeypatch.setattr(store, "get_many", lambda keys: [None] * len(keys))

@@ -61,7 +61,7 @@ class CacheInfo:
     n_bytes: int
 
 
-class MemoryStore:
+class _MemoryStore:
     """Rows of bytes by key in this process, an LRU cache."""
 
     def __init__(self):
@@ -138,16 +138,16 @@ class _FolderStore:
             self._prepare()
 
     def _prepare(self):
-        run = self._connection.execute
-        found = run("PRAGMA user_version").fetchone()[0]
+        execute = self._connection.execute
+        found = execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
-            run("PRAGMA page_size = 16384")
+            execute("PRAGMA page_size = 16384")
             with self._transaction():
-                run(
+                execute(
                     "CREATE TABLE IF NOT EXISTS features "
                     "(id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)"
                 )
-                run(f"PRAGMA user_version = {_FORMAT}")
+                execute(f"PRAGMA user_version = {_FORMAT}")
         elif found != _FORMAT:
             raise sqlite3.DatabaseError(
                 f"it was written by another version of sklearn-resnet, in format {found}, and "
@@ -186,11 +186,11 @@ class _FolderStore:
         excess = total - max_bytes
         if excess <= 0:
             return
-        run = self._connection.execute
-        n_rows = run("SELECT count(*) FROM features").fetchone()[0]
+        execute = self._connection.execute
+        n_rows = execute("SELECT count(*) FROM features").fetchone()[0]
         # a little more than needed, so that not every step evicts
         n_evicted = min(n_rows, int(n_rows * (excess / total + 0.05)) + 1)
-        run(
+        execute(
             "DELETE FROM features WHERE id IN (SELECT id FROM features ORDER BY id LIMIT ?)",
             (n_evicted,),
         )
@@ -266,31 +266,13 @@ def _checksum(key, row):
     return zlib.crc32(row, zlib.crc32(key)).to_bytes(_CHECKSUM_BYTES, "little")
 
 
-_memory_store = MemoryStore()
-
-
-def set_memory_store(store):
-    """Replace the store of ``cache="memory"``.
-
-    Parameters
-    ----------
-    store : MemoryStore
-
-    Returns
-    -------
-    MemoryStore
-        The former one.
-    """
-    global _memory_store
-    former, _memory_store = _memory_store, store
-    return former
-
+_memory_store = _MemoryStore()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=lambda: _memory_store.lock.acquire(),
-        after_in_parent=lambda: _memory_store.lock.release(),
-        after_in_child=lambda: _memory_store.lock.release(),
+        before=_memory_store.lock.acquire,
+        after_in_parent=_memory_store.lock.release,
+        after_in_child=_memory_store.lock.release,
     )
 
 

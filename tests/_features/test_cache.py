@@ -136,6 +136,38 @@ def test_threads_share_the_memory(cache):
     assert cache_info(cache).n_features == 120
 
 
+_FORK = """
+import os, signal, threading, warnings
+from sklearn_resnet import cache_info
+from sklearn_resnet._features.cache import open_store
+
+warnings.simplefilter("ignore")  # about a fork with threads
+is_held, is_forking = threading.Event(), threading.Event()
+with open_store("memory") as store:
+    def hold():
+        with store.lock:
+            is_held.set()
+            is_forking.wait(0.5)  # never set: the fork waits for the lock
+
+    threading.Thread(target=hold).start()
+    is_held.wait()
+child = os.fork()
+if not child:
+    signal.alarm(10)
+    cache_info()
+    os._exit(0)
+cache_info()
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_a_thread_uses_the_memory():
+    command = [sys.executable, "-c", _FORK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 # failures of a folder: features are computed all the same, with one warning
 
 
