@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._images.dask import load_dask
-from sklearn_resnet._images.decoding import MAX_PIXELS
+from sklearn_resnet._images.decoding import MAX_PIXELS, DecodingOptions
 from sklearn_resnet._images.intensity import (
     find_value_range,
     warn_about_another_range,
@@ -253,11 +253,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def _load(self, images):
         n_threads = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
-        options = {
-            "size": check_size("size", self.size),
-            "resize": self.resize,
-            "mode": self.mode,
-        }
+        options = DecodingOptions(
+            size=check_size("size", self.size), resize=self.resize, mode=self.mode
+        )
         return LazyImages(
             images,
             options,

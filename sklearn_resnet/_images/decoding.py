@@ -7,6 +7,7 @@ import os
 import re
 import zlib
 from itertools import islice
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -49,6 +50,14 @@ _UNPACKERS = {
     32946: zlib.decompressobj,
     34925: lzma.LZMADecompressor,
 }
+
+
+class DecodingOptions(TypedDict):
+    """How images are brought to one form; see `read_image`."""
+
+    size: tuple[int, int] | None
+    resize: str
+    mode: str
 
 
 def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):

@@ -5,13 +5,18 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import PIL
 from numpy.typing import ArrayLike
 
-from sklearn_resnet._images.decoding import MAX_PIXELS, convert_image, read_image
+from sklearn_resnet._images.decoding import (
+    MAX_PIXELS,
+    DecodingOptions,
+    convert_image,
+    read_image,
+)
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
 from sklearn_resnet._images.sources import ImageSource
@@ -81,8 +86,6 @@ class LazyImages(_LazySource):
         is missing, so that ``np.asarray`` raises the error in any case.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have.
-    read : callable, default=None
-        Reads a file, given its path, `options` and `max_pixels`; None decodes it.
 
     Attributes
     ----------
@@ -111,14 +114,13 @@ class LazyImages(_LazySource):
     def __init__(
         self,
         items: Sequence,
-        options: dict[str, Any],
+        options: DecodingOptions,
         value_range: tuple[float, float],
         n_threads: int,
         positions: ArrayLike | None = None,
         *,
         on_error: str = "raise",
         max_pixels: int = MAX_PIXELS,
-        read: Callable[..., np.ndarray] | None = None,
     ) -> None:
         self._items = items
         self.options = options
@@ -127,13 +129,12 @@ class LazyImages(_LazySource):
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
         self.on_error = on_error
         self._max_pixels = max_pixels
-        self._read = read_image if read is None else read
         self.failures: dict[int, Failure] = {}
         size = options["size"]
         # all images of one selection are compared with the same first image
         self._first = None
         channels = (3,) if options["mode"] == "RGB" else ()
-        self._image_shape: Any = None if size is None else (*size, *channels)
+        self._image_shape: tuple[int, ...] | None = None if size is None else (*size, *channels)
 
     def __repr__(self):
         size = "x".join(map(str, self._image_shape or ("size of the first",)))
@@ -338,13 +339,16 @@ class LazyImages(_LazySource):
         item, position = self._items[i], int(self.positions[i])
         try:
             if is_path(item):
-                return self._read(item, max_pixels=self._max_pixels, **self.options)
+                return self._read(item)
             return convert_image(np.asarray(item), self._value_range, **self.options)
         except ImageReadError as exc:
             exc.position = position
             raise
         except ValueError as exc:
             raise ImageReadError(str(exc), _path_of(item) or None, position) from exc
+
+    def _read(self, path):
+        return read_image(path, max_pixels=self._max_pixels, **self.options)
 
     def _load_of_one_shape(self, i):
         image = self._load(i)

@@ -148,14 +148,15 @@ def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
     eager = make_pipeline(ImageLoader(10), small(cache=None)).fit_transform(paths)
     np.testing.assert_array_equal(expected, eager)
 
-    def read(path, **options):
-        raise AssertionError(f"{path} is decoded")
+    class NeverDecoded(LazyImages):
+        def _read(self, path):
+            raise AssertionError(f"{path} is decoded")
 
     renamed = str(tmp_path / "other name.png")
     (tmp_path / "3.png").rename(renamed)
     options = {"size": (10, 10), "resize": "crop", "mode": "RGB"}
     again = pipe[1].transform(
-        LazyImages([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2, read=read)
+        NeverDecoded([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2)
     )
     np.testing.assert_array_equal(again, expected)
     del computed[:]

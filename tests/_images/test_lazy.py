@@ -12,7 +12,6 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._images.lazy import LazyImages
 
 N = 20
@@ -28,16 +27,15 @@ def paths(tmp_path_factory):
 
 
 class Reads(list):
-    """Paths in the order in which `read` was given them."""
+    """Paths in the order in which they were read."""
 
     def __init__(self):
         super().__init__()
         self._lock = threading.Lock()
 
-    def read(self, path, **options):
+    def record(self, path):
         with self._lock:
             self.append(path)
-        return read_image(path, **options)
 
 
 @pytest.fixture
@@ -49,15 +47,26 @@ def lazy(paths, size=8, **parameters):
     return ImageLoader(size, lazy=True, **parameters).fit_transform(paths)
 
 
-def lazy_with(read, paths, size=8, mode="RGB", n_threads=2):
-    """Lazy images of files that a function reads."""
+class WatchedImages(LazyImages):
+    """Lazy images that call a function with each path before they read it."""
+
+    def __init__(self, before_read, *args):
+        super().__init__(*args)
+        self._before_read = before_read
+
+    def _read(self, path):
+        self._before_read(path)
+        return super()._read(path)
+
+
+def watched(before_read, paths, size=8, mode="RGB", n_threads=2):
     options = {"size": size and (size, size), "resize": "crop", "mode": mode}
-    return LazyImages(paths, options, (0.0, 255.0), n_threads, read=read)
+    return WatchedImages(before_read, paths, options, (0.0, 255.0), n_threads)
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("RGB", (N, 8, 8, 3)), ("L", (N, 8, 8))])
 def test_it_looks_like_the_array_that_it_becomes(paths, reads, mode, shape):
-    images = lazy_with(reads.read, paths, mode=mode)
+    images = watched(reads.record, paths, mode=mode)
     assert (images.shape, images.ndim, images.dtype, len(images)) == (shape, len(shape), "uint8", N)
     assert reads == []
     array = np.asarray(images)
@@ -82,7 +91,7 @@ def test_it_looks_like_the_array_that_it_becomes(paths, reads, mode, shape):
     ids=str,
 )
 def test_it_is_indexed_as_its_array_without_decoding(paths, reads, key):
-    images = lazy_with(reads.read, paths)
+    images = watched(reads.record, paths)
     chosen = images[key]
     assert isinstance(chosen, LazyImages)
     assert reads == []
@@ -104,7 +113,7 @@ def test_one_image_is_an_array(paths):
 def test_batches_hold_all_in_order_and_are_read_ahead_within_bounds(
     paths, reads, batch_size, n_jobs
 ):
-    images = lazy_with(reads.read, paths, n_threads=n_jobs)
+    images = watched(reads.record, paths, n_threads=n_jobs)
     given = 0
     for batch in images.batches(batch_size):
         given += len(batch)
@@ -116,7 +125,7 @@ def test_batches_hold_all_in_order_and_are_read_ahead_within_bounds(
 
 def test_stopping_early_leaves_files_unread_and_no_thread(paths, reads):
     before = threading.active_count()
-    batches = lazy_with(reads.read, paths).batches(2)
+    batches = watched(reads.record, paths).batches(2)
     next(batches)
     batches.close()
     assert len(reads) < N
@@ -124,7 +133,7 @@ def test_stopping_early_leaves_files_unread_and_no_thread(paths, reads):
 
 
 def test_without_a_size_the_first_image_decides(paths, reads, tmp_path):
-    images = lazy_with(reads.read, paths, size=None)
+    images = watched(reads.record, paths, size=None)
     assert images.shape == (N, 12, 10, 3)
     assert reads == [paths[0]]
     Image.new("RGB", (7, 9)).save(tmp_path / "other.png")
@@ -150,7 +159,7 @@ def test_one_array_of_images_is_cut_lazily_too():
 
 def test_resnet_features_are_those_of_the_array(paths, reads):
     resnet = ResNetFeatures(16, weights=None, random_state=0, batch_size=6)
-    images = lazy_with(reads.read, paths)
+    images = watched(reads.record, paths)
     expected = resnet.fit_transform(np.asarray(images))
     reads.clear()
     resnet.fit(images)
@@ -166,7 +175,7 @@ def test_resnet_features_are_those_of_the_array(paths, reads):
 
 def test_scikit_learn_cuts_it_without_loading(paths, reads):
     y = np.arange(N) % 2
-    images = lazy_with(reads.read, paths)
+    images = watched(reads.record, paths)
     train, _, y_train, _ = train_test_split(images, y, random_state=0)
     assert isinstance(train, LazyImages)
     assert reads == []
@@ -273,11 +282,10 @@ def test_a_file_that_changes_between_key_and_decoding_spoils_no_cache(tmp_path):
     Image.new("RGB", (8, 8), "red").save(path)
     red, resnet = path.read_bytes(), make_resnet("folder", tmp_path).fit(lazy([path]))
 
-    def replace(name, **options):
-        Image.new("RGB", (8, 8), "blue").save(path)
-        return read_image(name, **options)
+    def replace(name):
+        Image.new("RGB", (8, 8), "blue").save(name)
 
-    resnet.transform(lazy_with(replace, [path]))
+    resnet.transform(watched(replace, [path]))
     path.write_bytes(red)
     expected = make_resnet(None, tmp_path).fit_transform(lazy([path]))
     np.testing.assert_array_equal(resnet.transform(lazy([path])), expected)
