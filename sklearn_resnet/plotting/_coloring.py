@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sklearn_resnet.plotting._palette import MISSING, PALETTE, assign_styles
+
+if TYPE_CHECKING:
+    from matplotlib.cm import ScalarMappable
 
 MAX_CLASSES = 60  # a legend of more labels does not fit, and their colours are hard to tell apart
 _DARK_BRIGHTNESS = 0.45  # of the dark variant of a colour
@@ -68,7 +72,7 @@ class Scale:
     """
 
     numbers: np.ndarray
-    mappable: object
+    mappable: "ScalarMappable"
 
     names = markers = ()
 
@@ -162,11 +166,18 @@ def encode_labels(y):
 
 
 def group_rare(names, codes):
-    """Group the rarest of more than `MAX_CLASSES` labels as the last one, named "n others"."""
+    """Group the rarest of more than `MAX_CLASSES` labels as the last one, named "n others".
+
+    Of equally rare labels, the first in lexical order keep their names.
+    """
+    from natsort import natsorted
+
     if len(names) <= MAX_CLASSES:
         return names, codes
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    kept = np.sort(np.argsort(-counts, kind="stable")[: MAX_CLASSES - 1])
+    in_lexical_order = np.argsort(names)
+    order = in_lexical_order[np.argsort(-counts[in_lexical_order], kind="stable")]
+    kept = natsorted(order[: MAX_CLASSES - 1], key=lambda i: names[i])
     group = np.full(len(names), len(kept))
     group[kept] = np.arange(len(kept))
     others = f"{len(names) - len(kept)} others"

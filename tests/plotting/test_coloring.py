@@ -42,6 +42,13 @@ def test_the_rarest_labels_become_one_at_the_end():
     assert coloring.codes[-3:].tolist() == [59] * 3
 
 
+def test_of_equally_rare_labels_the_first_in_lexical_order_keep_their_names():
+    y = np.array([f"c{i}" for i in range(1, 62)])
+    coloring = color_points(y, len(y))
+    assert coloring.names == [*(f"c{i}" for i in range(1, 62) if i not in (8, 9)), "2 others"]
+    assert np.flatnonzero(coloring.codes == 59).tolist() == [7, 8]
+
+
 def test_numbers_are_a_scale():
     coloring = color_points(as_array([0.5, None, 2.5, 1.5]), 4)
     assert isinstance(coloring, Scale)
