@@ -98,7 +98,7 @@ def as_source(X, check=None):
     if all(hasattr(X, name) for name in ("chunks", "shape", "dtype", "__getitem__")):
         return ChunkedSource(X)
     X = X if check is None else check(X)
-    return ListSource(X) if isinstance(X, list) else ArraySource(X)
+    return ListSource(X) if isinstance(X, (list, tuple)) else ArraySource(X)
 
 
 def as_block_source(X):
@@ -153,12 +153,12 @@ class _InMemory(ImageSource):
 
 
 class ArraySource(_InMemory):
-    """Images of one size."""
+    """Images of one size. Without a check, anything but a list or a tuple."""
 
     @property
     def shape(self):
         """The shape of the array."""
-        return self.images.shape
+        return np.shape(self.images)
 
     @property
     def dtype(self):

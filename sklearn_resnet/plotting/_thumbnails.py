@@ -17,9 +17,10 @@ _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
 
 def as_images(images):
     """Return `images` as a sequence that can be read one by one, or None if it holds no images."""
-    if images is None or as_source(images).is_delayed:
+    source = as_source(images)
+    if images is None or source.is_delayed:
         return None
-    if getattr(images, "ndim", 0) in (3, 4):
+    if source.is_lazy or len(source.shape) in (3, 4):  # the shape of lazy images may cost a read
         return images
     return as_sequence(images) or None
 
@@ -100,15 +101,22 @@ def read_chosen(images, chosen, side):
         If an array does not have the shape of an image.
     """
     if as_source(images).is_lazy:
-        files = images[chosen]
-    else:
-        images = [images[i] for i in chosen]
-        if not all(map(is_path, images)):
-            return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
-        files = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(images)
-    found = [shrink(image, side) for batch in files.batches(16) for image in batch]
-    warn_about_failures(files.failures, len(chosen), "are not drawn")
-    return [None if i in files.failures else image for i, image in enumerate(found)]
+        return _read_lazy(images[chosen], side)
+    return read_list([images[i] for i in chosen], side)
+
+
+def read_list(images, side):
+    """Read all of a list of ndarray or of path, as `read_chosen` does."""
+    if all(map(is_path, images)):
+        loader = ImageLoader(size=side, lazy=True, on_error="nan")
+        return _read_lazy(loader.fit_transform(images), side)
+    return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
+
+
+def _read_lazy(images, side):
+    found = [shrink(image, side) for batch in images.batches(16) for image in batch]
+    warn_about_failures(images.failures, len(images), "are not drawn")
+    return [None if i in images.failures else image for i, image in enumerate(found)]
 
 
 def _as_bytes(images):

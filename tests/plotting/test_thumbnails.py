@@ -124,12 +124,10 @@ def test_large_images_are_shrunk_and_keep_their_shape():
 
 
 class Counted:
-    """Images that count who asks for them."""
-
-    ndim = 3
+    """Images that record which of them are read."""
 
     def __init__(self, n):
-        self.n, self.asked = n, []
+        self.n, self.shape, self.asked = n, (n, 5, 5), []
 
     def __len__(self):
         return self.n
@@ -202,6 +200,8 @@ def test_arrays_that_are_no_images_are_an_error():
         (np.zeros((2, 3, 3)), True),
         ([np.zeros((3, 3)), np.zeros((4, 4))], True),
         (["a.png", "b.png"], True),
+        (("a.png", "b.png"), True),
+        ((np.zeros((3, 3)), np.zeros((4, 4))), True),
         (np.array(["a.png", "b.png"]), True),
         (pd.DataFrame({"path": ["a.png", "b.png"]}), True),
         (np.zeros((2, 9)), False),

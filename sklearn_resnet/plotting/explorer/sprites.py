@@ -13,7 +13,7 @@ from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import is_path
-from sklearn_resnet.plotting._thumbnails import find_shown_range, read_chosen, shrink
+from sklearn_resnet.plotting._thumbnails import find_shown_range, read_list, shrink
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
 _QUALITY = 75
@@ -25,9 +25,10 @@ _BATCH_SIZE = 256
 def thumbnail_side(images):
     """The side of the square that contains a thumbnail, in pixels."""
     side = next(side for max_images, side in _SIDES if len(images) <= max_images)
-    if getattr(images, "ndim", 1) < 3:  # paths, or images of different sizes
+    shape = as_source(images).shape
+    if len(shape) < 3:  # paths, or images of different sizes
         return side
-    return min(side, max(images.shape[1:3]))
+    return min(side, max(shape[1:3]))
 
 
 def make_sheets(images, side):
@@ -47,9 +48,11 @@ def make_sheets(images, side):
     n_columns : int
         The number of squares in a row, and of rows in a full sheet.
     """
-    if not as_source(images).is_lazy and is_path(images[0]):
-        images = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
-    n_images, tiles = len(images), _read(images, side)
+    source = as_source(images, _as_array_or_list)
+    if len(source.shape) < 3 and is_path(images[0]):
+        source = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
+    tiles = _read_lazy(source, side) if source.is_lazy else _read_values(source, images, side)
+    n_images = len(source)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
     sheets = []
     for start in range(0, n_images, n_columns**2):
@@ -63,24 +66,33 @@ def make_sheets(images, side):
         file = io.BytesIO()
         sheet.save(file, "WEBP", quality=_QUALITY, method=2)
         sheets.append(base64.b64encode(file.getvalue()).decode())
-    warn_about_failures(as_source(images).failures, n_images, "their squares are empty")
+    warn_about_failures(source.failures, n_images, "their squares are empty")
     return sheets, n_columns
 
 
-def _read(images, side):
-    """Yield images as PIL images in RGB, or None for those that cannot be read."""
-    if as_source(images).is_lazy:
-        decoded = (image for batch in images.batches(64) for image in batch)
-        for i, image in enumerate(decoded):
-            yield None if i in images.failures else shrink(image, side)
-        return
+def _as_array_or_list(images):
+    return images if isinstance(images, np.ndarray) else list(images)
+
+
+def _read_lazy(source, side):
+    """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
+    decoded = (image for batch in source.batches(64) for image in batch)
+    for i, image in enumerate(decoded):
+        yield None if i in source.failures else shrink(image, side)
+
+
+def _read_values(source, images, side):
+    """Yield the images of a source that is not lazy as PIL images in RGB."""
     value_range = None
-    if isinstance(images, np.ndarray) and images.ndim > 2 and images.dtype != np.uint8:
-        value_range = find_shown_range(images)  # of all images, so that a dark one stays dark
-    for start in range(0, len(images), _BATCH_SIZE):
-        rows = range(start, min(start + _BATCH_SIZE, len(images)))
+    is_one_array = len(source.shape) > 2 and not source.reads_in_blocks
+    if is_one_array and source.dtype != np.uint8:
+        value_range = find_shown_range(
+            source.arrays
+        )  # of all images, so that a dark one stays dark
+    for start in range(0, len(source), _BATCH_SIZE):
+        rows = range(start, min(start + _BATCH_SIZE, len(source)))
         if value_range is None:
-            yield from read_chosen(images, rows, side)
+            block = [images[i] for i in rows]
         else:
-            block = to_uint8(images[rows.start : rows.stop], value_range)
-            yield from read_chosen(block, range(len(block)), side)
+            block = list(to_uint8(images[rows.start : rows.stop], value_range))
+        yield from read_list(block, side)
