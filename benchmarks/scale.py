@@ -111,7 +111,7 @@ def measure_workers(folder):
 
 
 def plan_run(folder):
-    """Plan a run of the command over a folder; return it, and the seconds to list and to plan."""
+    """Plan a run of the command over a folder; return the plan, the seconds to list and to plan."""
     from sklearn_resnet import ImageLoader, ResNetFeatures
     from sklearn_resnet._io.paths import as_path
     from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
@@ -122,9 +122,9 @@ def plan_run(folder):
     listed = time.perf_counter()
     images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
-    options = RunOptions(part_size=10_000)
-    run = make_plan(as_path(f"{folder}-out.parquet"), images, None, resnet, options)
-    return run, listed - began, time.perf_counter() - listed
+    output, options = as_path(f"{folder}-out.parquet"), RunOptions(part_size=10_000)
+    plan = make_plan(output, images, None, resnet, options)
+    return plan, listed - began, time.perf_counter() - listed
 
 
 def _do_nothing(task):
@@ -152,18 +152,18 @@ def measure_tasks():
 def measure_costs(folder):
     """Measure what each file and each task cost the process that coordinates."""
     make_photos(folder, 10_000)
-    run, listing, planning = plan_run(folder)
+    plan, listing, planning = plan_run(folder)
     tracemalloc.start()
-    run, *_ = plan_run(folder)  # again, since tracing takes time
+    plan, *_ = plan_run(folder)  # again, since tracing takes time
     memory = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    part, n_files = run.parts[0], len(run.images)
+    part, n_files = plan.parts[0], len(plan.images)
     return {
         "n_files": n_files,
         "listing_us_per_file": round(1e6 * listing / n_files),
         "planning_us_per_file": round(1e6 * planning / n_files),
         "coordinator_bytes_per_file": round(memory / n_files),
-        "sent_bytes_per_file": round(len(pickle.dumps((part, run.resnet))) / len(part.images)),
+        "sent_bytes_per_file": round(len(pickle.dumps((part, plan.resnet))) / len(part.images)),
         **measure_tasks(),
     }
 

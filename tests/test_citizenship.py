@@ -1,4 +1,4 @@
-"""What users of scikit-learn do with a transformer, done with these."""
+"""The estimators in the tools of scikit-learn that its users combine them with."""
 
 import copy
 import os
@@ -227,7 +227,7 @@ def test_metadata_routing(pipe, paths, patches):
         assert model.score(paths, patches[1]) > 0.8
 
 
-def test_fitting_again_forgets_what_came_before(patches):
+def test_fitting_again_resets_the_estimator(patches):
     X, _ = patches
     resnet = small().fit(X.reshape(N, -1))
     assert resnet.n_features_in_ == 40 * 40 * 3

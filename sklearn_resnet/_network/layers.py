@@ -291,7 +291,7 @@ def resolve_layers(architecture, layers, parameter="layers"):
                 parameter,
                 "must name each layer once",
                 repr(layers),
-                f"Layer {layer.index} ({layer.name!r}) occurs twice.",
+                hint=f"Layer {layer.index} ({layer.name!r}) occurs twice.",
             )
     return found
 

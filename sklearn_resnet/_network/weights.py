@@ -122,7 +122,7 @@ def check_layers_covered(weights, layers):
                 f"must be at most {deepest.index} ({deepest.name!r}), the deepest layer of "
                 f"{weights.architecture} in {name}",
                 f"{layer.index} ({layer.name!r})",
-                "Choose a shallower layer, or weights of the whole network.",
+                hint="Choose a shallower layer, or weights of the whole network.",
             )
 
 
@@ -184,7 +184,7 @@ def _procedural_file(architecture):
             "architecture",
             f"must be {_PROCEDURAL_ARCHITECTURE!r} for the weights 'procedural'",
             repr(architecture),
-            "Choose other weights for this architecture.",
+            hint="Choose other weights for this architecture.",
         )
     return str(_PROCEDURAL_FILE)
 

@@ -62,7 +62,10 @@ def describe_error(exc, ctx):
         message = " ".join(filter(None, [message, exc.hint, remedy]))
     elif isinstance(exc, DownloadError):
         message = f"{exc.problem}\n{_DOWNLOAD}"
-    return " ".join([message, *_notes(exc)])
+    notes = _notes(exc)
+    if notes and not message.endswith((".", "?")):
+        message += "."
+    return " ".join([message, *notes])
 
 
 def spell(param):

@@ -50,7 +50,7 @@ def test_the_command_has_remedies_of_its_own():
 
 
 def test_notes_follow_the_message():
-    for error in (ValueError("It broke."), ParameterError("source", "must be big", "0")):
+    for error in (ValueError("It broke"), ParameterError("source", "must be big", "0")):
         error.add_note("Half is done.")
         error.add_note("Go on.")
         assert fail(error).endswith(". Half is done. Go on.\n")

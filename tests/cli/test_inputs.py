@@ -180,7 +180,7 @@ def test_a_flat_folder_has_no_labels(tmp_path):
 def test_images_of_several_sizes_need_a_size(tmp_path):
     save_images(tmp_path, "1.png")
     save_images(tmp_path, "2.png", size=(6, 6))
-    with pytest.raises(ValueError, match=r"4 x 5 pixels .* 6 x 6 pixels.*--image-size"):
+    with pytest.raises(ValueError, match=r"'size' parameter must .* 4 x 5 pixels .* 6 x 6 pixels"):
         np.asarray(read_input(str(tmp_path)).images)
     assert read_input(str(tmp_path), image_size=3).images.shape == (2, 3, 3, 3)
 

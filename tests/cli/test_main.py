@@ -230,7 +230,7 @@ def test_an_unwritable_output_is_found_before_computing(unreadable, tmp_path):
     assert "it is a folder" in run(unreadable, "folder.npy", *RESNET, code=1)
     with hidden_module("pyarrow"):
         message = run(unreadable, "out.parquet", *RESNET, code=1)
-    assert "pip install pyarrow" in message
+    assert "pip install 'sklearn-resnet[parquet]'. Or name an OUTPUT" in message
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_a_precision_that_the_engine_lacks_is_an_error_before_anything_is_read(u
     assert "with engine 'keras'" in message
 
 
-def count_kept(folder):
+def count_cached(folder):
     return cache_info(folder).n_features if folder.exists() else 0
 
 
@@ -309,7 +309,7 @@ def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
     folder = platformdirs.user_cache_path("sklearn-resnet") / "features"
     arguments = [photos, "--image-size", 16, *RESNET]
     run(*arguments, "first.npy")
-    assert count_kept(folder) == 4
+    assert count_cached(folder) == 4
     run(*arguments, "exact.npy", "--no-cache")
     (photos / "cat" / "new.png").write_bytes((photos / "dog" / "3.png").read_bytes())
     Image.new("RGB", (9, 9), "red").save(photos / "dog" / "4.png")
@@ -337,7 +337,7 @@ def test_a_second_run_computes_only_what_is_new(photos, tmp_path, monkeypatch):
 
 def test_the_folder_of_the_cache_can_be_chosen(digits, tmp_path):
     run(digits, "a.npy", *RESNET, "--cache", "here")
-    assert count_kept(tmp_path / "here") == 40
+    assert count_cached(tmp_path / "here") == 40
     run(digits, "b.npy", *RESNET, "--no-cache")
     run(digits, "c.npy", "--weights", "random", "-l", 4)  # whose weights no other run will have
     assert not (tmp_path / "user").exists()

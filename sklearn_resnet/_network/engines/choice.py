@@ -60,7 +60,7 @@ def choose_engine(engine="auto", precision="float32"):
                 "precision",
                 f"must be one of {', '.join(map(repr, _SUPPORTED[engine]))} with engine {engine!r}",
                 repr(precision),
-                f"The engine {other!r} supports it.",
+                hint=f"The engine {other!r} supports it.",
             )
         return Choice(engine, f"engine={engine!r} was requested")
     candidates = [name for name in _SUPPORTED if precision in _SUPPORTED[name]]

@@ -112,7 +112,7 @@ def list_packages():
     return "keras", import_keras().backend.backend()
 
 
-def list_devices():
+def device_key():
     """The devices whose kind may change the last bits of features."""
     return *find_gpus(), describe_processor()
 

@@ -41,9 +41,9 @@ def list_packages():
     return ("openvino",)
 
 
-def list_devices():
+def device_key():
     """The device whose kind may change the last bits of features."""
-    return (describe_processor(),)
+    return describe_processor()
 
 
 def describe_device():
