@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sklearn_resnet.cli.formats import FORMATS
+from sklearn_resnet.cli.formats import FORMATS, Table, TableFormat
 from sklearn_resnet.cli.tables import check_table_path, read_table, write_table
 
 FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
@@ -288,3 +288,25 @@ def test_text_is_inert_where_other_characters_separate_cells_and_comes_back(tmp_
     assert pd.read_csv(tmp_path / "out.csv")["path"].tolist() == list(LIVE_ELSEWHERE.values())
     table = read_table(tmp_path / "out.csv")
     assert table.paths.tolist() == table.labels.tolist() == names
+
+
+class Feather(TableFormat):
+    """One column for each feature."""
+
+    suffix = ".feather"
+
+    def write(self, path, table, names):
+        pd.DataFrame(table.features, columns=names).to_feather(path)
+
+    def read(self, path):
+        return Table(pd.read_feather(path).to_numpy())
+
+
+def test_a_new_format_is_one_class_and_one_entry(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, ".feather", Feather())
+    path = tmp_path / "out.feather"
+    check_table_path(path)
+    write_table(path, FEATURES, ["a", "b", "c"])
+    np.testing.assert_array_equal(read_table(path).features, FEATURES)
+    with pytest.raises(ValueError, match=r"\.csv, \.parquet or \.feather"):
+        check_table_path(tmp_path / "out.txt")

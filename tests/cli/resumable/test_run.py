@@ -347,10 +347,10 @@ def plan_run(output, pooling):
 def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    manifests = compute_missing(plan, {}, QUIET)
+    failures = compute_missing(plan, {}, QUIET)
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
-    publish(plan, manifests)
+    publish(plan, failures)
     clean_up(plan)
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
