@@ -38,13 +38,8 @@ _CODES = [
     *range(0x25A0, 0x25D0),
 ]
 _TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
-_LATIN_FONTS = (
-    "cmb10",
-    "cmr10",
-    "cmss10",
-    "cmti10",
-    "cmtt10",
-)  # their other codes are other characters
+# their codes beyond ASCII are other characters
+_LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")
 
 
 def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):

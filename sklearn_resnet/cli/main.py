@@ -170,7 +170,7 @@ _NOT_COMPARED = (
     help="Folder for the cache of features, so that only images that are new are computed.  "
     "[default: in the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Compute all features, and cache none.")
+@click.option("--no-cache", is_flag=True, help="Compute all features, and do not cache them.")
 @click.option(
     "--labels",
     metavar="FILE",
@@ -272,7 +272,7 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    with exit_on_error(ctx, "What was computed is in the cache: run the same command again."):
+    with exit_on_error(ctx, "The computed features are in the cache: run the same command again."):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         params["cache"] = _choose_cache(params)
@@ -310,7 +310,7 @@ def _pick(kind, params):
 
 
 def _name_output(params):
-    """Return the path of OUTPUT, as .npz with -c."""
+    """Return the path of OUTPUT; -c makes it a .npz."""
     output = as_path(params["output"])
     if not params["compress"]:
         return output

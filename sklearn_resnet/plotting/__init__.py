@@ -1,4 +1,4 @@
-"""Pictures of embeddings, and of searches."""
+"""Plots of embeddings and of searches over layers."""
 
 from sklearn_resnet.plotting._comparison import compare_embeddings
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay

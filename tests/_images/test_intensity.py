@@ -101,7 +101,7 @@ def test_an_invalid_value_range_is_an_error_of_the_parameter(value_range):
 
 
 def test_another_white_level_is_warned_about():
-    with pytest.warns(UserWarning, match="from 0 to 255, but those that fit saw .* to 1"):
+    with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):
         warn_about_another_range((0.0, 255.0), (0.0, 1.0))
     warn_about_another_range((0.0, 1.0), (0.0, 1.0))
 

@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
 def test_labels_are_needed(digits):
     np.save("digits.npy", digits)
     message = run("digits.npy", "c.npz", *RESNET, "--compare", "pca", code=1)
-    assert "Got 'digits.npy' without labels instead. Name a file of labels by --labels" in message
+    assert "Got 'digits.npy' without labels instead. Name a file of labels with --labels" in message
     Path("labels.txt").write_text("\n".join("ab" * 20))
     run("digits.npy", "c.npz", "--compare", "pca", "--labels", "labels.txt", "-q")
     assert np.load("c.npz")["labels"].tolist() == list("ab" * 20)

@@ -203,7 +203,7 @@ def test_options_are_checked_before_images_are_read(unreadable):
             "--layers must be at most 4",
         ),
         (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size goes with --patches"),
-        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must lie outside of INPUT"),
+        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must be outside INPUT"),
         (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
         (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
         (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),

@@ -1,5 +1,5 @@
-"""Engines, which run cut networks: a `Computation` in, a function from batches to features out.
+"""Engines compile a `Computation`, a cut network, to a function from batches to features.
 
-An engine is a module named after it with ``compile_network`` and ``describe``. The store finds it by
-that name and imports none itself.
+Each engine is a module of the same name; `store.load_engine` lists its functions. The store imports
+an engine by its name when it is first needed.
 """

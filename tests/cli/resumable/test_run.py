@@ -601,7 +601,7 @@ def test_a_folder_that_is_removed_meanwhile(output, actions):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_part_that_is_removed_meanwhile(output, actions):
     actions["photos/b/9.png"] = lambda: sorted(Path(f"{output}.partial").iterdir())[1].unlink()
-    assert "was written, and is not there" in embed(output, code=1)
+    assert "was written but is missing" in embed(output, code=1)
     assert not Path(output).exists()
     actions.clear()
     embed(output)

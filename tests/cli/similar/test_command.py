@@ -135,7 +135,7 @@ def test_images_that_are_gone_leave_their_names(sheets):
     run("photos", "t.npz", *RESNET)
     os.remove("photos/b/3.png")
     output = run("similar", "query.png", "t.npz", "-k", "2")
-    assert "1 of 2 images could not be read, and their names alone are shown" in output
+    assert "1 of 2 images could not be read, and only their names are shown" in output
     assert found(output)[0][3] == "photos/b/3.png"
     tiles = sheets[0][0][2]
     assert tiles[0][0] is None
@@ -179,8 +179,8 @@ CHANGES = {
     "no seed": (lambda: change_record(seed=None), "random, without a seed"),
     "weights that are gone": (lambda: change_record(weights="my.h5"), "Got 'my.h5', which does not exist"),
     "another width": (lambda: change_record(layers=[16]), "must hold the 256 features"),
-    "no table": (lambda: os.remove("t.npz"), "There is no table 't.npz'"),
-    "no query": (lambda: os.remove("query.png"), "There is no image file 'query.png'"),
+    "no table": (lambda: os.remove("t.npz"), "The table 't.npz' does not exist"),
+    "no query": (lambda: os.remove("query.png"), "The image file 'query.png' does not exist"),
 }  # fmt: skip
 
 

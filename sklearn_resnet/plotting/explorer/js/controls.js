@@ -1,4 +1,4 @@
-// What buttons, fields and keys do; and the start of the page.
+// Handlers of buttons, fields and keys, and the start of the page.
 
 const TOOLS = ["pan", "box", "lasso"];
 const KEYS = {
