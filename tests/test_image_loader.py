@@ -249,7 +249,7 @@ def test_an_error_in_one_file_names_it(paths, n_jobs, bad):
     with pytest.raises(ValueError, match=rf"'.*{bad}\.png' cannot be read: .* known image format"):
         ImageLoader(n_jobs=n_jobs).fit_transform(paths)
     paths[bad].unlink()
-    with pytest.raises(FileNotFoundError, match=rf"no image file '.*{bad}\.png'"):
+    with pytest.raises(FileNotFoundError, match=rf"image file '.*{bad}\.png' does not exist"):
         ImageLoader(n_jobs=n_jobs).fit_transform(paths)
 
 

@@ -84,7 +84,7 @@ def test_what_is_not_there_is_an_error_with_a_hint(tmp_path, monkeypatch, source
     message = str(caught.value)
     assert "INPUT must be digits, mnist, cifar10, a .npy or .npz file, a folder" in message
     assert f"Got {source!r}, which does not exist." in message
-    assert message.endswith(f"Did you mean {hint}?" if hint else "folder.")
+    assert message.endswith(f"Did you mean {hint}?" if hint else "does not exist.")
 
 
 def test_a_npy_file_is_images(tmp_path):
