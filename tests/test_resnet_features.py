@@ -176,7 +176,9 @@ def test_another_range_than_that_of_fit_is_warned_of():
 
 
 def test_floats_beyond_the_range_that_fit_finds_are_warned_of():
-    with pytest.warns(UserWarning, match=r"from -1 to 1, but the value range is .* Pass value_range="):
+    with pytest.warns(
+        UserWarning, match=r"from -1 to 1, but the value range is .* Pass value_range="
+    ):
         features(GREY / 127.5 - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -107,5 +107,7 @@ def test_another_white_level_is_warned_about():
 
 
 def test_floats_outside_their_range_are_warned_about():
-    with pytest.warns(UserWarning, match=r"from -1 to 2, but the value range is 0 to 1\. Mend it\."):
+    with pytest.warns(
+        UserWarning, match=r"from -1 to 2, but the value range is 0 to 1\. Mend it\."
+    ):
         warn_about_values_outside([np.array([-1.0, 2.0])], (0, 1), "Mend it.")
