@@ -1,4 +1,4 @@
-"""Results as Markdown: the sections of RESULTS.md, made from the files in ``results/`` alone."""
+"""Results as Markdown: the sections of RESULTS.md, made only from the files in ``results/``."""
 
 import textwrap
 

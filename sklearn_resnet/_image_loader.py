@@ -78,7 +78,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         The last two need ``lazy=True``, because an array of bytes cannot mark an image as missing.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have, as a small file can claim a huge size.
-        Beyond Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
+        To exceed Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
         too.
 
     Attributes

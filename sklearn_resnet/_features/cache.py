@@ -14,7 +14,7 @@ from pathlib import Path
 from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 
 _FILE = "features.sqlite"
-_FORMAT = 1  # of the database; databases of another format are left alone
+_FORMAT = 1  # of the database; databases of other formats are not used
 _MIB = 2**20
 _DEFAULT_SIZES = {"memory": 256, "folder": 4096}  # MiB
 _ROW_OVERHEAD = 250  # bytes that Python needs for a key, a value and their entry
@@ -279,7 +279,7 @@ def set_memory_store(store):
     Returns
     -------
     MemoryStore
-        The former one.
+        The previous store.
     """
     global _memory_store
     former, _memory_store = _memory_store, store

@@ -36,9 +36,9 @@ EXTENSIONS = frozenset((
 # least this many times as large as the target of the exact filter: the value of its `thumbnail`.
 _REDUCING_GAP = 2.0
 MAX_PIXELS = 89_478_485  # Pillow's own: a quarter of a GiB in RGB
-_PIXEL_BYTES = 4  # larger pixels of arrays count more: those of float64, as two
+_PIXEL_BYTES = 4  # larger pixels of arrays count more: one of float64 as two
 _BAND_BYTES = 2**20
-# Each scan of a JPEG goes over all pixels; a dozen are usual. They are counted in its first bytes.
+# Each scan of a JPEG updates all pixels; a dozen are usual. Only its first bytes are searched.
 _MAX_SCANS = 100
 _COUNTED_BYTES = 2**24
 _HEADER_BYTES = 2**16  # most files have their first scan there
@@ -129,7 +129,7 @@ def _decoding_error(path, exc):
     if isinstance(exc, UnidentifiedImageError):
         cause = "its content is of no known image format"
     else:
-        # the further lines of NumPy's messages advise to trust the file
+        # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
     return ImageReadError(
         cause or type(exc).__name__, path, remedy="Replace the file or leave it out."

@@ -29,7 +29,7 @@ class ImageReadError(ValueError):
 
     See Also
     --------
-    ImageLoader : With ``on_error="nan"`` or ``"skip"``, it goes on without such images.
+    ImageLoader : With ``on_error="nan"`` or ``"skip"``, it continues after such images.
 
     Examples
     --------

@@ -172,7 +172,7 @@ def _check_output(options, in_parts):
         if is_given:
             raise ParameterError(
                 name,
-                "goes with image files as INPUT, --model resnet and an OUTPUT that ends in "
+                "requires image files as INPUT, --model resnet and an OUTPUT that ends in "
                 f"{' or '.join(SUFFIXES)}, which is then computed in parts",
                 f"{options.input.source!r} and {str(output)!r}",
             )

@@ -105,7 +105,7 @@ def check_input(source, patches=None):
     """
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
-        raise ParameterError("patches", "goes with one image file as INPUT", repr(source))
+        raise ParameterError("patches", "requires one image file as INPUT", repr(source))
     if source not in NAMED and not path.exists():
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -86,7 +86,7 @@ def test_pca_alone_needs_no_network(digits):
         (["pca,resnet:conv3_blok4_out"], 1, "Did you mean 'conv3_block4_out'"),
         (["resnet:999"], 1, "--compare must be an index from -190 to 189"),
         *(
-            (["pca", *option], 2, f"{option[0]} does not go with --compare")
+            (["pca", *option], 2, f"{option[0]} cannot be used with --compare")
             for option in (
                 ["--model", "pca"], ["--dimensions", "3"], ["--layers", "4"], ["--plot"], ["--html"],
                 ["--thumbnails"], ["--on-error", "nan"], ["--workers", "2"], ["--dask", "tcp://x"],

@@ -220,7 +220,7 @@ def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", IMAGES)
     with pytest.raises(
-        ValueError, match=f"patches' parameter goes with one image file.* Got '{source}'"
+        ValueError, match=f"patches' parameter requires one image file.* Got '{source}'"
     ):
         read_input(source, patches=3)
 

@@ -175,7 +175,7 @@ class DaskPool:
             ) from exc
         self._address = address
         self._client = client
-        # the scheduler repeats tasks whose worker died; an error would only come again
+        # the scheduler repeats tasks whose worker died; an error would only recur
         self._executor = client.get_executor(retries=0, pure=False)
 
     def count(self):

@@ -206,7 +206,7 @@ def _load_tiles(found, rows):
 
 
 def _load_files(paths, record):
-    """Load images as the network saw them, but larger; None for those that cannot be read."""
+    """Load images as for the network, but larger; None for those that cannot be read."""
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
     size = [max(1, round(side * scale)) for side in shape]

@@ -60,7 +60,7 @@ def read_record(table_path):
 
 
 def image_shape(record):
-    """Height and width, and channels if there are any, of the images of a table."""
+    """Return the shape of the images of a table: height, width and any channels."""
     return record["shapes"]["input"][1:]
 
 
@@ -106,8 +106,8 @@ def embed_queries(images, record, table_path, weights=None):
     ).fit(images)
     if resnet.weights_fingerprint_ != record["weights_fingerprint"]:
         raise ValueError(
-            f"The weights must be those that {str(table_path)!r} was made with, of the "
-            f"fingerprint {record['weights_fingerprint']}. Got {weights!r}, of the fingerprint "
+            f"The weights must be those used for {str(table_path)!r}, with the "
+            f"fingerprint {record['weights_fingerprint']}. Got {weights!r}, with the fingerprint "
             f"{resnet.weights_fingerprint_}. Pass the original file with --weights, or make "
             "the table again."
         )

@@ -573,8 +573,8 @@ def test_workers_write_the_same_bytes(output):
 
 def test_what_needs_parts_says_so():
     for option in (["--workers", "2"], ["--dask", "tcp://127.0.0.1:1"], ["--restart"]):
-        assert "goes with image files as INPUT" in run("photos", "out.csv", *option, code=1)
-        assert "goes with image files as INPUT" in run("digits", "out.npy", *option, code=1)
+        assert "requires image files as INPUT" in run("photos", "out.csv", *option, code=1)
+        assert "requires image files as INPUT" in run("digits", "out.npy", *option, code=1)
 
 
 def test_a_killed_run_of_other_photos_leaves_nothing():

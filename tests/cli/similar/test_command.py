@@ -166,7 +166,7 @@ def change_record(**changes):
 CHANGES = {
     "another fingerprint": (
         lambda: change_record(weights_fingerprint="sha256:1"),
-        "weights must be those that 't.npz' was made with, of the fingerprint sha256:1. Got",
+        "weights must be those used for 't.npz', with the fingerprint sha256:1. Got",
     ),
     "no record": (lambda: os.remove("t.json"), "The record 't.json' is missing"),
     "no JSON": (lambda: Path("t.json").write_text("<html>"), "must be one that `embedding` wrote"),
