@@ -1,4 +1,4 @@
-"""Settings that come before the first import of what they set, and a cache for each test."""
+"""Settings for libraries, made before they are imported, and a feature cache for each test."""
 
 import os
 import tempfile

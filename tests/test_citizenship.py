@@ -1,4 +1,4 @@
-"""What users of scikit-learn do with a transformer, done with these."""
+"""The estimators in the tools of scikit-learn that its users combine them with."""
 
 import copy
 import os
@@ -227,7 +227,7 @@ def test_metadata_routing(pipe, paths, patches):
         assert model.score(paths, patches[1]) > 0.8
 
 
-def test_fitting_again_forgets_what_came_before(patches):
+def test_fitting_again_resets_the_estimator(patches):
     X, _ = patches
     resnet = small().fit(X.reshape(N, -1))
     assert resnet.n_features_in_ == 40 * 40 * 3
@@ -298,7 +298,7 @@ def test_the_html_view_shows_parameters_and_repr_stays_short():
     assert "batch_size" in html
     assert "Number of images that go through the network together" in html
     assert "Height and width of the images" in ImageLoader()._repr_html_()
-    assert "Where the picture goes" in EmbeddingPlot()._repr_html_()
+    assert "File to save the plot to" in EmbeddingPlot()._repr_html_()
 
 
 def count_busy_threads(process):

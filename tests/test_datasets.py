@@ -1,4 +1,4 @@
-"""The datasets: what they hold, in which order, and what is said where they are not."""
+"""The datasets: their content, its order, and the errors of missing ones."""
 
 import os
 from types import SimpleNamespace
@@ -210,7 +210,7 @@ def test_a_file_too_small_for_the_patches_is_named(tmp_path):
 
 
 def make_keras(name):
-    """What stands in for Keras: 6 images to train with and 4 to test."""
+    """A stand-in for Keras, with 6 training and 4 test images."""
     rng = np.random.RandomState(0)
     shape, label_shape = {"mnist": ((28, 28), ()), "cifar10": ((32, 32, 3), (1,))}[name]
     subsets = tuple(
@@ -224,17 +224,33 @@ def make_keras(name):
     return SimpleNamespace(datasets=SimpleNamespace(**{name: loader})), subsets
 
 
+class Machine:
+    """A machine: Keras' folder of datasets, empty; its network, which fails; and no Keras."""
+
+    def __init__(self, cache):
+        self.cache = cache
+        self.has_network = False
+        self.keras = None
+        self.probed = []
+
+    def probe(self, url):
+        if not self.has_network:
+            raise ConnectionError("the network is unreachable")
+        self.probed.append(url)
+
+    def import_keras(self):
+        assert self.keras is not None, "nothing is to be imported"
+        return self.keras
+
+
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Keras' folder of datasets, empty, and a network in which every URL fails."""
-
-    def probe(url):
-        raise ConnectionError("the network is unreachable")
-
+def machine(tmp_path, monkeypatch):
+    machine = Machine(tmp_path / "datasets")
+    machine.cache.mkdir()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(datasets, "probe_url", probe)
-    (tmp_path / "datasets").mkdir()
-    return tmp_path / "datasets"
+    monkeypatch.setattr(datasets, "probe_url", machine.probe)
+    monkeypatch.setattr(datasets, "import_keras", machine.import_keras)
+    return machine
 
 
 @pytest.mark.parametrize("name", FETCH)
@@ -247,10 +263,9 @@ def cache(tmp_path, monkeypatch):
         ({"subset": "all"}, range(10)),
     ],
 )
-def test_subsets_of_kerass_datasets(cache, monkeypatch, name, kwargs, rows):
-    (cache / ARCHIVES[name]).touch()  # what Keras looks for: nothing is probed
-    keras, ((x_train, y_train), (x_test, y_test)) = make_keras(name)
-    monkeypatch.setattr(datasets, "import_keras", lambda: keras)
+def test_subsets_of_kerass_datasets(machine, name, kwargs, rows):
+    (machine.cache / ARCHIVES[name]).touch()  # so that the network is not probed
+    machine.keras, ((x_train, y_train), (x_test, y_test)) = make_keras(name)
     bunch = FETCH[name](**kwargs)
     np.testing.assert_array_equal(bunch.data, np.concatenate([x_train, x_test])[rows])
     np.testing.assert_array_equal(bunch.target, np.concatenate([y_train, y_test])[rows].ravel())
@@ -263,12 +278,10 @@ def test_subsets_of_kerass_datasets(cache, monkeypatch, name, kwargs, rows):
 
 
 @pytest.mark.parametrize("name", FETCH)
-def test_kerass_datasets_are_downloaded_where_there_is_a_network(cache, monkeypatch, name):
-    probed = []
-    monkeypatch.setattr(datasets, "probe_url", probed.append)
-    monkeypatch.setattr(datasets, "import_keras", lambda: make_keras(name)[0])
+def test_kerass_datasets_are_downloaded_where_there_is_a_network(machine, name):
+    machine.has_network, machine.keras = True, make_keras(name)[0]
     assert len(FETCH[name]().data) == 6
-    assert len(probed) == 1
+    assert len(machine.probed) == 1
 
 
 ABSENT = [
@@ -278,45 +291,41 @@ ABSENT = [
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_an_absent_dataset_is_an_error_that_helps(cache, monkeypatch, name, url, size):
-    monkeypatch.setattr(datasets, "import_keras", lambda: pytest.fail("nothing is to be imported"))
+def test_an_absent_dataset_is_an_error_that_helps(machine, name, url, size):
     with pytest.raises(ConnectionError) as caught:
         FETCH[name]()
     message = str(caught.value)
     assert f"The dataset {name!r} cannot be downloaded" in message
     assert "the network is unreachable" in message
-    assert f"Expected at: {cache / ARCHIVES[name]}\n" in message
+    assert f"Expected at: {machine.cache / ARCHIVES[name]}\n" in message
     assert f"{url} ({size})" in message
     assert "KERAS_HOME" in message
     assert "load_digits()" in message
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_what_keras_raises_while_downloading_is_an_error_that_helps(
-    cache, monkeypatch, name, url, size
-):
+def test_an_error_of_keras_while_downloading_is_an_error_that_helps(machine, name, url, size):
     def load_data():
         raise Exception("URL fetch failure")
 
-    keras = SimpleNamespace(
+    machine.has_network = True
+    machine.keras = SimpleNamespace(
         datasets=SimpleNamespace(**{name: SimpleNamespace(load_data=load_data)})
     )
-    monkeypatch.setattr(datasets, "probe_url", lambda url: None)
-    monkeypatch.setattr(datasets, "import_keras", lambda: keras)
     with pytest.raises(ConnectionError, match="URL fetch failure"):
         FETCH[name]()
 
 
 @pytest.mark.parametrize("fetch", FETCH.values())
 @pytest.mark.parametrize("subset", ["validation", "Train", None])
-def test_a_wrong_subset_is_an_error(cache, fetch, subset):
+def test_a_wrong_subset_is_an_error(machine, fetch, subset):
     with pytest.raises(ValueError, match=rf"must be 'train', 'test' or 'all'. Got {subset!r}"):
         fetch(subset=subset)
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_the_looked_for_file_and_the_url_are_those_of_keras(cache, monkeypatch, name, url, size):
-    """Keras is asked, with its downloader replaced, what it would look for."""
+def test_the_expected_file_and_the_url_are_those_of_keras(tmp_path, monkeypatch, name, url, size):
+    """Keras is asked for its file and URL, with its downloader replaced."""
     import keras
     from keras.src.utils import file_utils
 
@@ -327,7 +336,7 @@ def test_the_looked_for_file_and_the_url_are_those_of_keras(cache, monkeypatch, 
         raise Exception("not in tests")
 
     monkeypatch.setattr(file_utils, "urlretrieve", urlretrieve)
-    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(cache.parent))
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
     with pytest.raises(Exception, match="not in tests"):
         getattr(keras.datasets, name).load_data()
-    assert asked == {"origin": url, "target": str(cache / ARCHIVES[name])}
+    assert asked == {"origin": url, "target": str(tmp_path / "datasets" / ARCHIVES[name])}

@@ -1,4 +1,4 @@
-"""ImageLoader: all it takes, in order, and what it says of what it cannot take."""
+"""ImageLoader: its inputs, the order of its outputs, and its errors."""
 
 import os
 import pickle
@@ -202,7 +202,7 @@ def test_fit_warns_of_floats_beyond_the_range_it_finds(X):
         ImageLoader().fit(X)
 
 
-def test_what_datasets_give_must_be_unpacked(tmp_path):
+def test_a_bunch_must_be_unpacked(tmp_path):
     with pytest.raises(ValueError, match="Got a Bunch with 'data', 'target'.* X.data"):
         ImageLoader().fit(Bunch(data=["a.png"], target=[0]))
     with pytest.raises(ValueError, match="single path .* load_image_folder"):
@@ -293,7 +293,7 @@ def test_an_error_in_one_array_names_it(image, cause):
         ([1, 2], "Expected 2D array"),
     ],
 )
-def test_what_holds_no_images_is_an_error(X, message):
+def test_input_without_images_is_an_error(X, message):
     with pytest.raises(ValueError, match=message):
         ImageLoader().fit(X)
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Whatever image and whatever layer: what must hold for all of them, on examples made up."""
+"""Properties that hold for any image and any layer, on generated examples."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""ResNetFeatures against Keras' own networks, and what it does with images of all kinds."""
+"""ResNetFeatures: against Keras' own networks, and with images of all kinds."""
 
 import pickle
 import subprocess
@@ -230,7 +230,7 @@ def test_a_cut_that_is_no_prefix_is_warned_of():
         (np.zeros(8), ValueError, r"2D array"),
     ],
 )
-def test_what_holds_no_images_is_an_error(X, error, message):
+def test_input_without_images_is_an_error(X, error, message):
     with pytest.raises(error, match=message):
         features(X)
 
@@ -268,7 +268,7 @@ def test_a_file_that_is_too_short_for_the_cut_is_an_error(tmp_path):
     path = tmp_path / "conv2.weights.h5"
     keras.Model(base.input, base.get_layer("conv2_block3_out").output).save_weights(path)
     np.testing.assert_array_equal(features(GREY, "conv2", weights=path), features(GREY, "conv2"))
-    with pytest.raises(ValueError, match=r"holds the layers 0 to 39 .*Layer 85 .* beyond"):
+    with pytest.raises(ValueError, match=r"'layers' .* at most 39 .*weights file.* Got 85 "):
         features(GREY, "conv3", weights=path)
 
 
@@ -283,7 +283,7 @@ def test_transform_says_if_the_weights_are_others(tmp_path):
     save(1)
     resnet = ResNetFeatures(16, weights=str(path)).fit(GREY)
     save(2)
-    with pytest.raises(ValueError, match=r"not the ones .* fitted with.*sha256"):
+    with pytest.raises(ValueError, match=r"must be the weights .* fitted with.*sha256.*Got"):
         resnet.transform(GREY)
 
 

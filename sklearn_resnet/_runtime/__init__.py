@@ -1,4 +1,4 @@
-"""The process: threads and prefetching; optional imports and their one error message.
+"""The process and its errors: threads and prefetching; optional and quiet imports; error types.
 
 Imports nothing of this package.
 """

@@ -1,4 +1,7 @@
-"""Plots of embeddings and of searches over layers."""
+"""Displays of embeddings and of searches over layers; `explorer` makes the interactive page.
+
+Imports everything except `cli`.
+"""
 
 from sklearn_resnet.plotting._comparison import compare_embeddings
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay

@@ -231,15 +231,15 @@ def _draw_shared_legend(figure, displays, legend):
     if legend is not True:
         figure.draw_without_rendering()
         for display in displays:
-            display.texts_ = draw_labels_on_data(
+            display.names_ = draw_labels_on_data(
                 display.ax_, display._points, coloring, always=legend == "on data"
             )
-        if all(display.texts_ for display in displays):
+        if all(display.names_ for display in displays):
             return
         for display in displays:
-            for text in display.texts_:
+            for text in display.names_:
                 text.remove()
-            display.texts_ = []
+            display.names_ = []
     drawn = draw_legend(
         figure,
         coloring,

@@ -61,7 +61,7 @@ class EmbeddingDisplay:
         Figure containing the scatter plot.
     legend_ : matplotlib Legend or None
         Legend with the labels, beside the axes.
-    texts_ : list of matplotlib Text
+    names_ : list of matplotlib Text
         Labels written on the data.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the scale.
@@ -393,7 +393,7 @@ class EmbeddingDisplay:
                 _, ax = plt.subplots(figsize=_FIGURE_SIZE, layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.legend_ = self.colorbar_ = None
-        self.texts_, self.thumbnails_ = [], []
+        self.names_, self.thumbnails_ = [], []
         ax.update_datalim([xy.min(0), xy.max(0)])
         ax.autoscale_view()
         ax.set_aspect("equal", adjustable="datalim")
@@ -411,8 +411,8 @@ class EmbeddingDisplay:
         elif coloring.names:
             if legend is not True:
                 always = legend == "on data"
-                self.texts_ = draw_labels_on_data(self.ax_, xy, coloring, always=always)
-            if self.texts_:
+                self.names_ = draw_labels_on_data(self.ax_, xy, coloring, always=always)
+            if self.names_:
                 return
             self._draw_legend_beside(coloring, is_own_figure)
         else:

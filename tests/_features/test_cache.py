@@ -1,4 +1,4 @@
-"""Stores of features: what they keep, their bounds, and what may happen to a folder."""
+"""The feature cache: its rows, its bounds, and the failures of a folder."""
 
 import os
 import random
@@ -136,7 +136,7 @@ def test_threads_share_the_memory(cache):
     assert cache_info(cache).n_features == 120
 
 
-# what may happen to a folder: features come all the same, with one warning
+# failures of a folder: features are computed all the same, with one warning
 
 
 def transform_with_one_warning(cache, match):
@@ -158,20 +158,20 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_a_database_that_cannot_be_written_to(tmp_path, monkeypatch):
-    """As it is in a read-only folder; the superuser, as whom tests may run, can write anywhere."""
+    """As in a read-only folder, in which root, as whom tests may run, could write."""
     small(layers=3, cache=tmp_path).fit_transform(IMAGES)
     connect = sqlite3.connect
     reader = lambda path, **kw: connect(f"file:{path}?mode=ro", uri=True, **kw)  # noqa: E731
     monkeypatch.setattr(sqlite3, "connect", reader)
     transform_with_one_warning(tmp_path, "readonly database")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # what is found there is used, and nothing need be written
+        warnings.simplefilter("error")  # there are hits only, and nothing to write
         small(layers=3, cache=tmp_path).fit_transform(IMAGES)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 def test_a_full_disk(tmp_path):
-    """A limit to the size of files stands for it."""
+    """A limit on the size of files has the same effect."""
     program = (
         "import resource, sys, warnings, numpy as np\n"
         "from sklearn_resnet import ResNetFeatures, cache_info\n"

@@ -1,4 +1,4 @@
-"""What goes through the network, and what is found in the cache instead."""
+"""Which images go through the network, and which features are cached."""
 
 import warnings
 
@@ -53,7 +53,7 @@ def cache(request, tmp_path):
     return "memory" if request.param == "memory" else tmp_path / "cache"
 
 
-def test_what_is_cached_is_not_computed_again(cache, computed):
+def test_cached_features_are_not_computed_again(cache, computed):
     resnet = small(cache=cache).fit(IMAGES)
     exact = small(cache=None).fit_transform(IMAGES)
     del computed[:]
@@ -63,7 +63,9 @@ def test_what_is_cached_is_not_computed_again(cache, computed):
     assert computed == [[(4,), 20], [(4,), 10]]
 
 
-def test_another_session_finds_what_a_folder_holds_without_weights(tmp_path, computed, monkeypatch):
+def test_another_process_finds_cached_features_without_loading_weights(
+    tmp_path, computed, monkeypatch
+):
     expected = small(cache=tmp_path).fit_transform(IMAGES)
     del computed[:]
 
@@ -121,7 +123,7 @@ def test_a_misspelt_cache_makes_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_was_computed_before_an_error_is_kept(cache, computed, tmp_path):
+def test_features_computed_before_an_error_are_cached(cache, computed, tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(9)]
     for path, image in zip(paths, IMAGES, strict=False):
         Image.fromarray(image).save(path)
@@ -186,7 +188,7 @@ def test_the_bound_is_held(computed):
 def test_a_grid_over_layers_is_one_pass(computed, precision):
     X, y = IMAGES, np.arange(30) % 2
     small_resnet = small(tap_layers=[2, 4, 9], precision=precision)
-    if precision == "int8":  # what fit learns differs among folds, and with it the features
+    if precision == "int8":  # the calibration differs among folds, and so do the features
         small_resnet.fit(X)
     pipe = make_pipeline(small_resnet, LogisticRegression())
     grid = {"resnetfeatures__layers": [2, 4, 9], "logisticregression__C": [0.1, 1]}
@@ -256,7 +258,7 @@ def make_image_keys(images):
     return as_source(images).digests()
 
 
-def test_keys_tell_contents_apart():
+def test_different_contents_have_different_keys():
     images = [
         IMAGES[0],
         IMAGES[0].astype(np.uint16),
@@ -313,15 +315,15 @@ def test_other_settings_never_give_a_stale_value(first, changes, names, form):
             np.testing.assert_array_equal(cached, exact)
 
 
-def test_hits_are_found_at_all():
-    """What other tests would not notice if every key were new."""
+def test_there_are_hits_at_all():
+    """Other tests would not notice if every key were new."""
     for _ in range(2):
         small().fit_transform(IMAGES)
     assert (cache_info().hits, cache_info().misses) == (30, 30)
 
 
 def test_the_key_of_a_tap_has_all_taps_in_it():
-    """With weights that are trained, one that is tapped changes others in their last bits."""
+    """With trained weights, a tap changes the last bits of other features."""
     alone, both = small(4).fit(IMAGES), small(4, tap_layers=[4, 9]).fit(IMAGES)
     key_alone, key_both = (
         resnet._plan(as_source(IMAGES)).make_tap_keys("28 x 28")[4] for resnet in (alone, both)

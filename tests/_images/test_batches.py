@@ -69,7 +69,7 @@ def test_chunked_and_mapped_arrays_are_images(tmp_path, source):
 
 
 class Counting:
-    """A chunked array that notes what is read of it."""
+    """A chunked array that records its reads."""
 
     def __init__(self, array, chunk):
         self.array, self.chunks, self.reads = array, (chunk, *array.shape[1:]), []

@@ -1,4 +1,4 @@
-"""Dask in, Dask out: nothing is computed too early, and what is computed is the same to the bit."""
+"""Dask in, Dask out: nothing is computed too early, and features are bit-equal."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def paths(tmp_path_factory):
 
 
 def with_lengths(array, lengths):
-    """The same array, that notes the length of each chunk as it is computed."""
+    """The same array, which records the length of each chunk when it is computed."""
 
     def note(block):
         lengths.append(len(block))
@@ -111,7 +111,7 @@ def test_collections_of_paths(paths, kind, lazy):
 
 
 class WatchedResNet(ResNetFeatures):
-    """Notes what each task gives it; a class of the module, as Dask copies objects of others."""
+    """Records the type of each block; at module level, as Dask copies objects of local classes."""
 
     kinds: ClassVar[list] = []
 
@@ -256,7 +256,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(cluster, tmp_path):
     np.testing.assert_array_equal(future.result(timeout=300), resnet.transform(images))
 
 
-def test_batches_of_a_lazy_dask_array_leave_out_what_is_skipped(tmp_path):
+def test_batches_of_a_lazy_dask_array_leave_out_skipped_images(tmp_path):
     paths = []
     for i in range(6):
         paths.append(str(tmp_path / f"{i}.png"))

@@ -15,7 +15,7 @@ from sklearn_resnet._images.decoding import convert_image, read_image
 RED, BLUE, WHITE, BLACK = (255, 0, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 274
 
-# How an upright image lies in the file that each EXIF orientation stands for.
+# How an upright image is stored, by EXIF orientation.
 AS_STORED = {
     1: lambda image: image,
     2: np.fliplr,
@@ -203,7 +203,7 @@ def test_tiff_with_premultiplied_alpha_is_laid_on_white(tmp_path, photometric):
     assert abs(pixels - [[51 + 153, 255, 200]]).max() <= 1
 
 
-def test_the_name_of_a_file_does_not_tell_its_format(tmp_path):
+def test_the_content_of_a_file_decides_its_format(tmp_path):
     tifffile.imwrite(tmp_path / "tiff.jpg", np.array([[0, 0.2, 1]]))
     with_mode("L", 0, 51, 255).save(tmp_path / "png.tif", format="PNG")
     for name in ("tiff.jpg", "png.tif"):
@@ -337,7 +337,7 @@ def test_crop_survives_the_rounding_of_its_box(side, size):
 @pytest.mark.parametrize("size", [5, 10, 40])
 @pytest.mark.parametrize("width", [30, 50])
 def test_crop_takes_the_middle(turn, size, width):
-    """A white square in the middle fills the result, but for what its outer pixels blend in."""
+    """A white square in the middle fills the result, except for blended pixels at its edges."""
     image = np.zeros((10, width), np.uint8)
     image[:, width // 2 - 5 : width // 2 + 5] = 255
     image = image.T if turn else image
@@ -534,7 +534,7 @@ def save_npy_header(path, shape, dtype="|u1"):
         ((1, 1), "|V2000000000", "it has 1 x 1 pixels of 2000000000 bytes, more"),
     ],
 )
-def test_what_an_array_claims_is_looked_at_before_it_is_read(
+def test_the_claimed_size_of_an_array_is_checked_before_it_is_read(
     tmp_path, monkeypatch, shape, dtype, message
 ):
     save_npy_header(tmp_path / "image.npy", shape, dtype)
@@ -588,7 +588,7 @@ def test_a_tiff_that_unpacks_to_more_than_it_claims_is_refused(tmp_path, compres
 
 
 def test_deep_images_are_scaled_in_bands(tmp_path):
-    """Of all at once, the copies that scaling makes took four times what the image does."""
+    """Scaling the whole image at once took four times its memory for copies."""
     array = np.random.default_rng(0).random((700, 900)) * 3 - 1
     np.save(tmp_path / "image.npy", array)
     low, high = array.min(), array.max()

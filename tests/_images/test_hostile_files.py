@@ -1,4 +1,4 @@
-"""Files of every kind of damage and malice: each is read, or named with its cause, soon."""
+"""Damaged and malicious files: each is read, or named with its cause, in little time."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ sys.path.insert(0, sys.argv[1])
 from hostile_corpus import make_bombs, make_crafted, make_mutants
 from sklearn_resnet._images.decoding import MAX_PIXELS, read_image
 warnings.simplefilter("ignore")
-logging.disable()  # what tifffile says of each
+logging.disable()  # of tifffile
 os.chdir(sys.argv[2])
 if sys.argv[3] == "crafted":
     files = list({**make_crafted(), **{"bomb." + k: v for k, v in make_bombs().items()}}.items())
@@ -141,7 +141,7 @@ def check_rows(folder, n_sound, n_mutants):
     return len(paths), n_good, len(images.failures)
 
 
-@pytest.mark.filterwarnings("ignore")  # what Pillow says of damaged EXIF data
+@pytest.mark.filterwarnings("ignore")  # of Pillow, about damaged EXIF data
 @needs_pillow_13
 def test_damaged_files_among_others_shift_no_row(tmp_path):
     n, n_good, n_bad = check_rows(tmp_path, 30, 60)
@@ -233,7 +233,7 @@ SPECIAL = {
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="nothing would end it if it blocked")
 @pytest.mark.parametrize("kind", SPECIAL)
 @pytest.mark.parametrize("lazy", [False, True])
-def test_what_is_no_image_is_named_and_blocks_nobody(tmp_path, monkeypatch, kind, lazy):
+def test_other_kinds_of_files_are_named_and_do_not_block(tmp_path, monkeypatch, kind, lazy):
     monkeypatch.chdir(tmp_path)
     make, message = SPECIAL[kind]
     make("x.jpg")
@@ -292,7 +292,7 @@ def test_a_folder_of_everything_is_embedded(tmp_path, monkeypatch, on_error):
 
     scandir = os.scandir
 
-    def refuse(path):  # as for all who are not root
+    def refuse(path):  # as for users other than root
         if os.path.basename(path) == "locked":
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)

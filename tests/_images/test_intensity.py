@@ -1,4 +1,4 @@
-"""Value ranges: found, applied, and what is warned about."""
+"""Value ranges: inferred, checked and applied; and their warnings."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_find_value_range(dtype, max_value, white):
 
 
 @pytest.mark.parametrize("dtype", [complex, object, str, "datetime64[s]"])
-def test_no_value_range_of_what_is_no_number(dtype):
+def test_other_dtypes_have_no_value_range(dtype):
     with pytest.raises(TypeError, match=r"bool, integer or float dtype\. Got "):
         find_value_range(np.zeros((2, 2)).astype(dtype))
 

@@ -225,7 +225,7 @@ def test_raise_names_the_file_its_position_and_the_cause(broken):
 def test_nan_keeps_the_row(paths, broken, tmp_path, cache, image_size):
     resnet = make_resnet(cache, tmp_path, image_size=image_size).fit(lazy(paths))
     images = lazy(broken, on_error="nan")
-    for _ in range(2):  # the second time, with what the first has left in the cache
+    for _ in range(2):  # the second time with a filled cache
         with pytest.warns(UserWarning, match=r"3 of 20 images .*features are NaN.*bad\.png.*7\)"):
             features = resnet.transform(images)
         assert np.isnan(features[BAD]).all()
@@ -308,7 +308,7 @@ def test_on_error_needs_lazy_images(paths):
         ImageLoader(8, on_error="nan").fit(paths)
 
 
-def test_it_says_what_it_is(paths):
+def test_repr(paths):
     assert repr(lazy(paths)) == "<LazyImages: 20 of 8x8x3, not decoded yet>"
     assert "size of the first" in repr(lazy(paths, size=None))
 

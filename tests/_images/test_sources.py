@@ -47,7 +47,7 @@ def test_a_slice_is_a_source_of_the_same_kind(source):
     assert part.file_versions() == source.file_versions()[2:5]
 
 
-def test_digests_tell_contents_apart(source):
+def test_different_contents_have_different_digests(source):
     assert len(set(source.digests())) == N
     assert source.digests() == source.digests()
 
@@ -86,7 +86,7 @@ def test_images_of_different_sizes_are_resized_batch_by_batch():
     ],
     ids=["array", "list", "paths", "nothing", "Zarr", "Dask array", "Dask bag"],
 )
-def test_what_is_read_in_blocks_and_what_is_delayed(X, in_blocks, delayed):
+def test_which_sources_are_read_in_blocks_and_which_are_delayed(X, in_blocks, delayed):
     source = as_source(X)
     assert (source.reads_in_blocks, source.is_delayed) == (in_blocks, delayed)
 

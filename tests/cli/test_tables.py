@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sklearn_resnet.cli.formats import FORMATS
+from sklearn_resnet.cli.formats import FORMATS, Table, TableFormat
 from sklearn_resnet.cli.tables import check_table_path, read_table, write_table
 
 FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
@@ -106,7 +106,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, suffix, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_path_that_can_be_written_is_let_pass(tmp_path, suffix):
+def test_a_writable_path_is_accepted(tmp_path, suffix):
     check_table_path(tmp_path / f"out{suffix}")
     assert list(tmp_path.iterdir()) == []
 
@@ -201,7 +201,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path, suffix, beside):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
-def test_names_come_back_without_what_makes_them_inert(tmp_path, suffix):
+def test_names_come_back_without_apostrophes(tmp_path, suffix):
     names = np.array([name for name in HOSTILE if name.isprintable()] + ["'quoted'", "-1"])
     write_table(tmp_path / f"out{suffix}", np.zeros((len(names), 1)), ["f0"], names, names)
     table = read_table(tmp_path / f"out{suffix}")
@@ -262,7 +262,7 @@ def test_a_table_may_lie_behind_a_url(suffix):
         ),
     ],
 )
-def test_what_is_no_table_is_an_error_that_names_it(tmp_path, name, content, message):
+def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, message):
     path = tmp_path / name
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -285,10 +285,32 @@ LIVE_ELSEWHERE = {
 }
 
 
-def test_text_is_inert_where_other_characters_part_cells_and_comes_back(tmp_path):
+def test_text_is_inert_where_other_characters_separate_cells_and_comes_back(tmp_path):
     """In much of Europe a spreadsheet takes what follows a semicolon for a cell."""
     names = list(LIVE_ELSEWHERE)
     write_table(tmp_path / "out.csv", np.zeros((len(names), 1)), ["f0"], names, names)
     assert pd.read_csv(tmp_path / "out.csv")["path"].tolist() == list(LIVE_ELSEWHERE.values())
     table = read_table(tmp_path / "out.csv")
     assert table.paths.tolist() == table.labels.tolist() == names
+
+
+class Feather(TableFormat):
+    """One column for each feature."""
+
+    suffix = ".feather"
+
+    def write(self, path, table, names):
+        pd.DataFrame(table.features, columns=names).to_feather(path)
+
+    def read(self, path):
+        return Table(pd.read_feather(path).to_numpy())
+
+
+def test_a_new_format_is_one_class_and_one_entry(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, ".feather", Feather())
+    path = tmp_path / "out.feather"
+    check_table_path(path)
+    write_table(path, FEATURES, ["a", "b", "c"])
+    np.testing.assert_array_equal(read_table(path).features, FEATURES)
+    with pytest.raises(ValueError, match=r"\.csv, \.parquet or \.feather"):
+        check_table_path(tmp_path / "out.txt")

@@ -109,7 +109,7 @@ def png_of(pixels):
 
 
 def make_bombs():
-    """Small files that lock_output to be huge, by how their names end."""
+    """Small files that claim to be huge, by suffix."""
     webp = b"VP8L" + struct.pack("<IBI", 8, 0x2F, 16_383 | 16_383 << 14) + bytes(3)
     file = io.BytesIO()
     header = {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}

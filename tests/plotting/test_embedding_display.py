@@ -332,9 +332,9 @@ def test_names_stand_where_they_are_asked_to(legend, apart, on_data):
     display = EmbeddingDisplay.from_embedding(
         xy if apart else make_points(200), y, legend=legend, title="title"
     )
-    assert sorted(text.get_text() for text in display.texts_) == list("abcd" if on_data else "")
+    assert sorted(text.get_text() for text in display.names_) == list("abcd" if on_data else "")
     assert (display.legend_ is not None) == (on_data is False)
-    assert set(display.texts_) == set(display.ax_.texts)
+    assert set(display.names_) == set(display.ax_.texts)
 
 
 def test_thumbnails_leave_the_names_beside():
@@ -344,7 +344,7 @@ def test_thumbnails_leave_the_names_beside():
     assert legend_names(display) == list("abcd")
     assert len(display.thumbnails_) > 4
     display.plot()
-    assert len(display.texts_) == 4
+    assert len(display.names_) == 4
     assert display.thumbnails_ == []
 
 

@@ -110,7 +110,7 @@ def test_a_picture_is_replaced(tmp_path):
 def test_a_path_that_cannot_be_written_is_a_clear_error(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(OSError, match=rf"Cannot write '.*{name}'.*Name a file"):
+    with pytest.raises(OSError, match=rf"Cannot write '.*{name}'.*Choose a file"):
         EmbeddingPlot(tmp_path / name).fit(X)
     assert plt.get_fignums() == []
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.png"]
@@ -143,7 +143,7 @@ def test_parameters_are_checked(params):
 def test_the_legend_and_density_are_those_of_the_display():
     display = EmbeddingPlot(legend=False, density=True).fit(X, Y).display_
     assert display.legend_ is None
-    assert display.texts_ == []
+    assert display.names_ == []
     assert len(display.ax_.images) == 1
 
 
@@ -172,7 +172,7 @@ def test_it_is_the_last_step_of_a_pipeline():
     pipe = make_pipeline(PCA(2), EmbeddingPlot())
     embedding = pipe.fit_transform(X, Y)
     np.testing.assert_allclose(embedding, PCA(2).fit_transform(X))
-    assert sorted(text.get_text() for text in pipe[-1].display_.texts_) == ["left", "right"]
+    assert sorted(text.get_text() for text in pipe[-1].display_.names_) == ["left", "right"]
     assert pipe.get_feature_names_out().tolist() == ["pca0", "pca1"]
 
 

@@ -109,7 +109,7 @@ def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
         assert box.y0 >= 0
         assert np.all(box.max <= figure.bbox.max)
         assert not box.overlaps(window)
-    for artist in [*display.texts_, *display.thumbnails_]:
+    for artist in [*display.names_, *display.thumbnails_]:
         box = artist.get_window_extent()
         assert np.all(box.min >= window.min - 1)
         assert np.all(box.max <= window.max + 1)

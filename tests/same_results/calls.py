@@ -703,10 +703,7 @@ def call_embedding_display(record):
         record.add(f"{name}: size", display.figure_.get_size_inches())
         record.add(
             f"{name}: names",
-            [
-                text.get_text()
-                for text in getattr(display, "texts_", None) or getattr(display, "names_", [])
-            ],
+            [text.get_text() for text in display.names_],
         )
         record.add(f"{name}: legend", display.legend_ is not None)
         record.add(f"{name}: colour bar", display.colorbar_ is not None)

@@ -112,8 +112,8 @@ def list_packages():
     return "keras", import_keras().backend.backend()
 
 
-def list_devices():
-    """List the devices whose kind may change the last bits of features."""
+def device_key():
+    """Name the devices whose kind may change the last bits of features."""
     return *find_gpus(), describe_processor()
 
 

@@ -41,9 +41,9 @@ def list_packages():
     return ("openvino",)
 
 
-def list_devices():
-    """List the device whose kind may change the last bits of features."""
-    return (describe_processor(),)
+def device_key():
+    """Name the device whose kind may change the last bits of features."""
+    return describe_processor()
 
 
 def describe_device():

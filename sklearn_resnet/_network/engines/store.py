@@ -20,7 +20,7 @@ def load_engine(name):
 
         - ``compile_network(computation)``: see `compile_computation`;
         - ``list_packages()``: the distributions that compute, that of the engine first;
-        - ``list_devices()``: the devices whose kind may change the last bits of features;
+        - ``device_key()``: the device, or devices, whose kind may change the last bits of features;
         - ``describe_device()``: the device that computes, for people;
         - ``release()``: drop all state that a fork would break.
 
@@ -28,9 +28,10 @@ def load_engine(name):
     -------
     module
     """
-    if name not in _engines:
-        _engines[name] = importlib.import_module(f"{__package__}.{name}")
-    return _engines[name]
+    with _lock:  # no engine is added while a fork goes through them
+        if name not in _engines:
+            _engines[name] = importlib.import_module(f"{__package__}.{name}")
+        return _engines[name]
 
 
 @lru_cache(maxsize=8)
@@ -68,12 +69,13 @@ def describe_numerics(engine):
 
     Returns
     -------
-    tuple of str
+    tuple
+        It is a part of cache keys.
     """
     module = load_engine(engine)
     packages = ("sklearn-resnet", "numpy", "pillow", *module.list_packages())
     versions = (f"{package} {version(package)}" for package in packages)
-    return (*module.list_devices(), *versions)
+    return (module.device_key(), *versions)
 
 
 def _before_fork():

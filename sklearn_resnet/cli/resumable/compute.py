@@ -33,8 +33,8 @@ def compute_missing(plan, finished, options):
 
     Returns
     -------
-    list of Manifest
-        Of all parts.
+    list of Failure
+        The images that could not be read, of all parts.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     for path in list_folder(plan.folder):
@@ -57,7 +57,7 @@ def compute_missing(plan, finished, options):
             pool = open_pool(options.n_workers, options.scheduler)
             for part, *_ in run_in_workers(embed_part, tasks, pool):
                 bar.update(len(part.images))
-    return [_check_written(part) for part in plan.parts]
+    return [failure for part in plan.parts for failure in _read_failures(part)]
 
 
 def embed_part(part, reusable, resnet, bar=None):
@@ -134,7 +134,7 @@ def _select_reusable(part, reusable):
     return [(i, *reusable[row]) for i, row in enumerate(part.rows) if row in reusable]
 
 
-def _check_written(part):
+def _read_failures(part):
     manifest = read_manifest(part.path)
     if manifest is None or manifest.key != part.key:
         raise FileNotFoundError(
@@ -142,7 +142,7 @@ def _check_written(part):
             "the workers do not share the folder of OUTPUT with this process. Name an OUTPUT "
             "that they share."
         )
-    return manifest
+    return manifest.failures
 
 
 def _announce(plan, tasks, options):

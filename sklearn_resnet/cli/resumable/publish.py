@@ -5,7 +5,7 @@ from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
 from sklearn_resnet.cli.resumable.parts import Manifest
 
 
-def publish(plan, manifests):
+def publish(plan, failures):
     """Move the table of finished parts to OUTPUT, and remove files that the run no longer needs.
 
     A reader finds the old table, the new one, or none; never rows of both.
@@ -13,13 +13,13 @@ def publish(plan, manifests):
     Parameters
     ----------
     plan : Plan
-    manifests : list of Manifest
-        Of its parts.
+    failures : list of Failure
+        The images that could not be read.
     """
     if plan.format.is_folder:
         _publish_folder(plan)
     else:
-        _publish_file(plan, manifests)
+        _publish_file(plan, failures)
 
 
 def clean_up(plan):
@@ -28,8 +28,7 @@ def clean_up(plan):
         remove(path)
 
 
-def _publish_file(plan, manifests):
-    failures = [failure for manifest in manifests for failure in manifest.failures]
+def _publish_file(plan, failures):
     manifest = Manifest(plan.table_key, plan.computation, failures)
     parts = [part.path for part in plan.parts]
     plan.format.join(parts, plan.folder / plan.output.name, manifest._asdict())

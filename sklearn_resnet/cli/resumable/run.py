@@ -74,10 +74,9 @@ def embed_in_parts(output, images, labels, resnet, options):
                 say(f"{len(images):,} images, and nothing is new since the last run")
         else:
             with _advising(lambda: _describe_progress(plan)):
-                manifests = compute_missing(plan, finished, options)
-            failures = [failure for manifest in manifests for failure in manifest.failures]
+                failures = compute_missing(plan, finished, options)
             with _advising(lambda: _ALL_DONE):
-                publish(plan, manifests)
+                publish(plan, failures)
         clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)
     return RunResult(

@@ -11,6 +11,7 @@ from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.formats import Table
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
@@ -107,13 +108,11 @@ def find_and_draw(options):
 
 def _check_output(output, inputs):
     if output.suffix.lower() not in PICTURES:
-        raise ValueError(
-            f"-o/--output must end in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}. Got "
-            f"{str(output)!r} instead."
-        )
+        suffixes = f"{', '.join(PICTURES[:-1])} or {PICTURES[-1]}"
+        raise ParameterError("output", f"must end in {suffixes}", repr(str(output)))
     if str(output) in map(str, inputs):
-        raise ValueError(
-            f"-o/--output must be another file than QUERY and TABLE. Got {str(output)!r} instead."
+        raise ParameterError(
+            "output", "must be another file than QUERY and TABLE", repr(str(output))
         )
     check_writable(output)
 

@@ -1,7 +1,6 @@
-"""The lock on OUTPUT: one run at a time, whatever becomes of the others."""
+"""The lock on OUTPUT: one run at a time, even if others are killed."""
 
 import errno
-import multiprocessing
 import subprocess
 import sys
 
@@ -26,13 +25,40 @@ def test_an_output_is_locked_by_one_run(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-_HOLDER = "import sys, time; from pathlib import Path; from sklearn_resnet.cli.resumable.lock import lock_output\n"
-_HOLDER += "with lock_output(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+_IMPORTS = """
+import sys, time
+from pathlib import Path
+from sklearn_resnet.cli.resumable.lock import lock_output
+path = Path(sys.argv[1])
+"""
+_HOLD = """
+with lock_output(path):
+    print(flush=True)
+    time.sleep(60)
+"""
+_HOLD_OFTEN = """
+marker, n_times = path.with_name("held"), 1000
+print(flush=True)
+sys.stdin.readline()  # so that all begin at once
+while n_times:
+    try:
+        with lock_output(path):
+            marker.touch(exist_ok=False)  # fails if another process holds the lock
+            marker.unlink()
+            n_times -= 1
+    except BlockingIOError:
+        pass
+"""
+
+
+def start(program, path):
+    command = [sys.executable, "-c", _IMPORTS + program, path]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def test_the_lock_of_a_killed_process_is_released(tmp_path):
     path = tmp_path / "out.npy"
-    process = subprocess.Popen([sys.executable, "-c", _HOLDER, path], stdout=subprocess.PIPE)
+    process = start(_HOLD, path)
     process.stdout.readline()
     with pytest.raises(BlockingIOError), lock_output(path):
         pass
@@ -42,29 +68,17 @@ def test_the_lock_of_a_killed_process_is_released(tmp_path):
         pass
 
 
-def hold_again_and_again(path, n_times):
-    """Lock, for `n_times`, and fail if another process has the lock, too."""
-    marker = path.with_name("held")
-    while n_times:
-        try:
-            with lock_output(path):
-                marker.touch(exist_ok=False)
-                marker.unlink()
-                n_times -= 1
-        except BlockingIOError:
-            pass
-
-
 def test_two_processes_never_hold_the_lock_at_once(tmp_path):
     """Also while a third removes the file that they are about to lock."""
-    context = multiprocessing.get_context("spawn")
-    arguments = (tmp_path / "out.npy", 300)
-    processes = [context.Process(target=hold_again_and_again, args=arguments) for _ in range(3)]
+    processes = [start(_HOLD_OFTEN, tmp_path / "out.npy") for _ in range(3)]
     for process in processes:
-        process.start()
+        process.stdout.readline()
     for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0, 0]
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in processes] == [0, 0, 0]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Parts: what is written comes back, and says what it was made of."""
+"""Parts: rows, features and manifests are read as they were written."""
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,7 @@ def make_part(path, on_error="nan", labels=("x", "y", "=z", "1")):
 
 @pytest.mark.parametrize("labels", [None, ("x", "y", "=z", "1")], ids=["no labels", "labels"])
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_is_written_comes_back(tmp_path, suffix, labels):
+def test_a_part_is_read_as_it_was_written(tmp_path, suffix, labels):
     part = make_part(tmp_path / f"part{suffix}", labels=labels)
     write_part(part, FEATURES, {})
     assert read_manifest(part.path) == (part.key, "computation", [])
@@ -92,7 +92,7 @@ def test_the_same_part_has_the_same_bytes(tmp_path, suffix, monkeypatch):
     assert len(contents) == 1
 
 
-def test_keys_tell_all_apart():
+def test_keys_differ_with_each_part_of_the_content():
     columns = {"path": ["a"], "file_version": ["1"]}
     keys = {
         make_key("one", columns, "nan"),
@@ -117,13 +117,13 @@ def test_names_sort_by_number():
     "name",
     ["part-00000.parquet", "part-0.parquet", "part-00000-1-c000.snappy.parquet", "_metadata", "x"],
 )
-def test_names_that_others_give_are_told_apart(name):
+def test_names_of_other_programs_are_no_part_names(name):
     assert not is_part_name(name)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"x" * 100, None])
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_is_no_part_is_none(tmp_path, suffix, content):
+def test_another_file_has_no_manifest(tmp_path, suffix, content):
     path = tmp_path / f"part{suffix}"
     if content is not None:
         path.write_bytes(content)
@@ -131,7 +131,7 @@ def test_what_is_no_part_is_none(tmp_path, suffix, content):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_truncated_part_is_none(tmp_path, suffix):
+def test_a_truncated_part_has_no_manifest(tmp_path, suffix):
     part = make_part(tmp_path / f"part{suffix}")
     write_part(part, FEATURES, {})
     content = part.path.read_bytes()
@@ -140,7 +140,7 @@ def test_a_truncated_part_is_none(tmp_path, suffix):
         assert read_manifest(part.path) is None
 
 
-def test_a_parquet_of_others_is_none(tmp_path):
+def test_a_parquet_of_another_program_has_no_manifest(tmp_path):
     pq.write_table(pa.table({"a": [1]}), tmp_path / "part.parquet")
     assert read_manifest(tmp_path / "part.parquet") is None
 
@@ -183,7 +183,7 @@ def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
 
 @pytest.mark.parametrize("find", [lambda path: path, rows_path, manifest_path])
 @pytest.mark.parametrize("is_removed", [False, True])
-def test_an_npy_that_is_not_the_one_that_was_written_says_nothing(tmp_path, find, is_removed):
+def test_an_npy_that_was_changed_has_no_manifest(tmp_path, find, is_removed):
     output, _ = join(tmp_path)
     path = find(output)
     if is_removed:
@@ -204,7 +204,7 @@ def test_a_damaged_part_is_named(tmp_path):
         FORMATS[".npy"].join(parts, output, MANIFEST._asdict())
 
 
-def test_a_damaged_parquet_is_not_taken_for_features(tmp_path):
+def test_features_of_a_damaged_parquet_are_an_error(tmp_path):
     part = make_part(tmp_path / "part.parquet")
     write_part(part, FEATURES, {})
     content, features = bytearray(part.path.read_bytes()), FEATURES.tobytes()
@@ -214,7 +214,7 @@ def test_a_damaged_parquet_is_not_taken_for_features(tmp_path):
         read_features(part.path)
 
 
-def test_a_part_is_a_table_for_others(tmp_path):
+def test_other_programs_read_a_part_as_a_table(tmp_path):
     import polars as pl
 
     part = make_part(tmp_path / "out.parquet")

@@ -1,4 +1,4 @@
-"""A run in parts: whole, resumed, repeated, shared, and always the same bytes."""
+"""Resumable runs: complete, resumed, repeated or shared, they write the same bytes."""
 
 import json
 import os
@@ -119,7 +119,7 @@ def list_photos():
 
 
 def contents(output):
-    """All that a run leaves, by name, but for the record, which has the time in it."""
+    """All files of a run by name, except for records, which hold the time."""
     output = Path(output)
     paths = output.parent.glob(f"{output.stem}*")
     files = [file for path in paths for file in (path.rglob("*") if path.is_dir() else [path])]
@@ -183,7 +183,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_a_later_run_computes_only_what_is_new(output, computed, change):
+def test_a_later_run_computes_only_new_images(output, computed, change):
     embed(output)
     computed.clear()
     before = set(list_photos())
@@ -267,7 +267,7 @@ def test_ctrl_c_says_how_to_continue_and_the_same_command_continues(output, acti
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("first", CHANGES)
-def test_what_an_interrupted_run_has_left_serves_other_photos(output, first, computed):
+def test_parts_of_an_interrupted_run_serve_other_photos(output, first, computed):
     interrupt(output)
     done, before = list_photos()[:8], {path: os.stat(path) for path in list_photos()}
     CHANGES[first]()
@@ -304,7 +304,7 @@ def test_the_parts_of_another_computation_are_left_until_the_end(output, compute
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_restart_goes_on_too(output, computed):
+def test_an_interrupted_restart_continues(output, computed):
     embed(output)
     computed.clear()
     text = interrupt(output, "--restart")
@@ -319,7 +319,7 @@ def test_restart_goes_on_too(output, computed):
     assert computed == list_photos()
 
 
-def test_what_restart_has_left_serves_the_plain_command(computed):
+def test_parts_left_by_restart_serve_the_plain_command(computed):
     interrupt("out.parquet", "--restart")
     computed.clear()
     embed("out.parquet")
@@ -344,13 +344,13 @@ def plan_run(output, pooling):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_what_a_worker_of_an_earlier_run_still_writes_is_no_part_of_this(output):
+def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    manifests = compute_missing(plan, {}, QUIET)
+    failures = compute_missing(plan, {}, QUIET)
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
-    publish(plan, manifests)
+    publish(plan, failures)
     clean_up(plan)
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
@@ -372,7 +372,7 @@ def test_two_runs_to_one_output_do_not_meet(actions):
     assert not list(Path().glob("*.lock"))
 
 
-def test_a_folder_of_others_is_not_replaced():
+def test_a_folder_of_another_program_is_not_replaced():
     precious = Path("data.parquet/year=2024/part-00000-1-c000.parquet")
     precious.parent.mkdir(parents=True)
     precious.touch()
@@ -411,7 +411,7 @@ def test_a_damaged_part_of_an_npy_is_named(actions):
     assert "Remove it: the next run computes it again. All parts are done: run the same" in text
 
 
-def test_an_error_that_is_not_made_of_a_message_is_told(actions):
+def test_an_error_without_a_message_of_its_own_keeps_its_text(actions):
     error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
     actions["photos/b/9.png"] = raising(error)
     text = embed("out.parquet", code=1)
@@ -462,13 +462,13 @@ def test_workers_of_a_cluster_may_run_in_other_folders(output, tmp_path, monkeyp
     assert "to write\n" in text.replace(", and as much again until the parts are joined", "")
 
 
-def test_before_it_starts_it_says_what_it_will_do():
+def test_the_plan_is_printed_before_the_run():
     assert "3.56kB to write; about 00:0" in embed("out.parquet")
     text = embed("out.npy")
     assert "3.56kB to write, and as much again until the parts are joined; about" in text
 
 
-def test_ctrl_c_of_other_runs_says_that_the_cache_has_it(actions):
+def test_ctrl_c_of_other_runs_mentions_the_cache(actions):
     actions["photos/a/0.png"] = raising(KeyboardInterrupt())
     assert "run the same command again" in run("photos", "out.npz", code=130)
 
@@ -545,7 +545,7 @@ def test_a_part_of_which_all_is_skipped():
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-def test_the_map_is_drawn_of_what_is_there(output):
+def test_the_map_is_drawn_without_unreadable_images(output):
     Path("photos/a/4.png").write_text("<html>")
     embed(output, "--on-error", "nan", "-p")
     assert Path("out_umap.png").is_file()
@@ -571,7 +571,7 @@ def test_workers_write_the_same_bytes(output):
     assert contents(f"one/{output}") == contents(f"two/{output}")
 
 
-def test_what_needs_parts_says_so():
+def test_options_of_resumable_runs_are_refused_for_other_tables():
     for option in (["--workers", "2"], ["--dask", "tcp://127.0.0.1:1"], ["--restart"]):
         assert "requires image files as INPUT" in run("photos", "out.csv", *option, code=1)
         assert "requires image files as INPUT" in run("digits", "out.npy", *option, code=1)
@@ -609,11 +609,11 @@ def test_a_part_that_is_removed_meanwhile(output, actions):
 
 
 class Killed(BaseException):
-    """What no program catches."""
+    """No program catches it."""
 
 
 def kill_at(monkeypatch, step):
-    """Let nothing be moved or removed any more from this step on; return the steps."""
+    """Raise Killed instead of moving or removing files, from this step on; return the steps."""
     steps = []
 
     def wrap(name):
@@ -709,7 +709,7 @@ def test_a_full_disk_leaves_no_half_file(output, limit):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "Cannot write" in done.stderr
-    assert "File too large. Make room" in done.stderr
+    assert "File too large. Free some space" in done.stderr
     left = [path.name for path in Path().iterdir()]
     assert output not in left
     assert not [path for path in Path().rglob(".*") if path.is_file()]
@@ -778,7 +778,8 @@ def make_many(n_photos):
 
 
 def heed_interrupts():
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may not
+    # the process that runs the tests may ignore them
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def start(output, *args):

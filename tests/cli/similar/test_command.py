@@ -1,4 +1,4 @@
-"""`embedding similar`: tables of every kind, how the query is embedded, and what is said of errors."""
+"""`embedding similar`: tables of every kind, the features of queries, and errors."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def photos(tmp_path, monkeypatch):
 
 @pytest.fixture
 def sheets(monkeypatch):
-    """What is drawn: the blocks that `draw_sheet` gets."""
+    """The blocks that `draw_sheet` draws."""
     drawn, draw_sheet = [], _similar_run.draw_sheet
     monkeypatch.setattr(_similar_run, "draw_sheet", lambda b: drawn.append(b) or draw_sheet(b))
     return drawn
@@ -68,7 +68,7 @@ def test_a_copy_is_found_first(table, size, sheets):
     np.testing.assert_array_equal(tiles[0][0], query)
 
 
-def test_the_distance_is_that_of_the_features():
+def test_distances_are_between_features():
     from sklearn_resnet import ImageLoader, ResNetFeatures
 
     run("photos", "t.npz", *RESNET, "--pooling", "max", "-l", "4,16")
@@ -107,7 +107,7 @@ def test_images_of_arrays_are_read_again_with_their_labels(kind, sheets):
     assert sheets[1][0][2][0] == (None, "1.  0.0000\nrow 5")
 
 
-def test_patches_are_cut_again_where_a_seed_says_which(sheets):
+def test_patches_are_cut_again_with_the_seed(sheets):
     options = ["--patches", "5", "--patch-size", "8", "--image-size", "6"]
     run("photos/b/3.png", "t.npz", *RESNET, *options)
     assert len(found(run("similar", "query.png", "t.npz"))) == 5
@@ -185,7 +185,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_wrong_is_said(change):
+def test_errors_say_what_is_wrong(change):
     run("photos", "t.npz", *RESNET)
     make, message = CHANGES[change]
     make()
@@ -212,7 +212,7 @@ def test_wrong_arguments(args, code, message):
         image.load()
 
 
-def test_weights_that_were_moved():
+def test_the_weights_may_have_moved():
     shutil.copy(Path(sklearn_resnet.__file__).parent / "weights/resnet50v2_procedural.npz", "w.npz")
     run("photos", "t.npz", "--weights", "w.npz", "-l", "4", "--no-cache", "-q")
     os.rename("w.npz", "moved.npz")

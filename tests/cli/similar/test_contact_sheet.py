@@ -1,4 +1,4 @@
-"""The picture: where queries and what was found stand, and what is written below."""
+"""The contact sheet: places of queries and neighbors, and captions."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The nearest rows, exactly, whatever the size of the blocks that they are searched in."""
+"""The nearest rows are exact for any size of blocks."""
 
 import numpy as np
 import pytest
