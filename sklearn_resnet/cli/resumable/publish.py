@@ -1,4 +1,4 @@
-"""Put the table of finished parts in its place."""
+"""Publish the table of finished parts: move it to OUTPUT."""
 
 from sklearn_resnet.cli.formats import rows_path
 from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
@@ -6,7 +6,7 @@ from sklearn_resnet.cli.resumable.parts import Manifest
 
 
 def publish(plan, failures):
-    """Put the table of finished parts in its place, and remove what the run no longer needs.
+    """Move the table of finished parts to OUTPUT, and remove files that the run no longer needs.
 
     A reader finds the old table, the new one, or none; never rows of both.
 
@@ -23,7 +23,7 @@ def publish(plan, failures):
 
 
 def clean_up(plan):
-    """Remove what interrupted runs left."""
+    """Remove the files of interrupted runs."""
     for path in (plan.folder, plan.other_folder, _replaced_path(plan.output)):
         remove(path)
 
