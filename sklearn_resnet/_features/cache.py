@@ -138,16 +138,16 @@ class _FolderStore:
             self._prepare()
 
     def _prepare(self):
-        run = self._connection.execute
-        found = run("PRAGMA user_version").fetchone()[0]
+        execute = self._connection.execute
+        found = execute("PRAGMA user_version").fetchone()[0]
         if found == 0:
-            run("PRAGMA page_size = 16384")
+            execute("PRAGMA page_size = 16384")
             with self._transaction():
-                run(
+                execute(
                     "CREATE TABLE IF NOT EXISTS features "
                     "(id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)"
                 )
-                run(f"PRAGMA user_version = {_FORMAT}")
+                execute(f"PRAGMA user_version = {_FORMAT}")
         elif found != _FORMAT:
             raise sqlite3.DatabaseError(
                 f"it was written by another version of sklearn-resnet, in format {found}, and "
@@ -186,11 +186,11 @@ class _FolderStore:
         excess = total - max_bytes
         if excess <= 0:
             return
-        run = self._connection.execute
-        n_rows = run("SELECT count(*) FROM features").fetchone()[0]
+        execute = self._connection.execute
+        n_rows = execute("SELECT count(*) FROM features").fetchone()[0]
         # a little more than needed, so that not every step evicts
         n_evicted = min(n_rows, int(n_rows * (excess / total + 0.05)) + 1)
-        run(
+        execute(
             "DELETE FROM features WHERE id IN (SELECT id FROM features ORDER BY id LIMIT ?)",
             (n_evicted,),
         )

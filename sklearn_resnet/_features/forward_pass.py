@@ -106,8 +106,8 @@ class ForwardPass:
         return features
 
     def _compute_all(self, images, features, bar):
-        run, start = compile_computation(self.computation), 0
-        for part in run(self.make_batches(images), self.batch_size):
+        compute, start = compile_computation(self.computation), 0
+        for part in compute(self.make_batches(images), self.batch_size):
             features[start : start + len(part)] = self.select(part)
             start += len(part)
             bar.update(len(part))
