@@ -1,5 +1,5 @@
-"""What the package costs and gains, measured: ``python -m benchmarks DATA``.
+"""Benchmarks of speed, memory and accuracy: ``python -m benchmarks DATA``.
 
-Modules named like a file in ``results/`` measure; ``tables`` turns the results into RESULTS.md;
+Modules named after a file in ``results/`` measure; ``tables`` turns the results into RESULTS.md;
 ``lookup`` fills pages with them. Nothing here is part of the package.
 """

@@ -28,7 +28,7 @@ def render():
 
 
 def main():
-    """Run the benchmarks that are named, or all of them."""
+    """Run the named benchmarks, or all of them."""
     names = ", ".join(SECTIONS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
@@ -36,7 +36,7 @@ def main():
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{names}; all by default")
     parser.add_argument(
-        "--render", action="store_true", help="only fill the pages, measure nothing"
+        "--render", action="store_true", help="only fill the pages; measure nothing"
     )
     arguments = parser.parse_args()
     if arguments.render:

@@ -1,4 +1,4 @@
-"""Figures that follow from measured ones, so that pages need no arithmetic of their own."""
+"""Figures derived from measured ones, so that pages need no arithmetic."""
 
 from sklearn_resnet import list_layers
 
@@ -8,7 +8,7 @@ _MIB = 2**20
 
 
 def derive_results(results):
-    """Return the figures that pages quote and that are computed from results of benchmarks.
+    """Compute the figures that pages quote from results of benchmarks.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def derive_results(results):
     Returns
     -------
     dict
-        Groups of figures: speeds over all works, costs of layers, sizes of caches, and the estimate
+        Groups of figures: speeds over all workloads, costs of layers, sizes of caches, and the estimate
         for a collection of a hundred million photos.
     """
     return {
@@ -30,7 +30,7 @@ def derive_results(results):
 
 
 def compare_precisions(speed):
-    """Range over all works of the speed of float32 and int8, and the least cosines of int8."""
+    """Return the ranges of float32 and int8 speed over workloads, and the minimum int8 cosines."""
     works = [speed[work] for work in _WORKS]
     float32 = [work["float32_times_predict"]["median"] for work in works]
     int8 = [work["int8_times_predict"]["median"] for work in works]
@@ -46,24 +46,24 @@ def compare_precisions(speed):
 
 
 def share_gflop():
-    """Cost of the cut at layer 82, in percent of the whole ResNet50V2."""
+    """Return the cost of the cut at layer 82, in percent of the whole ResNet50V2."""
     gflop = list_layers()["gflop"]
     return {"layer_82": 100 * gflop[82] / gflop.iloc[-1]}
 
 
 def size_caches(row_bytes):
-    """MiB that the cache of 60,000 digits takes in memory: float32 features and an overhead a row."""
+    """Return the MiB of 60,000 digits in the in-memory cache: features and overhead per row."""
     widths = list_layers()["width"]
     return {f"layer_{i}": _N_DIGITS * (4 * widths[i] + row_bytes) / _MIB for i in (82, 85)}
 
 
 def estimate_collection(results):
-    """What a hundred million photos would cost, from costs measured for a file and for a task."""
+    """Estimate the cost of a hundred million photos from measured costs per file and per task."""
     costs, memory = results["scale"]["costs"], results["scale"]["memory"]["photos_100000"]
     assumed = results["other"]["hundred_million"]
     n_photos, n_machines = assumed["n_photos"], assumed["n_machines"]
     rate = results["peers"]["photos_conv3"]["sklearn_resnet"]["images_per_second"]
-    rate *= results["speed"]["folder"]["relative_rate"]["median"]  # what decoding leaves
+    rate *= results["speed"]["folder"]["relative_rate"]["median"]  # reduced by decoding
     n_tasks = n_photos / assumed["part_size"]
     seconds_per_file = (costs["listing_us_per_file"] + costs["planning_us_per_file"]) / 1e6
     read_gb = n_photos * assumed["photo_kb"] / 1e6

@@ -1,12 +1,12 @@
-"""Measured results by key: how pages quote them, so that each number has one source.
+"""Measured results by key, for pages to quote, so that each number has one source.
 
 A key is a path through the files in ``results/``: ``speed.digits_82.float32_times_predict`` is in
-``speed.json``. Where it ends at several rounds or seeds, it means their median or mean. A reference is
+``speed.json``. If it ends at several rounds or seeds, its value is their median or mean. A reference is
 a key, optionally followed by a format: ``speed.digits_82.float32_times_predict .1f``.
 
-In Markdown that GitHub shows, a number stands between the comments ``<!--r REFERENCE-->`` and
+In Markdown that GitHub shows, a number is between the comments ``<!--r REFERENCE-->`` and
 ``<!--/r-->``, and a group of tables between ``<!--tables NAME-->`` and ``<!--/tables-->``.
-`fill_markers` replaces what is between them.
+`fill_markers` replaces the text between them.
 """
 
 import json
@@ -26,7 +26,7 @@ FILLED_PAGES = (
     _ROOT / "sklearn_resnet" / "weights" / "MODEL_CARD.md",
 )
 _CENTRES = ("value", "median", "mean")  # of rounds and of seeds
-# What is inside code is left alone.
+# Code is left unchanged.
 _REFERENCE = re.compile(
     r"""
     <!--r[ ](?P<marker>[^>]+?)-->.*?<!--/r-->
@@ -40,7 +40,7 @@ _REFERENCE = re.compile(
 
 
 def load_results(folder=RESULTS):
-    """Read all results, and add those that are computed from others, under ``derived``.
+    """Read all results, and add derived ones under ``derived``.
 
     Parameters
     ----------
@@ -63,12 +63,12 @@ def look_up(results, key):
     Raises
     ------
     KeyError
-        If there is none, or the key ends at a group of results.
+        If the key does not exist, or ends at a group of results.
     """
     found = results
     for name in key.split("."):
         if not isinstance(found, dict) or name not in found:
-            raise KeyError(f"{key} is not a result: nothing is called {name!r} there.")
+            raise KeyError(f"{key} is not a result: {name!r} does not exist.")
         found = found[name]
     if isinstance(found, dict) and not found.keys() & _CENTRES:
         raise KeyError(f"{key} is a group of results: {', '.join(found)}.")
@@ -100,7 +100,7 @@ def _format(value, spec):
 
 
 def fill_markers(text, results):
-    """Return a page with the results between its markers replaced by those of today."""
+    """Return a page with the results between its markers replaced by current ones."""
 
     def fill(found):
         if marker := found["marker"]:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing, summaries of rounds, and a description of the machine."""
+"""Shared by the benchmarks: timing, summaries of rounds, and a description of the machine."""
 
 import platform
 import re
@@ -36,7 +36,7 @@ def divide(numerators, denominators):
 
 
 def describe_machine():
-    """Return the processor and the versions that matter."""
+    """Return the processor and the relevant versions."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text() if cpuinfo.exists() else ""
     model = re.search(r"model name\s*: (.*)", text)

@@ -1,6 +1,6 @@
 """One contender of `peers`, in a process of its own: peer_worker.py NAME WORK IMAGES.
 
-It runs in an environment that has the contender's packages, and nothing of this folder but this file.
+It runs in an environment with the contender's packages, and without the other files of this folder.
 """
 
 import json
@@ -23,7 +23,7 @@ MODEL = "resnetv2_50"
 
 @dataclass(frozen=True)
 class Work:
-    """Images of one size through one network; grey ones have no channels."""
+    """Images of one size for one network; grey ones have no channel axis."""
 
     size: int
     n_images: int
@@ -136,7 +136,7 @@ def make_onnx(work, images, best=False):
 
 
 def make_embetter(work, images):
-    """Make embetter's encoder as it is, except for weights that need no download."""
+    """Make embetter's unmodified encoder, except for weights that need no download."""
     import timm
     from embetter.vision import TimmEncoder
     from PIL import Image
@@ -189,7 +189,7 @@ def measure(function):
 def serve(name, work, path):
     """Make a contender, describe it, and run a pass for each line on stdin."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print
+    os.dup2(2, 1)  # the output of libraries
     images = np.load(path)
     run, gflop, batch_size, packages = CONTENDERS[name](work, images)
     features = run(images)

@@ -1,4 +1,4 @@
-"""Speed of ResNetFeatures beside timm on PyTorch, embetter, and ONNX Runtime, on a processor.
+"""Speed of ResNetFeatures, timm on PyTorch, embetter and ONNX Runtime on a CPU.
 
 Each contender has a process of its own, warms up in it, and then waits. They compute the features of
 the same images one after the other, round after round. Run this on an idle machine: PyTorch's threads
@@ -43,7 +43,7 @@ class Worker:
         print(f"{name}: {self.error or 'ready'}", file=sys.stderr)
 
     def run(self):
-        """Return the seconds of a pass, and the number of cores that others kept busy meanwhile."""
+        """Return the seconds of a pass, and the number of cores that other processes kept busy."""
         busy = count_busy_seconds()
         print(file=self.process.stdin, flush=True)
         seconds, own = json.loads(self.process.stdout.readline())

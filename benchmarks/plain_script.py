@@ -1,4 +1,4 @@
-"""The script that this package is measured against: images to features by plain Keras.
+"""The baseline script of the benchmarks: images to features with plain Keras.
 
 plain_script.py SOURCE OUTPUT WEIGHTS LAYER [SIZE [lean]]
 """
@@ -12,7 +12,7 @@ source, output, weights, layer, size, lean = (*sys.argv[1:], "0", "")[:6]
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-if lean != "lean":  # what a script imports at its top that also draws a map
+if lean != "lean":  # imports of a script that also draws a map
     import seaborn  # noqa: F401
     import skimage.io  # noqa: F401
     import sklearn.decomposition  # noqa: F401

@@ -1,7 +1,7 @@
 """Accuracy with the bundled weights, with ImageNet's, with random ones and on pixels.
 
 The classifiers are those of `accuracy`. Only the first 20,000 training images of MNIST are used:
-later ones were looked at while the training was designed.
+later ones were used while the training was designed.
 """
 
 import numpy as np
@@ -42,7 +42,7 @@ def embed_each(folder, layers, *parts):
 
 
 def nest(scores):
-    """Turn a dict by (weights, layer), or by one name, into dicts in a dict."""
+    """Turn a dict by (weights, layer), or by one name, into nested dicts."""
     nested = {}
     for (name, *layer), score in scores.items():
         if layer:
@@ -53,7 +53,7 @@ def nest(scores):
 
 
 def summarize(rounds):
-    """Summarize over the seeds what each round scored: a number, or a dict of such."""
+    """Summarize the scores of rounds over the seeds; a score is a number or a dict of numbers."""
     if isinstance(rounds[0], dict):
         return {key: summarize([scores[key] for scores in rounds]) for key in rounds[0]}
     return summarize_seeds(rounds)

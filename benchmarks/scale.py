@@ -150,7 +150,7 @@ def measure_tasks():
 
 
 def measure_costs(folder):
-    """Measure what each file and each task cost the process that coordinates."""
+    """Measure the cost of each file and each task for the coordinating process."""
     make_photos(folder, 10_000)
     plan, listing, planning = plan_run(folder)
     tracemalloc.start()
@@ -169,7 +169,7 @@ def measure_costs(folder):
 
 
 def measure(data):
-    """Return all of it; photos are made in the folder SCALE, or in one that is removed."""
+    """Return all results; photos are made in the folder SCALE, or in a temporary one."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = os.environ.get("SCALE", f"{temporary}/photos")
         return {

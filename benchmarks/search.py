@@ -22,7 +22,7 @@ from sklearn_resnet._images.sources import as_source
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
-# after a product OpenBLAS' threads spin for some 30 ms, on the cores that the network then needs
+# after a product, OpenBLAS' threads spin for some 30 ms on the cores that the network then needs
 _BLAS_THREADS = {"blas_default": None, "blas_1": 1}
 
 
@@ -34,7 +34,7 @@ class Clock:
 
     @contextmanager
     def measure(self):
-        """Measure what runs in the block."""
+        """Measure the time of the block."""
         compile_computation, compute = forward_pass.compile_computation, ForwardPass.compute
 
         def timed_compute(*args, **kwargs):

@@ -1,8 +1,8 @@
-"""Speed of the features against plain Keras and against what the processor can do.
+"""Speed of the features relative to plain Keras and to the processor's peak.
 
 Contenders take turns within a round, and rounds are repeated. The result is the median of the ratios
-within rounds, with the smallest and the largest: where the machine is slow for a while, it is slow for
-all. Features are compared in the same run.
+within rounds, with the smallest and the largest: a slow phase of the machine affects all contenders.
+Features are compared in the same run.
 """
 
 import os
@@ -40,7 +40,7 @@ for line in sys.stdin:
 
 
 class Product:
-    """NumPy's matrix product, in a process of its own, with environment variables of its own."""
+    """NumPy's matrix product, in a separate process with its own environment variables."""
 
     def __init__(self, **settings):
         environment = os.environ | settings
@@ -82,7 +82,7 @@ def count_gflop(layer, images):
 
 
 def make_plain(network, layer):
-    """Make the function that most people write with Keras."""
+    """Make the function that users typically write with Keras."""
     import keras
 
     model = keras.Model(network.input, network.layers[layer].output)
@@ -259,7 +259,7 @@ def peak_memory(command):
 
 
 def compare_processes(source, layer, weights, size, n_rounds, folder):
-    """Measure the command against the script, with all of its imports and with few."""
+    """Measure the command against the script, with all imports and with only those it needs."""
     out = {name: Path(folder) / f"{name}.npy" for name in ("command", "script", "lean_script")}
     embedding = Path(sys.executable).with_name("embedding")
     plain = [sys.executable, _HERE / "plain_script.py", source]

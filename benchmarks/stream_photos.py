@@ -13,7 +13,7 @@ from sklearn_resnet import ImageLoader, ResNetFeatures
 
 
 def read_memory(name):
-    """Return an entry of /proc/self/status in MiB: VmRSS is the memory now, VmHWM its peak."""
+    """Return an entry of /proc/self/status in MiB: VmRSS is the current memory, VmHWM its peak."""
     text = Path("/proc/self/status").read_text()
     return int(text.split(f"{name}:")[1].split()[0]) / 1024
 

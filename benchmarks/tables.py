@@ -1,4 +1,4 @@
-"""Results as Markdown: the sections of RESULTS.md, made from the files in ``results/`` alone."""
+"""Results as Markdown: the sections of RESULTS.md, made only from the files in ``results/``."""
 
 import textwrap
 
@@ -39,7 +39,7 @@ def render_results(results):
 
 
 def render_section(results, name):
-    """Return what RESULTS.md says about one benchmark, below its title and machine."""
+    """Return the section of RESULTS.md on one benchmark, below its title and machine."""
     _, render = SECTIONS[name]
     return "\n\n".join(
         block if block.startswith(("#", "|")) else _wrap(block) for block in render(results[name])
@@ -258,8 +258,8 @@ def _render_processes(result):
     return [
         "### Whole processes",
         "`embedding INPUT out.npy -l 82 --no-cache`, started for the second time, against "
-        "`plain_script.py`, which once imports what a script that also draws a map imports, and once "
-        "only what it needs (lean). Peak memory: the command / the script / the lean script.",
+        "`plain_script.py`, with the imports of a script that also draws a map, and with only the imports "
+        "that it needs (lean). Peak memory: the command / the script / the lean script.",
         _table(
             "work; times as fast as the script; as the lean script; peak memory; "
             "time of the command; largest difference",

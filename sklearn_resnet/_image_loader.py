@@ -62,23 +62,23 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         by padding it with black at two sides, or by stretching it. The interpolation is bilinear
         and antialiased.
     n_jobs : int, default=None
-        Number of threads that decode. None uses all cores that this process may use, as decoding in
-        threads copies nothing and changes no result. -1 uses all cores.
+        Number of threads that decode. None uses all cores that this process may use, because
+        decoding in threads copies nothing and changes no result. -1 uses all cores.
     lazy : bool, default=False
         Whether `transform` returns `LazyImages`, which are decoded when they are needed.
         `ResNetFeatures` accepts them: a few batches of images are then in memory instead of all,
         and images are decoded while the network computes.
     on_error : {"raise", "nan", "skip"}, default="raise"
-        What to do with an image that cannot be read:
+        How to handle an image that cannot be read:
 
         - ``"raise"``: raise an `ImageReadError` with its path, position and cause.
         - ``"nan"``: its features are NaN, and a warning names the first of such images.
         - ``"skip"``: `ResNetFeatures.transform_batches` leaves it out.
 
-        The last two need ``lazy=True``, as an array of bytes cannot say that an image is missing.
+        The last two need ``lazy=True``, because an array of bytes cannot mark an image as missing.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have, as a small file can claim a huge size.
-        Beyond Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
+        To exceed Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
         too.
 
     Attributes
@@ -149,7 +149,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array", y: Any = None) -> Self:
-        """Infer the value range of arrays; for paths, nothing is learnt and nothing is read.
+        """Infer the value range of arrays; for paths, learn and read nothing.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         if self.on_error != "raise" and not self.lazy:
             raise ParameterError(
                 "on_error",
-                "must be 'raise' unless lazy=True, as an array of bytes cannot say that an image is "
+                "must be 'raise' unless lazy=True, because an array of bytes cannot mark an image as "
                 "missing",
                 repr(self.on_error),
                 "Pass lazy=True with it.",

@@ -94,9 +94,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         keeps the size of the images.
     image_shape : tuple of 2 or 3 int, default=None
         The shape of the image in each row of a 2-D `X`: (height, width) or (height, width,
-        channels). None takes a row of s * s values for a square grey image, and one of 3 * s * s
-        values for a square RGB image, channels last. It takes any other row for a grey image one
-        pixel high, and warns.
+        channels). None interprets a row of s * s values as a square grey image, and one of
+        3 * s * s values as a square RGB image, channels last. It interprets any other row as a grey
+        image one pixel high, and warns.
     value_range : tuple of 2 float, default=None
         The black and the white level of the images. None lets `fit` infer them. The white level of
         integers follows from their dtype: 255 for uint8, 65535 for uint16, and for wider and signed
@@ -159,7 +159,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     Notes
     -----
     `fit` trains nothing: it finds the weights and the value range. The estimator does not hold the
-    network, so that it is small to pickle and cheap to clone. Each process keeps a few compiled
+    network, so it is small to pickle and cheap to clone. Each process keeps a few compiled
     networks.
 
     The features of an image depend on that image alone. On a CPU, they are bit-equal for any batch
@@ -259,7 +259,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If a parameter is invalid, or `X` does not hold images.
         FileNotFoundError
-            If there is no file at the path of the weights.
+            If the weights file does not exist.
         ConnectionError
             If the ImageNet weights are not in Keras' cache and cannot be downloaded.
 
@@ -348,7 +348,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Turn images into features batch by batch, in constant memory.
 
-        The next batch is read, and its computation begun, while one is computed.
+        The next batch is read, and its computation starts, before the current one is complete.
 
         Parameters
         ----------
@@ -506,7 +506,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         images : ImageSource
-            Its values are not looked at.
+            Its values are not read.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What this package uses of scikit-learn's private parts; nothing else imports any."""
+"""scikit-learn's private functions that this package uses; no other module imports any."""
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,9 +16,9 @@ __all__ = [
 
 
 class DocumentedParameters:
-    """Mixin that has the HTML view of an estimator show what its parameters mean."""
+    """Mixin that adds descriptions of the parameters to the HTML view of an estimator."""
 
-    # scikit-learn shows the text only beside a link, and there is no page to link to yet: the
-    # link stays where it is. TODO: the address of the documentation, once it is published.
+    # scikit-learn shows the text only beside a link, and no page to link to exists yet: the link
+    # goes nowhere. TODO: the address of the documentation, once it is published.
     _doc_link_module = "sklearn_resnet"
     _doc_link_template = "#{estimator_name}"

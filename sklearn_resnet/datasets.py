@@ -82,7 +82,7 @@ def fetch_mnist(
     ConnectionError
         If it is not in the cache and cannot be downloaded. The message names the file.
     ValueError
-        If there is no such subset.
+        If `subset` is invalid.
 
     See Also
     --------
@@ -137,7 +137,7 @@ def fetch_cifar10(
     ConnectionError
         If it is not in the cache and cannot be downloaded. The message names the file.
     ValueError
-        If there is no such subset.
+        If `subset` is invalid.
 
     See Also
     --------
@@ -205,7 +205,7 @@ def load_image_folder(
     Warns
     -----
     UserWarning
-        If there are images beside the class folders. No image is labelled then.
+        If some images are beside the class folders. No image is labelled then.
 
     See Also
     --------
@@ -233,7 +233,7 @@ def load_image_folder(
         target = np.array([p[0] for p in parts])
     elif target is None and n_beside < len(parts):
         warnings.warn(
-            f"{n_beside} of the {len(parts)} images below {str(folder)!r} lie in no class folder, "
+            f"{n_beside} of the {len(parts)} images below {str(folder)!r} are not in a class folder, "
             "so that no image is labelled. If the folders are classes, move these images into them.",
             stacklevel=2,
         )
@@ -246,7 +246,7 @@ def _list_images(folder):
     if is_tar(folder) and not os.path.isdir(folder):
         return list_shards([str(folder)], EXTENSIONS)
     files = list_files(folder)
-    # reading a folder that could not be listed gives the reason, as for any other bad file
+    # reading a folder that could not be listed gives the cause, as for any other unreadable file
     unlisted = [file for file in files if not file[-1]]
     images = [file for file in files if Path(file[-1]).suffix.lower() in EXTENSIONS]
     shards = [] if images else [file for file in files if is_tar(file[-1])]

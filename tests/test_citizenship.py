@@ -312,7 +312,7 @@ def test_the_html_view_shows_parameters_and_repr_stays_short():
     assert "batch_size" in html
     assert "Number of images that go through the network together" in html
     assert "Height and width of the images" in ImageLoader()._repr_html_()
-    assert "Where the picture goes" in EmbeddingPlot()._repr_html_()
+    assert "File to save the plot to" in EmbeddingPlot()._repr_html_()
 
 
 def count_busy_threads(process):

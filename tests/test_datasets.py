@@ -75,7 +75,9 @@ def test_images_of_a_flat_folder_have_no_labels(tmp_path):
 
 def test_images_beside_class_folders_are_warned_of(tmp_path):
     make_images(tmp_path, "1.png", "cat/1.png", "cat/2.png")
-    with pytest.warns(UserWarning, match="1 of the 3 images .* lie in no class folder") as caught:
+    with pytest.warns(
+        UserWarning, match="1 of the 3 images .* are not in a class folder"
+    ) as caught:
         names, target = list_names(tmp_path)
     assert names == ["1.png", "cat/1.png", "cat/2.png"]
     assert target is None

@@ -171,12 +171,14 @@ def test_the_value_range_is_learnt_by_fit():
 
 def test_another_range_than_that_of_fit_is_warned_of():
     resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY / 255)
-    with pytest.warns(UserWarning, match="from 0 to 255, but those that fit saw .* to 1"):
+    with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):
         resnet.transform(GREY)
 
 
 def test_floats_beyond_the_range_that_fit_finds_are_warned_of():
-    with pytest.warns(UserWarning, match=r"from -1 to 1, but black .* Pass value_range="):
+    with pytest.warns(
+        UserWarning, match=r"from -1 to 1, but the value range is .* Pass value_range="
+    ):
         features(GREY / 127.5 - 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

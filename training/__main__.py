@@ -1,4 +1,4 @@
-"""Train the weights that the package ships: ``python training OUT``."""
+"""Train the bundled weights: ``python training OUT``."""
 
 import argparse
 import csv
@@ -22,7 +22,7 @@ BATCH_SIZE = 128
 
 
 class Heads(nn.Module):
-    """What is trained on top of the features, and thrown away: a classifier, a projection."""
+    """A classifier and a projection on top of the features, used in training only."""
 
     def __init__(self, n_classes):
         super().__init__()
@@ -31,23 +31,23 @@ class Heads(nn.Module):
         self.project = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 128))
 
     def loss(self, features, labels, objective):
-        """Cross-entropy over classes, NT-Xent (Chen et al. 2020) over views, or their sum."""
+        """Return cross-entropy of classes, NT-Xent (Chen et al. 2020) of views, or their sum."""
         features = self.normalize(features)
         loss = 0
         if objective != "contrastive":
             loss = F.cross_entropy(self.classify(features), labels, label_smoothing=0.1)
         if objective != "classes":
             views = F.normalize(self.project(features))
-            likeness = views @ views.T / 0.2
-            likeness.fill_diagonal_(float("-inf"))
+            similarities = views @ views.T / 0.2
+            similarities.fill_diagonal_(float("-inf"))
             n = len(views)
             partner = torch.arange(n, device=views.device).roll(n // 2)
-            loss = loss + F.cross_entropy(likeness, partner)
+            loss = loss + F.cross_entropy(similarities, partner)
         return loss
 
 
 def load_material(path, seed):
-    """Make the raw material, or read what a run before has made."""
+    """Load the raw material; generate it first if it is missing."""
     if not path.exists():
         np.savez(path.with_suffix(".part.npz"), **make_material(**N_CLASSES, seed=seed))
         os.replace(path.with_suffix(".part.npz"), path)
@@ -57,7 +57,7 @@ def load_material(path, seed):
 
 @torch.no_grad()
 def probe(network, scenes, held, device):
-    """Accuracy of five nearest neighbours on what is held back, among all classes."""
+    """Return the accuracy of five nearest neighbours on held-out instances of all classes."""
     network.eval()
     generator = torch.Generator(device).manual_seed(0)
     parts = []
@@ -70,8 +70,8 @@ def probe(network, scenes, held, device):
 
 
 @torch.no_grad()
-def settle_normalization(network, scenes, generator, n_batches):
-    """Replace the running statistics by those of training images under the final weights."""
+def recompute_normalization(network, scenes, generator, n_batches):
+    """Recompute the statistics of batch normalisation with the final weights."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
@@ -83,7 +83,7 @@ def settle_normalization(network, scenes, generator, n_batches):
 
 
 def train(out, objective, n_steps, seed, rate, save_every=500):
-    """Train, from the checkpoint if there is one, and write the weights and a record."""
+    """Train, resuming from a checkpoint if it exists; write the weights and a record."""
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
@@ -129,7 +129,7 @@ def train(out, objective, n_steps, seed, rate, save_every=500):
             _log(out / "log.csv", row)
             losses = []
             _save(checkpoint, parts, generator, step, seconds)
-    settle_normalization(network, scenes, generator, n_batches=min(n_steps, 200))
+    recompute_normalization(network, scenes, generator, n_batches=min(n_steps, 200))
     arrays = network.keras_arrays()
     flat = {f"{name}/{i}": a for name, layer in arrays.items() for i, a in enumerate(layer)}
     np.savez(out / "resnet50v2_procedural.npz", **flat)
@@ -150,7 +150,7 @@ def train(out, objective, n_steps, seed, rate, save_every=500):
 
 
 def _restore(checkpoint, parts, generator):
-    """Go back to a checkpoint, if there is one: its step, and the seconds until then."""
+    """Load a checkpoint, if it exists; return its step and the seconds of training so far."""
     if not checkpoint.exists():
         return 0, 0.0
     saved = torch.load(checkpoint, map_location=generator.device, weights_only=True)
@@ -179,7 +179,9 @@ def _log(path, row):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path, help="folder of material, checkpoint, log, weights")
+    parser.add_argument(
+        "out", type=Path, help="folder for the raw material, checkpoint, log and weights"
+    )
     parser.add_argument("--objective", choices=OBJECTIVES, default="classes")
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")

@@ -1,19 +1,19 @@
-"""ResNet50V2 from conv1 to conv3 in PyTorch, and its weights under the names that Keras gives."""
+"""ResNet50V2 from conv1 to conv3 in PyTorch, and its weights under Keras' names."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-_EPSILON = 1.001e-5  # of Keras' batch normalisation in this network
+_EPSILON = 1.001e-5  # of batch normalisation in Keras' ResNets
 WIDTH = 512  # of the last layer
 
 
 class Block(nn.Module):
     """A residual block with pre-activation.
 
-    Keras halves the image in the last block of a stage, not in the first, and shortens the
-    way around it by a pooling of one pixel.
+    Keras downsamples in the last block of a stage, not in the first. The shortcut of that block
+    is downsampled by max pooling with a window of one pixel.
     """
 
     def __init__(self, n_in, width, stride, has_projection):
@@ -28,18 +28,18 @@ class Block(nn.Module):
         self.conv_3 = nn.Conv2d(width, 4 * width, 1)
 
     def forward(self, x):
-        """Maps (n, n_in, height, width) to maps of four times the block's width."""
+        """Return maps with four times the block's width from maps (n, n_in, height, width)."""
         active = F.relu(self.preact_bn(x))
         if self.conv_0 is None:
-            around = x[:, :, :: self.stride, :: self.stride]
+            shortcut = x[:, :, :: self.stride, :: self.stride]
         else:
-            around = self.conv_0(active)
+            shortcut = self.conv_0(active)
         y = F.relu(self.bn_1(self.conv_1(active)))
-        return around + self.conv_3(F.relu(self.bn_2(self.conv_2(y))))
+        return shortcut + self.conv_3(F.relu(self.bn_2(self.conv_2(y))))
 
 
 class Network(nn.Module):
-    """The layers 0 to 85 of Keras' ResNet50V2, and the mean over each map."""
+    """Layers 0 to 85 of Keras' ResNet50V2, followed by average pooling."""
 
     def __init__(self):
         super().__init__()
@@ -57,8 +57,8 @@ class Network(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images):
-        """Features (n, 512) of images (n, 3, height, width) with values from -1 to 1."""
-        # Keras pads with zeros, PyTorch's pooling with minus infinity
+        """Return features (n, 512) of images (n, 3, height, width) with values from -1 to 1."""
+        # Keras pads with zeros; PyTorch's pooling pads with minus infinity
         x = F.max_pool2d(F.pad(self.conv1_conv(images), (1, 1, 1, 1)), 3, 2)
         for block in list(self.children())[1:]:
             x = block(x)
@@ -66,12 +66,12 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def keras_arrays(self):
-        """The weights, in Keras' shapes and order.
+        """Return the weights in Keras' shapes and order.
 
         Returns
         -------
         dict of str to list of ndarray
-            Kernels as float16, all else as float32, by the names of Keras' layers.
+            By the name of the layer in Keras. Kernels are float16, other arrays float32.
         """
         arrays = {}
         for path, module in self.named_modules():
@@ -87,7 +87,7 @@ class Network(nn.Module):
 
 
 def _keras_name(name):
-    """``conv2_block1_conv_0`` to ``conv2_block1_0_conv``."""
+    """Convert ``conv2_block1_conv_0`` to ``conv2_block1_0_conv``."""
     head, _, number = name.rpartition("_")
     if not number.isdigit():
         return name

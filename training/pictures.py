@@ -1,9 +1,9 @@
-"""Images made by programs: glyphs, doodles, fractals, textures and dead leaves.
+"""Procedural images: glyphs, doodles, fractals, textures and dead leaves.
 
-Nothing here is a photo, or was drawn by a person; the fonts are those that matplotlib carries.
-Two kinds of raw material come out. *Maps* say for each pixel how far it lies from a stroke, so
-that strokes of any width can be drawn from them after any warp, or how dense a fractal is there.
-*Pictures* have colours, and fill the frame.
+No image is a photo or was drawn by a person; the fonts are those bundled with matplotlib. The raw
+material is of two kinds. *Maps* hold for each pixel its distance from a stroke, so that strokes of
+any width can be drawn after any warp, or the density of a fractal. *Pictures* are in colour and
+fill the frame.
 """
 
 import colorsys
@@ -18,13 +18,13 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.morphology import skeletonize
 
-MAP_SIZE = 64  # pixels, of a side
+MAP_SIZE = 64  # height and width in pixels
 PICTURE_SIZE = 96
-DISTANCE_SCALE = 8  # levels of a map for each pixel of distance
-DISTANCE_ZERO = 64  # the level of distance zero
-SKELETON, OUTLINE, DENSITY = range(3)  # what a map holds
+DISTANCE_SCALE = 8  # levels per pixel of distance
+DISTANCE_ZERO = 64  # level at distance zero
+SKELETON, OUTLINE, DENSITY = range(3)  # kinds of maps
 
-# Letters, digits, signs, Greek, Cyrillic, Armenian, Georgian, arrows and operators
+# Latin letters, digits and signs; Greek, Cyrillic, Armenian, Georgian; arrows, operators, shapes
 _CODES = [
     *range(0x21, 0x7F),
     *range(0xA1, 0x100),
@@ -38,7 +38,8 @@ _CODES = [
     *range(0x25A0, 0x25D0),
 ]
 _TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
-_LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")  # other codes mean other signs
+# their codes beyond ASCII are other characters
+_LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")
 
 
 def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
@@ -47,17 +48,17 @@ def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
     Parameters
     ----------
     n_doodles, n_fractals, n_textures, n_leaves : int
-        Number of classes of each kind. Glyphs are as many as the fonts have.
+        Number of classes of each kind. The fonts determine the number of glyph classes.
     seed : int
     n_jobs : int, default=-1
-        Processes.
+        Number of processes.
 
     Returns
     -------
     dict of str to ndarray
         ``maps`` (n, 64, 64) uint8 with ``map_kinds`` and ``map_labels``; ``pictures``
         (n, 96, 96, 3) uint8 with ``picture_labels``; ``class_kinds``, the kind of each
-        label; ``map_held`` and ``picture_held``, whether to hold one back from training.
+        label; ``map_held`` and ``picture_held``, whether an image is held out from training.
     """
     makers = [
         ("glyph", _glyph_class, _distinct_codes()),
@@ -66,15 +67,15 @@ def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
         ("texture", _texture_class, range(n_textures)),
         ("leaves", _leaves_class, range(n_leaves)),
     ]
-    jobs = [(kind, make, what) for kind, make, whats in makers for what in whats]
+    jobs = [(kind, make, item) for kind, make, items in makers for item in items]
     with Parallel(n_jobs, batch_size=8) as parallel:
         made = parallel(
-            delayed(make)(what, np.random.default_rng([seed, label]))
-            for label, (_, make, what) in enumerate(jobs)
+            delayed(make)(item, np.random.default_rng([seed, label]))
+            for label, (_, make, item) in enumerate(jobs)
         )
     parts = {name: [] for name in ("map", "picture")}
     for label, (kinds, images) in enumerate(made):
-        # the last eighth of each class shows whether what was learnt holds for new ones
+        # the last eighth of each class is held out for the probe
         held = np.arange(len(images)) >= len(images) - len(images) // 8
         part = "picture" if images.ndim == 4 else "map"
         parts[part].append((images, np.full(len(images), label), kinds, held))
@@ -102,7 +103,7 @@ def _font_paths():
 
 
 def _draw_glyph(code, path):
-    """A sign, as large as fits with a margin; None for one that the font does not have."""
+    """Draw a character as large as fits with a margin; None if the font lacks it."""
     is_latin_only = os.path.basename(path).startswith(_LATIN_FONTS)
     if is_latin_only and not chr(code).isascii():
         return None
@@ -122,7 +123,7 @@ def _draw_glyph(code, path):
 
 
 def _distinct_codes():
-    """The codes of signs that do not look like one before."""
+    """List the codes of characters that look different from all earlier ones."""
     path = next(p for p in _font_paths() if p.endswith("DejaVuSans.ttf"))
     codes, seen = [], []
     for code in _CODES:
@@ -138,7 +139,7 @@ def _distinct_codes():
 
 
 def _glyph_class(code, rng):
-    """A sign in all fonts, once as it is and once as the line along its middle."""
+    """Make a character in all fonts, once as its outline and once as its skeleton."""
     maps, kinds = [], []
     for path in rng.permutation(_font_paths()):
         glyph = _draw_glyph(code, path)
@@ -157,7 +158,7 @@ def _glyph_class(code, rng):
 
 
 def _spline(points, n=40):
-    """A smooth curve through control points, by cubic B-splines."""
+    """Compute a smooth curve along control points, a cubic B-spline."""
     points = np.concatenate([points[:1], points[:1], points, points[-1:], points[-1:]])
     t = np.linspace(0, len(points) - 3 - 1e-6, n)
     i, u = t.astype(int), (t % 1)[:, None]
@@ -166,19 +167,19 @@ def _spline(points, n=40):
 
 
 def _doodle_class(_, rng, n_instances=16):
-    """Some strokes, as a hand would repeat them; every eighth class is a filled shape."""
+    """Make strokes varied like those of handwriting; every eighth class is a filled shape."""
     is_filled = rng.random() < 0.125
     n_strokes = 1 if is_filled else rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1])
     strokes = []
     for _ in range(n_strokes):
         n_points = rng.integers(3, 8) if is_filled else rng.integers(2, 7)
         is_smooth = rng.random() < 0.65
-        if is_filled or rng.random() < 0.2:  # closed, around a middle
+        if is_filled or rng.random() < 0.2:  # closed, around a centre
             angles = np.sort(rng.uniform(0, 2 * np.pi, n_points + 1))
             radii = rng.uniform(0.3, 1, n_points + 1)
             points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
             points = np.concatenate([points, points[:1]])
-        else:  # a walk that mostly keeps its turn
+        else:  # a random walk that mostly keeps turning the same way
             turns = rng.normal(rng.normal(0, 1), 0.8, n_points).cumsum() + rng.uniform(0, 2 * np.pi)
             steps = np.stack([np.cos(turns), np.sin(turns)], 1) * rng.uniform(0.3, 1, (n_points, 1))
             points = np.concatenate([np.zeros((1, 2)), steps.cumsum(0)])
@@ -207,7 +208,7 @@ def _doodle_class(_, rng, n_instances=16):
 
 
 def _fractal_class(_, rng, n_instances=8, n_chains=1500, n_steps=60):
-    """An iterated function system (FractalDB: Kataoka et al. 2020), its parameters varied."""
+    """Make an iterated function system (FractalDB: Kataoka et al. 2020) with varied parameters."""
     while True:
         n = rng.integers(2, 6)
         turns = rng.uniform(0, 2 * np.pi, (2, n))
@@ -255,7 +256,7 @@ def _draw_fractal(maps, shifts, rng, n_chains, n_steps):
 
 
 def _palette(rng, n):
-    """Some colours that lie near one another, or not: (n, 3) from 0 to 1."""
+    """Draw n colours, (n, 3) from 0 to 1, of similar or of any hues."""
     hue, spread = rng.random(), rng.choice([0.05, 0.15, 1])
     values = [
         colorsys.hsv_to_rgb(
@@ -267,7 +268,7 @@ def _palette(rng, n):
 
 
 def _texture_class(_, rng, n_instances=24):
-    """Noise of one spectrum (Baradad et al. 2021), oriented or not, its values then bent."""
+    """Make noise of one spectrum (Baradad et al. 2021), oriented or not, with distorted values."""
     y, x = np.meshgrid(*[np.fft.fftfreq(PICTURE_SIZE)] * 2, indexing="ij")
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     spectrum = np.zeros_like(radius)
@@ -299,7 +300,7 @@ def _texture_class(_, rng, n_instances=24):
 
 
 def _leaves_class(_, rng, n_instances=24):
-    """Dead leaves (Lee, Mumford and Huang 2001): shapes of many sizes upon one another."""
+    """Make dead leaves (Lee, Mumford and Huang 2001): overlapping shapes of many sizes."""
     corners = rng.choice([2, 3, 4, 5, 6, 24])
     is_star, has_edge = rng.random() < 0.25, rng.random() < 0.3
     aspect, jitter = rng.uniform(0.15, 1), rng.choice([0, 0.3])
@@ -314,7 +315,7 @@ def _leaves_class(_, rng, n_instances=24):
         draw = ImageDraw.Draw(image)
         mean_area = smallest * largest * max(aspect, 0.3)
         for _ in range(int(np.clip(2.5 * PICTURE_SIZE**2 / mean_area, 20, 500))):
-            # areas whose sizes have the density r^-3, as in natural scenes
+            # radii with the density r^-3, as in natural scenes
             low, high = smallest**-2, largest**-2
             radius = (low + rng.random() * (high - low)) ** -0.5
             turn = angle + freedom * rng.uniform(-0.5, 0.5)

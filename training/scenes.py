@@ -1,4 +1,4 @@
-"""Scenes: maps and pictures warped, inked, put upon one another, lit, blurred, in batches."""
+"""Batches of scenes: maps and pictures, warped, coloured, composed, lit and blurred."""
 
 import math
 
@@ -16,10 +16,10 @@ class Scenes:
     Parameters
     ----------
     material : dict of str to ndarray
-        As `make_material` gives it.
+        As `make_material` returns it.
     device : torch.device
     is_held : bool, default=False
-        Whether to draw from what is held back from training, and not from the rest.
+        Whether to draw from the held-out images instead of the training images.
     """
 
     def __init__(self, material, device, is_held=False):
@@ -32,7 +32,7 @@ class Scenes:
         held = [torch.from_numpy(material[f"{part}_held"]) for part in ("map", "picture")]
         self._labels = torch.cat(labels).to(device)
         usable = (torch.cat(held) == is_held).to(device)
-        # each kind has its share, and within it each class the same
+        # within the share of a kind, all classes are equally frequent
         per_class = torch.bincount(self._labels[usable], minlength=self.n_classes).double()
         class_kinds = list(material["class_kinds"])
         shares = [_SHARES[kind] / class_kinds.count(kind) for kind in class_kinds]
@@ -45,12 +45,12 @@ class Scenes:
         Parameters
         ----------
         n : int
-            Number of things seen.
+            Number of instances.
         size : int
             Height and width in pixels.
         generator : torch.Generator
         n_views : int, default=1
-            Images of each, which follow one another in blocks of n.
+            Number of images of each instance. The images are in blocks of n, one block per view.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class Scenes:
         ink = torch.where(is_close, (ground_luma < 0.5).float(), ink)
         other = self._warp_pictures(self._any_picture(n, generator), size, uniform)
         ink = torch.where(chance(0.15), other, ink.expand(-1, -1, size, size))
-        style = uniform(0, 1)  # white upon black, black upon white, or else
+        style = uniform(0, 1)  # white on black, black on white, or coloured
         ground = torch.where(style < 0.3, (style > 0.22).float(), ground)
         ink = torch.where(style < 0.3, (style < 0.22).float(), ink)
         alpha = self._draw_maps(items.clamp(max=n_maps - 1), size, uniform)
@@ -121,9 +121,9 @@ class Scenes:
         return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
 
     def _draw_maps(self, indices, size, uniform):
-        """How much ink there is: (n, 1, size, size) from 0 to 1."""
+        """Return the opacity of the ink, (n, 1, size, size) from 0 to 1."""
         kinds = self._map_kinds[indices][:, None, None, None]
-        fill = uniform(0.45, 1).flatten()  # of the frame, by what is drawn
+        fill = uniform(0.45, 1).flatten()  # share of the frame that the drawing fills
         scale = 44 / MAP_SIZE / fill
         angle = (uniform(-1, 1) + uniform(-1, 1)).flatten() * 0.2
         shear, aspect = uniform(-0.4, 0.4).flatten(), torch.exp(uniform(-0.3, 0.3)).flatten()
@@ -154,7 +154,7 @@ class Scenes:
 
 
 def _blur(images, sigmas):
-    """Blur each image by a Gaussian of its own; 0 leaves it as it is."""
+    """Blur each image with its own Gaussian; a sigma of 0 leaves it unchanged."""
     at = torch.arange(-2, 3, device=images.device)
     kernel = torch.exp(-(at**2) / (2 * sigmas[:, None].clamp(min=1e-3) ** 2))
     kernel = (kernel / kernel.sum(1, keepdim=True))[:, :, None, None, None]
@@ -166,14 +166,14 @@ def _blur(images, sigmas):
 
 
 def draw_size(generator):
-    """Sizes from digits' to small photos', the small and cheap ones more often."""
+    """Draw an image size, from digits to small photos; smaller sizes are more frequent."""
     sizes, chances = (28, 32, 48, 64, 96), torch.tensor([0.2, 0.45, 0.2, 0.12, 0.03])
     draw = torch.multinomial(chances.to(generator.device), 1, generator=generator)
     return sizes[int(draw)]
 
 
 def learning_rate(step, n_steps, highest):
-    """Up in a straight line for the first thirtieth, then down by a cosine."""
+    """Linear warm-up for the first thirtieth of the steps, then cosine decay to zero."""
     warm = max(n_steps // 30, 1)
     if step < warm:
         return highest * (step + 1) / warm

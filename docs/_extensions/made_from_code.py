@@ -42,7 +42,7 @@ class LayerTable(SphinxDirective):
 
 
 def _make_table(rows):
-    """Make a table node from rows, the first of which is the header; align numbers to the right."""
+    """Make a table node from rows, beginning with the header; align numbers to the right."""
     table = nodes.table(classes=["layers"])
     group = nodes.tgroup(cols=len(rows[0]))
     group += [nodes.colspec(colwidth=1) for _ in rows[0]]

@@ -1,4 +1,4 @@
-"""The feature cache: features by the content of the image and everything that decides them."""
+"""The feature cache, keyed by the image content and everything else that determines features."""
 
 import contextlib
 import difflib
@@ -14,7 +14,7 @@ from pathlib import Path
 from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 
 _FILE = "features.sqlite"
-_FORMAT = 1  # of the database; databases of another format are left alone
+_FORMAT = 1  # of the database; databases of other formats are not used
 _MIB = 2**20
 _DEFAULT_SIZES = {"memory": 256, "folder": 4096}  # MiB
 _ROW_OVERHEAD = 250  # bytes that Python needs for a key, a value and their entry
@@ -62,7 +62,7 @@ class CacheInfo:
 
 
 class _MemoryStore:
-    """Rows of bytes by key in this process, an LRU cache."""
+    """LRU cache in this process, from keys to rows of bytes."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -112,16 +112,16 @@ _counts = Counter()  # hits and misses of this process, by the path of a databas
 
 
 class _FolderStore:
-    """Rows of bytes by key in an SQLite database that processes share.
+    """Cache in an SQLite database that processes share, from keys to rows of bytes.
 
-    Each use opens the database anew, which takes less than a millisecond, so that threads and
-    forked processes do not share a connection. After an error, the store warns once, and then gives
-    misses only, or stores nothing.
+    Each use opens the database, which takes less than a millisecond, so that threads and forked
+    processes do not share a connection. After an error, the store warns once. From then on, all
+    lookups are misses, and nothing is stored.
 
     Parameters
     ----------
     folder : path
-        Made if absent.
+        Created if it does not exist.
     """
 
     def __init__(self, folder):
@@ -209,7 +209,7 @@ class _FolderStore:
         row = value[:-_CHECKSUM_BYTES]
         if _checksum(key, row) == value[-_CHECKSUM_BYTES:]:
             return row
-        self._warn_once("it is damaged: a value has another checksum than when it was written")
+        self._warn_once("it is damaged: a value does not match its checksum")
         return None
 
     @contextlib.contextmanager
@@ -225,7 +225,7 @@ class _FolderStore:
 
     @contextlib.contextmanager
     def _disabled_by_errors(self):
-        """Turn an error into a warning, and do not use the database any more."""
+        """Turn an error into a warning, and stop using the database."""
         try:
             yield
         except (sqlite3.Error, OSError) as exc:
@@ -277,7 +277,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def max_cache_bytes(cache, cache_size):
-    """Find the bound of a cache in bytes, from the parameters of `ResNetFeatures`."""
+    """Return the bound of a cache in bytes, given the parameters of `ResNetFeatures`."""
     if cache_size is None:
         cache_size = _DEFAULT_SIZES["memory" if is_memory(cache) else "folder"]
     return int(cache_size * _MIB)
@@ -300,7 +300,7 @@ def warn_if_cache_is_too_small(n_bytes, max_bytes):
     if n_bytes > max_bytes:
         warnings.warn(
             f"The features take {n_bytes / _MIB:.0f} MiB, but the cache holds "
-            f"{max_bytes / _MIB:.0f} MiB: it has evicted the first ones already. Pass "
+            f"{max_bytes / _MIB:.0f} MiB: it has already evicted the first ones. Pass "
             f"cache_size={2 * n_bytes // _MIB}.",
             stacklevel=3,
         )
@@ -409,6 +409,6 @@ def _check_folder(cache):
             "cache",
             "must be 'memory' or the folder of a cache",
             repr(os.fspath(cache)),
-            hint="There is no such folder.",
+            hint="This folder does not exist.",
         )
     return folder

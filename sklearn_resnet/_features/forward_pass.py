@@ -1,4 +1,4 @@
-"""Images to features: cached features are looked up, the others go through the network."""
+"""Images to features: look them up in the cache, and compute the misses."""
 
 import os
 from collections import deque
@@ -20,7 +20,7 @@ from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._runtime.errors import ParameterError
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
-_WRITE_BYTES = 4 * 2**20  # of features that are put into the cache at once
+_WRITE_BYTES = 4 * 2**20  # of features written to the cache at once
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ForwardPass:
         return batch[[i not in images.failures for i in positions]]
 
     def compute(self, images, bar=None, *, cache_only=False):
-        """Compute features, or look them up in the cache.
+        """Look up features in the cache, and compute the misses.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class ForwardPass:
         bar : tqdm, default=None
             Counts images.
         cache_only : bool, default=False
-            Whether features are only put into the cache, and not returned.
+            Whether to cache the features without returning them.
 
         Returns
         -------
@@ -109,8 +109,8 @@ class ForwardPass:
         return features
 
     def _compute_all(self, images, features, bar):
-        run, start = compile_computation(self.computation), 0
-        for part in run(self.make_batches(images), self.batch_size):
+        compute, start = compile_computation(self.computation), 0
+        for part in compute(self.make_batches(images), self.batch_size):
             features[start : start + len(part)] = self.select(part)
             start += len(part)
             bar.update(len(part))
@@ -136,7 +136,7 @@ class ForwardPass:
         return np.concatenate([parts[layer] for layer in self.layers], axis=1)
 
     def make_tap_keys(self, image_format):
-        """Make a key for each tap, of everything but the image that decides its features.
+        """Make a key for each tap from everything, except the image, that determines its features.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class ForwardPass:
         settings = (
             describe_numerics(computation.engine),
             computation.weights.fingerprint,
-            # with all taps: a tap keeps libraries from fusing layers, which changes other features
+            # all taps: each prevents libraries from fusing layers, which changes other features
             replace(computation, weights=None),
             computation.weights.architecture,
             self.is_resized,
@@ -189,7 +189,7 @@ def plan_forward_pass(
     weights : Weights
     layers, tap_layers : list of int
     activation_ranges : dict of str to tuple of 2 float, or None
-        For int8; None for other precisions, and for the pass that finds them.
+        For int8; None for other precisions and for the calibration.
     pooling, image_size, value_range, engine, precision, batch_size, cache, cache_size
         As for `ResNetFeatures`, and checked.
 
@@ -232,7 +232,7 @@ def resolve_pooling(pooling):
 
 
 class _CachedPass:
-    """A pass that looks features up in a store, and puts the computed ones there."""
+    """A pass that looks up features in a store, and stores the computed ones."""
 
     def __init__(self, forward, images, features, store, bar):
         self.forward = forward
@@ -242,7 +242,7 @@ class _CachedPass:
         self.store = store
         self.tap_keys = forward.make_tap_keys(images.image_format)
         self.writer = _BufferedWriter(store, forward.max_cache_bytes)
-        # position, key and file version of the images that are being computed
+        # position, key and file version of the images in computation
         self.running = deque()
         self.first = {}  # by key, the position of the first of identical images
         self.duplicates = []  # position and key of the others
@@ -252,12 +252,12 @@ class _CachedPass:
         misses = self._find_misses()
         first = next(misses, None)
         try:
-            if first is not None:  # else not even the network is needed
+            if first is not None:  # without misses, the network is not even compiled
                 batches = self.forward.make_batches(self.images, chain([first], misses))
                 compute = compile_computation(self.forward.computation)
                 for part in compute(batches, self.forward.batch_size):
                     self._take(part)
-        finally:  # keep what was computed before an error
+        finally:  # cache the features computed before an error
             self.writer.flush()
         failures = self.images.failures
         for i, key in self.duplicates:
@@ -320,7 +320,7 @@ class _CachedPass:
 
 
 class _BufferedWriter:
-    """Puts rows into a store, many at once."""
+    """Writes rows to a store, many at once."""
 
     def __init__(self, store, max_bytes):
         self._store = store

@@ -1,4 +1,4 @@
-"""Images in batches of the size and dtype of a computation."""
+"""Batches of images with the size and dtype of a computation."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial

@@ -1,4 +1,4 @@
-"""Dask collections: features of an array of images, images of a collection of paths."""
+"""Dask collections: features from an array of images, images from a collection of paths."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from sklearn_resnet._runtime.threads import dask_task
 
 
 def transform_dask(resnet, X):
-    """Compute features of a Dask array of images, chunk by chunk, where its chunks are.
+    """Compute features of a Dask array of images, chunk by chunk, on the workers that hold them.
 
     Nothing is computed yet.
 
     Parameters
     ----------
     resnet : ResNetFeatures
-        Fitted. Each task carries it; it is small, as each process makes the network once.
+        Fitted. Each task carries it. It is small: each process builds the network once.
     X : dask.array.Array of shape (n, n_pixels), (n, height, width) or (n, height, width, {1, 3})
 
     Returns
@@ -71,7 +71,7 @@ def load_dask(loader, X):
     if loader.size is None:
         raise ParameterError(
             "size",
-            "must be given for Dask collections, as the files are not read to find it",
+            "must be given for Dask collections, because the files are not read to infer it",
             "None",
         )
     size = check_size("size", loader.size)

@@ -23,8 +23,8 @@ from sklearn_resnet._images.errors import (
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
 
-# The formats that Pillow may try. Those that run other programs (EPS) or are no images (PDF) are
-# left out. Pillow opens MPO files as JPEG.
+# The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
+# excluded. Pillow opens MPO files as JPEG.
 _PILLOW_FORMATS = (
     "JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
@@ -37,9 +37,9 @@ EXTENSIONS = frozenset((
 # least this many times as large as the target of the exact filter: the value of its `thumbnail`.
 _REDUCING_GAP = 2.0
 MAX_PIXELS = 89_478_485  # Pillow's own: a quarter of a GiB in RGB
-_PIXEL_BYTES = 4  # larger pixels of arrays count more: those of float64, as two
+_PIXEL_BYTES = 4  # larger pixels of arrays count more: one of float64 as two
 _BAND_BYTES = 2**20
-# Each scan of a JPEG goes over all pixels; a dozen are usual. They are counted in its first bytes.
+# Each scan of a JPEG updates all pixels; a dozen are usual. Only its first bytes are searched.
 _MAX_SCANS = 100
 _COUNTED_BYTES = 2**24
 _HEADER_BYTES = 2**16  # most files have their first scan there
@@ -132,13 +132,13 @@ def _opening_error(path, exc):
 def _decoding_error(path, exc):
     """The error of a file that is not an image, or damaged.
 
-    Pillow's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
+    Pillow's decoders raise errors of many types for damaged files: OSError, SyntaxError,
     struct.error, OverflowError, DecompressionBombError and more.
     """
     if isinstance(exc, UnidentifiedImageError):
         cause = "its content is of no known image format"
     else:
-        # the further lines of NumPy's messages advise to trust the file
+        # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
     return ImageReadError(
         cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
@@ -195,7 +195,7 @@ def _decode(file, name, size, mode, max_pixels):
 
 
 def _check_pixels(shape, max_pixels):
-    """Refuse an image that would take too much memory, before it takes any."""
+    """Refuse an image that would need too much memory, before allocating any."""
     if max_pixels is not None and math.prod(shape[:2]) > max_pixels:
         raise ValueError(
             f"it has {shape[0]} x {shape[1]} pixels, more than the limit of {max_pixels} that "
@@ -204,7 +204,7 @@ def _check_pixels(shape, max_pixels):
 
 
 def _check_scans(file, image):
-    """Refuse a JPEG with so many scans that decoding hardly ends."""
+    """Refuse a JPEG with too many scans, which would take very long to decode."""
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     start = file.read(min(n_bytes, _HEADER_BYTES))
@@ -226,7 +226,7 @@ def _find_scans(content):
 
 
 def _check_array(shape, dtype, max_pixels):
-    """Refuse an array that is not an image, or too large, as all its bytes are read."""
+    """Refuse an array that is not an image or is too large, because all its bytes are read."""
     _check_shape(shape)
     _check_pixels(shape, max_pixels)
     n_bytes = dtype.itemsize * math.prod(shape[2:])
@@ -251,7 +251,7 @@ def _decode_npy(file, max_pixels):
 
 
 def _is_misread(tags):
-    """Whether Pillow 13 takes a TIFF for 8 bits: uncompressed planes of 16 bits."""
+    """Whether Pillow 13 misreads a TIFF as 8 bits: uncompressed planes of 16 bits."""
     bits = tags.get(BITSPERSAMPLE, (1,))
     is_plain_planar = tags.get(PLANAR_CONFIGURATION) == 2 and tags.get(COMPRESSION, 1) == 1
     return is_plain_planar and len(bits) > 1 and max(bits) > 8
@@ -307,7 +307,7 @@ def _to_8_bit(image):
 
 
 def _file_value_range(array):
-    """Find a value range; floats outside 0 to 255 go from their minimum to their maximum."""
+    """Find a value range; it is the minimum to the maximum for floats outside 0 to 255."""
     if array.dtype.kind == "f" and array.size and (array.min() < 0 or array.max() > 255):
         low, high = float(array.min()), float(array.max())
         return low, (high if high > low else low + 1)
@@ -335,7 +335,7 @@ def _check_shape(shape):
 
 
 def _scale(array, value_range):
-    """Apply `to_uint8` in bands of rows, as it makes copies in float64."""
+    """Apply `to_uint8` in bands of rows, because it makes copies in float64."""
     if array.dtype == np.uint8 or array.nbytes <= _BAND_BYTES:
         return to_uint8(array, value_range)
     scaled = np.empty(array.shape, np.uint8)

@@ -18,7 +18,7 @@ class ImageReadError(ValueError):
         The position of the image in the input of `ImageLoader`, counted from 0; None if the image
         was read on its own.
     remedy : str, default=""
-        A sentence that tells the user what to do.
+        A sentence that advises the user.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class ImageReadError(ValueError):
 
     See Also
     --------
-    ImageLoader : With ``on_error="nan"`` or ``"skip"``, it goes on without such images.
+    ImageLoader : With ``on_error="nan"`` or ``"skip"``, it continues after such images.
 
     Examples
     --------
@@ -72,16 +72,16 @@ class ImageOpenError(ImageReadError, OSError):
 
 
 class ImageNotFoundError(ImageOpenError, FileNotFoundError):
-    """There is no file at the path."""
+    """The file does not exist."""
 
-    _problem = "There is no image file {path!r}."
+    _problem = "The image file {path!r} does not exist."
 
 
 class ImageIsFolderError(ImageOpenError, IsADirectoryError):
-    """The path is that of a folder."""
+    """The path is a folder."""
 
     _problem = "{path!r} is a folder, not an image file."
 
 
 class ImagePermissionError(ImageOpenError, PermissionError):
-    """The file may not be read by this process."""
+    """The process has no permission to read the file."""

@@ -1,4 +1,4 @@
-"""The hash that tells the contents of images apart."""
+"""The hash of the contents of images."""
 
 import hashlib
 
@@ -8,8 +8,8 @@ HASH_BYTES = 16
 def hash_content(*parts):
     """Hash bytes-like objects, one after the other.
 
-    The hash is cryptographic, so that no two images share a key of the feature cache. It takes a
-    percent of the time of the network.
+    The hash is cryptographic, so that no two images share a key in the feature cache. Hashing takes
+    a percent of the time of the network.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def warn_about_another_range(value_range, fitted_range):
     """
     if value_range[1] != fitted_range[1]:
         warnings.warn(
-            f"X seems to hold values from 0 to {value_range[1]:g}, but those that fit saw went "
+            f"X seems to hold values from 0 to {value_range[1]:g}, but fit saw values "
             f"from 0 to {fitted_range[1]:g}. Bring both to one range.",
             stacklevel=3,
         )
@@ -103,8 +103,8 @@ def warn_about_values_outside(arrays, value_range, remedy):
         min_value, max_value = array.min(), array.max()
         if min_value < value_range[0] or max_value > value_range[1]:
             warnings.warn(
-                f"X holds values from {min_value:.3g} to {max_value:.3g}, but black is taken to be "
-                f"{value_range[0]:g} and white {value_range[1]:g}. {remedy}",
+                f"X holds values from {min_value:.3g} to {max_value:.3g}, but the value range is "
+                f"{value_range[0]:g} to {value_range[1]:g}. {remedy}",
                 stacklevel=3,
             )
             return

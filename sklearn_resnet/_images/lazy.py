@@ -73,7 +73,7 @@ class LazyImages(_LazySource):
     items : sequence of path or ndarray
         The images.
     options : dict
-        The size, the way of resizing and the mode, as `ImageLoader` has them.
+        The size, resize mode and colour mode, as for `ImageLoader`.
     value_range : tuple of 2 float
         The black and the white level of arrays.
     n_threads : int
@@ -82,8 +82,8 @@ class LazyImages(_LazySource):
         The positions that errors name; None counts the items from 0.
     on_error : {"raise", "nan", "skip"}, default="raise"
         As for `ImageLoader`. With ``"nan"`` and ``"skip"``, `batches` gives a black image in place
-        of one that cannot be read, and records it in `failures`. An array cannot say that an image
-        is missing, so that ``np.asarray`` raises the error in any case.
+        of one that cannot be read, and records it in `failures`. An array cannot mark an image as
+        missing, so ``np.asarray`` always raises the error.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have.
 
@@ -131,7 +131,7 @@ class LazyImages(_LazySource):
         self._max_pixels = max_pixels
         self.failures: dict[int, Failure] = {}
         size = options["size"]
-        # all images of one selection are compared with the same first image
+        # every image of a selection is compared with the same first image
         self._first = None
         channels = (3,) if options["mode"] == "RGB" else ()
         self._image_shape: tuple[int, ...] | None = None if size is None else (*size, *channels)
@@ -332,7 +332,7 @@ class LazyImages(_LazySource):
 
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
-        self.shape  # noqa: B018  found before the threads need it
+        self.shape  # noqa: B018  computed before the threads need it
         return prefetch_map(load, positions, self._n_threads, n_ahead)
 
     def _load(self, i):
@@ -389,15 +389,15 @@ def warn_about_failures(failures, n_images, consequence):
 
 
 def describe_failures(failures, n_images, consequence):
-    """Count the images that could not be read, and name the first ones.
+    """Describe the number of images that could not be read, and name the first ones.
 
     Parameters
     ----------
     failures : list of Failure
     n_images : int
-        The number of all images.
+        The total number of images.
     consequence : str
-        What happens to those that could not be read: ``"their features are NaN"``.
+        How these images are handled: ``"their features are NaN"``.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What holds images, behind one protocol: arrays, lists, chunked arrays, Dask, iterables.
+"""Image sources, one protocol for arrays, lists, chunked arrays, Dask and iterables.
 
-`LazyImages` keeps the protocol too.
+`LazyImages` implements the protocol too.
 """
 
 from itertools import islice
@@ -12,7 +12,7 @@ from sklearn_resnet._images.intensity import find_value_range
 
 
 class ImageSource:
-    """What holds images: the protocol, with its defaults.
+    """An image source: the protocol, with its defaults.
 
     Attributes
     ----------
@@ -22,14 +22,14 @@ class ImageSource:
     failures : dict of int to Failure
         By index, the images that could not be read. Only lazy images fail.
     on_error : {"raise", "nan", "skip"}
-        What happens to such images; see `ImageLoader`.
+        How to handle such images; see `ImageLoader`.
     is_lazy : bool
         Whether images are decoded when they are needed.
     is_delayed : bool
         Whether it is a Dask collection, whose features are a Dask array.
     reads_in_blocks : bool
-        Whether it is read block by block, as its images may not fit into memory. Of the methods,
-        only `blocks`, `sample` and `find_value_range` exist then.
+        Whether it is read block by block, because its images may not fit into memory. It then has
+        only the methods `blocks`, `sample` and `find_value_range`.
     image_format : str or None
         The dtype and shape of each image, if `digests` do not include them.
     arrays : sequence of ndarray
@@ -68,7 +68,7 @@ class ImageSource:
     lookup_size = 2048
 
     def sample(self, n_images):
-        """Choose all images, as they need not be read."""
+        """Choose all images, because they need not be read."""
         return self
 
     def record_failures(self, failures):
@@ -76,7 +76,7 @@ class ImageSource:
 
 
 def as_source(X, check=None):
-    """Wrap whatever holds images.
+    """Wrap images in a source.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def as_source(X, check=None):
 
 
 def as_block_source(X):
-    """Wrap whatever holds images, or an iterable of batches of images, to be cut into blocks.
+    """Wrap images, or an iterable of batches of images, in a source to cut into blocks.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class _InMemory(ImageSource):
             yield self.images[start : start + batch_size]
 
     def file_versions(self):
-        """Return None for each image, as none has a file."""
+        """Return None for each image, because none has a file."""
         return [None] * len(self)
 
     def find_value_range(self):

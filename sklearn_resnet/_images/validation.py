@@ -32,7 +32,7 @@ def as_sequence(X):
     Parameters
     ----------
     X : array-like
-        The column of a dataframe counts as the list of its items.
+        A column of a dataframe is handled as the list of its items.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def as_sequence(X):
     if isinstance(X, dict):
         raise ValueError(
             f"X must be images or a list of paths. Got a {type(X).__name__} with "
-            f"{', '.join(map(repr, X))} instead; pass what it holds, as in X.data."
+            f"{', '.join(map(repr, X))} instead; pass its data, as in X.data."
         )
     if isinstance(X, np.ndarray) and X.dtype.kind in "biufc":
         return None
@@ -78,8 +78,8 @@ def row_shape(n_features, image_shape=None):
     n_features : int
         Length of a row.
     image_shape : tuple of 2 or 3 int, default=None
-        ``(height, width)`` or ``(height, width, channels)``. None takes a row of s * s values for
-        a square grey image, one of 3 * s * s values for a square RGB image, and any other for a
+        ``(height, width)`` or ``(height, width, channels)``. None interprets a row of s * s values
+        as a square grey image, one of 3 * s * s values as a square RGB image, and any other as a
         grey image one pixel high.
 
     Returns
@@ -94,7 +94,7 @@ def row_shape(n_features, image_shape=None):
     Warns
     -----
     UserWarning
-        If a row is taken for an image one pixel high.
+        If rows are interpreted as images one pixel high.
     """
     if image_shape is not None:
         if math.prod(image_shape) != n_features:
@@ -112,7 +112,7 @@ def row_shape(n_features, image_shape=None):
         return side, side, 3
     warnings.warn(
         f"X has rows of {n_features} values, neither a square grey nor a square RGB image: each "
-        "is taken for an image one pixel high. To change this, reshape X to (n, height, width), or "
+        "is interpreted as an image one pixel high. To change this, reshape X to (n, height, width), or "
         "pass image_shape=(height, width) to ResNetFeatures.",
         stacklevel=2,
     )
@@ -250,7 +250,7 @@ def _check_stack(estimator, X, channels, reset):
         )
     if X.ndim == 3 and shape[2] in (3, 4) and reset:
         warnings.warn(
-            f"X of shape {shape} is taken for {shape[0]} grey images of {shape[1]} x {shape[2]} "
+            f"X of shape {shape} is interpreted as {shape[0]} grey images of {shape[1]} x {shape[2]} "
             "pixels. If it is one colour image, pass X[np.newaxis].",
             stacklevel=2,
         )
@@ -260,6 +260,6 @@ def _check_stack(estimator, X, channels, reset):
 
 
 def reset_n_features(estimator):
-    """Remove the attributes that an earlier fit on rows has set."""
+    """Remove the attributes that an earlier fit on rows set."""
     for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
         vars(estimator).pop(name, None)

@@ -1,4 +1,4 @@
 """Files: paths and URLs, listing, atomic writes, downloads, and text that is safe in a spreadsheet.
 
-Imports `_runtime` alone.
+Imports only `_runtime`.
 """

@@ -1,11 +1,11 @@
-"""Text for tables: it encodes to UTF-8, and no spreadsheet takes it for a formula."""
+"""Text for tables, escaped for UTF-8 and for spreadsheets, which would evaluate formulas."""
 
 import re
 
 import numpy as np
 
-# At the start of a cell, and after what separates cells in other locales. Apostrophes that are
-# already there get one more, so that `restore_text` finds the original.
+# A formula begins a cell, or follows a separator of cells in some locale. Existing apostrophes get
+# one more, so that `restore_text` finds the original.
 _FORMULA = re.compile(r"(^|[;\n\t])('*[=+\-@\t\n])")
 _INERT_FORMULA = re.compile(r"(^|[;\n\t])'('*[=+\-@\t\n])")
 
@@ -13,10 +13,10 @@ _INERT_FORMULA = re.compile(r"(^|[;\n\t])'('*[=+\-@\t\n])")
 def write_csv(path, columns, is_first=True):
     """Write columns to a .csv in which no cell is a formula.
 
-    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and the
-    names of files and folders may begin so. They may also contain such a character after a
-    semicolon, a tab or a new line, which some spreadsheets take for the end of a cell. An
-    apostrophe is put before it, unless the text is a number.
+    A spreadsheet evaluates a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula, and
+    names of files and folders may begin with these characters. They may also contain one after a
+    semicolon, a tab or a new line, where some spreadsheets end a cell. An apostrophe is inserted
+    before it, unless the text is a number.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def write_csv(path, columns, is_first=True):
 
 
 def as_text(values):
-    """Escape what UTF-8 cannot encode in text, as in some file names; leave other values alone."""
+    """Escape text that UTF-8 cannot encode, as in some file names; leave other values unchanged."""
     values = np.asarray(values)
     if values.dtype.kind not in "OU":
         return values
@@ -44,7 +44,7 @@ def as_text(values):
 def _escape_formulas(values):
     if not isinstance(values, list):
         return values
-    values = [text.replace("\r", r"\r") for text in values]  # readers take it for a new line
+    values = [text.replace("\r", r"\r") for text in values]  # readers interpret it as a new line
     return [text if _is_number(text) else _FORMULA.sub(r"\1'\2", text) for text in values]
 
 
@@ -57,5 +57,5 @@ def _is_number(text):
 
 
 def restore_text(text):
-    """Remove the apostrophes that `write_csv` puts before formulas."""
+    """Remove the apostrophes that `write_csv` inserts before formulas."""
     return _INERT_FORMULA.sub(r"\1\2", text)

@@ -1,4 +1,4 @@
-"""Keras' cache folder, and an early check that a download can work."""
+"""Keras' cache folder, and an early check of the connection before a download."""
 
 import http.client
 import os
@@ -18,8 +18,8 @@ def keras_home():
 def probe_url(url, timeout=8):
     """Request the header of a URL, with a time limit.
 
-    Keras' own download has no time limit. It hangs for minutes where packets are dropped or host
-    names are not resolved.
+    Keras' own download has no time limit. It hangs for minutes if packets are dropped or the host
+    name is not resolved.
 
     Parameters
     ----------

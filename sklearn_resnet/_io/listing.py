@@ -20,7 +20,7 @@ def list_files(folder):
     ----------
     folder : str or path-like
         A path on disk or a URL. Links to folders are followed. A folder with several names is
-        listed once, under the first of the names with the fewest links.
+        listed once, under the first name with the fewest links.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def list_shards(tars, extensions):
     Raises
     ------
     ValueError
-        If a tar cannot be read or there are no images.
+        If a tar cannot be read or no tar holds images.
     """
     paths, parts, labels = [], [], []
     for tar in tars:

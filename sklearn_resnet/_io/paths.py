@@ -1,4 +1,4 @@
-"""Paths on disk, URLs and members of tars, opened in one way that never blocks."""
+"""Paths on disk, URLs and members of tars, all opened without blocking."""
 
 import contextlib
 import hashlib
@@ -123,7 +123,7 @@ def _refuse_special(status):
 
 
 def builtin_type(exc):
-    """Return the builtin type of an OSError; its own type may not accept a message."""
+    """Return the builtin base type of an OSError; its own type may not accept a message."""
     return next(kind for kind in type(exc).__mro__ if kind.__module__ == "builtins")
 
 
@@ -168,7 +168,7 @@ def is_tar(path):
 
 
 def split_member(path):
-    """Split a path into a tar and the name of its member; `path` and None if there is no tar."""
+    """Split a path into a tar and the name of its member, or `path` and None without a tar."""
     text = str(path)
     for found in _TAR_AND_MORE.finditer(text):
         tar, member = text[: found.end()], text[found.end() + 1 :]
@@ -269,7 +269,7 @@ def _recent_version(url):
 
 def _read_member(tar, member):
     if is_url(tar):
-        with _copy_lock:  # one thread copies for all
+        with _copy_lock:  # one thread copies, the others wait
             copy = _copy_tar(tar, _recent_version(tar))
         members, read = copy.members, copy.read
     else:

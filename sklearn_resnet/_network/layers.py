@@ -45,7 +45,7 @@ class Layer:
     stride : int
         Pixels of the image from one position of the output to the next.
     kernel : int
-        Side of the window of a convolution or pooling, or of the one that a padding prepares for.
+        Side of the window of a convolution or pooling, or, for padding, of the layer after it.
     weight_shapes : tuple of tuple of int
         Shapes of its weights, in Keras' order.
     inputs : tuple of int
@@ -101,7 +101,7 @@ class _Builder:
 
     def layers(self):
         # Keras sorts by distance from the output and keeps layers at the same distance in the
-        # order of a depth-first walk, in which the functions below add them.
+        # order of a depth-first search, in which the functions below add them.
         distance = dict.fromkeys(self.inputs, 0)
         for name in reversed(self.inputs):
             for source in self.inputs[name]:
@@ -201,7 +201,7 @@ def count_gflop(table, layer):
 
 
 def ignored_layers(architecture, layer):
-    """Name the layers before `layer` that its output does not depend on."""
+    """List the names of layers before `layer` that do not affect its output."""
     table = layer_table(architecture)
     return [other.name for other in table[: layer.index] if other.index not in layer.ancestors]
 

@@ -13,7 +13,7 @@ from sklearn_resnet._network.layers import ARCHITECTURES, layer_table
 
 
 def identify_file(path):
-    """Return a key that changes when the file at a path does; results are cached by it."""
+    """Return a cache key that changes when the file at a path changes."""
     status = os.stat(path)
     return os.path.abspath(path), status.st_mtime_ns, status.st_size
 
@@ -76,7 +76,7 @@ def _find_pooling_mismatch(shapes, architecture):
 def read_arrays(path, names):
     """Read the arrays of some layers from a weights file.
 
-    Only arrays are read; no code that a file may hold is run.
+    Only arrays are read; code in a file is never executed.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _read_npz(path, names):
 
 
 def _read_hdf5(path, names):
-    """Read a file that Keras wrote, in the format of version 3 or the former one."""
+    """Read a file that Keras wrote, in the format of version 3 or of version 2."""
     import h5py
 
     found = {}

@@ -39,7 +39,7 @@ class Weights:
     fingerprint : str
         Distinguishes them from all other weights.
     n_layers : int
-        They cover the layers 0 to ``n_layers - 1``.
+        Number of layers, from the first, that they cover.
     path : str or None
         Their file.
     seed : int or None
@@ -54,7 +54,7 @@ class Weights:
 
 
 def default_layers(weights):
-    """Return the meaning of ``layers=None``: the last layer that the weights cover."""
+    """Return the layer for ``layers=None``, the last one that the weights cover."""
     return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
 
 
@@ -127,7 +127,7 @@ def check_layers_covered(weights, layers):
 
 
 def check_fingerprint(weights, fingerprint):
-    """Raise ParameterError unless `weights` are those that an estimator was fitted with."""
+    """Raise ParameterError unless `weights` have the fingerprint seen by `fit`."""
     if weights.fingerprint != fingerprint:
         raise ParameterError(
             "weights",
@@ -198,7 +198,7 @@ def _imagenet_file(architecture):
     if path.is_file():
         if hash_file(identify_file(path), "md5") == md5:
             return str(path)
-        damage = "the file found is damaged or another one (its MD5 differs), and "
+        damage = "the file found is damaged or a different one (its MD5 differs), and "
     try:
         probe_url(_IMAGENET_URL + name)
         return import_keras().utils.get_file(

@@ -1,8 +1,8 @@
-"""Errors whose parts each front end can put into its own words: the command spells options."""
+"""Errors with separate parts, which the command line renders with the names of its options."""
 
 
 class ParameterError(ValueError):
-    """A parameter has a value that it cannot have.
+    """A parameter has an invalid value.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ class ParameterError(ValueError):
     remedy : str, default=""
         How to fix it, in terms of the Python API; the command has its own.
     hint : str, default=""
-        A value that may have been meant, for all front ends: ``"Did you mean 82?"``.
+        A suggestion, for all front ends: ``"Did you mean 82?"``.
     """
 
     def __init__(self, parameter, requirement, got, remedy="", hint=""):
@@ -48,11 +48,11 @@ class DownloadError(ConnectionError):
         The content of the file: ``"The dataset 'mnist'"``.
     cause : str
     path : path
-        Its place on this machine.
+        Its expected path on this machine.
     url : str
     megabytes : int
     remedy : str
-        How to do without the download, in terms of the Python API.
+        How to proceed without the download, in terms of the Python API.
     """
 
     def __init__(self, subject, cause, path, url, megabytes, remedy):

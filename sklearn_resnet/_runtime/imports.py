@@ -1,4 +1,4 @@
-"""Imports: optional dependencies with one error message, and libraries kept quiet."""
+"""Imports: optional dependencies with one error message, and libraries without their output."""
 
 import contextlib
 import importlib
@@ -12,7 +12,7 @@ import tempfile
 def quiet_stderr():
     """Suppress output to stderr, including that of C++ code; print it after an error.
 
-    While it is imported, tensorflow logs several lines about processors whatever its log level.
+    During import, tensorflow logs several lines about the processor at any log level.
     """
     stderr = 2  # of C++ code, even where sys.stderr is redirected, as in a notebook
     with tempfile.TemporaryFile() as held:

@@ -1,4 +1,4 @@
-"""Keras, imported quietly and with no more than this process's share of the machine."""
+"""Keras, imported without log lines and limited to this process's share of the machine."""
 
 import contextlib
 import os

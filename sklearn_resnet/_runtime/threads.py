@@ -1,4 +1,4 @@
-"""The number of threads that this process may use, and prefetching with them."""
+"""The number of threads that this process may use, and prefetching in threads."""
 
 import os
 import threading
@@ -21,8 +21,8 @@ def set_thread_limit(n_threads):
 def count_threads():
     """Count the cores that this process may keep busy.
 
-    In a worker process of joblib this is its share of the cores, which joblib announces in the
-    variable OMP_NUM_THREADS. Users set that variable for the same purpose.
+    In a worker process of joblib, this is its share of the cores, which joblib sets in the variable
+    OMP_NUM_THREADS. Users set that variable for the same purpose.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def count_threads():
 def dask_task():
     """Run a Dask task alone in its process, with the threads of its worker.
 
-    Dask runs as many tasks at once as its worker has threads, and each task here would use them all.
-    Outside a cluster, where Dask's threads belong to this process, the limit stays as it is.
+    A Dask worker runs one task per thread at once, but each of our tasks would use all threads.
+    Outside a cluster, where Dask's threads belong to this process, the limit is unchanged.
     """
     with _task_lock:
         limit = _limit

@@ -71,7 +71,7 @@ def compare(options):
     Raises
     ------
     ValueError, TypeError, OSError, ImportError, RuntimeError
-        If an option has a value that it cannot have, or a file cannot be read or written.
+        If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
     plan = make_plan(options)
@@ -108,7 +108,7 @@ def make_plan(options):
     features = replace(
         options.features,
         model="resnet" if cuts else "pca",
-        layers=list(cuts) or None,  # two maps may be of one layer
+        layers=list(cuts) or None,  # two maps may use the same layer
         dimensions=2,
     )
     check_input(options.input.source, options.input.patches)
@@ -131,7 +131,7 @@ def _check_images(options, data):
             "source",
             "must have labels with --compare, which scores maps by them",
             f"{options.input.source!r} without labels",
-            hint="Name a file of labels by --labels, or sort the images into a folder for each class.",
+            hint="Name a file of labels with --labels, or sort the images into a folder for each class.",
         )
     if len(data.images) < MIN_MAPPED:
         raise ParameterError(

@@ -67,9 +67,9 @@ class Plan:
     ----------
     options : EmbedOptions
     in_parts : bool
-        Whether part by part, so that an interrupted command can be resumed.
+        Whether to compute part by part, so that an interrupted command can be resumed.
     imports_umap : bool
-        Whether to import umap meanwhile.
+        Whether to import umap during the computation.
     """
 
     options: EmbedOptions
@@ -86,7 +86,7 @@ class Embedding:
     data : Input
         The images whose features are its rows.
     features : ndarray or None
-        None if it was computed in parts, and is on disk alone.
+        None if it was computed in parts and is only on disk.
     shape : tuple of 2 int
     metadata : dict
         How it was computed.
@@ -111,7 +111,7 @@ def embed(options):
     Raises
     ------
     ValueError, TypeError, OSError, ImportError, RuntimeError
-        If an option has a value that it cannot have, or a file cannot be read or written.
+        If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
     plan = make_plan(options)
@@ -172,7 +172,7 @@ def _check_output(options, in_parts):
         if is_given:
             raise ParameterError(
                 name,
-                "goes with image files as INPUT, --model resnet and an OUTPUT that ends in "
+                "requires image files as INPUT, --model resnet and an OUTPUT that ends in "
                 f"{' or '.join(SUFFIXES)}, which is then computed in parts",
                 f"{options.input.source!r} and {str(output)!r}",
             )
@@ -219,7 +219,7 @@ def _is_kept(n_images, failures, on_error):
 
 
 def _report_failures(output, failures, n_images, on_error):
-    """Warn of images that could not be read, and list them in a table; return its path in a list."""
+    """Warn about unreadable images, and list them in a table; return its path in a list."""
     path = beside(output, "errors", ".csv")
     failures = sorted(failures, key=attrgetter("position"))
     if not failures:
@@ -256,11 +256,11 @@ def make_pictures(plan, embedding, progress):
     is_finite = np.isfinite(features).all(1)
     features, data = features[is_finite], embedding.data.select(is_finite)
     embedding_map, written = _compute_map(features, data, options, progress)
-    is_of_patches = options.input.patches is not None
-    noun = "patches" if is_of_patches else "images"
+    has_patches = options.input.patches is not None
+    noun = "patches" if has_patches else "images"
     title = make_title(options.input.source, embedding_map, embedding.metadata, noun)
     if pictures.draws_map:
-        show_images = pictures.thumbnails or (is_of_patches and len(features) <= _MAX_THUMBNAILS)
+        show_images = pictures.thumbnails or (has_patches and len(features) <= _MAX_THUMBNAILS)
         images = data.images if show_images else None
         path = beside(output, embedding_map.kind, f".{pictures.picture}")
         draw_map(path, embedding_map, data.labels, images=images, title=title)

@@ -16,7 +16,7 @@ _REMEDIES = {
     "table": "TABLE is the last argument.",
 }
 _DOWNLOAD = "Put the file there by hand; the variable KERAS_HOME sets another folder."
-_PARAMS = {"size": "image_size"}  # where an option has another name than the library's parameter
+_PARAMS = {"size": "image_size"}  # options whose names differ from the library's parameters
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def exit_on_error(ctx, advice=""):
 
 
 def describe_error(exc, ctx):
-    """Describe an error of the library in words of the command line.
+    """Describe an error of the library in terms of the command line.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Features of images, computed as the options of the command say."""
+"""Features of images, computed with the options of the command."""
 
 import warnings
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """How features are computed. ``cache`` is a folder or None; the rest is as on the command line."""
+    """How features are computed: ``cache`` is a folder or None; the rest is as on the command line."""
 
     model: str
     dimensions: int
@@ -74,7 +74,7 @@ def make_resnet(options):
 
 
 def check_features(options):
-    """Raise the errors that options of a ResNet lead to, before images are read."""
+    """Raise the errors of invalid ResNet options, before images are read."""
     if options.model != "resnet":
         return
     try:

@@ -21,7 +21,7 @@ _NPZ_KEY = "facts"  # of the metadata among the arrays
 
 
 class Table(NamedTuple):
-    """Features, with a label and a path for each row; None where a table has no such column."""
+    """Features, with a label and a path for each row; None if the table lacks the column."""
 
     features: np.ndarray
     labels: np.ndarray | None = None
@@ -120,14 +120,14 @@ class Npy(TableFormat):
                     file.write(np.ascontiguousarray(features, "<f4").data)
             for i, part in enumerate(parts):
                 write_csv(rows, _read_intact(part, part_format.read_columns), is_first=i == 0)
-            digests = [_digest_file(array), _digest_file(rows)]
+            digests = [_hash_file(array), _hash_file(rows)]
         with atomic_write(manifest_path(path)) as manifest:
             manifest.write_text(json.dumps(metadata | {"digests": digests}), encoding="utf-8")
 
     def read_metadata(self, path):
-        """Read the manifest. Raise ValueError if it was written for other files than these."""
+        """Read the manifest; raise ValueError if it describes other files."""
         metadata = json.loads(manifest_path(path).read_text(encoding="utf-8"))
-        if metadata["digests"] != [_digest_file(path), _digest_file(rows_path(path))]:
+        if metadata["digests"] != [_hash_file(path), _hash_file(rows_path(path))]:
             raise ValueError("the manifest describes other files")
         return metadata
 
@@ -223,7 +223,7 @@ class Csv(TableFormat):
 class Parquet(TableFormat):
     """Columns ``path``, ``label``, and ``features``, lists of a fixed size.
 
-    The table of a resumable run is a folder of parts, which readers take for one table.
+    The table of a resumable run is a folder of parts, which readers read as one table.
     """
 
     suffix = ".parquet"
@@ -260,7 +260,7 @@ class Parquet(TableFormat):
             dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)
         lists = dataset.schema.field("features").type
         if not pa.types.is_fixed_size_list(lists):
-            raise ValueError("its features are no lists of a fixed size")
+            raise ValueError("its features are not lists of a fixed size")
         features = np.empty((dataset.count_rows(), lists.list_size), np.float32)
         columns = {name: [] for name in ("label", "path") if name in dataset.schema.names}
         start = 0
@@ -274,7 +274,7 @@ class Parquet(TableFormat):
         return Table(features, columns.get("label"), columns.get("path"))
 
     def files(self, path):
-        """List what a resumable run writes: one folder."""
+        """List the one folder that a resumable run writes."""
         return [path]
 
     def write_part(self, path, columns, features, metadata):
@@ -316,7 +316,7 @@ class Parquet(TableFormat):
         with path.open("rb") as file:
             table = pq.read_table(file, columns=["features"], page_checksum_verification=True)
         column = table["features"]
-        width = column.type.list_size  # also known of a part without rows
+        width = column.type.list_size  # known even for a part without rows
         return _take(column.combine_chunks().flatten().to_numpy().reshape(-1, width), rows)
 
 
@@ -365,13 +365,13 @@ def _take(features, rows):
     return features if rows is None else features[rows]
 
 
-def _digest_file(path):
+def _hash_file(path):
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
 
 
 def _read_intact(part, read):
-    """Read a part; an error names it."""
+    """Read a part; errors name it."""
     try:
         return read(part)
     except Exception as exc:  # of numpy, zipfile, zlib and the disk

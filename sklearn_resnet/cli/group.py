@@ -10,7 +10,7 @@ from sklearn_resnet._io.paths import as_path
 class CommandGroup(click.Group):
     """A command whose first argument may also be the name of another command.
 
-    So ``embedding INPUT OUTPUT`` and ``embedding layers`` both work. A folder of that name is
+    Both ``embedding INPUT OUTPUT`` and ``embedding layers`` work. For a folder of that name, write
     ``./layers``.
 
     Parameters

@@ -39,7 +39,7 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class Input:
-    """Images with their labels and paths; None if there are none."""
+    """Images with their labels and paths, each None if absent."""
 
     images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
@@ -54,7 +54,7 @@ class Input:
 
 
 def load_input(options):
-    """Read INPUT, and its labels from a file where one is named.
+    """Read INPUT, and its labels from a file if one is named.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def load_input(options):
     Raises
     ------
     OSError, ValueError
-        As by `read_input` and `read_labels`, or if INPUT holds another number of labels.
+        As from `read_input` and `read_labels`, or if INPUT holds a different number of labels.
     """
     data = read_input(
         options.source,
@@ -105,18 +105,18 @@ def check_input(source, patches=None):
     """
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
-        raise ParameterError("patches", "goes with one image file as INPUT", repr(source))
+        raise ParameterError("patches", "requires one image file as INPUT", repr(source))
     if source not in NAMED and not path.exists():
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
             f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder of images or an "
-            f"image file. Got {source!r}, and there is no such file or folder.{hint}"
+            f"image file. Got {source!r}, which does not exist.{hint}"
         )
 
 
 def check_apart(source, output):
-    """Raise an error if OUTPUT would replace INPUT, or be read as one of its images later."""
+    """Raise an error if OUTPUT would replace INPUT or later be read as one of its images."""
     if is_url(source) or is_url(output):
         return
     resolved, target = Path(source).resolve(), output.resolve()
@@ -125,7 +125,7 @@ def check_apart(source, output):
     if resolved.is_dir() and resolved in target.parents:
         raise ParameterError(
             "output",
-            "must lie outside of INPUT, where later commands would read it as an image",
+            "must be outside INPUT, where later commands would read it as an image",
             f"{str(output)!r} in {source!r}",
         )
 

@@ -170,11 +170,11 @@ _NOT_COMPARED = (
     help="Folder for the cache of features, so that only images that are new are computed.  "
     "[default: in the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Compute all features, and cache none.")
+@click.option("--no-cache", is_flag=True, help="Compute all features, and do not cache them.")
 @click.option(
     "--labels",
     metavar="FILE",
-    help="A file with a label for each image: a .csv with the columns path and label, or label alone; "
+    help="A file with a label for each image: a .csv with the columns path and label, or only label; "
     "a .npy; or text with one label per line. Labels without paths must be in the order of the "
     "images, which is natural (2.png before 10.png): see the column path of a .csv OUTPUT.",
 )
@@ -272,7 +272,7 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    with exit_on_error(ctx, "What was computed is in the cache: run the same command again."):
+    with exit_on_error(ctx, "The computed features are in the cache: run the same command again."):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         params["cache"] = _choose_cache(params)
@@ -310,7 +310,7 @@ def _pick(kind, params):
 
 
 def _name_output(params):
-    """Return the path of OUTPUT, as .npz with -c."""
+    """Return the path of OUTPUT; -c makes it a .npz."""
     output = as_path(params["output"])
     if not params["compress"]:
         return output
@@ -405,7 +405,7 @@ def _check_combinations(ctx):
     for name in _NOT_COMPARED:
         if is_given("compare") and is_given(name):
             raise click.UsageError(
-                f"{spell(options[name])} does not go with --compare, which draws a map for each of "
+                f"{spell(options[name])} cannot be used with --compare, which draws a map for each of "
                 "its names, as in pca,resnet,resnet:82. Leave one out."
             )
     model = ctx.params["model"]
@@ -413,9 +413,9 @@ def _check_combinations(ctx):
         if is_given(name):
             other = "resnet" if model == "pca" else "pca"
             raise click.UsageError(
-                f"{spell(options[name])} goes with --model {other}, not with --model {model}."
+                f"{spell(options[name])} requires --model {other}, not --model {model}."
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
-        raise click.UsageError("--patch-size goes with --patches, the number of patches to cut.")
+        raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
     if ctx.params["cache"] is not None and ctx.params["no_cache"]:
         raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")

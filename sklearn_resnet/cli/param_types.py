@@ -1,4 +1,4 @@
-"""Types of options, beside those of click."""
+"""Types of options, in addition to those of click."""
 
 import difflib
 

@@ -67,7 +67,7 @@ class Map:
 
 def import_umap():
     """Import the class UMAP, without tensorflow."""
-    # umap imports it, in 3 s and 500 MB, for a part that is not used here
+    # umap imports it, which takes 3 s and 500 MB, for a part that is not used here
     is_imported = "tensorflow" in sys.modules
     with nullcontext() if is_imported else hidden_module("tensorflow"):
         from umap import UMAP
@@ -154,7 +154,7 @@ def write_page(path, embedding_map, data, features, title):
     data : Input
         Its images.
     features : ndarray of shape (n, n_features)
-        In which the page looks for neighbors.
+        Features used to measure the distance to neighbors.
     title : str
     """
     display = EmbeddingDisplay(

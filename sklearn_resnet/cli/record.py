@@ -1,4 +1,4 @@
-"""Files beside OUTPUT, and the record among them: a .json that says how all were made."""
+"""Files beside OUTPUT, and the record: a .json that describes how they were made."""
 
 import json
 import platform

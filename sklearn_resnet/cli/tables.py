@@ -10,7 +10,7 @@ from sklearn_resnet.cli.formats import FORMATS, Table, describe_suffixes, find_f
 
 
 def check_table_path(path):
-    """Check whether `write_table` can write to `path`, before there is a table.
+    """Check whether `write_table` can write to `path`, before the table is computed.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def read_table(path):
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such table, or it cannot be read.
+        If the table does not exist or cannot be read.
     """
     path = as_path(path)
     if path.suffix not in FORMATS:
         raise ParameterError("table", f"must end in {describe_suffixes()}", repr(str(path)))
     if not path.exists():
-        raise FileNotFoundError(f"There is no table {str(path)!r}.")
+        raise FileNotFoundError(f"The table {str(path)!r} does not exist.")
     try:
         table = find_format(path).read(path)
         _check_shapes(table)
@@ -87,4 +87,4 @@ def _check_shapes(table):
         raise ValueError("it holds no rows of features")
     for column in table[1:]:
         if column is not None and column.shape != features.shape[:1]:
-            raise ValueError("it has not one label and path for each row of features")
+            raise ValueError("it does not hold one label and one path for each row of features")

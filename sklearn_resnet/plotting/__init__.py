@@ -1,4 +1,4 @@
-"""Displays of embeddings and of searches; `explorer` makes the interactive page.
+"""Displays of embeddings and of searches over layers; `explorer` makes the interactive page.
 
 Imports everything except `cli`.
 """

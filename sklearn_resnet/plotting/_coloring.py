@@ -11,7 +11,7 @@ from sklearn_resnet.plotting._palette import MISSING, PALETTE, assign_styles
 if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
 
-MAX_CLASSES = 60  # a legend of more labels does not fit, and their colours are hard to tell apart
+MAX_CLASSES = 60  # a legend of more labels does not fit, and their colours are hard to distinguish
 _DARK_BRIGHTNESS = 0.45  # of the dark variant of a colour
 
 
@@ -22,7 +22,7 @@ class Labels:
     Attributes
     ----------
     names : list of str
-        In natural order. Empty if there is nothing to tell apart.
+        In natural order. Empty if all points have the same colour.
     codes : ndarray of shape (n,), dtype int
         The index of each point's label in `names`; -1 for points without one.
     colors : ndarray of shape (n_names, 3)
@@ -53,7 +53,7 @@ class Labels:
         return means
 
     def without_markers(self):
-        """The same labels, told apart by colour alone: each second ten gets dark variants."""
+        """The same labels, distinguished by colour alone: every second ten gets dark variants."""
         is_dark = np.arange(len(self.colors)) // len(PALETTE) % 2 == 1
         colors = np.where(is_dark[:, None], self.colors * _DARK_BRIGHTNESS, self.colors)
         return Labels(self.names, self.codes, colors, ["o"] * len(self.colors))

@@ -8,7 +8,7 @@ from sklearn_resnet.plotting._palette import MISSING
 MAX_POINTS_AS_DOTS = 50_000  # more are drawn as density by default
 _CELLS_PER_INCH = 150
 _BANDWIDTH = 0.8  # standard deviation of a point, in cells
-_MIN_OPACITY = 0.6  # of a single point: paler colours are hard to tell apart
+_MIN_OPACITY = 0.6  # of a single point: paler colours are hard to distinguish
 
 
 def draw_density(ax, xy, coloring):

@@ -30,7 +30,7 @@ def place_labels(points, codes, sizes, window):
     positions : ndarray of shape (n_labels, 2)
         The centres of the texts, which do not overlap if there is enough space.
     is_readable : bool
-        Whether the clusters are separated and each text lies where most points have its label,
+        Whether the clusters are separated and each text is where most points have its label,
         overlaps no other text, and hides less than two thirds of its points.
     """
     cell = window.max() / _N_CELLS

@@ -34,7 +34,7 @@ def fit_title(ax, title):
 
 
 def fit_axes(ax, right=0):
-    """Shrink axes until everything around them lies within the figure.
+    """Shrink axes until everything around them fits within the figure.
 
     If the figure has a layout engine, this does nothing.
 

@@ -1,4 +1,4 @@
-"""Figures saved as files: one resolution, one kind of fonts, and whole files only."""
+"""Saving figures: one resolution, one type of fonts, and atomic writes."""
 
 from sklearn_resnet._io.atomic import atomic_write
 
@@ -19,7 +19,7 @@ def save_figure(figure, path):
     Raises
     ------
     OSError
-        If the file cannot be written. What was there before remains.
+        If the file cannot be written. A former file at the path is unchanged.
     ValueError
         If matplotlib does not know the format.
     """

@@ -467,7 +467,9 @@ def test_a_bad_file_is_named_with_cause_and_remedy(tmp_path, case):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no image file '.*none\.jpg'. Check the path"):
+    with pytest.raises(
+        FileNotFoundError, match=r"image file '.*none\.jpg' does not exist. Check the path"
+    ):
         read_image(tmp_path / "none.jpg")
 
 

@@ -224,7 +224,7 @@ SPECIAL = {
     "folder": (os.mkdir, "a folder"),
     "/dev/zero": (lambda path: os.symlink("/dev/zero", path), "a device"),
     "circle of links": (lambda path: os.symlink(path, path), "symbolic links"),
-    "link to nothing": (lambda path: os.symlink("none", path), "no image file"),
+    "link to nothing": (lambda path: os.symlink("none", path), "does not exist"),
     "HTML": (lambda path: Path(path).write_text("<html></html>"), "no known image format"),
     "nothing": (lambda path: Path(path).touch(), "no known image format"),
 }
@@ -332,7 +332,7 @@ def test_a_folder_of_everything_is_embedded(tmp_path, monkeypatch, on_error):
 
 @pytest.mark.parametrize("length", [255, 4_096, 100_000])
 def test_a_path_that_is_too_long(length):
-    with pytest.raises(OSError, match="too long|no image file"):
+    with pytest.raises(OSError, match="too long|image file .* does not exist"):
         read_image("x" * length + ".png")
 
 

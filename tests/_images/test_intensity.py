@@ -101,11 +101,13 @@ def test_an_invalid_value_range_is_an_error_of_the_parameter(value_range):
 
 
 def test_another_white_level_is_warned_about():
-    with pytest.warns(UserWarning, match="from 0 to 255, but those that fit saw .* to 1"):
+    with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):
         warn_about_another_range((0.0, 255.0), (0.0, 1.0))
     warn_about_another_range((0.0, 1.0), (0.0, 1.0))
 
 
 def test_floats_outside_their_range_are_warned_about():
-    with pytest.warns(UserWarning, match=r"from -1 to 2, but black .* 0 and white 1\. Mend it\."):
+    with pytest.warns(
+        UserWarning, match=r"from -1 to 2, but the value range is 0 to 1\. Mend it\."
+    ):
         warn_about_values_outside([np.array([-1.0, 2.0])], (0, 1), "Mend it.")

@@ -109,7 +109,7 @@ def test_imagenet_damaged_in_the_cache_is_an_error_that_says_so(stand_in):
     _, home = stand_in
     (home / "models").mkdir()
     (home / "models" / IMAGENET_NAME).write_bytes(b"half a file")
-    with pytest.raises(ConnectionError, match="damaged or another one"):
+    with pytest.raises(ConnectionError, match="damaged or a different one"):
         find_weights("ResNet50V2", "imagenet", None)
 
 

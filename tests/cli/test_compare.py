@@ -86,7 +86,7 @@ def test_pca_alone_needs_no_network(digits):
         (["pca,resnet:conv3_blok4_out"], 1, "Did you mean 'conv3_block4_out'"),
         (["resnet:999"], 1, "--compare must be an index from -190 to 189"),
         *(
-            (["pca", *option], 2, f"{option[0]} does not go with --compare")
+            (["pca", *option], 2, f"{option[0]} cannot be used with --compare")
             for option in (
                 ["--model", "pca"], ["--dimensions", "3"], ["--layers", "4"], ["--plot"], ["--html"],
                 ["--thumbnails"], ["--on-error", "nan"], ["--workers", "2"], ["--dask", "tcp://x"],
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
 def test_labels_are_needed(digits):
     np.save("digits.npy", digits)
     message = run("digits.npy", "c.npz", *RESNET, "--compare", "pca", code=1)
-    assert "Got 'digits.npy' without labels instead. Name a file of labels by --labels" in message
+    assert "Got 'digits.npy' without labels instead. Name a file of labels with --labels" in message
     Path("labels.txt").write_text("\n".join("ab" * 20))
     run("digits.npy", "c.npz", "--compare", "pca", "--labels", "labels.txt", "-q")
     assert np.load("c.npz")["labels"].tolist() == list("ab" * 20)

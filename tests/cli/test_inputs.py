@@ -83,8 +83,8 @@ def test_what_is_not_there_is_an_error_with_a_hint(tmp_path, monkeypatch, source
         read_input(source)
     message = str(caught.value)
     assert "INPUT must be digits, mnist, cifar10, a .npy or .npz file, a folder" in message
-    assert f"Got {source!r}, and there is no such file or folder." in message
-    assert message.endswith(f"Did you mean {hint}?" if hint else "folder.")
+    assert f"Got {source!r}, which does not exist." in message
+    assert message.endswith(f"Did you mean {hint}?" if hint else "does not exist.")
 
 
 def test_a_npy_file_is_images(tmp_path):
@@ -220,7 +220,7 @@ def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", IMAGES)
     with pytest.raises(
-        ValueError, match=f"patches' parameter goes with one image file.* Got '{source}'"
+        ValueError, match=f"patches' parameter requires one image file.* Got '{source}'"
     ):
         read_input(source, patches=3)
 

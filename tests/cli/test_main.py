@@ -191,8 +191,8 @@ def test_options_are_checked_before_images_are_read(unreadable):
         (["digit", "out.npy"], 1, "Did you mean 'digits'"),
         (["digits", "out.txt"], 1, "OUTPUT must end in .npy"),
         (["digits", "out.csv", "-c"], 2, "-c/--compress writes .npz"),
-        (["digits", "out.npy", "-m", "pca", "-l", "82"], 2, "--layers goes with --model resnet"),
-        (["digits", "out.npy", "-d", "2"], 2, "--dimensions goes with --model pca"),
+        (["digits", "out.npy", "-m", "pca", "-l", "82"], 2, "--layers requires --model resnet"),
+        (["digits", "out.npy", "-d", "2"], 2, "--dimensions requires --model pca"),
         (["digits", "out.npy", "-m", "pca", "-d", "999"], 1, "at most"),
         (["digits", "out.npy", "-l", "999", "--weights", "random"], 1, "Got 999"),
         (["digits", "out.npy", "-l", "conv9", "--weights", "random"], 1, "Did you mean"),
@@ -202,11 +202,11 @@ def test_options_are_checked_before_images_are_read(unreadable):
             1,
             "--layers must be at most 4",
         ),
-        (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size goes with --patches"),
-        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must lie outside of INPUT"),
+        (["digits", "out.npy", "--patch-size", "8"], 2, "--patch-size requires --patches"),
+        (["photos", "photos/out.npy", *RESNET], 1, "OUTPUT must be outside INPUT"),
         (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
         (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
-        (["digits", "out.npy", "--patches", "3"], 1, "--patches goes with one image"),
+        (["digits", "out.npy", "--patches", "3"], 1, "--patches requires one image"),
         (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no.txt' does not exist"),
         (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
         (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
@@ -346,10 +346,10 @@ def test_the_folder_of_the_cache_can_be_chosen(digits, tmp_path):
 def test_options_of_the_cache_that_make_no_sense(digits):
     output = run(digits, "a.npy", *RESNET, "--cache", "here", "--no-cache", code=2)
     assert "--cache and --no-cache exclude each other" in output
-    assert "--cache goes with --model resnet" in run(
+    assert "--cache requires --model resnet" in run(
         digits, "a.npy", "-m", "pca", "--cache", "x", code=2
     )
-    assert "--no-cache goes with" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
+    assert "--no-cache requires" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
 
 
 def test_help_fits_a_terminal_of_80_columns():
@@ -490,4 +490,4 @@ def test_pictures_are_of_the_format_that_is_asked_for(digits, suffix):
 def test_components_of_pixels_need_all_images(digits):
     options = ["--model", "pca", "-d", "2", "--on-error", "skip"]
     message = run(digits, "out.npy", *options, code=2)
-    assert "--on-error goes with --model resnet, not with --model pca" in message
+    assert "--on-error requires --model resnet, not --model pca" in message

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sklearn_resnet.cli.formats import FORMATS
+from sklearn_resnet.cli.formats import FORMATS, Table, TableFormat
 from sklearn_resnet.cli.tables import check_table_path, read_table, write_table
 
 FEATURES = np.random.RandomState(0).standard_normal((4, 3)).astype(np.float32)
@@ -220,7 +220,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
 
 def test_lists_of_any_size_are_no_features(tmp_path):
     pd.DataFrame({"features": [[1.0], [1.0, 2.0]]}).to_parquet(tmp_path / "out.parquet")
-    with pytest.raises(ValueError, match="no lists of a fixed size"):
+    with pytest.raises(ValueError, match="not lists of a fixed size"):
         read_table(tmp_path / "out.parquet")
 
 
@@ -244,7 +244,7 @@ def test_a_table_may_lie_behind_a_url(suffix):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("no.npz", None, "There is no table '.*no.npz'"),
+        ("no.npz", None, "The table '.*no.npz' does not exist"),
         ("x.jpg", b"", "must end in .npy, .npz, .csv or .parquet. Got '.*x.jpg'"),
         ("x.npz", b"PK", "x.npz' cannot be read"),
         ("x.npy", b"", "x.npy' cannot be read"),
@@ -255,7 +255,11 @@ def test_a_table_may_lie_behind_a_url(suffix):
         ("integers.npy", np.zeros((2, 2), int), "it holds no rows of features"),
         ("image.npy", np.zeros((2, 2, 2)), "it holds no rows of features"),
         ("pickle.npy", np.array([{}]), "cannot be read: .*Python objects in dtype.$"),
-        ("short.npz", {"features": FEATURES, "labels": ["a"]}, "not one label and path for each"),
+        (
+            "short.npz",
+            {"features": FEATURES, "labels": ["a"]},
+            "not hold one label and one path for each",
+        ),
     ],
 )
 def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, message):
@@ -288,3 +292,25 @@ def test_text_is_inert_where_other_characters_separate_cells_and_comes_back(tmp_
     assert pd.read_csv(tmp_path / "out.csv")["path"].tolist() == list(LIVE_ELSEWHERE.values())
     table = read_table(tmp_path / "out.csv")
     assert table.paths.tolist() == table.labels.tolist() == names
+
+
+class Feather(TableFormat):
+    """One column for each feature."""
+
+    suffix = ".feather"
+
+    def write(self, path, table, names):
+        pd.DataFrame(table.features, columns=names).to_feather(path)
+
+    def read(self, path):
+        return Table(pd.read_feather(path).to_numpy())
+
+
+def test_a_new_format_is_one_class_and_one_entry(tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, ".feather", Feather())
+    path = tmp_path / "out.feather"
+    check_table_path(path)
+    write_table(path, FEATURES, ["a", "b", "c"])
+    np.testing.assert_array_equal(read_table(path).features, FEATURES)
+    with pytest.raises(ValueError, match=r"\.csv, \.parquet or \.feather"):
+        check_table_path(tmp_path / "out.txt")

@@ -110,7 +110,7 @@ def test_a_picture_is_replaced(tmp_path):
 def test_a_path_that_cannot_be_written_is_a_clear_error(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(OSError, match=rf"Cannot write '.*{name}'.*Name a file"):
+    with pytest.raises(OSError, match=rf"Cannot write '.*{name}'.*Choose a file"):
         EmbeddingPlot(tmp_path / name).fit(X)
     assert plt.get_fignums() == []
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.png"]

@@ -1,5 +1,5 @@
-"""Engines, which run cut networks: a `Computation` in, a function from batches to features out.
+"""Engines compile a `Computation`, a cut network, to a function from batches to features.
 
-An engine is a module with the functions that `store.load_engine` lists. The store loads it by its
-name, and imports no engine itself.
+Each engine is a module with the functions that `store.load_engine` lists. The store imports it by
+name when it is first needed.
 """

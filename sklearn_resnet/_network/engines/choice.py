@@ -95,7 +95,7 @@ def _count_frames_to_caller():
 
 
 def show_engine(engine: str = "auto", precision: str = "float32") -> None:
-    """Print which engine, device, threads and precision `ResNetFeatures` uses here, and why.
+    """Print the engine, device, threads and precision that `ResNetFeatures` uses here, and why.
 
     Parameters
     ----------

@@ -1,16 +1,16 @@
-"""The value that an engine compiles."""
+"""`Computation`, the value that an engine compiles."""
 
 from dataclasses import dataclass
 
 from sklearn_resnet._network.weights import Weights
 
-# Of ImageNet, in the order blue, green, red; networks of version 1 were trained on images less this.
+# ImageNet's mean colour (blue, green, red), which version 1 subtracts from images
 MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 @dataclass(frozen=True)
 class Computation:
-    """All that determines the features of an image.
+    """Everything that determines the features of an image.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from pathlib import Path
 def find_gpus(timeout=10):
     """Name the NVIDIA GPUs that the driver shows to this process.
 
-    It needs neither CUDA nor a library that uses CUDA.
+    This needs neither CUDA nor a library that uses CUDA.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def find_gpus(timeout=10):
 
 @lru_cache
 def describe_processor():
-    """Name the processor and those of its instruction sets that affect rounding."""
+    """Name the processor and its instruction sets that affect rounding."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -41,8 +41,8 @@ def compile_network(computation):
 
     Notes
     -----
-    On a CPU, the features of an image are equal to the last bit for any batch size, order and
-    other images of the batch, because batches of one are padded to two.
+    On a CPU, the features of an image are equal to the last bit for any batch size, any order and
+    any other images in the batch, because batches of one are padded to two.
     """
     keras = import_keras()
     ops = keras.ops
@@ -108,22 +108,22 @@ def load_network(weights, precision="float32"):
 
 
 def list_packages():
-    """The distributions that compute."""
+    """List the distributions that compute."""
     return "keras", import_keras().backend.backend()
 
 
 def device_key():
-    """The devices whose kind may change the last bits of features."""
+    """Name the devices whose kind may change the last bits of features."""
     return *find_gpus(), describe_processor()
 
 
 def describe_device():
-    """The device that computes, for people."""
+    """Describe the device that computes, for people."""
     return ", ".join(list_gpus()) or "the processor"
 
 
 def release():
-    """Nothing to drop before a fork."""
+    """Do nothing: a fork breaks no state of this engine."""
 
 
 def list_gpus():
@@ -186,7 +186,7 @@ def _standardize(ops, images, value_range):
 def _preprocess(x, architecture):
     """Preprocess RGB images from 0 to 255 as in training.
 
-    Version 2 takes values from -1 to 1; version 1 takes BGR less ImageNet's mean, as in Caffe
+    Version 2 expects values from -1 to 1; version 1 expects BGR minus ImageNet's mean, as in Caffe
     (`keras.applications.imagenet_utils.preprocess_input`, modes "tf" and "caffe").
     """
     if architecture.endswith("V2"):

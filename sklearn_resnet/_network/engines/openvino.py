@@ -24,7 +24,7 @@ _HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}
 
 @lru_cache
 def import_openvino():
-    """Import OpenVINO without its usage report over the network."""
+    """Import OpenVINO, with its telemetry disabled."""
     with hidden_module("openvino_telemetry"):
         import openvino
     return openvino
@@ -32,27 +32,27 @@ def import_openvino():
 
 @lru_cache
 def get_core():
-    """Return OpenVINO's core, which finds the devices."""
+    """Return OpenVINO's core, which lists the devices."""
     return import_openvino().Core()
 
 
 def list_packages():
-    """The distribution that computes."""
+    """List the distribution that computes."""
     return ("openvino",)
 
 
 def device_key():
-    """The device whose kind may change the last bits of features."""
+    """Name the device whose kind may change the last bits of features."""
     return describe_processor()
 
 
 def describe_device():
-    """The device that computes, for people."""
+    """Describe the device that computes, for people."""
     return get_core().get_property("CPU", "FULL_DEVICE_NAME")
 
 
 def release():
-    """Drop the core before a fork: the child would wait for threads that the parent alone has."""
+    """Drop the core before a fork: the child would wait for threads that only the parent has."""
     get_core.cache_clear()
 
 
@@ -79,7 +79,7 @@ def compile_network(computation):
     -----
     Each request holds the same number of images, the last one padded with blank images, and runs
     the same compiled code. The features of an image are therefore equal to the last bit for any
-    batch size, order and other images of the batch.
+    batch size, any order and any other images in the batch.
     """
     n_images = request_size(computation.image_shape)
     compiled = get_core().compile_model(
@@ -98,7 +98,7 @@ def compile_network(computation):
 
 def _run(compiled, batches, batch_size):
     size = compiled.input(0).shape[0]
-    # one more than run at the same time, so that none waits for its images
+    # one more than run at the same time, so that the next one has its images already
     n_requests = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
     idle = [compiled.create_infer_request() for _ in range(n_requests)]
     running = deque()  # with their images, which must outlive the requests

@@ -14,14 +14,14 @@ from sklearn_resnet._runtime.imports import hidden_module, import_optional
 
 MAX_IMAGES = 300  # the default of NNCF
 _MAX_CALIBRATIONS = 1_000  # on disk, of a few kB each
-# Only the inputs of convolutions are rounded, except those of the first, the pixels. NNCF would round
-# more; of that, the sums of the residual blocks cost the most accuracy.
+# Only the inputs of convolutions are rounded, except the pixels, the input of the first one. NNCF
+# would round more; rounding the sums of the residual blocks costs the most accuracy.
 _ROUNDED = "Convolution"
 _NOT_ROUNDED = "conv1_conv"
 
 
 def calibrate_ranges(computation, images):
-    """Find the ranges of the inputs of convolutions, for images like these.
+    """Find the ranges of the inputs of convolutions on a sample of images.
 
     The ranges are cached on disk, in the user's cache folder, so that the same images pass
     through the network only once.
@@ -30,7 +30,7 @@ def calibrate_ranges(computation, images):
     ----------
     computation : Computation
     images : ndarray of shape (n, *computation.image_shape), dtype computation.dtype
-        `MAX_IMAGES` are enough.
+        At most `MAX_IMAGES` are needed.
 
     Returns
     -------
@@ -55,10 +55,10 @@ def calibrate_ranges(computation, images):
     memory = _open_memory()
     try:
         calibrate = memory.cache(_calibrate, ignore=["computation"])
-        calibrate.warn = lambda message: None  # joblib would log pages about a damaged file
+        calibrate.warn = lambda message: None  # joblib would log many lines about a damaged file
         ranges = calibrate(key, images, computation)
         memory.reduce_size(items_limit=_MAX_CALIBRATIONS)
-    except OSError:  # a folder in it is not writable
+    except OSError:  # a folder inside it is not writable
         ranges = _calibrate(key, images, computation)
     return ranges
 

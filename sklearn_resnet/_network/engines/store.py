@@ -19,10 +19,10 @@ def load_engine(name):
         The name of a module in this package with these functions:
 
         - ``compile_network(computation)``: see `compile_computation`;
-        - ``list_packages()``: the distributions that compute, the engine's own first;
+        - ``list_packages()``: the distributions that compute, that of the engine first;
         - ``device_key()``: the device, or devices, whose kind may change the last bits of features;
         - ``describe_device()``: the device that computes, for people;
-        - ``release()``: drop all that a fork would break.
+        - ``release()``: drop all state that a fork would break.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def _compile(computation):
 
 
 def compile_computation(computation):
-    """Return the compiled function of a computation, from the store if it is there.
+    """Return the compiled function of a computation; compile it if it is not in the store.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def compile_computation(computation):
     run : callable
         ``run(batches, batch_size)`` takes an iterable of arrays of up to ``batch_size``
         images, of the shape and dtype of the computation. It yields arrays of shape
-        (n, n_features), float32: for each tap and each pooling, its features. They come in
-        the order of the images, but not in the same batches. It prefetches batches
-        while it computes.
+        (n, n_features), float32: the features of each tap and each pooling. They are in the
+        order of the images, but not in the same batches. It prefetches batches while it
+        computes.
     """
-    with _lock:  # threads that want the same computation compile it once
+    with _lock:  # threads that need the same computation compile it once
         return _compile(computation)
 
 
 @lru_cache
 def describe_numerics(engine):
-    """Describe all else that may change the last bits of features: devices and versions.
+    """List the devices and versions that may change the last bits of features.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from sklearn_resnet.cli.resumable.parts import (
 )
 from sklearn_resnet.cli.resumable.workers import open_pool, run_in_workers
 
-_MAX_TIMED = 32  # images, to estimate how long a run takes
+_MAX_TIMED = 32  # images, to estimate the time of a run
 
 
 def compute_missing(plan, finished, options):
@@ -33,12 +33,12 @@ def compute_missing(plan, finished, options):
 
     Returns
     -------
-    list of Manifest
-        Of all parts.
+    list of Failure
+        The images that could not be read, of all parts.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     for path in list_folder(plan.folder):
-        if path.name.startswith("."):  # left half-written by a killed run
+        if path.name.startswith("."):  # incomplete files of a killed run
             remove(path)
     done, missing = [], []
     for part in plan.parts:
@@ -57,7 +57,7 @@ def compute_missing(plan, finished, options):
             pool = open_pool(options.n_workers, options.scheduler)
             for part, *_ in run_in_workers(embed_part, tasks, pool):
                 bar.update(len(part.images))
-    return [_check_written(part) for part in plan.parts]
+    return [failure for part in plan.parts for failure in _read_failures(part)]
 
 
 def embed_part(part, reusable, resnet, bar=None):
@@ -97,9 +97,9 @@ def _file_of(reusable_row):
 
 
 def _find_reusable(plan, done, finished, options):
-    """Find features that earlier runs left, by path and file version of their image.
+    """Find the features left by earlier runs, by path and file version of their image.
 
-    Files that add nothing are removed: otherwise each interruption would leave more copies.
+    Files that add nothing are removed. Otherwise, each interruption would leave more copies.
 
     Returns
     -------
@@ -134,19 +134,19 @@ def _select_reusable(part, reusable):
     return [(i, *reusable[row]) for i, row in enumerate(part.rows) if row in reusable]
 
 
-def _check_written(part):
+def _read_failures(part):
     manifest = read_manifest(part.path)
     if manifest is None or manifest.key != part.key:
         raise FileNotFoundError(
-            f"The part {str(part.path)!r} was written, and is not there: it was removed, or "
-            "workers do not share the folder of OUTPUT with this process. Name an OUTPUT "
+            f"The part {str(part.path)!r} was written but is missing: it was removed, or "
+            "the workers do not share the folder of OUTPUT with this process. Name an OUTPUT "
             "that they share."
         )
-    return manifest
+    return manifest.failures
 
 
 def _announce(plan, tasks, options):
-    """Print how much there is to compute and to write, and how long it may take."""
+    """Print the number of images to compute, the bytes to write, and the estimated time."""
     if options.quiet:
         return
     n_images, n_bytes = len(plan.images), len(plan.images) * (4 * plan.n_features + 100)
@@ -170,7 +170,7 @@ def say(line):
 
 
 def _time_image(plan, tasks):
-    """Measure the seconds for an image on a few of those to compute."""
+    """Measure the seconds per image on a few of the images to compute."""
     positions = np.concatenate([_new_positions(*task) for task in tasks])
     n_timed = min(_MAX_TIMED, 1 + len(positions) // 20)
     spread = np.linspace(0, len(positions) - 1, n_timed).astype(int)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def list_folder(folder):
-    """List the entries of a folder; none if there is no such folder."""
+    """List the entries of a folder; none if it does not exist."""
     return list(folder.iterdir()) if folder.is_dir() else []
 
 

@@ -36,7 +36,7 @@ def lock_output(path):
 def _acquire(path):
     """Lock the file beside `path`; return None on a file system without locks."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the alternative to native locks outlives a process that is killed
+    # filelock's alternative to native locks would outlive a killed process
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_SECONDS, fallback_to_soft=False)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""Parts: files that hold some rows of a table, and a manifest that says how they were made."""
+"""Parts: files with some rows of a table and a manifest that describes how they were made."""
 
 import contextlib
 import hashlib
@@ -28,9 +28,9 @@ class Part:
     path : pathlib.Path or upath.UPath
         The file to write, named by `name_part`.
     computation : str
-        A digest of how features are computed.
+        A hash of the settings that determine the features.
     key : str
-        A digest of its content; see `make_key`.
+        A hash of its content; see `make_key`.
     images : LazyImages
     columns : dict of str to list of str
         ``path``, ``file_version`` and, if there are labels, ``label``.
@@ -89,7 +89,7 @@ def name_part(number, key, suffix):
 
 
 def is_part_name(name):
-    """Check whether `name_part` makes such names."""
+    """Check whether a name has the form of `name_part`."""
     return _NAME.fullmatch(name) is not None
 
 

@@ -45,7 +45,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run writes, and from what.
+    """The outputs and inputs of a run.
 
     Attributes
     ----------
@@ -53,10 +53,10 @@ class Plan:
     folder : path
         Parts are written here, and stay here if the run is interrupted.
     other_folder : path
-        The same of runs with the opposite of `RunOptions.restart`.
+        The folder of parts of runs with the opposite `RunOptions.restart`.
     parts : tuple of Part
     computation : str
-        A digest of how features are computed.
+        A hash of the settings that determine the features.
     images : LazyImages
     resnet : ResNetFeatures
         Fitted.
@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def table_key(self):
-        """A digest of the content of the table."""
+        """A hash of the content of the table."""
         return hash_text("".join(part.key for part in self.parts))
 
     @property
@@ -150,7 +150,7 @@ def read_finished_manifests(output):
 
 
 def is_up_to_date(plan, finished):
-    """Check whether the finished table, given by its manifests, is what `plan` would write."""
+    """Check whether the finished table, given by its manifests, equals the result of `plan`."""
     keys = [part.key for part in plan.parts] if plan.format.is_folder else [plan.table_key]
     found = list(finished.values())
     return (

@@ -1,35 +1,34 @@
-"""Put the table of finished parts in its place."""
+"""Publish the table of finished parts: move it to OUTPUT."""
 
 from sklearn_resnet.cli.formats import rows_path
 from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
 from sklearn_resnet.cli.resumable.parts import Manifest
 
 
-def publish(plan, manifests):
-    """Put the table of finished parts in its place, and remove what the run no longer needs.
+def publish(plan, failures):
+    """Move the table of finished parts to OUTPUT, and remove files that the run no longer needs.
 
     A reader finds the old table, the new one, or none; never rows of both.
 
     Parameters
     ----------
     plan : Plan
-    manifests : list of Manifest
-        Of its parts.
+    failures : list of Failure
+        The images that could not be read.
     """
     if plan.format.is_folder:
         _publish_folder(plan)
     else:
-        _publish_file(plan, manifests)
+        _publish_file(plan, failures)
 
 
 def clean_up(plan):
-    """Remove what interrupted runs left."""
+    """Remove the files of interrupted runs."""
     for path in (plan.folder, plan.other_folder, _replaced_path(plan.output)):
         remove(path)
 
 
-def _publish_file(plan, manifests):
-    failures = [failure for manifest in manifests for failure in manifest.failures]
+def _publish_file(plan, failures):
     manifest = Manifest(plan.table_key, plan.computation, failures)
     parts = [part.path for part in plan.parts]
     plan.format.join(parts, plan.folder / plan.output.name, manifest._asdict())

@@ -33,7 +33,7 @@ class RunResult:
     written : tuple of path
         The files of the table, or its folder.
     metadata : dict
-        Digests of the computation and of the table, for the record.
+        Hashes of the computation and of the table, for the record.
     failures : tuple of Failure
         The images that could not be read.
     shape : tuple of 2 int
@@ -74,10 +74,9 @@ def embed_in_parts(output, images, labels, resnet, options):
                 say(f"{len(images):,} images, and nothing is new since the last run")
         else:
             with _advising(lambda: _describe_progress(plan)):
-                manifests = compute_missing(plan, finished, options)
-            failures = [failure for manifest in manifests for failure in manifest.failures]
+                failures = compute_missing(plan, finished, options)
             with _advising(lambda: _ALL_DONE):
-                publish(plan, manifests)
+                publish(plan, failures)
         clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)
     return RunResult(
@@ -98,7 +97,7 @@ _ALL_DONE = "All parts are done: run the same command again to put the table in 
 
 @contextmanager
 def _advising(describe):
-    """Add to an error, or to Ctrl-C, how far the run has come and how to continue it."""
+    """Add to an error, or to Ctrl-C, the progress of the run and how to continue it."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as exc:

@@ -33,7 +33,7 @@ class Pool(Protocol):
         """Start."""
 
     def __exit__(self, *exc_info):
-        """End the workers: at once after an error, and else when they are done."""
+        """End the workers: immediately after an error, otherwise when they are done."""
 
 
 def open_pool(n_workers, scheduler=None):
@@ -44,7 +44,7 @@ def open_pool(n_workers, scheduler=None):
 def run_in_workers(function, tasks, pool):
     """Call a function for each task, in processes; a task whose worker dies is repeated.
 
-    Only a few more tasks than workers are submitted at once, so that waiting tasks take no memory
+    Only a few more tasks than workers are submitted at once, so that waiting tasks use no memory
     of a scheduler.
 
     Parameters
@@ -161,7 +161,7 @@ class DaskPool:
     ImportError
         If Dask is not installed.
     ConnectionError
-        If there is no scheduler.
+        If no scheduler answers.
     """
 
     def __init__(self, address):
@@ -170,12 +170,12 @@ class DaskPool:
             client = distributed.Client(address, timeout="10s", set_as_default=False)
         except OSError as exc:
             raise ConnectionError(
-                f"There is no Dask scheduler at {address!r}: {exc}. Start one by `dask scheduler`, "
-                "and workers by `dask worker ADDRESS`."
+                f"No Dask scheduler answers at {address!r}: {exc}. Start one with `dask scheduler`, "
+                "and workers with `dask worker ADDRESS`."
             ) from exc
         self._address = address
         self._client = client
-        # the scheduler repeats tasks whose worker died; an error would only come again
+        # the scheduler repeats tasks whose worker died; an error would only recur
         self._executor = client.get_executor(retries=0, pure=False)
 
     def count(self):
@@ -199,7 +199,7 @@ class DaskPool:
             if isinstance(exc, KilledWorker):
                 raise _too_many_deaths(_MAX_DEATHS + 1, exc) from exc
             if isinstance(exc, CancelledError):
-                raise ConnectionError(f"The Dask scheduler at {self._address!r} has gone.") from exc
+                raise ConnectionError(f"The Dask scheduler at {self._address!r} is gone.") from exc
             if exc is not None:
                 self._executor.shutdown(wait=False)
 

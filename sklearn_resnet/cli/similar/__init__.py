@@ -1,4 +1,4 @@
 """`embedding similar`: the images of a table that are nearest to a query.
 
-Imported by `cli.main` alone.
+Only `cli.main` imports it.
 """

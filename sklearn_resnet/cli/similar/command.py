@@ -11,6 +11,7 @@ from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.formats import Table
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
@@ -43,7 +44,7 @@ class SimilarOptions:
     output : str, default=None
         The path of the contact sheet; None puts it beside the table.
     weights : str, default=None
-        The present path of the weights; None takes that of the record.
+        The current path of the weights; None takes the path in the record.
     """
 
     queries: tuple[str, ...]
@@ -107,13 +108,11 @@ def find_and_draw(options):
 
 def _check_output(output, inputs):
     if output.suffix.lower() not in PICTURES:
-        raise ValueError(
-            f"-o/--output must end in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}. Got "
-            f"{str(output)!r} instead."
-        )
+        suffixes = f"{', '.join(PICTURES[:-1])} or {PICTURES[-1]}"
+        raise ParameterError("output", f"must end in {suffixes}", repr(str(output)))
     if str(output) in map(str, inputs):
-        raise ValueError(
-            f"-o/--output must be another file than QUERY and TABLE. Got {str(output)!r} instead."
+        raise ParameterError(
+            "output", "must be another file than QUERY and TABLE", repr(str(output))
         )
     check_writable(output)
 
@@ -171,15 +170,15 @@ def _list_neighbors(table, distances, rows):
 
 
 def _make_blocks(found):
-    """Choose what fits into a contact sheet; see `draw_sheet`."""
+    """Choose the images that fit into a contact sheet; see `draw_sheet`."""
     queries = found.queries[:_MAX_QUERIES]
     n_drawn = min(_MAX_TILES // len(queries), found.rows.shape[1])
     if (len(queries), n_drawn) < found.rows.shape:
         shown = f"{len(queries)} of {len(found.rows)} queries, and {n_drawn} images for each"
         click.echo(f"warning    The picture has {shown}.", err=True)
     distances, rows = (a[: len(queries), :n_drawn] for a in (found.distances, found.rows))
-    is_of_files = found.table.paths is not None
-    query_tiles = _load_files(queries, found.record) if is_of_files else found.query_images
+    has_paths = found.table.paths is not None
+    query_tiles = _load_files(queries, found.record) if has_paths else found.query_images
     tiles = iter(_load_tiles(found, rows.ravel()))
     blocks = []
     for query, query_tile, *neighbors in zip(queries, query_tiles, distances, rows, strict=False):
@@ -206,7 +205,7 @@ def _load_tiles(found, rows):
 
 
 def _load_files(paths, record):
-    """Load images as the network saw them, but larger; None for those that cannot be read."""
+    """Load images as for the network, but larger; None for those that cannot be read."""
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
     size = [max(1, round(side * scale)) for side in shape]
@@ -214,7 +213,7 @@ def _load_files(paths, record):
     tiles = [image for batch in images.batches(len(paths)) for image in batch]
     if images.failures:
         failures = sorted(images.failures.values())
-        line = describe_failures(failures, len(paths), "their names alone are shown")
+        line = describe_failures(failures, len(paths), "only their names are shown")
         click.echo(f"warning    {line}", err=True)
     return [None if i in images.failures else tile for i, tile in enumerate(tiles)]
 

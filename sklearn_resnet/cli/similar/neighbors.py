@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_resnet._runtime.errors import ParameterError
+
 METRICS = ("cosine", "euclidean")
 _BLOCK_VALUES = 2**23  # 64 MiB, so that a memory-mapped table is never in memory as a whole
 
@@ -46,9 +48,7 @@ def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=
     from sklearn.neighbors import NearestNeighbors  # slow to import
 
     if metric not in METRICS:
-        raise ValueError(
-            f"The 'metric' parameter must be one of {', '.join(METRICS)}. Got {metric!r} instead."
-        )
+        raise ParameterError("metric", f"must be one of {', '.join(METRICS)}", repr(metric))
     query = np.asarray(query, np.float64)
     n_rows = max(1, block_values // features.shape[1])
     distances, rows = np.empty((len(query), 0)), np.empty((len(query), 0), int)

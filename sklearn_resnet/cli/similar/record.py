@@ -1,4 +1,4 @@
-"""The record beside a table: read, and followed to embed queries and to read the images again."""
+"""The record beside a table, which is read to embed queries and to load the images again."""
 
 import json
 
@@ -26,7 +26,7 @@ def read_record(table_path):
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no record, or queries cannot be embedded as it says.
+        If the record is missing, or queries cannot be embedded as it describes.
     """
     path = table_path.with_suffix(".json")
     name = f"The record {str(path)!r}"
@@ -49,18 +49,18 @@ def read_record(table_path):
     if model != "resnet":
         raise ValueError(
             f"{name} must be of features of a ResNet. Got those of {model!r}, which cannot be "
-            "computed for another image. Make a table by --model resnet."
+            "computed for another image. Make a table with --model resnet."
         )
     if record["weights"] == "random" and record["seed"] is None:
         raise ValueError(
             f"{name} says that the weights were random, without a seed to draw them again. Make "
-            "the table with -s, or by --weights procedural."
+            "the table with -s, or with --weights procedural."
         )
     return record
 
 
 def image_shape(record):
-    """Height and width, and channels if there are any, of the images of a table."""
+    """Return the shape of the images of a table: height, width and any channels."""
     return record["shapes"]["input"][1:]
 
 
@@ -81,7 +81,7 @@ def embed_queries(images, record, table_path, weights=None):
     table_path : path
         For messages.
     weights : str, default=None
-        The present path of the weights; None takes that of the record.
+        The current path of the weights; None takes the path in the record.
 
     Returns
     -------
@@ -106,9 +106,9 @@ def embed_queries(images, record, table_path, weights=None):
     ).fit(images)
     if resnet.weights_fingerprint_ != record["weights_fingerprint"]:
         raise ValueError(
-            f"The weights must be those that {str(table_path)!r} was made with, of the "
-            f"fingerprint {record['weights_fingerprint']}. Got {weights!r}, of the fingerprint "
-            f"{resnet.weights_fingerprint_}. Name the file of the others by --weights, or make "
+            f"The weights must be those used for {str(table_path)!r}, with the "
+            f"fingerprint {record['weights_fingerprint']}. Got {weights!r}, with the fingerprint "
+            f"{resnet.weights_fingerprint_}. Pass the original file with --weights, or make "
             "the table again."
         )
     return resnet.transform(images)

@@ -1,4 +1,4 @@
-"""The columns that colour the points of a page: their values, and how they look."""
+"""The columns that colour the points of a page: their values, colours and markers."""
 
 import numpy as np
 

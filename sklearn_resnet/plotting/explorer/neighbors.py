@@ -2,7 +2,7 @@
 
 import numpy as np
 
-MAX_EXACT = 10_000  # points; beyond, the search is approximate
+MAX_EXACT = 10_000  # points; for more, the search is approximate
 
 
 def find_neighbors(features, n_neighbors, max_exact=MAX_EXACT):
@@ -13,13 +13,13 @@ def find_neighbors(features, n_neighbors, max_exact=MAX_EXACT):
     features : ndarray of shape (n, n_features)
     n_neighbors : int
     max_exact : int, default=MAX_EXACT
-        The most rows that are searched exactly. For more, pynndescent finds almost all of the
-        nearest.
+        The maximum number of rows for an exact search. For more, pynndescent finds almost all of
+        the nearest.
 
     Returns
     -------
     ndarray of shape (n, at most n_neighbors), dtype int
-        The nearest first; -1 for those that were not found.
+        The nearest first; -1 where none was found.
     """
     n_found = min(n_neighbors + 1, len(features))
     if len(features) <= max_exact:

@@ -26,7 +26,7 @@ from sklearn_resnet.plotting.explorer.sprites import make_sheets, thumbnail_side
 _MAX_POINTS = 200_000
 _N_NEIGHBORS = 8
 _MIN_CLUSTERED = 10
-# in this order, because each uses the variables of those before it
+# in this order, because each uses variables of the earlier ones
 _SCRIPTS = (
     *("dom", "data", "map", "thumbnails", "overlay", "legend", "cards"),
     *("search", "selection", "theme", "controls"),

@@ -17,7 +17,7 @@ from sklearn_resnet.plotting._thumbnails import find_shown_range, read_list, shr
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
 _QUALITY = 75
-# the side of a thumbnail for up to so many images: smaller for more, to limit the size of the page
+# maximum number of images, and side of a thumbnail: smaller for more, to limit the size of the page
 _SIDES = ((1_500, 160), (5_000, 96), (20_000, 64), (math.inf, 32))
 _BATCH_SIZE = 256
 

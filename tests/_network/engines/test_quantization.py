@@ -140,7 +140,9 @@ def test_another_precision_than_that_of_fit_is_not_mistaken_for_it(patches):
     assert np.abs(rounded.transform(patches) - expected).max() > 0
     rounded.set_params(precision="float32")
     np.testing.assert_array_equal(rounded.transform(patches), expected)
-    with pytest.raises(ValueError, match=r"precision='int8' needs what fit learns .* Fit again"):
+    with pytest.raises(
+        ValueError, match=r"precision='int8' needs a calibration by fit.* Fit it again"
+    ):
         exact.set_params(precision="int8").transform(patches)
 
 

@@ -347,10 +347,10 @@ def plan_run(output, pooling):
 def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    manifests = compute_missing(plan, {}, QUIET)
+    failures = compute_missing(plan, {}, QUIET)
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
-    publish(plan, manifests)
+    publish(plan, failures)
     clean_up(plan)
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
@@ -573,8 +573,8 @@ def test_workers_write_the_same_bytes(output):
 
 def test_options_of_resumable_runs_are_refused_for_other_tables():
     for option in (["--workers", "2"], ["--dask", "tcp://127.0.0.1:1"], ["--restart"]):
-        assert "goes with image files as INPUT" in run("photos", "out.csv", *option, code=1)
-        assert "goes with image files as INPUT" in run("digits", "out.npy", *option, code=1)
+        assert "requires image files as INPUT" in run("photos", "out.csv", *option, code=1)
+        assert "requires image files as INPUT" in run("digits", "out.npy", *option, code=1)
 
 
 def test_a_killed_run_of_other_photos_leaves_nothing():
@@ -601,7 +601,7 @@ def test_a_folder_that_is_removed_meanwhile(output, actions):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_part_that_is_removed_meanwhile(output, actions):
     actions["photos/b/9.png"] = lambda: sorted(Path(f"{output}.partial").iterdir())[1].unlink()
-    assert "was written, and is not there" in embed(output, code=1)
+    assert "was written but is missing" in embed(output, code=1)
     assert not Path(output).exists()
     actions.clear()
     embed(output)

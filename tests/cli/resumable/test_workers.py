@@ -115,7 +115,9 @@ def test_workers_share_the_cores(tmp_path):
 
 
 def test_a_scheduler_that_is_not_there_is_an_error_that_helps():
-    with pytest.raises(ConnectionError, match=r"no Dask scheduler at 'tcp://127\.0\.0\.1:9'"):
+    with pytest.raises(
+        ConnectionError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"
+    ):
         DaskPool("tcp://127.0.0.1:9")
 
 

@@ -135,7 +135,7 @@ def test_images_that_are_gone_leave_their_names(sheets):
     run("photos", "t.npz", *RESNET)
     os.remove("photos/b/3.png")
     output = run("similar", "query.png", "t.npz", "-k", "2")
-    assert "1 of 2 images could not be read, and their names alone are shown" in output
+    assert "1 of 2 images could not be read, and only their names are shown" in output
     assert found(output)[0][3] == "photos/b/3.png"
     tiles = sheets[0][0][2]
     assert tiles[0][0] is None
@@ -166,7 +166,7 @@ def change_record(**changes):
 CHANGES = {
     "another fingerprint": (
         lambda: change_record(weights_fingerprint="sha256:1"),
-        "weights must be those that 't.npz' was made with, of the fingerprint sha256:1. Got",
+        "weights must be those used for 't.npz', with the fingerprint sha256:1. Got",
     ),
     "no record": (lambda: os.remove("t.json"), "The record 't.json' is missing"),
     "no JSON": (lambda: Path("t.json").write_text("<html>"), "must be one that `embedding` wrote"),
@@ -179,8 +179,8 @@ CHANGES = {
     "no seed": (lambda: change_record(seed=None), "random, without a seed"),
     "weights that are gone": (lambda: change_record(weights="my.h5"), "Got 'my.h5', which does not exist"),
     "another width": (lambda: change_record(layers=[16]), "must hold the 256 features"),
-    "no table": (lambda: os.remove("t.npz"), "There is no table 't.npz'"),
-    "no query": (lambda: os.remove("query.png"), "There is no image file 'query.png'"),
+    "no table": (lambda: os.remove("t.npz"), "The table 't.npz' does not exist"),
+    "no query": (lambda: os.remove("query.png"), "The image file 'query.png' does not exist"),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-// What buttons, fields and keys do; and the start of the page.
+// Handlers of buttons, fields and keys, and the start of the page.
 
 const TOOLS = ["pan", "box", "lasso"];
 const KEYS = {
@@ -77,7 +77,7 @@ plot.x_range.change.connect(() => {
   lastView = getView();
 });
 for (const range of [plot.x_range, plot.y_range]) range.change.connect(drawSoon);
-new ResizeObserver(() => { // keeps the scale of both axes equal, which Bokeh would not
+new ResizeObserver(() => { // keeps the scales of both axes equal; Bokeh does not
   requestAnimationFrame(() => {
     if (lastView) setView(...lastView);
     else fitView();

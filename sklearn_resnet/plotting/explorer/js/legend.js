@@ -22,7 +22,7 @@ function setColumn(name) {
   const { groupOf, codes } = column;
   groups = column.groups ?? null;
   if (groups) {
-    groupOfPoint = codes.map((code) => (code < 0 ? groups.length - 1 : groupOf[code])); // missing ones are last
+    groupOfPoint = codes.map((code) => (code < 0 ? groups.length - 1 : groupOf[code])); // the group of missing values is last
     isHidden = new Array(groups.length).fill(false);
   }
   updateColors();

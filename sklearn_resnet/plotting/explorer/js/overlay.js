@@ -66,7 +66,7 @@ function drawNeighbors(context, i) {
   context.lineWidth = 2;
 }
 
-// i, x, y of each point that the map shows, in one array for speed; none if they are too many for images
+// i, x, y of each point in view, in one array for speed; empty if there are too many for images
 function findVisible(width, height) {
   const { x_scale: xScale, y_scale: yScale } = plotView.frame;
   const [x0, y0] = [xScale.compute(0), yScale.compute(0)];
