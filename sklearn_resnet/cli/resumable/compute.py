@@ -2,7 +2,8 @@
 
 import time
 from contextlib import suppress
-from itertools import groupby
+from itertools import compress, groupby
+from operator import not_
 
 import click
 import numpy as np
@@ -21,7 +22,7 @@ from sklearn_resnet.cli.resumable.workers import open_pool, run_in_workers
 _MAX_TIMED = 32  # images, to estimate how long a run takes
 
 
-def compute_missing(plan, finished, options):
+def compute_missing(plan, finished, options, done):
     """Compute and write the parts that an interrupted run has not written.
 
     Parameters
@@ -30,6 +31,8 @@ def compute_missing(plan, finished, options):
     finished : dict of path to Manifest or None
         The finished table of an earlier run, whose features are reused.
     options : RunOptions
+    done : list of Part
+        Parts are appended as they are finished, those of the interrupted run first.
 
     Returns
     -------
@@ -40,9 +43,9 @@ def compute_missing(plan, finished, options):
     for path in list_folder(plan.folder):
         if path.name.startswith("."):  # left half-written by a killed run
             remove(path)
-    done, missing = [], []
-    for part in plan.parts:
-        (done if part.is_done() else missing).append(part)
+    is_done = [part.is_done() for part in plan.parts]
+    done += compress(plan.parts, is_done)
+    missing = list(compress(plan.parts, map(not_, is_done)))
     reusable = _find_reusable(plan, done, finished, options)
     tasks = [(part, _select_reusable(part, reusable), plan.resnet) for part in missing]
     _announce(plan, tasks, options)
@@ -53,9 +56,11 @@ def compute_missing(plan, finished, options):
         if options.n_workers == 1 and options.scheduler is None:
             for task in tasks:
                 embed_part(*task, bar)
+                done.append(task[0])
         else:
             pool = open_pool(options.n_workers, options.scheduler)
             for part, *_ in run_in_workers(embed_part, tasks, pool):
+                done.append(part)
                 bar.update(len(part.images))
     return [_check_written(part) for part in plan.parts]
 

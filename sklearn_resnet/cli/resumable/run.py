@@ -8,7 +8,6 @@ import numpy as np
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet.cli.formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing, say
-from sklearn_resnet.cli.resumable.folders import list_folder
 from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.resumable.parts import read_features
 from sklearn_resnet.cli.resumable.plan import (
@@ -68,17 +67,17 @@ def embed_in_parts(output, images, labels, resnet, options):
         check_replaceable(output)
         plan = make_plan(output, images, labels, resnet, options)
         finished = {} if options.restart else read_finished_manifests(plan.output)
-        failures = []
-        if is_up_to_date(plan, finished):
-            if not options.quiet:
-                say(f"{len(images):,} images, and nothing is new since the last run")
-        else:
-            with _advising(lambda: _describe_progress(plan)):
-                manifests = compute_missing(plan, finished, options)
-            failures = [failure for manifest in manifests for failure in manifest.failures]
-            with _advising(lambda: _ALL_DONE):
+        done, failures = [], []
+        with _advising(plan, done):
+            if is_up_to_date(plan, finished):
+                done += plan.parts
+                if not options.quiet:
+                    say(f"{len(images):,} images, and nothing is new since the last run")
+            else:
+                manifests = compute_missing(plan, finished, options, done)
+                failures = [failure for manifest in manifests for failure in manifest.failures]
                 publish(plan, manifests)
-        clean_up(plan)
+            clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)
     return RunResult(
         written=tuple(plan.format.files(plan.output)),
@@ -93,26 +92,25 @@ def read_finished(output):
     return np.concatenate([read_features(path) for path in find_finished(output)])
 
 
-_ALL_DONE = "All parts are done: run the same command again to put the table in its place."
-
-
 @contextmanager
-def _advising(describe):
-    """Add to an error, or to Ctrl-C, how far the run has come and how to continue it."""
+def _advising(plan, done):
+    """Add to an error, or to Ctrl-C, how far the run has come and how to continue it.
+
+    The finished parts are counted in `done`, not in their folder, which may be the cause of the
+    error.
+    """
     try:
         yield
     except (Exception, KeyboardInterrupt) as exc:
-        exc.add_note(describe())
+        exc.add_note(_describe_progress(plan, len(done)))
         if isinstance(exc, ImageReadError):
             exc.add_note("--on-error skip, or nan, continues without such a file.")
         raise
 
 
-def _describe_progress(plan):
-    present = {path.name for path in list_folder(plan.folder)}
-    n_done = sum(part.path.name in present for part in plan.parts)
+def _describe_progress(plan, n_done):
     if n_done == len(plan.parts):
-        return _ALL_DONE
+        return "All parts are done: run the same command again to put the table in its place."
     return (
         f"{n_done} of {len(plan.parts)} parts are done, and kept in {str(plan.folder)!r}: "
         "run the same command again to continue."

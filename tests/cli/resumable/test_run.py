@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
@@ -347,7 +348,7 @@ def plan_run(output, pooling):
 def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    manifests = compute_missing(plan, {}, QUIET)
+    manifests = compute_missing(plan, {}, QUIET, [])
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
     publish(plan, manifests)
@@ -417,6 +418,32 @@ def test_an_error_without_a_message_of_its_own_keeps_its_text(actions):
     text = embed("out.parquet", code=1)
     assert "invalid start byte" in text
     assert "2 of 3 parts are done" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (ValueError("It broke."), 1)]
+)
+def test_advice_needs_no_folder(error, code, actions, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ConnectionError("it is gone")
+
+    def leave():
+        for name in ("ls", "info", "exists", "isdir"):
+            monkeypatch.setattr(MemoryFileSystem, name, refuse)
+        raise error
+
+    actions[list_photos()[9]] = leave
+    text = embed("memory://gone/out.parquet", code=code)
+    assert "2 of 3 parts are done, and kept in 'memory://gone/out.parquet.partial'" in text
+    assert "it is gone" not in text
+
+
+def test_a_damaged_part_does_not_count_as_done(actions):
+    interrupt("out.parquet")
+    for path in Path("out.parquet.partial").iterdir():
+        path.write_bytes(b"PAR1")
+    actions[list_photos()[0]] = raising(KeyboardInterrupt())
+    assert "0 of 3 parts are done" in embed("out.parquet", code=130)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -742,8 +769,6 @@ def test_urls_for_both(photos):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_stores_that_know_no_folders(output, monkeypatch):
     """As S3: a folder is there while there is a file in it."""
-    from fsspec.implementations.memory import MemoryFileSystem
-
     for name in ("mkdir", "makedirs"):
         monkeypatch.setattr(MemoryFileSystem, name, lambda *args, **kwargs: None)
     url, fs = f"memory://flat/{output}", MemoryFileSystem()
