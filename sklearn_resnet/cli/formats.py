@@ -131,13 +131,13 @@ class Npy(TableFormat):
             raise ValueError("the manifest describes other files")
         return metadata
 
-    def read_columns(self, path):
-        """Read the columns beside the features."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` beside the features, as far as the table has them."""
         import pandas as pd
 
         with rows_path(path).open("rb") as file:
-            frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-        return {name: [*map(restore_text, frame[name])] for name in COLUMNS if name in frame}
+            frame = pd.read_csv(file, usecols=names.__contains__, dtype=str, keep_default_na=False)
+        return {name: [*map(restore_text, frame[name])] for name in names if name in frame}
 
     def read_features(self, path, rows=None):
         """Read the features of `rows`; None reads all."""
@@ -184,10 +184,10 @@ class Npz(TableFormat):
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return json.loads(str(file[_NPZ_KEY]))
 
-    def read_columns(self, path):
-        """Read the columns of a part."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` of a part, as far as it has them."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name].tolist() for name in COLUMNS if name in file}
+            return {name: file[name].tolist() for name in names if name in file}
 
     def read_features(self, path, rows=None):
         """Read the features of `rows` of a part; None reads all."""
@@ -299,13 +299,13 @@ class Parquet(TableFormat):
         with path.open("rb") as file:
             return json.loads(pq.read_schema(file).metadata[_PARQUET_KEY.encode()])
 
-    def read_columns(self, path):
-        """Read the columns of a part."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` of a part, as far as it has them."""
         import pyarrow.parquet as pq
 
         with path.open("rb") as file:
             parquet = pq.ParquetFile(file)
-            names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+            names = [name for name in names if name in parquet.schema_arrow.names]
             table = parquet.read(columns=names)
         return {name: table[name].to_pylist() for name in names}
 

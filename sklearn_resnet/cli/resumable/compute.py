@@ -1,7 +1,8 @@
 """Compute the parts of a plan that are missing, here or in workers."""
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from itertools import compress, groupby
 from operator import not_
 
@@ -9,6 +10,7 @@ import click
 import numpy as np
 from tqdm.auto import tqdm
 
+from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.resumable.folders import list_folder, remove
 from sklearn_resnet.cli.resumable.parts import (
     is_part_name,
@@ -59,13 +61,14 @@ def compute_missing(plan, finished, options, done):
                 done.append(task[0])
         else:
             pool = open_pool(options.n_workers, options.scheduler)
-            for part, *_ in run_in_workers(embed_part, tasks, pool):
+            turn = nullcontext if options.scheduler is None else dask_task
+            for part, *_ in run_in_workers(partial(embed_part, turn=turn), tasks, pool):
                 done.append(part)
                 bar.update(len(part.images))
     return [_check_written(part) for part in plan.parts]
 
 
-def embed_part(part, reusable, resnet, bar=None):
+def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
     """Compute the features of a part, or reuse those of an earlier run, and write them.
 
     Parameters
@@ -77,6 +80,9 @@ def embed_part(part, reusable, resnet, bar=None):
         Fitted.
     bar : tqdm, default=None
         Counts images.
+    turn : callable, default=nullcontext
+        Returns a context manager, in which the features are computed; files are read and written
+        outside of it.
     """
     n_images = len(part.images)
     features = np.empty((n_images, resnet.get_feature_names_out().size), np.float32)
@@ -92,7 +98,8 @@ def embed_part(part, reusable, resnet, bar=None):
         bar.update(n_images - len(new))
     if len(new):
         images = part.images[new]
-        features[new] = resnet._compute(images, bar)
+        with turn():
+            features[new] = resnet._compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
     write_part(part, features, failures)
 

@@ -150,7 +150,7 @@ def read_manifest(path):
 
 def read_rows(path):
     """Read path and file version of each row of a part or of a .npy."""
-    columns = find_format(path).read_columns(path)
+    columns = find_format(path).read_columns(path, ("path", "file_version"))
     return list(zip(columns["path"], columns["file_version"], strict=True))
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.resumable import compute as _compute
 from sklearn_resnet.cli.resumable import publish as _publish
@@ -356,6 +357,45 @@ def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
         embed_part(earlier.parts[0], [], earlier.resnet)
+
+
+@pytest.mark.parametrize("name", ["read_features", "write_part"])
+def test_files_are_read_and_written_outside_of_the_turn(name, monkeypatch):
+    plan, steps = plan_run("out.parquet", "avg"), []
+    plan.folder.mkdir()
+    original = getattr(_compute, name)
+
+    @contextmanager
+    def turn():
+        steps.append("enter")
+        yield
+        steps.append("exit")
+
+    def watch(*args):
+        steps.append(name)
+        return original(*args)
+
+    monkeypatch.setattr(_compute, name, watch)
+    part, other = plan.parts[:2]
+    embed_part(other, [], plan.resnet)
+    steps.clear()
+    embed_part(part, [(0, other.path, 0)], plan.resnet, turn=turn)
+    expected = {"read_features": [name, "enter", "exit"], "write_part": ["enter", "exit", name]}
+    assert steps == expected[name]
+
+
+def test_only_the_workers_of_dask_take_turns(monkeypatch):
+    turns, original = [], _compute.embed_part
+
+    def watch(*args, turn):
+        turns.append(turn)
+        return original(*args, turn=turn)
+
+    monkeypatch.setattr(_compute, "embed_part", watch)
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("."))
+    embed("local.parquet", "--workers", "2")
+    embed("dask.parquet", "--dask", "tcp://127.0.0.1:1")
+    assert turns == [nullcontext] * 3 + [dask_task] * 3
 
 
 def test_two_runs_to_one_output_do_not_meet(actions):
