@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import default_layers
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.errors import renamed_parameters
 from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
@@ -112,7 +113,8 @@ def make_plan(options):
         dimensions=2,
     )
     check_input(options.input.source, options.input.patches)
-    check_features(features)
+    with renamed_parameters(layers="compare"):
+        check_features(features)
     return Plan(options, layers, features)
 
 

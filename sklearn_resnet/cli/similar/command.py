@@ -83,12 +83,14 @@ class Found:
     rows: np.ndarray
 
 
-def find_and_draw(options):
+def find_and_draw(options, describe):
     """Find the images that are most similar to each query, and draw a contact sheet of them.
 
     Parameters
     ----------
     options : SimilarOptions
+    describe : callable
+        Describes an error of reading INPUT again in words of the command that made the table.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def find_and_draw(options):
     output = default if options.output is None else as_path(options.output)
     table = read_table(path)
     _check_output(output, [path, *map(as_path, options.queries)])
-    found = _find(options, path, table)
+    found = _find(options, path, table, describe)
     save_sheet(draw_sheet(_make_blocks(found)), output)
     return "\n".join([*_describe(found, path), "", f"wrote      {output}"])
 
@@ -118,7 +120,7 @@ def _check_output(output, inputs):
     check_writable(output)
 
 
-def _find(options, path, table):
+def _find(options, path, table, describe):
     record = read_record(path)
     query_images = load_queries(options.queries, record)
     features = embed_queries(query_images, record, path, options.weights)
@@ -128,7 +130,9 @@ def _find(options, path, table):
             f"describes. Got {table.features.shape[1]} instead. Make it again."
         )
     distances, rows = find_similar(table.features, features, options.n_neighbors, options.metric)
-    data = read_images_again(record, len(table.features)) if table.paths is None else None
+    data = None
+    if table.paths is None:
+        data = read_images_again(record, len(table.features), describe)
     if data is not None and table.labels is None:
         table = table._replace(labels=data.labels)
     images = None if data is None else data.images

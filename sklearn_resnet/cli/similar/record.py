@@ -114,8 +114,16 @@ def embed_queries(images, record, table_path, weights=None):
     return resnet.transform(images)
 
 
-def read_images_again(record, n_rows):
+def read_images_again(record, n_rows, describe):
     """Read the INPUT that a table without paths was made from.
+
+    Parameters
+    ----------
+    record : dict
+    n_rows : int
+        The number of rows of the table.
+    describe : callable
+        Describes an error for a warning.
 
     Returns
     -------
@@ -131,6 +139,6 @@ def read_images_again(record, n_rows):
             record["input"], seed=record["seed"], image_size=record["image_size"], **options
         )
     except (OSError, ValueError) as exc:
-        click.echo(f"warning    The images cannot be shown. {exc}", err=True)
+        click.echo(f"warning    The images cannot be shown. {describe(exc)}", err=True)
         return None
     return data if len(data.images) == n_rows else None
