@@ -260,7 +260,7 @@ class Parquet(TableFormat):
             dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)
         lists = dataset.schema.field("features").type
         if not pa.types.is_fixed_size_list(lists):
-            raise ValueError("its features are no lists of a fixed size")
+            raise ValueError("its features are not fixed-size lists")
         features = np.empty((dataset.count_rows(), lists.list_size), np.float32)
         columns = {name: [] for name in ("label", "path") if name in dataset.schema.names}
         start = 0

@@ -67,10 +67,10 @@ class Found:
     images : ndarray, LazyImages or None
         The images of a table without paths, read again.
     record : dict
-        Of the table.
+        The record of the table.
     metric : str
     distances, rows : ndarray of shape (n_queries, n_found)
-        As by `find_similar`.
+        The result of `find_similar`.
     """
 
     queries: tuple[str, ...]
@@ -146,7 +146,7 @@ def _describe(found, path):
     record, layers = found.record, ", ".join(map(printable, found.record["layer_names"]))
     how = f"{record['architecture']}, {layers}; weights {printable(record['weights'])}"
     if record["precision"] == "int8":
-        how += "; int8, and of QUERY float32"
+        how += "; int8; float32 for QUERY"
     yield f"table      {len(found.table.features):,} rows of {printable(path)}"
     yield f"features   {how}"
     yield f"metric     {found.metric} distance"
