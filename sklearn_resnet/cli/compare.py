@@ -45,7 +45,7 @@ class CompareOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparePlan:
     """How the maps are computed.
 
     Attributes
@@ -54,7 +54,7 @@ class Plan:
     layers : dict of str to (int or None)
         The layer of each map, None for ``"pca"``.
     features : FeatureOptions
-        Of all these layers.
+        The options of computing the features of all these layers.
     """
 
     options: CompareOptions
@@ -75,7 +75,7 @@ def compare(options):
         If an option has a value that it cannot have, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = make_plan(options)
+    plan = plan_comparison(options)
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -91,7 +91,7 @@ def compare(options):
     write_record(options.output, options.input, result, progress)
 
 
-def make_plan(options):
+def plan_comparison(options):
     """Check the options, before images are read, and resolve the layers of the maps.
 
     Parameters
@@ -100,7 +100,7 @@ def make_plan(options):
 
     Returns
     -------
-    Plan
+    ComparePlan
     """
     check_apart(options.input.source, options.output)
     check_table_path(options.output)
@@ -115,7 +115,7 @@ def make_plan(options):
     check_input(options.input.source, options.input.patches)
     with renamed_parameters(layers="compare"):
         check_features(features)
-    return Plan(options, layers, features)
+    return ComparePlan(options, layers, features)
 
 
 def _resolve_layer(options, name):
@@ -146,7 +146,7 @@ def compute_maps(plan, images, progress):
 
     Parameters
     ----------
-    plan : Plan
+    plan : ComparePlan
     images : ndarray or LazyImages
     progress : Progress
 

@@ -40,7 +40,12 @@ from sklearn_resnet.cli.pictures import (
 )
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, beside, write_record
-from sklearn_resnet.cli.resumable.run import SUFFIXES, RunOptions, embed_in_parts, read_finished
+from sklearn_resnet.cli.resumable.run import (
+    SUFFIXES,
+    RunOptions,
+    embed_in_parts,
+    read_finished_features,
+)
 from sklearn_resnet.cli.tables import check_table_path, write_table
 from sklearn_resnet.plotting.explorer.page import check_bokeh
 
@@ -60,7 +65,7 @@ class EmbedOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EmbedPlan:
     """How an embedding is computed.
 
     Attributes
@@ -114,7 +119,7 @@ def embed(options):
         If an option has a value that it cannot have, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = make_plan(options)
+    plan = plan_embedding(options)
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -127,7 +132,7 @@ def embed(options):
     write_record(options.output, options.input, result, progress)
 
 
-def make_plan(options):
+def plan_embedding(options):
     """Check the options, before images are read, and decide how to compute.
 
     Parameters
@@ -136,7 +141,7 @@ def make_plan(options):
 
     Returns
     -------
-    Plan
+    EmbedPlan
     """
     source, features = options.input.source, options.features
     if options.pictures.html:
@@ -151,7 +156,7 @@ def make_plan(options):
         may_import_umap = features.dimensions != 2
     else:
         may_import_umap = uses_openvino(features)  # Keras imports tensorflow, hidden from umap
-    return Plan(options, in_parts, options.pictures.needs_map and may_import_umap)
+    return EmbedPlan(options, in_parts, options.pictures.needs_map and may_import_umap)
 
 
 def _check_output(options, in_parts):
@@ -183,7 +188,7 @@ def compute_embedding(plan, data):
 
     Parameters
     ----------
-    plan : Plan
+    plan : EmbedPlan
     data : Input
 
     Returns
@@ -239,7 +244,7 @@ def make_pictures(plan, embedding, progress):
 
     Parameters
     ----------
-    plan : Plan
+    plan : EmbedPlan
     embedding : Embedding
     progress : Progress
 
@@ -252,7 +257,7 @@ def make_pictures(plan, embedding, progress):
     pictures, output = options.pictures, options.output
     if not pictures.needs_map:
         return [], {}
-    features = read_finished(output) if plan.in_parts else embedding.features
+    features = read_finished_features(output) if plan.in_parts else embedding.features
     is_finite = np.isfinite(features).all(1)
     features, data = features[is_finite], embedding.data.select(is_finite)
     embedding_map, written = _compute_map(features, data, options, progress)

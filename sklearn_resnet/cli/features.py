@@ -43,7 +43,7 @@ class Features:
     values : ndarray of shape (n, n_features)
     names : list of str
     metadata : dict
-        For the record: how they were computed.
+        How they were computed, for the record.
     """
 
     values: np.ndarray
@@ -154,7 +154,7 @@ def describe_resnet(resnet, weights):
     ----------
     resnet : ResNetFeatures
     weights : str
-        As on the command line.
+        The weights as named on the command line.
 
     Returns
     -------

@@ -68,12 +68,12 @@ def load_input(options):
     Returns
     -------
     Input
-        With a label for each image, if any.
+        The images, with a label for each if there are labels.
 
     Raises
     ------
     OSError, ValueError
-        As by `read_input` and `read_labels`, or if INPUT holds another number of labels.
+        If INPUT or the labels cannot be read, or INPUT holds another number of labels.
     """
     data = read_input(
         options.source,

@@ -220,7 +220,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
 
 def test_lists_of_any_size_are_no_features(tmp_path):
     pd.DataFrame({"features": [[1.0], [1.0, 2.0]]}).to_parquet(tmp_path / "out.parquet")
-    with pytest.raises(ValueError, match="no lists of a fixed size"):
+    with pytest.raises(ValueError, match="not fixed-size lists"):
         read_table(tmp_path / "out.parquet")
 
 
@@ -255,7 +255,11 @@ def test_a_table_may_lie_behind_a_url(suffix):
         ("integers.npy", np.zeros((2, 2), int), "it holds no rows of features"),
         ("image.npy", np.zeros((2, 2, 2)), "it holds no rows of features"),
         ("pickle.npy", np.array([{}]), "cannot be read: .*Python objects in dtype.$"),
-        ("short.npz", {"features": FEATURES, "labels": ["a"]}, "not one label and path for each"),
+        (
+            "short.npz",
+            {"features": FEATURES, "labels": ["a"]},
+            "does not have one label and path per row",
+        ),
     ],
 )
 def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, message):

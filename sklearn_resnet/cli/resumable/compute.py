@@ -29,7 +29,7 @@ def compute_missing(plan, finished, options, done):
 
     Parameters
     ----------
-    plan : Plan
+    plan : TablePlan
     finished : dict of path to Manifest or None
         The finished table of an earlier run, whose features are reused.
     options : RunOptions
@@ -39,7 +39,7 @@ def compute_missing(plan, finished, options, done):
     Returns
     -------
     list of Manifest
-        Of all parts.
+        The manifests of all parts.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
     for path in list_folder(plan.folder):

@@ -59,7 +59,7 @@ class Manifest(NamedTuple):
     Attributes
     ----------
     key, computation : str
-        As of a `Part`.
+        The digests that a `Part` has.
     failures : list of Failure
         The images that could not be read.
     """
@@ -101,7 +101,7 @@ def write_part(part, features, failures):
     part : Part
     features : ndarray of shape (n, n_features), dtype float32
     failures : dict of int to Failure
-        By row. Such a row gets no file version, so that a later run tries the image again; with
+        The images that could not be read, by row. Such a row gets no file version, so that a later run tries the image again; with
         ``on_error="skip"`` the row is left out.
 
     Raises

@@ -44,7 +44,7 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TablePlan:
     """What a run writes, and from what.
 
     Attributes
@@ -86,7 +86,7 @@ class Plan:
         return self.resnet.get_feature_names_out().size
 
 
-def make_plan(output, images, labels, resnet, options):
+def plan_table(output, images, labels, resnet, options):
     """Plan a run.
 
     Parameters
@@ -100,7 +100,7 @@ def make_plan(output, images, labels, resnet, options):
 
     Returns
     -------
-    Plan
+    TablePlan
     """
     columns = {"path": as_text(images.paths)}  # as given, also for workers in other folders
     if options.scheduler is not None:
@@ -121,7 +121,7 @@ def make_plan(output, images, labels, resnet, options):
         key = make_key(computation, of_part, images.on_error)
         path = folder / name_part(number, key, suffix)
         parts.append(Part(path, computation, key, images[rows], of_part))
-    return Plan(output, folder, other_folder, tuple(parts), computation, images, resnet)
+    return TablePlan(output, folder, other_folder, tuple(parts), computation, images, resnet)
 
 
 def _hash_computation(resnet, images):

@@ -12,9 +12,9 @@ def publish(plan, manifests):
 
     Parameters
     ----------
-    plan : Plan
+    plan : TablePlan
     manifests : list of Manifest
-        Of its parts.
+        The manifests of its parts.
     """
     if plan.format.is_folder:
         _publish_folder(plan)

@@ -15,12 +15,12 @@ from sklearn_resnet.cli.resumable.plan import (
     check_replaceable,
     find_finished,
     is_up_to_date,
-    make_plan,
+    plan_table,
     read_finished_manifests,
 )
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 
-__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished"]
+__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished_features"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def embed_in_parts(output, images, labels, resnet, options):
     """
     with lock_output(output):
         check_replaceable(output)
-        plan = make_plan(output, images, labels, resnet, options)
+        plan = plan_table(output, images, labels, resnet, options)
         finished = {} if options.restart else read_finished_manifests(plan.output)
         done, failures = [], []
         with _advising(plan, done):
@@ -87,7 +87,7 @@ def embed_in_parts(output, images, labels, resnet, options):
     )
 
 
-def read_finished(output):
+def read_finished_features(output):
     """Read the features of a finished table into memory."""
     return np.concatenate([read_features(path) for path in find_finished(output)])
 

@@ -154,7 +154,7 @@ class DaskPool:
     Parameters
     ----------
     address : str
-        Of the scheduler, which replaces workers that die.
+        The address of the scheduler, which replaces workers that die.
 
     Raises
     ------

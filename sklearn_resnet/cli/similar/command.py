@@ -62,7 +62,7 @@ class Found:
     ----------
     queries : tuple of str
     query_images : sequence of ndarray
-        As they were embedded.
+        The queries as they were embedded.
     table : Table
     images : ndarray, LazyImages or None
         The images of a table without paths, read again.

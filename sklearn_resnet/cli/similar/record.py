@@ -79,7 +79,7 @@ def embed_queries(images, record, table_path, weights=None):
     images : ndarray of shape (n, height, width[, 3])
     record : dict
     table_path : path
-        For messages.
+        The path of the table, for messages.
     weights : str, default=None
         The present path of the weights; None takes that of the record.
 

@@ -28,7 +28,7 @@ from sklearn_resnet.cli.resumable import publish as _publish
 from sklearn_resnet.cli.resumable import run as _run
 from sklearn_resnet.cli.resumable.compute import compute_missing, embed_part
 from sklearn_resnet.cli.resumable.parts import is_part_name
-from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
+from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 from sklearn_resnet.datasets import load_image_folder
 
@@ -342,7 +342,7 @@ def plan_run(output, pooling):
     paths, labels = load_image_folder("photos", return_X_y=True)
     images = ImageLoader(16, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(4, weights=None, random_state=0, pooling=pooling, cache=None)
-    return make_plan(Path(output), images, labels, resnet.fit(images), QUIET)
+    return plan_table(Path(output), images, labels, resnet.fit(images), QUIET)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
