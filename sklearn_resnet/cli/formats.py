@@ -6,13 +6,13 @@ A new format is one class and one entry in `FORMATS`.
 import hashlib
 import json
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
+from sklearn_resnet._io.paths import is_local
 from sklearn_resnet._runtime.imports import check_optional
 
 COLUMNS = ("path", "label", "file_version")  # of parts, in this order
@@ -79,7 +79,7 @@ class Npy(TableFormat):
 
     def read(self, path):
         """Map the features into memory; read labels and paths from the .csv beside it, if any."""
-        if isinstance(path, Path):
+        if is_local(path):
             features = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             with path.open("rb") as file:
@@ -141,7 +141,7 @@ class Npy(TableFormat):
 
     def read_features(self, path, rows=None):
         """Read the features of `rows`; None reads all."""
-        if rows is not None and isinstance(path, Path):
+        if rows is not None and is_local(path):
             return np.load(path, mmap_mode="r", allow_pickle=False)[rows]
         with path.open("rb") as file:
             return _take(np.load(file, allow_pickle=False), rows)
@@ -254,7 +254,7 @@ class Parquet(TableFormat):
         import pyarrow as pa
         import pyarrow.dataset as ds
 
-        if isinstance(path, Path):
+        if is_local(path):
             dataset = ds.dataset(str(path), format="parquet")
         else:
             dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)

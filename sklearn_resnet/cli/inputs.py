@@ -12,7 +12,7 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_tar, is_url, open_file
+from sklearn_resnet._io.paths import as_path, is_local, is_tar, is_url, open_file
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
 
@@ -194,7 +194,7 @@ def read_input(
 def _read_arrays(path):
     try:
         with open_file(path) as opened:  # numpy leaves a damaged .npz open
-            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # may exceed memory
+            is_mapped = is_local(path) and path.suffix == ".npy"  # may exceed memory
             _refuse_pickles(opened)
             file = np.load(path if is_mapped else opened, "r" if is_mapped else None)
             if isinstance(file, np.ndarray):

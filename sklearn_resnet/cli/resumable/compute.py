@@ -10,8 +10,8 @@ import click
 import numpy as np
 from tqdm.auto import tqdm
 
+from sklearn_resnet._io.folders import list_folder, remove
 from sklearn_resnet._runtime.threads import dask_task
-from sklearn_resnet.cli.resumable.folders import list_folder, remove
 from sklearn_resnet.cli.resumable.parts import (
     is_part_name,
     read_features,

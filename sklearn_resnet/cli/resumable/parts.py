@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from sklearn_resnet._images.lazy import Failure, LazyImages
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.paths import is_local
 from sklearn_resnet.cli.formats import FORMATS, find_format
 
 _SUFFIXES = {each.part_suffix for each in FORMATS.values() if each.part_suffix is not None}
@@ -123,7 +123,7 @@ def write_part(part, features, failures):
     ]
     metadata = Manifest(part.key, part.computation, recorded)._asdict()
     # stores behind URLs have no empty folders
-    if isinstance(part.path, Path) and not part.path.parent.is_dir():
+    if is_local(part.path) and not part.path.parent.is_dir():
         raise FileNotFoundError(
             f"The folder {str(part.path.parent)!r} was removed while features were computed. Run "
             "the same command again."

@@ -1,7 +1,7 @@
 """Put the table of finished parts in its place."""
 
+from sklearn_resnet._io.folders import keep_only, move, remove
 from sklearn_resnet.cli.formats import rows_path
-from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
 from sklearn_resnet.cli.resumable.parts import Manifest
 
 
