@@ -159,7 +159,7 @@ def compute_maps(plan, images, progress):
     features, metadata = {}, {}
     if plan.features.model == "resnet":
         with importing_umap(uses_openvino(plan.features)), progress.timed("embedding"):
-            computed = compute_resnet(images, plan.features)
+            computed = compute_resnet(images, plan.features, progress)
         progress.show_array("embedding", computed.values)
         features, metadata = _split_layers(computed), computed.metadata
     maps = {}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-import click
 import numpy as np
 
 from sklearn_resnet._images.lazy import describe_failures
@@ -124,7 +123,7 @@ def embed(options):
         data = load_input(options.input)
     progress.show_array("input", data.images)
     with importing_umap(plan.imports_umap), progress.timed("embedding"):
-        embedding = compute_embedding(plan, data)
+        embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
     pictures, shapes = make_pictures(plan, embedding, progress)
     shapes = {"input": data.images.shape, "embedding": embedding.shape, **shapes}
@@ -183,13 +182,14 @@ def _check_output(options, in_parts):
             )
 
 
-def compute_embedding(plan, data):
+def compute_embedding(plan, data, progress):
     """Compute the features of INPUT, and write them to OUTPUT.
 
     Parameters
     ----------
     plan : EmbedPlan
     data : Input
+    progress : Progress
 
     Returns
     -------
@@ -199,19 +199,21 @@ def compute_embedding(plan, data):
     on_error = options.input.on_error
     if plan.in_parts:
         resnet = make_resnet(options.features).fit(data.images)
-        table = embed_in_parts(options.output, data.images, data.labels, resnet, options.parts)
+        table = embed_in_parts(
+            options.output, data.images, data.labels, resnet, options.parts, progress
+        )
         values, shape, failures, written = None, table.shape, table.failures, table.written
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
-        features = compute_features(data.images, options.features)
+        features = compute_features(data.images, options.features, progress)
         failures = tuple(as_source(data.images).failures.values())
         metadata = features.metadata
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
         write_table(options.output, values, features.names, data.labels, data.paths)
         shape, written = values.shape, [options.output]
-    errors = _report_failures(options.output, failures, n_images, on_error)
+    errors = _report_failures(options, failures, n_images, progress)
     return Embedding(data, values, shape, metadata, (*written, *errors))
 
 
@@ -223,9 +225,9 @@ def _is_kept(n_images, failures, on_error):
     return is_kept
 
 
-def _report_failures(output, failures, n_images, on_error):
+def _report_failures(options, failures, n_images, progress):
     """Warn of images that could not be read, and list them in a table; return its path in a list."""
-    path = beside(output, "errors", ".csv")
+    path = beside(options.output, "errors", ".csv")
     failures = sorted(failures, key=attrgetter("position"))
     if not failures:
         path.unlink(missing_ok=True)  # of an earlier command
@@ -233,9 +235,9 @@ def _report_failures(output, failures, n_images, on_error):
     columns = ("path", "position", "cause")
     with atomic_write(path) as partial:
         write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})
-    outcome = {"nan": "their features are NaN", "skip": "they are left out"}[on_error]
-    line = describe_failures(failures, n_images, outcome)
-    click.echo(f"{'warning':10} {line}. All are in {path}", err=True)
+    outcome = {"nan": "their features are NaN", "skip": "they are left out"}
+    line = describe_failures(failures, n_images, outcome[options.input.on_error])
+    progress.warn(f"{line}. All are in {path}")
     return [path]
 
 

@@ -60,7 +60,7 @@ def describe_error(exc, ctx, remedies=None):
     -------
     str
     """
-    message = str(exc)
+    message, notes = str(exc), _notes(exc)
     param = _find_param(ctx, exc.parameter) if isinstance(exc, ParameterError) else None
     if param is not None:
         message = f"{spell(param)} {exc.requirement}. Got {exc.got} instead."
@@ -69,9 +69,9 @@ def describe_error(exc, ctx, remedies=None):
     elif isinstance(exc, DownloadError):
         message = f"{exc.problem}\n{_DOWNLOAD}"
     elif isinstance(exc, ImageReadError):
-        remedy = "" if exc.path is None else _IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)
-        message = f"{exc.problem} {remedy}".rstrip()
-    notes = _notes(exc)
+        message = exc.problem
+        if exc.path is not None and not notes:  # those of a run say how to continue without it
+            message += f" {_IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)}"
     if notes and not message.endswith((".", "?")):
         message += "."
     return " ".join([message, *notes])

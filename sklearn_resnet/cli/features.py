@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from tqdm.auto import tqdm
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
@@ -31,7 +30,6 @@ class FeatureOptions:
     precision: str
     cache: Path | None
     seed: int | None
-    quiet: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,6 @@ def make_resnet(options):
         precision=options.precision,
         cache=options.cache,
         random_state=options.seed,
-        verbose=0 if options.quiet else 1,
     )
 
 
@@ -89,21 +86,22 @@ def check_features(options):
         raise
 
 
-def compute_features(images, options):
+def compute_features(images, options, progress):
     """Compute features of all images in memory.
 
     Parameters
     ----------
     images : ndarray or LazyImages
     options : FeatureOptions
+    progress : Progress
 
     Returns
     -------
     Features
     """
-    return (
-        compute_pca(images, options) if options.model == "pca" else compute_resnet(images, options)
-    )
+    if options.model == "pca":
+        return compute_pca(images, options)
+    return compute_resnet(images, options, progress)
 
 
 def compute_pca(images, options):
@@ -133,7 +131,7 @@ def compute_pca(images, options):
     return Features(values, [f"pca_{i + 1}" for i in range(n_components)], metadata)
 
 
-def compute_resnet(images, options):
+def compute_resnet(images, options, progress):
     """Compute features of a ResNet.
 
     Returns
@@ -141,7 +139,7 @@ def compute_resnet(images, options):
     Features
     """
     resnet = make_resnet(options).fit(images)
-    with tqdm(unit=" images", disable=True if options.quiet else None) as bar:
+    with progress.count_images() as bar:
         values = resnet._compute(images, bar)
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))

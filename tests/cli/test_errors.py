@@ -73,6 +73,12 @@ def test_an_image_is_described_without_python(kind, remedy):
     assert "load_image_folder" not in error.problem
 
 
+def test_a_note_takes_the_place_of_the_remedy_of_an_image():
+    error = ImageReadError("it is broken", "a.png", remedy="Use Python.")
+    error.add_note("Go on.")
+    assert fail(error) == "Error: The image file 'a.png' cannot be read: it is broken. Go on.\n"
+
+
 def test_an_image_of_an_array_has_no_remedy():
     error = ImageReadError("it holds NaN", position=2, remedy="Use Python.")
     assert fail(error) == "Error: Image 2 of X cannot be used: it holds NaN.\n"

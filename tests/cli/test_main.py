@@ -273,9 +273,9 @@ def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
         importing.set()
         return real()
 
-    def compute_resnet(images, options):
+    def compute_resnet(*args):
         assert importing.wait(timeout=60)
-        return compute(images, options)
+        return compute(*args)
 
     real, compute = _pictures.import_umap, _features.compute_resnet
     monkeypatch.setattr(_pictures, "import_umap", import_umap)

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import compress, groupby
 from operator import not_
 
-import click
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -24,7 +23,7 @@ from sklearn_resnet.cli.resumable.workers import open_pool, run_in_workers
 _MAX_TIMED = 32  # images, to estimate how long a run takes
 
 
-def compute_missing(plan, finished, options, done):
+def compute_missing(plan, finished, options, progress, done):
     """Compute and write the parts that an interrupted run has not written.
 
     Parameters
@@ -33,6 +32,7 @@ def compute_missing(plan, finished, options, done):
     finished : dict of path to Manifest or None
         The finished table of an earlier run, whose features are reused.
     options : RunOptions
+    progress : Progress
     done : list of Part
         Parts are appended as they are finished, those of the interrupted run first.
 
@@ -50,11 +50,10 @@ def compute_missing(plan, finished, options, done):
     missing = list(compress(plan.parts, map(not_, is_done)))
     reusable = _find_reusable(plan, done, finished, options)
     tasks = [(part, _select_reusable(part, reusable), plan.resnet) for part in missing]
-    _announce(plan, tasks, options)
+    _announce(plan, tasks, options, progress)
     n_images = len(plan.images)
     n_done = n_images - sum(len(part.images) for part in missing)
-    hidden = True if options.quiet else None
-    with tqdm(total=n_images, initial=n_done, unit=" images", disable=hidden) as bar:
+    with progress.count_images(total=n_images, initial=n_done) as bar:
         if options.n_workers == 1 and options.scheduler is None:
             for task in tasks:
                 embed_part(*task, bar)
@@ -157,9 +156,9 @@ def _check_written(part):
     return manifest
 
 
-def _announce(plan, tasks, options):
+def _announce(plan, tasks, options, progress):
     """Print how much there is to compute and to write, and how long it may take."""
-    if options.quiet:
+    if progress.quiet:  # timing images takes a while
         return
     n_images, n_bytes = len(plan.images), len(plan.images) * (4 * plan.n_features + 100)
     n_new = sum(len(part.images) - len(reusable) for part, reusable, _ in tasks)
@@ -173,12 +172,7 @@ def _announce(plan, tasks, options):
     if n_new and options.scheduler is None:
         seconds = n_new * _time_image(plan, tasks)
         line += f"; about {tqdm.format_interval(seconds)} (min:s)"
-    say(line)
-
-
-def say(line):
-    """Print a line about the plan."""
-    click.echo(f"{'plan':10} {line}")
+    progress.show("plan", line)
 
 
 def _time_image(plan, tasks):

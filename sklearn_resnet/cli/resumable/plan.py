@@ -33,14 +33,12 @@ class RunOptions:
         Address of a Dask scheduler, whose workers compute instead.
     restart : bool, default=False
         Whether to compute all features again.
-    quiet : bool, default=False
     """
 
     part_size: int
     n_workers: int = 1
     scheduler: str | None = None
     restart: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet.cli.formats import RESUMABLE_SUFFIXES as SUFFIXES
-from sklearn_resnet.cli.resumable.compute import compute_missing, say
+from sklearn_resnet.cli.resumable.compute import compute_missing
 from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.resumable.parts import read_features
 from sklearn_resnet.cli.resumable.plan import (
@@ -45,7 +45,7 @@ class RunResult:
     shape: tuple
 
 
-def embed_in_parts(output, images, labels, resnet, options):
+def embed_in_parts(output, images, labels, resnet, options, progress):
     """Compute a table of features in parts, resuming an interrupted run.
 
     Parameters
@@ -58,6 +58,7 @@ def embed_in_parts(output, images, labels, resnet, options):
     resnet : ResNetFeatures
         Fitted.
     options : RunOptions
+    progress : Progress
 
     Returns
     -------
@@ -71,10 +72,10 @@ def embed_in_parts(output, images, labels, resnet, options):
         with _advising(plan, done):
             if is_up_to_date(plan, finished):
                 done += plan.parts
-                if not options.quiet:
-                    say(f"{len(images):,} images, and nothing is new since the last run")
+                n_images = f"{len(images):,} images"
+                progress.show("plan", f"{n_images}, and nothing is new since the last run")
             else:
-                manifests = compute_missing(plan, finished, options, done)
+                manifests = compute_missing(plan, finished, options, progress, done)
                 failures = [failure for manifest in manifests for failure in manifest.failures]
                 publish(plan, manifests)
             clean_up(plan)

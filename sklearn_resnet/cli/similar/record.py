@@ -2,8 +2,6 @@
 
 import json
 
-import click
-
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.cli.inputs import read_input
@@ -114,7 +112,7 @@ def embed_queries(images, record, table_path, weights=None):
     return resnet.transform(images)
 
 
-def read_images_again(record, n_rows, describe):
+def read_images_again(record, n_rows, progress, describe):
     """Read the INPUT that a table without paths was made from.
 
     Parameters
@@ -122,6 +120,7 @@ def read_images_again(record, n_rows, describe):
     record : dict
     n_rows : int
         The number of rows of the table.
+    progress : Progress
     describe : callable
         Describes an error for a warning.
 
@@ -139,6 +138,6 @@ def read_images_again(record, n_rows, describe):
             record["input"], seed=record["seed"], image_size=record["image_size"], **options
         )
     except (OSError, ValueError) as exc:
-        click.echo(f"warning    The images cannot be shown. {describe(exc)}", err=True)
+        progress.warn(f"The images cannot be shown. {describe(exc)}")
         return None
     return data if len(data.images) == n_rows else None

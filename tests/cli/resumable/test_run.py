@@ -23,6 +23,7 @@ from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.main import main
+from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.resumable import compute as _compute
 from sklearn_resnet.cli.resumable import publish as _publish
 from sklearn_resnet.cli.resumable import run as _run
@@ -34,7 +35,7 @@ from sklearn_resnet.datasets import load_image_folder
 
 OPTIONS = ["--weights", "random", "-l", "4", "-s", "0", "--image-size", "16", "--no-cache"]
 PARTS = ["--part-size", "4"]
-QUIET = RunOptions(part_size=4, quiet=True)
+FOUR = RunOptions(part_size=4)
 OUTPUTS = ["out.parquet", "out.npy"]
 
 
@@ -342,14 +343,14 @@ def plan_run(output, pooling):
     paths, labels = load_image_folder("photos", return_X_y=True)
     images = ImageLoader(16, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(4, weights=None, random_state=0, pooling=pooling, cache=None)
-    return plan_table(Path(output), images, labels, resnet.fit(images), QUIET)
+    return plan_table(Path(output), images, labels, resnet.fit(images), FOUR)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    manifests = compute_missing(plan, {}, QUIET, [])
+    manifests = compute_missing(plan, {}, FOUR, Progress(quiet=True), [])
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
     publish(plan, manifests)
