@@ -5,7 +5,8 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.paths import is_local
 from sklearn_resnet.cli.formats import FORMATS, find_format
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 _SUFFIXES = {each.part_suffix for each in FORMATS.values() if each.part_suffix is not None}
 _NAME = re.compile(rf"part-\d{{8,}}-[0-9a-f]{{32}}({'|'.join(map(re.escape, _SUFFIXES))})")
@@ -36,11 +40,11 @@ class Part:
         ``path``, ``file_version`` and, if there are labels, ``label``.
     """
 
-    path: object
+    path: "Path | UPath"
     computation: str
     key: str
     images: LazyImages
-    columns: dict
+    columns: dict[str, list[str]]
 
     @property
     def rows(self):
@@ -66,7 +70,7 @@ class Manifest(NamedTuple):
 
     key: str
     computation: str
-    failures: list
+    failures: list[Failure]
 
 
 def hash_text(text):

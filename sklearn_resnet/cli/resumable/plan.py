@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import as_text
@@ -17,6 +18,11 @@ from sklearn_resnet.cli.resumable.parts import (
     name_part,
     read_manifest,
 )
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from sklearn_resnet._resnet_features import ResNetFeatures
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,13 @@ class TablePlan:
         Fitted.
     """
 
-    output: object
-    folder: object
-    other_folder: object
+    output: "Path | UPath"
+    folder: "Path | UPath"
+    other_folder: "Path | UPath"
     parts: tuple[Part, ...]
     computation: str
     images: LazyImages
-    resnet: object
+    resnet: "ResNetFeatures"
 
     @property
     def format(self) -> TableFormat:
@@ -152,7 +158,7 @@ def is_up_to_date(plan, finished):
     keys = [part.key for part in plan.parts] if plan.format.is_folder else [plan.table_key]
     found = list(finished.values())
     return (
-        [manifest and manifest.key for manifest in found] == keys
+        [None if manifest is None else manifest.key for manifest in found] == keys
         and not any(manifest.failures for manifest in found)
         and all(version for part in plan.parts for _, version in part.rows)
     )
