@@ -15,7 +15,6 @@ from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
     compute_features,
-    describe_resnet,
     make_resnet,
     uses_openvino,
 )
@@ -38,7 +37,7 @@ from sklearn_resnet.cli.pictures import (
     write_page,
 )
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, write_record
+from sklearn_resnet.cli.record import Result, beside, describe_resnet, write_record
 from sklearn_resnet.cli.resumable.run import (
     SUFFIXES,
     RunOptions,

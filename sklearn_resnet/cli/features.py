@@ -9,9 +9,9 @@ import platformdirs
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
-from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
+from sklearn_resnet.cli.record import describe_pca, describe_resnet
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ def compute_pca(images, options):
     pca = PCA(n_components, random_state=options.seed)
     values = pca.fit_transform(rows)
     explained = float(pca.explained_variance_ratio_.sum())
-    metadata = {"model": "pca", "dimensions": n_components, "explained_variance": explained}
-    return Features(values, [f"pca_{i + 1}" for i in range(n_components)], metadata)
+    names = [f"pca_{i + 1}" for i in range(n_components)]
+    return Features(values, names, describe_pca(n_components, explained))
 
 
 def compute_resnet(images, options, progress):
@@ -143,35 +143,6 @@ def compute_resnet(images, options, progress):
         values = resnet._compute(images, bar)
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
-
-
-def describe_resnet(resnet, weights):
-    """Describe a fitted ResNetFeatures for the record.
-
-    Parameters
-    ----------
-    resnet : ResNetFeatures
-    weights : str
-        The weights as named on the command line.
-
-    Returns
-    -------
-    dict
-    """
-    layers = resolve_layers(resnet.architecture, resnet.layers_)
-    return {
-        "model": "resnet",
-        "architecture": resnet.architecture,
-        "layers": resnet.layers_,
-        "layer_names": [layer.name for layer in layers],
-        "pooling": resnet.pooling,
-        "image_size": resnet.image_size,
-        "value_range": resnet.value_range_,
-        "engine": choose_engine(resnet.engine, resnet.precision).engine,
-        "precision": resnet.precision,
-        "weights": weights,
-        "weights_fingerprint": resnet.weights_fingerprint_,
-    }
 
 
 def uses_openvino(options):

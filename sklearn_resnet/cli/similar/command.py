@@ -12,14 +12,14 @@ from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet.cli.formats import Table
 from sklearn_resnet.cli.progress import Progress
+from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.record import (
     embed_queries,
-    image_shape,
     load_queries,
     read_images_again,
-    read_record,
+    read_resnet_record,
 )
 from sklearn_resnet.cli.tables import read_table
 
@@ -121,7 +121,7 @@ def _check_output(output, inputs):
 
 
 def _find(options, path, table, progress, describe):
-    record = read_record(path)
+    record = read_resnet_record(path)
     query_images = load_queries(options.queries, record)
     features = embed_queries(query_images, record, path, options.weights)
     if features.shape[1] != table.features.shape[1]:
