@@ -114,7 +114,7 @@ def plan_run(folder):
     """Plan a run of the command over a folder; return the plan, the seconds to list and to plan."""
     from sklearn_resnet import ImageLoader, ResNetFeatures
     from sklearn_resnet._io.paths import as_path
-    from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
+    from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table
     from sklearn_resnet.datasets import load_image_folder
 
     began = time.perf_counter()
@@ -123,7 +123,7 @@ def plan_run(folder):
     images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
     output, options = as_path(f"{folder}-out.parquet"), RunOptions(part_size=10_000)
-    plan = make_plan(output, images, None, resnet, options)
+    plan = plan_table(output, images, None, resnet, options)
     return plan, listed - began, time.perf_counter() - listed
 
 

@@ -287,7 +287,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         weights = find_weights(self.architecture, self.weights, seed)
-        check_layers_covered(weights, [*layers, *tap_layers])
+        check_layers_covered(weights, layers)
+        check_layers_covered(weights, tap_layers, "tap_layers")
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range

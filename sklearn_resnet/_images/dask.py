@@ -48,7 +48,7 @@ def load_dask(loader, X):
     Parameters
     ----------
     loader : ImageLoader
-        With a size.
+        A loader with a size.
     X : dask.array.Array of str of shape (n,), dask.bag.Bag, or list of dask.delayed.Delayed
         Each delayed object is a list of paths.
 

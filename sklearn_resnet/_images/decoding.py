@@ -239,15 +239,22 @@ def _check_array(shape, dtype, max_pixels):
 
 def _decode_npy(file, max_pixels):
     """Decode an array that numpy.save wrote."""
-    npy = np.lib.format  # numpy.load opens .npz, and its errors name the way to unpickle
-    version = npy.read_magic(file)
-    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read_header(file)
+    shape, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
         _check_array(shape, dtype, max_pixels)
     file.seek(0)
-    array = npy.read_array(file, allow_pickle=False)
+    # numpy.load opens .npz, and its errors name the way to unpickle
+    array = np.lib.format.read_array(file, allow_pickle=False)
     return _without_alpha(_from_array(array, _file_value_range(array)))
+
+
+def read_npy_header(file):
+    """Read the shape and the dtype of an array that numpy.save wrote."""
+    npy = np.lib.format
+    version = npy.read_magic(file)
+    read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    return shape, dtype
 
 
 def _is_misread(tags):

@@ -26,6 +26,8 @@ class ImageReadError(ValueError):
     path : str or None
     position : int or None
     remedy : str
+    problem : str
+        The message without the remedy.
 
     See Also
     --------
@@ -52,11 +54,19 @@ class ImageReadError(ValueError):
         self.position = position
         self.remedy = remedy
 
+    @property
+    def problem(self):
+        """The message without the remedy."""
+        return self._describe()
+
     def __str__(self):
+        return self._describe(self.remedy)
+
+    def _describe(self, remedy=""):
         if self.path is None:
             name = "An image in memory" if self.position is None else f"Image {self.position} of X"
             return f"{name} cannot be used: {self.cause}."
-        sentences = [self._problem.format(path=self.path, cause=self.cause), self.remedy]
+        sentences = [self._problem.format(path=self.path, cause=self.cause), remedy]
         if self.position is not None:
             sentences.append(f"It is image {self.position}, counted from 0.")
         return " ".join(filter(None, sentences))

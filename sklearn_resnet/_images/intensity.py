@@ -19,7 +19,7 @@ def find_value_range(images):
     Parameters
     ----------
     images : ndarray, or list of ndarray
-        Of any shapes and numeric dtypes.
+        Arrays of any shapes and numeric dtypes.
 
     Returns
     -------

@@ -90,7 +90,7 @@ class LazyImages(_LazySource):
     Attributes
     ----------
     failures : dict of int to Failure
-        By index, the images that the last pass of `ResNetFeatures` could not read. Each has a
+        The images that the last pass of `ResNetFeatures` could not read, by index. Each has a
         position, a path and a cause.
     positions : ndarray of int
         The position of each image in the input of `ImageLoader`.

@@ -20,7 +20,7 @@ class ImageSource:
         ``(n, height, width[, channels])``; ``(n,)`` for images of different sizes.
     dtype : dtype
     failures : dict of int to Failure
-        By index, the images that could not be read. Only lazy images fail.
+        The images that could not be read, by index. Only lazy images fail.
     on_error : {"raise", "nan", "skip"}
         How to handle such images; see `ImageLoader`.
     is_lazy : bool

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from sklearn_resnet._io.paths import as_path, builtin_type
+from sklearn_resnet._io.paths import as_path, builtin_type, is_local
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -33,7 +33,7 @@ def atomic_write(path):
         names `path`.
     """
     path = as_path(path)
-    if not isinstance(path, Path):
+    if not is_local(path):
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / path.name
             yield local

@@ -35,7 +35,12 @@ _INFO_TYPES = (str, bytes, int, float, tuple, datetime)
 
 def is_url(path):
     """Whether `path` is a URL of fsspec, such as ``"s3://bucket/photos"``."""
-    return not isinstance(path, Path) and "://" in str(path)
+    return not is_local(path) and "://" in str(path)
+
+
+def is_local(path):
+    """Whether `path`, an object of `as_path`, is a path on disk."""
+    return isinstance(path, Path)
 
 
 def suffix_of(path):

@@ -96,9 +96,9 @@ def find_weights(architecture, weights, seed):
         close = difflib.get_close_matches(path, ["imagenet", "procedural"], n=1)
         raise MissingFileError(
             "weights",
-            "must be 'imagenet', 'procedural', None (random weights) or the path of a Keras weights "
-            "file",
+            "must be 'imagenet', 'procedural' or the path of a Keras weights file",
             f"{path!r}, which does not exist,",
+            "Pass None for random weights.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
         )
     identity = identify_file(path)
@@ -110,15 +110,15 @@ def find_weights(architecture, weights, seed):
     )
 
 
-def check_layers_covered(weights, layers):
-    """Raise ParameterError unless `weights` cover all of `layers`."""
+def check_layers_covered(weights, layers, parameter="layers"):
+    """Raise ParameterError unless `weights` cover all of `layers`, the value of a parameter."""
     for layer in layers:
         if layer.index >= weights.n_layers:
             deepest = layer_table(weights.architecture)[weights.n_layers - 1]
             is_bundled = weights.path == str(_PROCEDURAL_FILE)
             name = "the bundled weights" if is_bundled else f"the weights file {weights.path!r}"
             raise ParameterError(
-                "layers",
+                parameter,
                 f"must be at most {deepest.index} ({deepest.name!r}), the deepest layer of "
                 f"{weights.architecture} in {name}",
                 f"{layer.index} ({layer.name!r})",

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import default_layers
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.errors import renamed_parameters
 from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
@@ -44,7 +45,7 @@ class CompareOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparePlan:
     """How the maps are computed.
 
     Attributes
@@ -53,7 +54,7 @@ class Plan:
     layers : dict of str to (int or None)
         The layer of each map, None for ``"pca"``.
     features : FeatureOptions
-        Of all these layers.
+        The options of computing the features of all these layers.
     """
 
     options: CompareOptions
@@ -74,7 +75,7 @@ def compare(options):
         If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = make_plan(options)
+    plan = plan_comparison(options)
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -90,7 +91,7 @@ def compare(options):
     write_record(options.output, options.input, result, progress)
 
 
-def make_plan(options):
+def plan_comparison(options):
     """Check the options, before images are read, and resolve the layers of the maps.
 
     Parameters
@@ -99,7 +100,7 @@ def make_plan(options):
 
     Returns
     -------
-    Plan
+    ComparePlan
     """
     check_apart(options.input.source, options.output)
     check_table_path(options.output)
@@ -112,8 +113,9 @@ def make_plan(options):
         dimensions=2,
     )
     check_input(options.input.source, options.input.patches)
-    check_features(features)
-    return Plan(options, layers, features)
+    with renamed_parameters(layers="compare"):
+        check_features(features)
+    return ComparePlan(options, layers, features)
 
 
 def _resolve_layer(options, name):
@@ -144,7 +146,7 @@ def compute_maps(plan, images, progress):
 
     Parameters
     ----------
-    plan : Plan
+    plan : ComparePlan
     images : ndarray or LazyImages
     progress : Progress
 
@@ -157,7 +159,7 @@ def compute_maps(plan, images, progress):
     features, metadata = {}, {}
     if plan.features.model == "resnet":
         with importing_umap(uses_openvino(plan.features)), progress.timed("embedding"):
-            computed = compute_resnet(images, plan.features)
+            computed = compute_resnet(images, plan.features, progress)
         progress.show_array("embedding", computed.values)
         features, metadata = _split_layers(computed), computed.metadata
     maps = {}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-import click
 import numpy as np
 
 from sklearn_resnet._images.lazy import describe_failures
@@ -16,7 +15,6 @@ from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
     compute_features,
-    describe_resnet,
     make_resnet,
     uses_openvino,
 )
@@ -39,8 +37,13 @@ from sklearn_resnet.cli.pictures import (
     write_page,
 )
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, write_record
-from sklearn_resnet.cli.resumable.run import SUFFIXES, RunOptions, embed_in_parts, read_finished
+from sklearn_resnet.cli.record import Result, beside, describe_resnet, write_record
+from sklearn_resnet.cli.resumable.run import (
+    SUFFIXES,
+    RunOptions,
+    embed_in_parts,
+    read_finished_features,
+)
 from sklearn_resnet.cli.tables import check_table_path, write_table
 from sklearn_resnet.plotting.explorer.page import check_bokeh
 
@@ -60,7 +63,7 @@ class EmbedOptions:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EmbedPlan:
     """How an embedding is computed.
 
     Attributes
@@ -114,12 +117,12 @@ def embed(options):
         If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = make_plan(options)
+    plan = plan_embedding(options)
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
     with importing_umap(plan.imports_umap), progress.timed("embedding"):
-        embedding = compute_embedding(plan, data)
+        embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
     pictures, shapes = make_pictures(plan, embedding, progress)
     shapes = {"input": data.images.shape, "embedding": embedding.shape, **shapes}
@@ -127,7 +130,7 @@ def embed(options):
     write_record(options.output, options.input, result, progress)
 
 
-def make_plan(options):
+def plan_embedding(options):
     """Check the options, before images are read, and decide how to compute.
 
     Parameters
@@ -136,7 +139,7 @@ def make_plan(options):
 
     Returns
     -------
-    Plan
+    EmbedPlan
     """
     source, features = options.input.source, options.features
     if options.pictures.html:
@@ -151,7 +154,7 @@ def make_plan(options):
         may_import_umap = features.dimensions != 2
     else:
         may_import_umap = uses_openvino(features)  # Keras imports tensorflow, hidden from umap
-    return Plan(options, in_parts, options.pictures.needs_map and may_import_umap)
+    return EmbedPlan(options, in_parts, options.pictures.needs_map and may_import_umap)
 
 
 def _check_output(options, in_parts):
@@ -178,13 +181,14 @@ def _check_output(options, in_parts):
             )
 
 
-def compute_embedding(plan, data):
+def compute_embedding(plan, data, progress):
     """Compute the features of INPUT, and write them to OUTPUT.
 
     Parameters
     ----------
-    plan : Plan
+    plan : EmbedPlan
     data : Input
+    progress : Progress
 
     Returns
     -------
@@ -194,19 +198,21 @@ def compute_embedding(plan, data):
     on_error = options.input.on_error
     if plan.in_parts:
         resnet = make_resnet(options.features).fit(data.images)
-        table = embed_in_parts(options.output, data.images, data.labels, resnet, options.parts)
+        table = embed_in_parts(
+            options.output, data.images, data.labels, resnet, options.parts, progress
+        )
         values, shape, failures, written = None, table.shape, table.failures, table.written
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
-        features = compute_features(data.images, options.features)
+        features = compute_features(data.images, options.features, progress)
         failures = tuple(as_source(data.images).failures.values())
         metadata = features.metadata
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
         write_table(options.output, values, features.names, data.labels, data.paths)
         shape, written = values.shape, [options.output]
-    errors = _report_failures(options.output, failures, n_images, on_error)
+    errors = _report_failures(options, failures, n_images, progress)
     return Embedding(data, values, shape, metadata, (*written, *errors))
 
 
@@ -218,9 +224,9 @@ def _is_kept(n_images, failures, on_error):
     return is_kept
 
 
-def _report_failures(output, failures, n_images, on_error):
+def _report_failures(options, failures, n_images, progress):
     """Warn about unreadable images, and list them in a table; return its path in a list."""
-    path = beside(output, "errors", ".csv")
+    path = beside(options.output, "errors", ".csv")
     failures = sorted(failures, key=attrgetter("position"))
     if not failures:
         path.unlink(missing_ok=True)  # of an earlier command
@@ -228,9 +234,9 @@ def _report_failures(output, failures, n_images, on_error):
     columns = ("path", "position", "cause")
     with atomic_write(path) as partial:
         write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})
-    outcome = {"nan": "their features are NaN", "skip": "they are left out"}[on_error]
-    line = describe_failures(failures, n_images, outcome)
-    click.echo(f"{'warning':10} {line}. All are in {path}", err=True)
+    outcome = {"nan": "their features are NaN", "skip": "they are left out"}
+    line = describe_failures(failures, n_images, outcome[options.input.on_error])
+    progress.warn(f"{line}. All are in {path}")
     return [path]
 
 
@@ -239,7 +245,7 @@ def make_pictures(plan, embedding, progress):
 
     Parameters
     ----------
-    plan : Plan
+    plan : EmbedPlan
     embedding : Embedding
     progress : Progress
 
@@ -252,7 +258,7 @@ def make_pictures(plan, embedding, progress):
     pictures, output = options.pictures, options.output
     if not pictures.needs_map:
         return [], {}
-    features = read_finished(output) if plan.in_parts else embedding.features
+    features = read_finished_features(output) if plan.in_parts else embedding.features
     is_finite = np.isfinite(features).all(1)
     features, data = features[is_finite], embedding.data.select(is_finite)
     embedding_map, written = _compute_map(features, data, options, progress)

@@ -4,23 +4,24 @@ from contextlib import contextmanager
 
 import click
 
+from sklearn_resnet._images.errors import (
+    ImageIsFolderError,
+    ImageNotFoundError,
+    ImageReadError,
+)
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 
-_LAYERS = "`embedding layers {architecture}` lists them all."
-_IMAGE_SIZE = "Pass a size, as in --image-size 224."
-_REMEDIES = {
-    "layers": _LAYERS,
-    "compare": _LAYERS,
-    "image_size": _IMAGE_SIZE,
-    "weights": "--weights random draws random weights.",
-    "table": "TABLE is the last argument.",
-}
 _DOWNLOAD = "Put the file there by hand; the variable KERAS_HOME sets another folder."
 _PARAMS = {"size": "image_size"}  # options whose names differ from the library's parameters
+_IMAGE_REMEDIES = {
+    ImageNotFoundError: "Check the path.",
+    ImageIsFolderError: "Name an image file.",
+}
+_IMAGE_REMEDY = "Replace the file or leave it out."
 
 
 @contextmanager
-def exit_on_error(ctx, advice=""):
+def exit_on_error(ctx, advice="", remedies=None):
     """Turn errors of the library into messages of the command, and end it.
 
     Parameters
@@ -28,6 +29,8 @@ def exit_on_error(ctx, advice=""):
     ctx : click.Context
     advice : str, default=""
         Printed after Ctrl-C, unless the KeyboardInterrupt carries a message or notes.
+    remedies : dict of str to str, default=None
+        See `describe_error`.
     """
     try:
         yield
@@ -36,10 +39,10 @@ def exit_on_error(ctx, advice=""):
         click.echo(" ".join(filter(None, [str(exc) or "Interrupted.", *notes])), err=True)
         ctx.exit(130)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as exc:
-        raise click.ClickException(describe_error(exc, ctx)) from exc
+        raise click.ClickException(describe_error(exc, ctx, remedies)) from exc
 
 
-def describe_error(exc, ctx):
+def describe_error(exc, ctx, remedies=None):
     """Describe an error of the library in terms of the command line.
 
     Parameters
@@ -48,21 +51,27 @@ def describe_error(exc, ctx):
         A `ParameterError` is attributed to the option or argument that sets the parameter. Notes
         are appended.
     ctx : click.Context
-        Of the command that was called.
+        The context of the command that was called.
+    remedies : dict of str to str, default=None
+        The command's own remedies, by the name of the parameter that is wrong. They may hold the
+        values of other parameters, as in ``"{architecture}"``.
 
     Returns
     -------
     str
     """
-    message = str(exc)
+    message, notes = str(exc), _notes(exc)
     param = _find_param(ctx, exc.parameter) if isinstance(exc, ParameterError) else None
     if param is not None:
         message = f"{spell(param)} {exc.requirement}. Got {exc.got} instead."
-        remedy = _REMEDIES.get(param.name, "").format_map(ctx.params)
+        remedy = (remedies or {}).get(param.name, "").format_map(ctx.params)
         message = " ".join(filter(None, [message, exc.hint, remedy]))
     elif isinstance(exc, DownloadError):
         message = f"{exc.problem}\n{_DOWNLOAD}"
-    notes = _notes(exc)
+    elif isinstance(exc, ImageReadError):
+        message = exc.problem
+        if exc.path is not None and not notes:  # those of a run say how to continue without it
+            message += f" {_IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)}"
     if notes and not message.endswith((".", "?")):
         message += "."
     return " ".join([message, *notes])

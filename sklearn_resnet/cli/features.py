@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-from tqdm.auto import tqdm
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
-from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
+from sklearn_resnet.cli.record import describe_pca, describe_resnet
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class FeatureOptions:
     precision: str
     cache: Path | None
     seed: int | None
-    quiet: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Features:
     values : ndarray of shape (n, n_features)
     names : list of str
     metadata : dict
-        For the record: how they were computed.
+        How they were computed, for the record.
     """
 
     values: np.ndarray
@@ -69,7 +67,6 @@ def make_resnet(options):
         precision=options.precision,
         cache=options.cache,
         random_state=options.seed,
-        verbose=0 if options.quiet else 1,
     )
 
 
@@ -89,21 +86,22 @@ def check_features(options):
         raise
 
 
-def compute_features(images, options):
+def compute_features(images, options, progress):
     """Compute features of all images in memory.
 
     Parameters
     ----------
     images : ndarray or LazyImages
     options : FeatureOptions
+    progress : Progress
 
     Returns
     -------
     Features
     """
-    return (
-        compute_pca(images, options) if options.model == "pca" else compute_resnet(images, options)
-    )
+    if options.model == "pca":
+        return compute_pca(images, options)
+    return compute_resnet(images, options, progress)
 
 
 def compute_pca(images, options):
@@ -129,11 +127,11 @@ def compute_pca(images, options):
     pca = PCA(n_components, random_state=options.seed)
     values = pca.fit_transform(rows)
     explained = float(pca.explained_variance_ratio_.sum())
-    metadata = {"model": "pca", "dimensions": n_components, "explained_variance": explained}
-    return Features(values, [f"pca_{i + 1}" for i in range(n_components)], metadata)
+    names = [f"pca_{i + 1}" for i in range(n_components)]
+    return Features(values, names, describe_pca(n_components, explained))
 
 
-def compute_resnet(images, options):
+def compute_resnet(images, options, progress):
     """Compute features of a ResNet.
 
     Returns
@@ -141,39 +139,10 @@ def compute_resnet(images, options):
     Features
     """
     resnet = make_resnet(options).fit(images)
-    with tqdm(unit=" images", disable=True if options.quiet else None) as bar:
+    with progress.count_images() as bar:
         values = resnet._compute(images, bar)
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
-
-
-def describe_resnet(resnet, weights):
-    """Describe a fitted ResNetFeatures for the record.
-
-    Parameters
-    ----------
-    resnet : ResNetFeatures
-    weights : str
-        As on the command line.
-
-    Returns
-    -------
-    dict
-    """
-    layers = resolve_layers(resnet.architecture, resnet.layers_)
-    return {
-        "model": "resnet",
-        "architecture": resnet.architecture,
-        "layers": resnet.layers_,
-        "layer_names": [layer.name for layer in layers],
-        "pooling": resnet.pooling,
-        "image_size": resnet.image_size,
-        "value_range": resnet.value_range_,
-        "engine": choose_engine(resnet.engine, resnet.precision).engine,
-        "precision": resnet.precision,
-        "weights": weights,
-        "weights_fingerprint": resnet.weights_fingerprint_,
-    }
 
 
 def uses_openvino(options):

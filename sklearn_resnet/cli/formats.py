@@ -6,13 +6,13 @@ A new format is one class and one entry in `FORMATS`.
 import hashlib
 import json
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
+from sklearn_resnet._io.paths import is_local
 from sklearn_resnet._runtime.imports import check_optional
 
 COLUMNS = ("path", "label", "file_version")  # of parts, in this order
@@ -79,7 +79,7 @@ class Npy(TableFormat):
 
     def read(self, path):
         """Map the features into memory; read labels and paths from the .csv beside it, if any."""
-        if isinstance(path, Path):
+        if is_local(path):
             features = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             with path.open("rb") as file:
@@ -131,17 +131,17 @@ class Npy(TableFormat):
             raise ValueError("the manifest describes other files")
         return metadata
 
-    def read_columns(self, path):
-        """Read the columns beside the features."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` beside the features, as far as the table has them."""
         import pandas as pd
 
         with rows_path(path).open("rb") as file:
-            frame = pd.read_csv(file, dtype=str, keep_default_na=False)
-        return {name: [*map(restore_text, frame[name])] for name in COLUMNS if name in frame}
+            frame = pd.read_csv(file, usecols=names.__contains__, dtype=str, keep_default_na=False)
+        return {name: [*map(restore_text, frame[name])] for name in names if name in frame}
 
     def read_features(self, path, rows=None):
         """Read the features of `rows`; None reads all."""
-        if rows is not None and isinstance(path, Path):
+        if rows is not None and is_local(path):
             return np.load(path, mmap_mode="r", allow_pickle=False)[rows]
         with path.open("rb") as file:
             return _take(np.load(file, allow_pickle=False), rows)
@@ -184,10 +184,10 @@ class Npz(TableFormat):
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return json.loads(str(file[_NPZ_KEY]))
 
-    def read_columns(self, path):
-        """Read the columns of a part."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` of a part, as far as it has them."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name].tolist() for name in COLUMNS if name in file}
+            return {name: file[name].tolist() for name in names if name in file}
 
     def read_features(self, path, rows=None):
         """Read the features of `rows` of a part; None reads all."""
@@ -254,13 +254,13 @@ class Parquet(TableFormat):
         import pyarrow as pa
         import pyarrow.dataset as ds
 
-        if isinstance(path, Path):
+        if is_local(path):
             dataset = ds.dataset(str(path), format="parquet")
         else:
             dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)
         lists = dataset.schema.field("features").type
         if not pa.types.is_fixed_size_list(lists):
-            raise ValueError("its features are not lists of a fixed size")
+            raise ValueError("its features are not fixed-size lists")
         features = np.empty((dataset.count_rows(), lists.list_size), np.float32)
         columns = {name: [] for name in ("label", "path") if name in dataset.schema.names}
         start = 0
@@ -299,13 +299,13 @@ class Parquet(TableFormat):
         with path.open("rb") as file:
             return json.loads(pq.read_schema(file).metadata[_PARQUET_KEY.encode()])
 
-    def read_columns(self, path):
-        """Read the columns of a part."""
+    def read_columns(self, path, names=COLUMNS):
+        """Read the columns `names` of a part, as far as it has them."""
         import pyarrow.parquet as pq
 
         with path.open("rb") as file:
             parquet = pq.ParquetFile(file)
-            names = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+            names = [name for name in names if name in parquet.schema_arrow.names]
             table = parquet.read(columns=names)
         return {name: table[name].to_pylist() for name in names}
 

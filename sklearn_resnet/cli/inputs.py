@@ -10,8 +10,9 @@ import numpy as np
 
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_tar, is_url, open_file
+from sklearn_resnet._io.paths import as_path, is_local, is_tar, is_url, open_file
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
 
@@ -22,6 +23,10 @@ NAMED = {
 }
 # Names of images and labels in .npz files.
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
+
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_NPY_STARTS = [np.lib.format.magic(major, 0) for major in (1, 2, 3)]
+_PICKLED = "it holds pickled objects, which could run any program, and is not loaded"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def load_input(options):
     Returns
     -------
     Input
-        With a label for each image, if any.
+        The images, with a label for each if there are labels.
 
     Raises
     ------
@@ -189,20 +194,21 @@ def read_input(
 def _read_arrays(path):
     try:
         with open_file(path) as opened:  # numpy leaves a damaged .npz open
-            is_mapped = isinstance(path, Path) and path.suffix == ".npy"  # may exceed memory
+            is_mapped = is_local(path) and path.suffix == ".npy"  # may exceed memory
+            _refuse_pickles(opened)
             file = np.load(path if is_mapped else opened, "r" if is_mapped else None)
             if isinstance(file, np.ndarray):
                 return Input(file)
             if len(file.files) == 1:
-                return Input(file[file.files[0]])
+                return Input(_read_member(file, file.files[0]))
             for x, y in _NPZ_KEYS:
                 if x in file.files:
-                    return Input(file[x], np.ravel(file[y]) if y in file.files else None)
+                    labels = np.ravel(_read_member(file, y)) if y in file.files else None
+                    return Input(_read_member(file, x), labels)
             names = file.files
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
-        cause = getattr(exc, "strerror", None) or exc
-        if "allow_pickle" in str(exc) or "Python objects" in str(exc):
-            cause = "it holds pickled objects, which could run any program, and is not loaded"
+        # the further lines of NumPy's messages advise to trust the file
+        cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
         raise ValueError(
             f"The file {str(path)!r} cannot be read: {cause}. Save plain arrays with numpy.save or "
             "numpy.savez."
@@ -212,6 +218,34 @@ def _read_arrays(path):
         f"The file {str(path)!r} must hold one array, or images and labels named {pairs}. "
         f"Got {', '.join(names)} instead."
     )
+
+
+def _refuse_pickles(file):
+    """Raise ValueError for a file that numpy would unpickle."""
+    start = file.read(len(np.lib.format.MAGIC_PREFIX))
+    file.seek(0)
+    is_known = start.startswith((*_ZIP_STARTS, np.lib.format.MAGIC_PREFIX))
+    if (start and not is_known) or _holds_objects(file):
+        raise ValueError(_PICKLED)
+
+
+def _read_member(file, name):
+    """Read an array of a .npz."""
+    with file.zip.open(name if name in file.zip.namelist() else f"{name}.npy") as member:
+        if _holds_objects(member):
+            raise ValueError(_PICKLED)
+    return file[name]
+
+
+def _holds_objects(file):
+    """Check the header of an array for Python objects; False if there is none."""
+    start = file.read(np.lib.format.MAGIC_LEN)
+    file.seek(0)
+    if start not in _NPY_STARTS:
+        return False
+    _, dtype = read_npy_header(file)
+    file.seek(0)
+    return dtype.hasobject
 
 
 def read_labels(path, image_paths, n_images):

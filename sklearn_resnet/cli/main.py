@@ -1,6 +1,7 @@
 """The command `embedding`: its arguments, options and help."""
 
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import click
@@ -68,6 +69,17 @@ _SECTIONS = {  # by the first option of each
     "plot": "Pictures",
     "n_workers": "Many images",
     "compress": "Other options",
+}
+_LAYERS_REMEDY = "`embedding layers {architecture}` lists all layers."
+_REMEDIES = {  # by the parameter that is wrong; see describe_error
+    "layers": _LAYERS_REMEDY,
+    "compare": _LAYERS_REMEDY,
+    "image_size": "Pass a size, as in --image-size 224.",
+    "weights": "--weights random draws random weights.",
+}
+_SIMILAR_REMEDIES = {
+    "weights": "Name the present path of the weights by --weights.",
+    "table": "TABLE is the last argument.",
 }
 _PCA_ONLY = ("dimensions",)
 _RESNET_ONLY = (
@@ -272,7 +284,8 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    with exit_on_error(ctx, "The computed features are in the cache: run the same command again."):
+    advice = "The computed features are in the cache: run the same command again."
+    with exit_on_error(ctx, advice, _REMEDIES):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         params["cache"] = _choose_cache(params)
@@ -366,8 +379,9 @@ def _choose_cache(params):
 @click.pass_context
 def similar(ctx, queries, table, **options):
     """Find similar images, and draw them."""
-    with exit_on_error(ctx):
-        lines = find_and_draw(SimilarOptions(queries, table, **options))
+    describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
+    with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES):
+        lines = find_and_draw(SimilarOptions(queries, table, **options), describe)
     click.echo(lines)
 
 

@@ -101,7 +101,7 @@ def compute_umap(features, seed):
     Parameters
     ----------
     features : ndarray of shape (n, n_features)
-        At least `MIN_MAPPED` rows.
+        The features, of at least `MIN_MAPPED` images.
     seed : int or None
         An int makes the map reproducible, and slower.
 
@@ -127,7 +127,7 @@ def draw_map(path, embedding_map, labels, *, images=None, title=None):
     Parameters
     ----------
     path : path
-        Of the picture.
+        The path of the picture.
     embedding_map : Map
     labels : ndarray of shape (n,) or None
     images : LazyImages or ndarray of shape (n, ...), default=None
@@ -152,7 +152,7 @@ def write_page(path, embedding_map, data, features, title):
     path : path
     embedding_map : Map
     data : Input
-        Its images.
+        The images of the map, with labels and paths.
     features : ndarray of shape (n, n_features)
         Features used to measure the distance to neighbors.
     title : str

@@ -1,9 +1,10 @@
-"""Printing and timing the steps of a command."""
+"""Printing and timing the steps of a command; its progress bars and warnings."""
 
 import time
 from contextlib import contextmanager
 
 import click
+from tqdm.auto import tqdm
 
 
 class Progress:
@@ -12,7 +13,7 @@ class Progress:
     Parameters
     ----------
     quiet : bool, default=False
-        Print nothing.
+        Print only warnings.
 
     Attributes
     ----------
@@ -34,8 +35,20 @@ class Progress:
     def show(self, step, text):
         """Print a line about a step."""
         if not self.quiet:
-            click.echo(f"{step:10} {text}")
+            click.echo(_format_line(step, text))
 
     def show_array(self, step, array):
         """Print the shape and dtype of the result of a step."""
         self.show(step, f"{array.shape}  {array.dtype}")
+
+    def warn(self, text):
+        """Print a warning to stderr, even if all else is quiet."""
+        click.echo(_format_line("warning", text), err=True)
+
+    def count_images(self, **options):
+        """Make a progress bar of images, shown on a terminal; `options` are those of tqdm."""
+        return tqdm(unit=" images", disable=True if self.quiet else None, **options)
+
+
+def _format_line(step, text):
+    return f"{step:10} {text}"

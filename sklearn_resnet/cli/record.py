@@ -1,4 +1,7 @@
-"""Files beside OUTPUT, and the record: a .json that describes how they were made."""
+"""Files beside OUTPUT, and the record: a .json that describes how they were made.
+
+The entries of the record are written and read here.
+"""
 
 import json
 import platform
@@ -8,6 +11,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from sklearn_resnet._io.atomic import atomic_write
+from sklearn_resnet._network.engines.choice import choose_engine
+from sklearn_resnet._network.layers import resolve_layers
 
 _PACKAGES = (
     "sklearn-resnet",
@@ -19,6 +24,10 @@ _PACKAGES = (
     "umap-learn",
     "pillow",
 )
+# entries that are parameters of ResNetFeatures
+_PARAMETERS = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
+# other entries that a record of a ResNet must have
+_REQUIRED = ("layer_names", "value_range", "weights", "weights_fingerprint", "seed", "input")
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,11 @@ def beside(output, kind, suffix):
     return output.with_name(f"{output.stem}_{kind}{suffix}")
 
 
+def record_path(output):
+    """Return the path of the record beside OUTPUT."""
+    return output.with_suffix(".json")
+
+
 def write_record(output, options, result, progress):
     """Write the record of a command, and print the paths of all files.
 
@@ -69,8 +83,101 @@ def write_record(output, options, result, progress):
         "versions": {"python": platform.python_version()}
         | {package: version(package) for package in _PACKAGES},
     }
-    path = output.with_suffix(".json")
+    path = record_path(output)
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for written in (*result.written, path):
         progress.show("wrote", written)
+
+
+def describe_pca(n_components, explained_variance):
+    """Describe principal components for the record."""
+    return {
+        "model": "pca",
+        "dimensions": n_components,
+        "explained_variance": explained_variance,
+    }
+
+
+def describe_resnet(resnet, weights):
+    """Describe a fitted ResNetFeatures for the record.
+
+    Parameters
+    ----------
+    resnet : ResNetFeatures
+    weights : str
+        The weights as named on the command line.
+
+    Returns
+    -------
+    dict
+    """
+    layers = resolve_layers(resnet.architecture, resnet.layers_)
+    return {
+        "model": "resnet",
+        "architecture": resnet.architecture,
+        "layers": resnet.layers_,
+        "layer_names": [layer.name for layer in layers],
+        "pooling": resnet.pooling,
+        "image_size": resnet.image_size,
+        "value_range": resnet.value_range_,
+        "engine": choose_engine(resnet.engine, resnet.precision).engine,
+        "precision": resnet.precision,
+        "weights": weights,
+        "weights_fingerprint": resnet.weights_fingerprint_,
+    }
+
+
+def read_record(table_path):
+    """Read the record that `embedding` wrote beside a table.
+
+    Parameters
+    ----------
+    table_path : path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no record, or it is not complete.
+    """
+    path = record_path(table_path)
+    name = f"The record {str(path)!r}"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        model, _ = record["model"], image_shape(record)
+        if model == "resnet":
+            for key in (*_PARAMETERS, *_REQUIRED):
+                record[key]
+    except FileNotFoundError as exc:
+        raise FileNotFoundError(
+            f"{name} is missing. It says how the features in {str(table_path)!r} were computed, "
+            "and `embedding` writes it beside its OUTPUT. Put it there, or make the table again."
+        ) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ValueError(
+            f"{name} must be one that `embedding` wrote. It cannot be read: {exc!r}. Make the "
+            "table again."
+        ) from exc
+    return record
+
+
+def image_shape(record):
+    """Height and width, and channels if there are any, of the images of a table."""
+    return record["shapes"]["input"][1:]
+
+
+def resnet_parameters(record):
+    """Return the parameters of the ResNetFeatures that computed a table."""
+    return {name: record[name] for name in _PARAMETERS}
+
+
+def input_parameters(record):
+    """Return the parameters of the `read_input` that read the images of a table."""
+    names = {"source": "input", "seed": "seed", "image_size": "image_size"}
+    if record.get("patches"):
+        names |= {"patches": "patches", "patch_size": "patch_size"}
+    return {name: record[key] for name, key in names.items()}

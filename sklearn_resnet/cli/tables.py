@@ -87,4 +87,4 @@ def _check_shapes(table):
         raise ValueError("it holds no rows of features")
     for column in table[1:]:
         if column is not None and column.shape != features.shape[:1]:
-            raise ValueError("it does not hold one label and one path for each row of features")
+            raise ValueError("it does not have one label and path per row")

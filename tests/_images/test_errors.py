@@ -55,6 +55,9 @@ def test_the_message_has_the_path_the_cause_the_remedy_and_the_position():
         "The image file 'a.png' cannot be read: it is damaged. Replace it. It is image 7, counted "
         "from 0."
     )
+    assert error.problem == (
+        "The image file 'a.png' cannot be read: it is damaged. It is image 7, counted from 0."
+    )
     assert str(ImageReadError("it is damaged", "a.png")).endswith("read: it is damaged.")
     assert str(ImageReadError("it holds NaN", position=2)) == (
         "Image 2 of X cannot be used: it holds NaN."

@@ -13,6 +13,7 @@ from sklearn_resnet._io import paths as _paths
 from sklearn_resnet._io.paths import (
     as_path,
     file_version,
+    is_local,
     is_url,
     list_tar,
     open_file,
@@ -222,3 +223,8 @@ def test_a_url_whose_package_is_missing_names_it(monkeypatch, url, missing, mess
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=message):
         as_path(url)
+
+
+def test_a_path_on_disk_is_local(tmp_path):
+    assert is_local(as_path(str(tmp_path)))
+    assert not is_local(as_path("memory://folder/a.png"))

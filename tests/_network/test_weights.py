@@ -30,8 +30,17 @@ def test_a_cut_beyond_the_file_is_an_error(files):
         check_layers_covered(weights, resolve_layers("ResNet50V2", None))
 
 
+@pytest.mark.parametrize("parameter", ["layers", "tap_layers"])
+def test_the_parameter_of_the_cut_is_named(parameter):
+    resnet = ResNetFeatures(4, weights="procedural", cache=None).set_params(**{parameter: 150})
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter must be at most 85"):
+        resnet.fit(np.zeros((1, 8, 8), np.uint8))
+
+
 def test_a_missing_file_is_an_error():
     with pytest.raises(FileNotFoundError, match=r"'weights' .* does not exist"):
+        find_weights("ResNet50V2", "nowhere.h5", None)
+    with pytest.raises(FileNotFoundError, match=r"\. Pass None for random weights\.$"):
         find_weights("ResNet50V2", "nowhere.h5", None)
     with pytest.raises(FileNotFoundError, match="Did you mean 'imagenet'"):
         find_weights("ResNet50V2", "imagnet", None)

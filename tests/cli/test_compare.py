@@ -100,6 +100,13 @@ def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
     assert message in run("unreadable.npy", "c.npz", *RESNET, "--compare", *args, code=code)
 
 
+def test_layers_that_the_weights_lack_are_attributed_to_compare():
+    args = ["digits.npz", "c.npz", "--compare", "pca,resnet:150", "--weights", "procedural"]
+    message = run(*args, code=1)
+    assert "Error: --compare must be at most 85" in message
+    assert "`embedding layers ResNet50V2` lists all layers." in message
+
+
 def test_labels_are_needed(digits):
     np.save("digits.npy", digits)
     message = run("digits.npy", "c.npz", *RESNET, "--compare", "pca", code=1)

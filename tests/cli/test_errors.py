@@ -4,11 +4,17 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from sklearn_resnet._images.errors import (
+    ImageIsFolderError,
+    ImageNotFoundError,
+    ImagePermissionError,
+    ImageReadError,
+)
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
 from sklearn_resnet.cli.errors import exit_on_error, renamed_parameters
 
 
-def fail(error, advice="", args=("a.png",), code=1):
+def fail(error, advice="", args=("a.png",), code=1, remedies=None):
     """What a command prints that raises an error."""
 
     @click.command()
@@ -19,7 +25,7 @@ def fail(error, advice="", args=("a.png",), code=1):
     @click.option("--architecture", default="ResNet50")
     @click.pass_context
     def command(ctx, **params):
-        with exit_on_error(ctx, advice):
+        with exit_on_error(ctx, advice, remedies):
             raise error
 
     result = CliRunner().invoke(command, args)
@@ -44,9 +50,38 @@ def test_a_parameter_is_printed_as_its_option(parameter, name):
 
 def test_the_command_has_remedies_of_its_own():
     error = ParameterError("layers", "must be one", "'x'", "list_layers() lists them.", "Did you mean 'y'?")  # fmt: skip
-    expected = "--layers must be one. Got 'x' instead. Did you mean 'y'? `embedding layers ResNet50` lists them all."  # fmt: skip
-    assert fail(error) == f"Error: {expected}\n"
-    assert "`embedding layers ResNet101`" in fail(error, args=["x", "--architecture", "ResNet101"])
+    expected = "--layers must be one. Got 'x' instead. Did you mean 'y'? Call ResNet50."  # fmt: skip
+    remedies = {"layers": "Call {architecture}.", "image_size": "Wait."}
+    assert fail(error, remedies=remedies) == f"Error: {expected}\n"
+    args = ["x", "--architecture", "ResNet101"]
+    assert "Call ResNet101." in fail(error, args=args, remedies=remedies)
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [
+        (ImageNotFoundError, "Check the path."),
+        (ImageIsFolderError, "Name an image file."),
+        (ImageReadError, "Replace the file or leave it out."),
+        (ImagePermissionError, "Replace the file or leave it out."),
+    ],
+)
+def test_an_image_is_described_without_python(kind, remedy):
+    error = kind("it is broken", "a.png", 3, "load_image_folder() lists its images.")
+    assert fail(error) == f"Error: {error.problem} {remedy}\n"
+    assert error.problem.endswith("It is image 3, counted from 0.")
+    assert "load_image_folder" not in error.problem
+
+
+def test_a_note_takes_the_place_of_the_remedy_of_an_image():
+    error = ImageReadError("it is broken", "a.png", remedy="Use Python.")
+    error.add_note("Go on.")
+    assert fail(error) == "Error: The image file 'a.png' cannot be read: it is broken. Go on.\n"
+
+
+def test_an_image_of_an_array_has_no_remedy():
+    error = ImageReadError("it holds NaN", position=2, remedy="Use Python.")
+    assert fail(error) == "Error: Image 2 of X cannot be used: it holds NaN.\n"
 
 
 def test_notes_follow_the_message():

@@ -154,6 +154,20 @@ def test_pickles_are_never_loaded(tmp_path, name):
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_plain_arrays_are_not_taken_for_pickles(tmp_path, name):
+    long = np.zeros(3, [(f"field {i}, with a long name", "u1") for i in range(500)])
+    (np.save if name == "x.npy" else np.savez)(tmp_path / name, long)
+    with pytest.raises(ValueError, match="cannot be read: Header info length") as caught:
+        read_input(str(tmp_path / name))
+    assert "pickle" not in str(caught.value)
+
+
+def test_objects_that_are_not_read_do_no_harm(tmp_path):
+    np.savez(tmp_path / "x.npz", x=IMAGES, names=np.array(["a", None], object))
+    np.testing.assert_array_equal(read_input(str(tmp_path / "x.npz")).images, IMAGES)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_pickles_of_these_tests_would_make_a_file(tmp_path):
     save_pickle(tmp_path / "labels.npz", tmp_path / "made")

@@ -180,7 +180,9 @@ def save_first_layer(path):
 
 def test_options_are_checked_before_images_are_read(unreadable):
     assert "Got 999" in run(unreadable, "out.npy", "-l", "999", "--weights", "random", code=1)
-    assert "which does not exist" in run(unreadable, "out.npy", "--weights", "no.h5", code=1)
+    message = run(unreadable, "out.npy", "--weights", "no.h5", code=1)
+    assert "which does not exist" in message
+    assert "None" not in message
     assert "cannot be read" in run(unreadable, "out.npy", *RESNET, code=1)
 
 
@@ -271,9 +273,9 @@ def test_umap_is_imported_while_features_are_computed(digits, monkeypatch):
         importing.set()
         return real()
 
-    def compute_resnet(images, options):
+    def compute_resnet(*args):
         assert importing.wait(timeout=60)
-        return compute(images, options)
+        return compute(*args)
 
     real, compute = _pictures.import_umap, _features.compute_resnet
     monkeypatch.setattr(_pictures, "import_umap", import_umap)
@@ -409,7 +411,7 @@ def test_a_folder_with_the_name_of_a_command(photos):
 def test_a_misspelt_layer_gets_a_suggestion_in_words_of_the_shell(digits):
     message = run(digits, "out.npy", "-l", "Conv3_blok4_out", "--weights", "random", code=1)
     assert "Did you mean 'conv3_block4_out'" in message
-    assert "`embedding layers ResNet50V2` lists them all" in message
+    assert "`embedding layers ResNet50V2` lists all layers." in message
 
 
 @pytest.fixture

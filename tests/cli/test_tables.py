@@ -220,7 +220,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path):
 
 def test_lists_of_any_size_are_no_features(tmp_path):
     pd.DataFrame({"features": [[1.0], [1.0, 2.0]]}).to_parquet(tmp_path / "out.parquet")
-    with pytest.raises(ValueError, match="not lists of a fixed size"):
+    with pytest.raises(ValueError, match="not fixed-size lists"):
         read_table(tmp_path / "out.parquet")
 
 
@@ -258,7 +258,7 @@ def test_a_table_may_lie_behind_a_url(suffix):
         (
             "short.npz",
             {"features": FEATURES, "labels": ["a"]},
-            "not hold one label and one path for each",
+            "does not have one label and path per row",
         ),
     ],
 )

@@ -1,14 +1,16 @@
 """Compute the parts of a plan that are missing, here or in workers."""
 
 import time
-from contextlib import suppress
-from itertools import groupby
+from contextlib import nullcontext, suppress
+from functools import partial
+from itertools import compress, groupby
+from operator import not_
 
-import click
 import numpy as np
 from tqdm.auto import tqdm
 
-from sklearn_resnet.cli.resumable.folders import list_folder, remove
+from sklearn_resnet._io.folders import list_folder, remove
+from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.resumable.parts import (
     is_part_name,
     read_features,
@@ -21,15 +23,18 @@ from sklearn_resnet.cli.resumable.workers import open_pool, run_in_workers
 _MAX_TIMED = 32  # images, to estimate the time of a run
 
 
-def compute_missing(plan, finished, options):
+def compute_missing(plan, finished, options, progress, done):
     """Compute and write the parts that an interrupted run has not written.
 
     Parameters
     ----------
-    plan : Plan
+    plan : TablePlan
     finished : dict of path to Manifest or None
         The finished table of an earlier run, whose features are reused.
     options : RunOptions
+    progress : Progress
+    done : list of Part
+        Parts are appended as they are finished, those of the interrupted run first.
 
     Returns
     -------
@@ -40,27 +45,29 @@ def compute_missing(plan, finished, options):
     for path in list_folder(plan.folder):
         if path.name.startswith("."):  # incomplete files of a killed run
             remove(path)
-    done, missing = [], []
-    for part in plan.parts:
-        (done if part.is_done() else missing).append(part)
+    is_done = [part.is_done() for part in plan.parts]
+    done += compress(plan.parts, is_done)
+    missing = list(compress(plan.parts, map(not_, is_done)))
     reusable = _find_reusable(plan, done, finished, options)
     tasks = [(part, _select_reusable(part, reusable), plan.resnet) for part in missing]
-    _announce(plan, tasks, options)
+    _announce(plan, tasks, options, progress)
     n_images = len(plan.images)
     n_done = n_images - sum(len(part.images) for part in missing)
-    hidden = True if options.quiet else None
-    with tqdm(total=n_images, initial=n_done, unit=" images", disable=hidden) as bar:
+    with progress.count_images(total=n_images, initial=n_done) as bar:
         if options.n_workers == 1 and options.scheduler is None:
             for task in tasks:
                 embed_part(*task, bar)
+                done.append(task[0])
         else:
             pool = open_pool(options.n_workers, options.scheduler)
-            for part, *_ in run_in_workers(embed_part, tasks, pool):
+            turn = nullcontext if options.scheduler is None else dask_task
+            for part, *_ in run_in_workers(partial(embed_part, turn=turn), tasks, pool):
+                done.append(part)
                 bar.update(len(part.images))
     return [failure for part in plan.parts for failure in _read_failures(part)]
 
 
-def embed_part(part, reusable, resnet, bar=None):
+def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
     """Compute the features of a part, or reuse those of an earlier run, and write them.
 
     Parameters
@@ -72,6 +79,9 @@ def embed_part(part, reusable, resnet, bar=None):
         Fitted.
     bar : tqdm, default=None
         Counts images.
+    turn : callable, default=nullcontext
+        Returns a context manager, in which the features are computed; files are read and written
+        outside of it.
     """
     n_images = len(part.images)
     features = np.empty((n_images, resnet.get_feature_names_out().size), np.float32)
@@ -87,7 +97,8 @@ def embed_part(part, reusable, resnet, bar=None):
         bar.update(n_images - len(new))
     if len(new):
         images = part.images[new]
-        features[new] = resnet._compute(images, bar)
+        with turn():
+            features[new] = resnet._compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
     write_part(part, features, failures)
 
@@ -145,9 +156,9 @@ def _read_failures(part):
     return manifest.failures
 
 
-def _announce(plan, tasks, options):
+def _announce(plan, tasks, options, progress):
     """Print the number of images to compute, the bytes to write, and the estimated time."""
-    if options.quiet:
+    if progress.quiet:  # timing images takes a while
         return
     n_images, n_bytes = len(plan.images), len(plan.images) * (4 * plan.n_features + 100)
     n_new = sum(len(part.images) - len(reusable) for part, reusable, _ in tasks)
@@ -161,12 +172,7 @@ def _announce(plan, tasks, options):
     if n_new and options.scheduler is None:
         seconds = n_new * _time_image(plan, tasks)
         line += f"; about {tqdm.format_interval(seconds)} (min:s)"
-    say(line)
-
-
-def say(line):
-    """Print a line about the plan."""
-    click.echo(f"{'plan':10} {line}")
+    progress.show("plan", line)
 
 
 def _time_image(plan, tasks):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sklearn_resnet._io.paths import is_local
+
 _SECONDS = 0.5  # of further attempts, needed while another run removes its lock file
 
 
@@ -20,7 +22,7 @@ def lock_output(path):
     BlockingIOError
         If another run is writing there.
     """
-    lock = _acquire(path) if isinstance(path, Path) else None
+    lock = _acquire(path) if is_local(path) else None
     try:
         yield
     finally:

@@ -6,14 +6,18 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from sklearn_resnet._images.lazy import Failure, LazyImages
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.paths import is_local
 from sklearn_resnet.cli.formats import FORMATS, find_format
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 _SUFFIXES = {each.part_suffix for each in FORMATS.values() if each.part_suffix is not None}
 _NAME = re.compile(rf"part-\d{{8,}}-[0-9a-f]{{32}}({'|'.join(map(re.escape, _SUFFIXES))})")
@@ -36,11 +40,11 @@ class Part:
         ``path``, ``file_version`` and, if there are labels, ``label``.
     """
 
-    path: object
+    path: "Path | UPath"
     computation: str
     key: str
     images: LazyImages
-    columns: dict
+    columns: dict[str, list[str]]
 
     @property
     def rows(self):
@@ -59,14 +63,14 @@ class Manifest(NamedTuple):
     Attributes
     ----------
     key, computation : str
-        As of a `Part`.
+        The digests that a `Part` has.
     failures : list of Failure
         The images that could not be read.
     """
 
     key: str
     computation: str
-    failures: list
+    failures: list[Failure]
 
 
 def hash_text(text):
@@ -101,7 +105,7 @@ def write_part(part, features, failures):
     part : Part
     features : ndarray of shape (n, n_features), dtype float32
     failures : dict of int to Failure
-        By row. Such a row gets no file version, so that a later run tries the image again; with
+        The images that could not be read, by row. Such a row gets no file version, so that a later run tries the image again; with
         ``on_error="skip"`` the row is left out.
 
     Raises
@@ -123,7 +127,7 @@ def write_part(part, features, failures):
     ]
     metadata = Manifest(part.key, part.computation, recorded)._asdict()
     # stores behind URLs have no empty folders
-    if isinstance(part.path, Path) and not part.path.parent.is_dir():
+    if is_local(part.path) and not part.path.parent.is_dir():
         raise FileNotFoundError(
             f"The folder {str(part.path.parent)!r} was removed while features were computed. Run "
             "the same command again."
@@ -150,7 +154,7 @@ def read_manifest(path):
 
 def read_rows(path):
     """Read path and file version of each row of a part or of a .npy."""
-    columns = find_format(path).read_columns(path)
+    columns = find_format(path).read_columns(path, ("path", "file_version"))
     return list(zip(columns["path"], columns["file_version"], strict=True))
 
 

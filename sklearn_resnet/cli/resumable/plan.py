@@ -3,12 +3,13 @@
 import copy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import file_version, is_url
 from sklearn_resnet.cli.formats import TableFormat, find_format
-from sklearn_resnet.cli.resumable.folders import list_folder
 from sklearn_resnet.cli.resumable.parts import (
     Part,
     hash_text,
@@ -17,6 +18,11 @@ from sklearn_resnet.cli.resumable.parts import (
     name_part,
     read_manifest,
 )
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+    from sklearn_resnet._resnet_features import ResNetFeatures
 
 
 @dataclass(frozen=True)
@@ -33,18 +39,16 @@ class RunOptions:
         Address of a Dask scheduler, whose workers compute instead.
     restart : bool, default=False
         Whether to compute all features again.
-    quiet : bool, default=False
     """
 
     part_size: int
     n_workers: int = 1
     scheduler: str | None = None
     restart: bool = False
-    quiet: bool = False
 
 
 @dataclass(frozen=True)
-class Plan:
+class TablePlan:
     """The outputs and inputs of a run.
 
     Attributes
@@ -62,13 +66,13 @@ class Plan:
         Fitted.
     """
 
-    output: object
-    folder: object
-    other_folder: object
+    output: "Path | UPath"
+    folder: "Path | UPath"
+    other_folder: "Path | UPath"
     parts: tuple[Part, ...]
     computation: str
     images: LazyImages
-    resnet: object
+    resnet: "ResNetFeatures"
 
     @property
     def format(self) -> TableFormat:
@@ -86,7 +90,7 @@ class Plan:
         return self.resnet.get_feature_names_out().size
 
 
-def make_plan(output, images, labels, resnet, options):
+def plan_table(output, images, labels, resnet, options):
     """Plan a run.
 
     Parameters
@@ -100,7 +104,7 @@ def make_plan(output, images, labels, resnet, options):
 
     Returns
     -------
-    Plan
+    TablePlan
     """
     columns = {"path": as_text(images.paths)}  # as given, also for workers in other folders
     if options.scheduler is not None:
@@ -121,7 +125,7 @@ def make_plan(output, images, labels, resnet, options):
         key = make_key(computation, of_part, images.on_error)
         path = folder / name_part(number, key, suffix)
         parts.append(Part(path, computation, key, images[rows], of_part))
-    return Plan(output, folder, other_folder, tuple(parts), computation, images, resnet)
+    return TablePlan(output, folder, other_folder, tuple(parts), computation, images, resnet)
 
 
 def _hash_computation(resnet, images):
@@ -154,7 +158,7 @@ def is_up_to_date(plan, finished):
     keys = [part.key for part in plan.parts] if plan.format.is_folder else [plan.table_key]
     found = list(finished.values())
     return (
-        [manifest and manifest.key for manifest in found] == keys
+        [None if manifest is None else manifest.key for manifest in found] == keys
         and not any(manifest.failures for manifest in found)
         and all(version for part in plan.parts for _, version in part.rows)
     )

@@ -1,7 +1,7 @@
 """Publish the table of finished parts: move it to OUTPUT."""
 
+from sklearn_resnet._io.folders import keep_only, move, remove
 from sklearn_resnet.cli.formats import rows_path
-from sklearn_resnet.cli.resumable.folders import keep_only, move, remove
 from sklearn_resnet.cli.resumable.parts import Manifest
 
 
@@ -12,7 +12,7 @@ def publish(plan, failures):
 
     Parameters
     ----------
-    plan : Plan
+    plan : TablePlan
     failures : list of Failure
         The images that could not be read.
     """

@@ -7,8 +7,7 @@ import numpy as np
 
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet.cli.formats import RESUMABLE_SUFFIXES as SUFFIXES
-from sklearn_resnet.cli.resumable.compute import compute_missing, say
-from sklearn_resnet.cli.resumable.folders import list_folder
+from sklearn_resnet.cli.resumable.compute import compute_missing
 from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.resumable.parts import read_features
 from sklearn_resnet.cli.resumable.plan import (
@@ -16,12 +15,12 @@ from sklearn_resnet.cli.resumable.plan import (
     check_replaceable,
     find_finished,
     is_up_to_date,
-    make_plan,
+    plan_table,
     read_finished_manifests,
 )
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 
-__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished"]
+__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished_features"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class RunResult:
     shape: tuple
 
 
-def embed_in_parts(output, images, labels, resnet, options):
+def embed_in_parts(output, images, labels, resnet, options, progress):
     """Compute a table of features in parts, resuming an interrupted run.
 
     Parameters
@@ -59,6 +58,7 @@ def embed_in_parts(output, images, labels, resnet, options):
     resnet : ResNetFeatures
         Fitted.
     options : RunOptions
+    progress : Progress
 
     Returns
     -------
@@ -66,18 +66,18 @@ def embed_in_parts(output, images, labels, resnet, options):
     """
     with lock_output(output):
         check_replaceable(output)
-        plan = make_plan(output, images, labels, resnet, options)
+        plan = plan_table(output, images, labels, resnet, options)
         finished = {} if options.restart else read_finished_manifests(plan.output)
-        failures = []
-        if is_up_to_date(plan, finished):
-            if not options.quiet:
-                say(f"{len(images):,} images, and nothing is new since the last run")
-        else:
-            with _advising(lambda: _describe_progress(plan)):
-                failures = compute_missing(plan, finished, options)
-            with _advising(lambda: _ALL_DONE):
+        done, failures = [], []
+        with _advising(plan, done):
+            if is_up_to_date(plan, finished):
+                done += plan.parts
+                n_images = f"{len(images):,} images"
+                progress.show("plan", f"{n_images}, and nothing is new since the last run")
+            else:
+                failures = compute_missing(plan, finished, options, progress, done)
                 publish(plan, failures)
-        clean_up(plan)
+            clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)
     return RunResult(
         written=tuple(plan.format.files(plan.output)),
@@ -87,31 +87,30 @@ def embed_in_parts(output, images, labels, resnet, options):
     )
 
 
-def read_finished(output):
+def read_finished_features(output):
     """Read the features of a finished table into memory."""
     return np.concatenate([read_features(path) for path in find_finished(output)])
 
 
-_ALL_DONE = "All parts are done: run the same command again to put the table in its place."
-
-
 @contextmanager
-def _advising(describe):
-    """Add to an error, or to Ctrl-C, the progress of the run and how to continue it."""
+def _advising(plan, done):
+    """Add to an error, or to Ctrl-C, the progress of the run and how to continue it.
+
+    The finished parts are counted in `done`, not in their folder, which may be the cause of the
+    error.
+    """
     try:
         yield
     except (Exception, KeyboardInterrupt) as exc:
-        exc.add_note(describe())
+        exc.add_note(_describe_progress(plan, len(done)))
         if isinstance(exc, ImageReadError):
             exc.add_note("--on-error skip, or nan, continues without such a file.")
         raise
 
 
-def _describe_progress(plan):
-    present = {path.name for path in list_folder(plan.folder)}
-    n_done = sum(part.path.name in present for part in plan.parts)
+def _describe_progress(plan, n_done):
     if n_done == len(plan.parts):
-        return _ALL_DONE
+        return "All parts are done: run the same command again to put the table in its place."
     return (
         f"{n_done} of {len(plan.parts)} parts are done, and kept in {str(plan.folder)!r}: "
         "run the same command again to continue."

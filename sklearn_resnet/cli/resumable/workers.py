@@ -12,7 +12,7 @@ from typing import Protocol
 from tqdm.auto import tqdm
 
 from sklearn_resnet._runtime.imports import import_optional
-from sklearn_resnet._runtime.threads import count_threads, dask_task, set_thread_limit
+from sklearn_resnet._runtime.threads import count_threads, set_thread_limit
 
 _MAX_DEATHS = 3  # of workers, in a row, without a finished task
 
@@ -154,7 +154,7 @@ class DaskPool:
     Parameters
     ----------
     address : str
-        Of the scheduler, which replaces workers that die.
+        The address of the scheduler, which replaces workers that die.
 
     Raises
     ------
@@ -179,12 +179,12 @@ class DaskPool:
         self._executor = client.get_executor(retries=0, pure=False)
 
     def count(self):
-        """Count the workers, not their threads: a worker computes one task at a time."""
+        """Count the workers, not their threads: a worker computes one part at a time."""
         return max(1, len(self._client.nthreads()))
 
     def submit(self, function, *args):
         """Start a task."""
-        return self._executor.submit(_call_as_dask_task, function, *args)
+        return self._executor.submit(function, *args)
 
     def restart(self):
         """Do nothing: the scheduler replaces workers."""
@@ -202,9 +202,3 @@ class DaskPool:
                 raise ConnectionError(f"The Dask scheduler at {self._address!r} is gone.") from exc
             if exc is not None:
                 self._executor.shutdown(wait=False)
-
-
-def _call_as_dask_task(function, *args):
-    """Run a task of Dask while the other threads of its worker wait."""
-    with dask_task():
-        return function(*args)

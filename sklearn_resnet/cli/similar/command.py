@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
 import numpy as np
 
 from sklearn_resnet._image_loader import ImageLoader
@@ -13,14 +12,15 @@ from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.formats import Table
+from sklearn_resnet.cli.progress import Progress
+from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.record import (
     embed_queries,
-    image_shape,
     load_queries,
     read_images_again,
-    read_record,
+    read_resnet_record,
 )
 from sklearn_resnet.cli.tables import read_table
 
@@ -63,15 +63,15 @@ class Found:
     ----------
     queries : tuple of str
     query_images : sequence of ndarray
-        As they were embedded.
+        The queries as they were embedded.
     table : Table
     images : ndarray, LazyImages or None
         The images of a table without paths, read again.
     record : dict
-        Of the table.
+        The record of the table.
     metric : str
     distances, rows : ndarray of shape (n_queries, n_found)
-        As by `find_similar`.
+        The result of `find_similar`.
     """
 
     queries: tuple[str, ...]
@@ -84,25 +84,27 @@ class Found:
     rows: np.ndarray
 
 
-def find_and_draw(options):
+def find_and_draw(options, describe):
     """Find the images that are most similar to each query, and draw a contact sheet of them.
 
     Parameters
     ----------
     options : SimilarOptions
+    describe : callable
+        Describes an error of reading INPUT again in words of the command that made the table.
 
     Returns
     -------
     str
         The list to print.
     """
-    path = as_path(options.table)
+    path, progress = as_path(options.table), Progress()
     default = path.with_name(f"{path.stem}_similar.png")
     output = default if options.output is None else as_path(options.output)
     table = read_table(path)
     _check_output(output, [path, *map(as_path, options.queries)])
-    found = _find(options, path, table)
-    save_sheet(draw_sheet(_make_blocks(found)), output)
+    found = _find(options, path, table, progress, describe)
+    save_sheet(draw_sheet(_make_blocks(found, progress)), output)
     return "\n".join([*_describe(found, path), "", f"wrote      {output}"])
 
 
@@ -117,8 +119,8 @@ def _check_output(output, inputs):
     check_writable(output)
 
 
-def _find(options, path, table):
-    record = read_record(path)
+def _find(options, path, table, progress, describe):
+    record = read_resnet_record(path)
     query_images = load_queries(options.queries, record)
     features = embed_queries(query_images, record, path, options.weights)
     if features.shape[1] != table.features.shape[1]:
@@ -127,7 +129,9 @@ def _find(options, path, table):
             f"describes. Got {table.features.shape[1]} instead. Make it again."
         )
     distances, rows = find_similar(table.features, features, options.n_neighbors, options.metric)
-    data = read_images_again(record, len(table.features)) if table.paths is None else None
+    data = None
+    if table.paths is None:
+        data = read_images_again(record, len(table.features), progress, describe)
     if data is not None and table.labels is None:
         table = table._replace(labels=data.labels)
     images = None if data is None else data.images
@@ -141,7 +145,7 @@ def _describe(found, path):
     record, layers = found.record, ", ".join(map(printable, found.record["layer_names"]))
     how = f"{record['architecture']}, {layers}; weights {printable(record['weights'])}"
     if record["precision"] == "int8":
-        how += "; int8, and of QUERY float32"
+        how += "; int8; float32 for QUERY"
     yield f"table      {len(found.table.features):,} rows of {printable(path)}"
     yield f"features   {how}"
     yield f"metric     {found.metric} distance"
@@ -169,17 +173,19 @@ def _list_neighbors(table, distances, rows):
         yield "  ".join([*numbers, *texts]).rstrip()
 
 
-def _make_blocks(found):
+def _make_blocks(found, progress):
     """Choose the images that fit into a contact sheet; see `draw_sheet`."""
     queries = found.queries[:_MAX_QUERIES]
     n_drawn = min(_MAX_TILES // len(queries), found.rows.shape[1])
     if (len(queries), n_drawn) < found.rows.shape:
         shown = f"{len(queries)} of {len(found.rows)} queries, and {n_drawn} images for each"
-        click.echo(f"warning    The picture has {shown}.", err=True)
+        progress.warn(f"The picture has {shown}.")
     distances, rows = (a[: len(queries), :n_drawn] for a in (found.distances, found.rows))
     has_paths = found.table.paths is not None
-    query_tiles = _load_files(queries, found.record) if has_paths else found.query_images
-    tiles = iter(_load_tiles(found, rows.ravel()))
+    query_tiles = found.query_images
+    if has_paths:
+        query_tiles = _load_files(queries, found.record, progress)
+    tiles = iter(_load_tiles(found, rows.ravel(), progress))
     blocks = []
     for query, query_tile, *neighbors in zip(queries, query_tiles, distances, rows, strict=False):
         caption = f"query\n{_shorten(printable(query))}\nby {found.metric} distance"
@@ -196,15 +202,15 @@ def _caption(table, rank, distance, row):
     return "\n".join(line[:LINE_LENGTH] for line in lines if line)
 
 
-def _load_tiles(found, rows):
+def _load_tiles(found, rows, progress):
     if found.table.paths is not None:
-        return _load_files(found.table.paths[rows].tolist(), found.record)
+        return _load_files(found.table.paths[rows].tolist(), found.record, progress)
     if found.images is None:
         return [None] * len(rows)
     return list(to_uint8(np.asarray(found.images[rows]), found.record["value_range"]))
 
 
-def _load_files(paths, record):
+def _load_files(paths, record, progress):
     """Load images as for the network, but larger; None for those that cannot be read."""
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
@@ -214,7 +220,7 @@ def _load_files(paths, record):
     if images.failures:
         failures = sorted(images.failures.values())
         line = describe_failures(failures, len(paths), "only their names are shown")
-        click.echo(f"warning    {line}", err=True)
+        progress.warn(line)
     return [None if i in images.failures else tile for i, tile in enumerate(tiles)]
 
 

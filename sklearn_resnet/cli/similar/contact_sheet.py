@@ -17,9 +17,9 @@ def draw_sheet(blocks):
     Parameters
     ----------
     blocks : list of tuple of (image, str, list of tuple of (image, str))
-        For each query: its image and caption, and those of its neighbors, nearest first. An image
-        is an array of shape (height, width[, 3]), dtype uint8, or None if it cannot be read. A
-        caption has lines of up to `LINE_LENGTH` characters.
+        One tuple for each query: its image and caption, and those of its neighbors, nearest first.
+        An image is an array of shape (height, width[, 3]), dtype uint8, or None if it cannot be
+        read. A caption has lines of up to `LINE_LENGTH` characters.
 
     Returns
     -------

@@ -1,19 +1,19 @@
 """The record beside a table, which is read to embed queries and to load the images again."""
 
-import json
-
-import click
-
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.cli.inputs import read_input
+from sklearn_resnet.cli.record import (
+    image_shape,
+    input_parameters,
+    read_record,
+    record_path,
+    resnet_parameters,
+)
 
-# Entries of a record that are parameters of ResNetFeatures.
-_PARAMETERS = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
 
-
-def read_record(table_path):
-    """Read the record that `embedding` wrote beside a table.
+def read_resnet_record(table_path):
+    """Read the record of a table whose features can be computed for other images.
 
     Parameters
     ----------
@@ -28,28 +28,12 @@ def read_record(table_path):
     FileNotFoundError, ValueError
         If the record is missing, or queries cannot be embedded as it describes.
     """
-    path = table_path.with_suffix(".json")
-    name = f"The record {str(path)!r}"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        model, _ = record["model"], image_shape(record)
-        if model == "resnet":
-            for key in (*_PARAMETERS, "layer_names", "value_range", "weights", "seed", "input"):
-                record[key]
-    except FileNotFoundError as exc:
-        raise FileNotFoundError(
-            f"{name} is missing. It says how the features in {str(table_path)!r} were computed, "
-            "and `embedding` writes it beside its OUTPUT. Put it there, or make the table again."
-        ) from exc
-    except (ValueError, KeyError, TypeError) as exc:
+    record = read_record(table_path)
+    name = f"The record {str(record_path(table_path))!r}"
+    if record["model"] != "resnet":
         raise ValueError(
-            f"{name} must be one that `embedding` wrote. It cannot be read: {exc!r}. Make the "
-            "table again."
-        ) from exc
-    if model != "resnet":
-        raise ValueError(
-            f"{name} must be of features of a ResNet. Got those of {model!r}, which cannot be "
-            "computed for another image. Make a table with --model resnet."
+            f"{name} must be of features of a ResNet. Got those of {record['model']!r}, which cannot "
+            "be computed for another image. Make a table with --model resnet."
         )
     if record["weights"] == "random" and record["seed"] is None:
         raise ValueError(
@@ -57,11 +41,6 @@ def read_record(table_path):
             "the table with -s, or with --weights procedural."
         )
     return record
-
-
-def image_shape(record):
-    """Return the shape of the images of a table: height, width and any channels."""
-    return record["shapes"]["input"][1:]
 
 
 def load_queries(paths, record):
@@ -79,7 +58,7 @@ def embed_queries(images, record, table_path, weights=None):
     images : ndarray of shape (n, height, width[, 3])
     record : dict
     table_path : path
-        For messages.
+        The path of the table, for messages.
     weights : str, default=None
         The current path of the weights; None takes the path in the record.
 
@@ -93,7 +72,7 @@ def embed_queries(images, record, table_path, weights=None):
         If the weights are not those of the table.
     """
     weights = record["weights"] if weights is None else weights
-    parameters = {name: record[name] for name in _PARAMETERS}
+    parameters = resnet_parameters(record)
     if parameters["precision"] == "int8":
         # its ranges were found on all images; float32 is close to the values that it rounds
         parameters["precision"] = "float32"
@@ -114,23 +93,29 @@ def embed_queries(images, record, table_path, weights=None):
     return resnet.transform(images)
 
 
-def read_images_again(record, n_rows):
+def read_images_again(record, n_rows, progress, describe):
     """Read the INPUT that a table without paths was made from.
+
+    Parameters
+    ----------
+    record : dict
+    n_rows : int
+        The number of rows of the table.
+    progress : Progress
+    describe : callable
+        Describes an error for a warning.
 
     Returns
     -------
     Input or None
         None if its images cannot be read, or are not those of the table any more.
     """
-    has_patches = bool(record.get("patches"))
-    if has_patches and record["seed"] is None:
+    parameters = input_parameters(record)
+    if "patches" in parameters and parameters["seed"] is None:
         return None
-    options = {name: record[name] for name in ("patches", "patch_size")} if has_patches else {}
     try:
-        data = read_input(
-            record["input"], seed=record["seed"], image_size=record["image_size"], **options
-        )
+        data = read_input(**parameters)
     except (OSError, ValueError) as exc:
-        click.echo(f"warning    The images cannot be shown. {exc}", err=True)
+        progress.warn(f"The images cannot be shown. {describe(exc)}")
         return None
     return data if len(data.images) == n_rows else None

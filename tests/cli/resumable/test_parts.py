@@ -50,6 +50,25 @@ def test_a_part_is_read_as_it_was_written(tmp_path, suffix, labels):
     np.testing.assert_array_equal(read_features(part.path, [3, 1]), FEATURES[[3, 1]])
 
 
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".npy"])
+def test_rows_are_read_without_labels(tmp_path, suffix, monkeypatch):
+    part = make_part(path := tmp_path / f"part{suffix.replace('npy', 'npz')}")
+    write_part(part, FEATURES, {})
+    if suffix == ".npy":
+        path = tmp_path / "table.npy"
+        FORMATS[".npy"].join([part.path], path, MANIFEST._asdict())
+    kind, found = type(FORMATS[suffix]), []
+    read_columns = kind.read_columns
+
+    def watch(*args):
+        found.append(read_columns(*args))
+        return found[-1]
+
+    monkeypatch.setattr(kind, "read_columns", watch)
+    assert [version for _, version in read_rows(path)] == VERSIONS
+    assert list(found[0]) == ["path", "file_version"]
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_failures_are_recorded_and_have_no_version(tmp_path, suffix):
     part = make_part(tmp_path / f"part{suffix}")

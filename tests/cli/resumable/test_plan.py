@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet.cli.resumable.plan import RunOptions, is_up_to_date, make_absolute, make_plan
+from sklearn_resnet.cli.resumable.plan import RunOptions, is_up_to_date, make_absolute, plan_table
 
 OPTIONS = RunOptions(part_size=2)
 
@@ -27,7 +27,7 @@ def paths(tmp_path, monkeypatch):
 
 def plan(paths, options=OPTIONS, output="out.parquet", **parameters):
     images = ImageLoader(8, lazy=True).fit_transform(paths)
-    return make_plan(Path(output), images, None, make_resnet(**parameters).fit(images), options)
+    return plan_table(Path(output), images, None, make_resnet(**parameters).fit(images), options)
 
 
 def test_paths_are_made_absolute(tmp_path, monkeypatch):

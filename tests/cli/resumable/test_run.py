@@ -9,30 +9,33 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.main import main
+from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.resumable import compute as _compute
 from sklearn_resnet.cli.resumable import publish as _publish
 from sklearn_resnet.cli.resumable import run as _run
 from sklearn_resnet.cli.resumable.compute import compute_missing, embed_part
 from sklearn_resnet.cli.resumable.parts import is_part_name
-from sklearn_resnet.cli.resumable.plan import RunOptions, make_plan
+from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 from sklearn_resnet.datasets import load_image_folder
 
 OPTIONS = ["--weights", "random", "-l", "4", "-s", "0", "--image-size", "16", "--no-cache"]
 PARTS = ["--part-size", "4"]
-QUIET = RunOptions(part_size=4, quiet=True)
+FOUR = RunOptions(part_size=4)
 OUTPUTS = ["out.parquet", "out.npy"]
 
 
@@ -340,14 +343,14 @@ def plan_run(output, pooling):
     paths, labels = load_image_folder("photos", return_X_y=True)
     images = ImageLoader(16, lazy=True).fit_transform(paths)
     resnet = ResNetFeatures(4, weights=None, random_state=0, pooling=pooling, cache=None)
-    return make_plan(Path(output), images, labels, resnet.fit(images), QUIET)
+    return plan_table(Path(output), images, labels, resnet.fit(images), FOUR)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     embed(f"fresh/{output}", "--pooling", "max")
     earlier, plan = plan_run(output, "avg"), plan_run(output, "max")
-    failures = compute_missing(plan, {}, QUIET)
+    failures = compute_missing(plan, {}, FOUR, Progress(quiet=True), [])
     for part in earlier.parts:
         embed_part(part, [], earlier.resnet)
     publish(plan, failures)
@@ -355,6 +358,45 @@ def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
         embed_part(earlier.parts[0], [], earlier.resnet)
+
+
+@pytest.mark.parametrize("name", ["read_features", "write_part"])
+def test_files_are_read_and_written_outside_of_the_turn(name, monkeypatch):
+    plan, steps = plan_run("out.parquet", "avg"), []
+    plan.folder.mkdir()
+    original = getattr(_compute, name)
+
+    @contextmanager
+    def turn():
+        steps.append("enter")
+        yield
+        steps.append("exit")
+
+    def watch(*args):
+        steps.append(name)
+        return original(*args)
+
+    monkeypatch.setattr(_compute, name, watch)
+    part, other = plan.parts[:2]
+    embed_part(other, [], plan.resnet)
+    steps.clear()
+    embed_part(part, [(0, other.path, 0)], plan.resnet, turn=turn)
+    expected = {"read_features": [name, "enter", "exit"], "write_part": ["enter", "exit", name]}
+    assert steps == expected[name]
+
+
+def test_only_the_workers_of_dask_take_turns(monkeypatch):
+    turns, original = [], _compute.embed_part
+
+    def watch(*args, turn):
+        turns.append(turn)
+        return original(*args, turn=turn)
+
+    monkeypatch.setattr(_compute, "embed_part", watch)
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("."))
+    embed("local.parquet", "--workers", "2")
+    embed("dask.parquet", "--dask", "tcp://127.0.0.1:1")
+    assert turns == [nullcontext] * 3 + [dask_task] * 3
 
 
 def test_two_runs_to_one_output_do_not_meet(actions):
@@ -417,6 +459,32 @@ def test_an_error_without_a_message_of_its_own_keeps_its_text(actions):
     text = embed("out.parquet", code=1)
     assert "invalid start byte" in text
     assert "2 of 3 parts are done" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (ValueError("It broke."), 1)]
+)
+def test_advice_needs_no_folder(error, code, actions, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ConnectionError("it is gone")
+
+    def leave():
+        for name in ("ls", "info", "exists", "isdir"):
+            monkeypatch.setattr(MemoryFileSystem, name, refuse)
+        raise error
+
+    actions[list_photos()[9]] = leave
+    text = embed("memory://gone/out.parquet", code=code)
+    assert "2 of 3 parts are done, and kept in 'memory://gone/out.parquet.partial'" in text
+    assert "it is gone" not in text
+
+
+def test_a_damaged_part_does_not_count_as_done(actions):
+    interrupt("out.parquet")
+    for path in Path("out.parquet.partial").iterdir():
+        path.write_bytes(b"PAR1")
+    actions[list_photos()[0]] = raising(KeyboardInterrupt())
+    assert "0 of 3 parts are done" in embed("out.parquet", code=130)
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -742,8 +810,6 @@ def test_urls_for_both(photos):
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_stores_that_know_no_folders(output, monkeypatch):
     """As S3: a folder is there while there is a file in it."""
-    from fsspec.implementations.memory import MemoryFileSystem
-
     for name in ("mkdir", "makedirs"):
         monkeypatch.setattr(MemoryFileSystem, name, lambda *args, **kwargs: None)
     url, fs = f"memory://flat/{output}", MemoryFileSystem()

@@ -184,6 +184,31 @@ CHANGES = {
 }  # fmt: skip
 
 
+def test_weights_that_are_gone_can_be_named():
+    run("photos", "t.npz", *RESNET)
+    change_record(weights="my.h5")
+    expected = (
+        "Error: --weights must be 'imagenet', 'procedural' or the path of a Keras weights file. Got "
+        "'my.h5', which does not exist, instead. Name the present path of the weights by --weights.\n"
+    )
+    assert run("similar", "query.png", "t.npz", code=1) == expected
+
+
+def test_a_query_that_is_a_folder():
+    run("photos", "t.npz", *RESNET)
+    output = run("similar", "photos", "t.npz", code=1)
+    expected = "Error: 'photos' is a folder, not an image file. It is image 0, counted from 0. "
+    assert output == f"{expected}Name an image file.\n"
+
+
+def test_errors_of_the_input_are_about_its_options():
+    options = ["--patches", "5", "--patch-size", "8", "--image-size", "6"]
+    run("photos/b/3.png", "t.npz", *RESNET, *options)
+    Image.new("RGB", (4, 4)).save("photos/b/3.png")
+    output = run("similar", "query.png", "t.npz")
+    assert "The images cannot be shown. --patch-size must leave" in output
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_errors_say_what_is_wrong(change):
     run("photos", "t.npz", *RESNET)

@@ -1,7 +1,8 @@
 """Folders and files, on disk or behind a URL: listed, moved and removed."""
 
 import shutil
-from pathlib import Path
+
+from sklearn_resnet._io.paths import is_local
 
 
 def list_folder(folder):
@@ -19,7 +20,7 @@ def keep_only(folder, names):
 def remove(path):
     """Remove a file or a folder, if it exists."""
     if path.is_dir():
-        if isinstance(path, Path):
+        if is_local(path):
             shutil.rmtree(path, ignore_errors=True)  # a leftover worker may be writing there
         else:
             path.fs.rm(path.path, recursive=True)
@@ -29,7 +30,7 @@ def remove(path):
 
 def move(path, target):
     """Move a file or a folder; a file replaces the file at `target`."""
-    if isinstance(path, Path):
+    if is_local(path):
         path.replace(target)
     else:
         path.fs.mv(path.path, target.path, recursive=path.is_dir())
