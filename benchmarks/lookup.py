@@ -4,9 +4,10 @@ A key is a path through the files in ``results/``: ``speed.digits_82.float32_tim
 ``speed.json``. If it ends at several rounds or seeds, its value is their median or mean. A reference is
 a key, optionally followed by a format: ``speed.digits_82.float32_times_predict .1f``.
 
-In Markdown that GitHub shows, a number is between the comments ``<!--r REFERENCE-->`` and
-``<!--/r-->``, and a group of tables between ``<!--tables NAME-->`` and ``<!--/tables-->``.
-`fill_markers` replaces the text between them.
+On a page, a number is between the comments ``<!--r REFERENCE-->`` and ``<!--/r-->``, and a group of
+tables between ``<!--tables NAME-->`` and ``<!--/tables-->``. `fill_markers` replaces the text between
+them, so that pages are readable without a build. A line must not begin with a marker: in Markdown, it
+would begin a block of HTML.
 """
 
 import json
@@ -24,6 +25,7 @@ FILLED_PAGES = (
     _ROOT / "benchmarks" / "README.md",
     _ROOT / "training" / "README.md",
     _ROOT / "sklearn_resnet" / "weights" / "MODEL_CARD.md",
+    *sorted((_ROOT / "docs").glob("*.md")),
 )
 _CENTRES = ("value", "median", "mean")  # of rounds and of seeds
 # Code is left unchanged.
@@ -31,7 +33,6 @@ _REFERENCE = re.compile(
     r"""
     <!--r[ ](?P<marker>[^>]+?)-->.*?<!--/r-->
     | <!--tables[ ](?P<tables>\w+)-->.*?<!--/tables-->
-    | \{result\}`(?P<role>[^`]+)`
     | ^[ ]*```.*?^[ ]*```
     | (?:\{[\w:-]+\})?(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)
     """,
@@ -113,8 +114,8 @@ def fill_markers(text, results):
 
 
 def list_references(text):
-    """Return the references of all markers and of all ``{result}`` roles in a page."""
-    found = (found["marker"] or found["role"] for found in _REFERENCE.finditer(text))
+    """Return the references of all markers in a page."""
+    found = (found["marker"] for found in _REFERENCE.finditer(text))
     return [reference for reference in found if reference]
 
 

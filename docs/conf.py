@@ -21,7 +21,6 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "made_from_code",
-    "measured_results",
     "checked_at_build",
 ]
 exclude_patterns = ["_build", "_templates", "generated/backreferences"]

@@ -356,7 +356,7 @@ class LazyImages(_LazySource):
             raise ParameterError(
                 "size",
                 "must be given for images of different sizes",
-                "None",
+                got=None,
                 hint=f"{self._describe_sizes(i, image)}.",
                 remedy="Pass size= to ImageLoader, as in ImageLoader(size=224).",
             )

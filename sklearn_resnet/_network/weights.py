@@ -97,7 +97,7 @@ def find_weights(architecture, weights, seed):
         raise MissingFileError(
             "weights",
             "must be 'imagenet', 'procedural' or the path of a Keras weights file",
-            f"{path!r}, which does not exist,",
+            f"{path!r}, which {'is a folder' if os.path.isdir(path) else 'does not exist'},",
             "Pass None for random weights.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
         )

@@ -10,8 +10,8 @@ class ParameterError(ValueError):
         Its name, as in the signature.
     requirement : str
         The rule that it breaks: ``"must be at least 1"``.
-    got : str
-        The value, as shown to the user.
+    got : str or None
+        The value, as shown to the user; None if it goes without saying.
     remedy : str, default=""
         How to fix it, in terms of the Python API; the command has its own.
     hint : str, default=""
@@ -27,8 +27,13 @@ class ParameterError(ValueError):
         self.hint = hint
 
     def __str__(self):
-        message = f"The {self.parameter!r} parameter {self.requirement}. Got {self.got} instead."
-        return " ".join(filter(None, (message, self.hint, self.remedy)))
+        problem = self.describe_as(f"The {self.parameter!r} parameter")
+        return " ".join(filter(None, (problem, self.remedy)))
+
+    def describe_as(self, subject):
+        """Return the message with another name of the parameter, and without the remedy."""
+        got = None if self.got is None else f"Got {self.got} instead."
+        return " ".join(filter(None, (f"{subject} {self.requirement}.", got, self.hint)))
 
 
 class MissingFileError(ParameterError, FileNotFoundError):

@@ -63,9 +63,8 @@ def describe_error(exc, ctx, remedies=None):
     message, notes = str(exc), _notes(exc)
     param = _find_param(ctx, exc.parameter) if isinstance(exc, ParameterError) else None
     if param is not None:
-        message = f"{spell(param)} {exc.requirement}. Got {exc.got} instead."
         remedy = (remedies or {}).get(param.name, "").format_map(ctx.params)
-        message = " ".join(filter(None, [message, exc.hint, remedy]))
+        message = " ".join(filter(None, [exc.describe_as(spell(param)), remedy]))
     elif isinstance(exc, DownloadError):
         message = f"{exc.problem}\n{_DOWNLOAD}"
     elif isinstance(exc, ImageReadError):

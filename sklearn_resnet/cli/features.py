@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from sklearn_resnet._features.forward_pass import resolve_pooling
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -74,6 +75,7 @@ def check_features(options):
     """Raise the errors of invalid ResNet options, before images are read."""
     if options.model != "resnet":
         return
+    resolve_pooling(options.pooling)  # its error names the option; that of scikit-learn does not
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fitting on the images will warn

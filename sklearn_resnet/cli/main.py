@@ -71,6 +71,7 @@ _SECTIONS = {  # by the first option of each
     "compress": "Other options",
 }
 _LAYERS_REMEDY = "`embedding layers {architecture}` lists all layers."
+_CACHE_ADVICE = "The computed features are in the cache: run the same command again."
 _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "layers": _LAYERS_REMEDY,
     "compare": _LAYERS_REMEDY,
@@ -284,8 +285,7 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    advice = "The computed features are in the cache: run the same command again."
-    with exit_on_error(ctx, advice, _REMEDIES):
+    with exit_on_error(ctx, "" if params["no_cache"] else _CACHE_ADVICE, _REMEDIES):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         params["cache"] = _choose_cache(params)

@@ -48,6 +48,11 @@ def test_a_parameter_is_printed_as_its_option(parameter, name):
     assert output.startswith(f"Error: {name} must be at least 1. Got 0 instead.")
 
 
+def test_a_missing_value_is_not_quoted():
+    error = ParameterError("size", "must be given", None, hint="a.png is larger than b.png.")
+    assert fail(error) == "Error: --image-size must be given. a.png is larger than b.png.\n"
+
+
 def test_the_command_has_remedies_of_its_own():
     error = ParameterError("layers", "must be one", "'x'", "list_layers() lists them.", "Did you mean 'y'?")  # fmt: skip
     expected = "--layers must be one. Got 'x' instead. Did you mean 'y'? Call ResNet50."  # fmt: skip

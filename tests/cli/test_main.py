@@ -461,6 +461,17 @@ def test_a_missing_bokeh_is_found_before_anything_is_read(unreadable):
     assert "Install it with: pip install 'sklearn-resnet[explore]'" in message
 
 
+@pytest.mark.parametrize("pooling", ["mean", "avg,avg"])
+def test_a_wrong_pooling_is_named_as_an_option(digits, pooling):
+    output = run(digits, "out.npy", *RESNET, "--pooling", pooling, code=1)
+    assert output.startswith("Error: --pooling must be 'avg', 'max' or a list of both. Got ")
+
+
+def test_a_folder_is_not_a_weights_file(digits, tmp_path):
+    output = run(digits, "out.npy", "--weights", tmp_path, code=1)
+    assert f"Got '{tmp_path}', which is a folder, instead." in output
+
+
 @pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)
 def test_images_stand_at_their_places_where_that_is_wanted(photos, option, monkeypatch):
     drawn = []
