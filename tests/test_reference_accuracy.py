@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 def test_the_file_covers_the_layers_up_to_153():
     X = np.zeros((1, 8, 8), np.uint8)
     assert ResNetFeatures("conv4", weights=WEIGHTS).fit(X).layers_ == [153]
-    with pytest.raises(ValueError, match=r"holds the layers 0 to 153 \('conv4_block6_out'\)"):
+    with pytest.raises(ValueError, match=r"must be at most 153 \('conv4_block6_out'\)"):
         ResNetFeatures(154, weights=WEIGHTS).fit(X)
     with pytest.raises(ValueError, match=r"Layer 189 \('post_relu'\) lies beyond"):
         ResNetFeatures(weights=WEIGHTS).fit(X)
