@@ -36,7 +36,7 @@ def test_the_file_covers_the_layers_up_to_153():
     assert ResNetFeatures("conv4", weights=WEIGHTS).fit(X).layers_ == [153]
     with pytest.raises(ValueError, match=r"must be at most 153 \('conv4_block6_out'\)"):
         ResNetFeatures(154, weights=WEIGHTS).fit(X)
-    with pytest.raises(ValueError, match=r"Layer 189 \('post_relu'\) lies beyond"):
+    with pytest.raises(ValueError, match=r"Got 189 \('post_relu'\) instead"):
         ResNetFeatures(weights=WEIGHTS).fit(X)
 
 
