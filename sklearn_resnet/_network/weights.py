@@ -13,16 +13,33 @@ from sklearn_resnet._network.weight_files import count_layers, hash_file, identi
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
 from sklearn_resnet._runtime.keras import import_keras
 
-_IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
-# The MD5 of each file, as in Keras, and its size in MB.
-_IMAGENET_FILES = {
-    "ResNet50": ("4d473c1dd8becc155b73f8504c6f6626", 95),
-    "ResNet101": ("88cf7a10940856eca736dc7b7e228a21", 171),
-    "ResNet152": ("ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
-    "ResNet50V2": ("fac2f116257151a9d068a22e544a4917", 95),
-    "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
-    "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
-}
+
+@dataclass(frozen=True)
+class Downloads:
+    """Weights files on a server.
+
+    Attributes
+    ----------
+    url : str
+    files : dict of str to (str, int)
+        The MD5 of each file and its size in MB, by the name of the architecture.
+    """
+
+    url: str
+    files: dict
+
+
+IMAGENET = Downloads(
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/",
+    {
+        "ResNet50": ("4d473c1dd8becc155b73f8504c6f6626", 95),
+        "ResNet101": ("88cf7a10940856eca736dc7b7e228a21", 171),
+        "ResNet152": ("ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
+        "ResNet50V2": ("fac2f116257151a9d068a22e544a4917", 95),
+        "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
+        "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
+    },
+)
 
 # Trained on procedurally generated images (see MODEL_CARD.md in that folder)
 _PROCEDURAL_FILE = Path(__file__).parents[1] / "weights" / "resnet50v2_procedural.npz"
@@ -58,7 +75,7 @@ def default_layers(weights):
     return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
 
 
-def find_weights(architecture, weights, seed):
+def find_weights(architecture, weights, seed, imagenet=IMAGENET):
     """Find weights; download ImageNet's if they are absent.
 
     Parameters
@@ -69,6 +86,8 @@ def find_weights(architecture, weights, seed):
         As for `ResNetFeatures`.
     seed : int or None
         Seed of the random weights, if `weights` is None.
+    imagenet : Downloads
+        ImageNet's weights.
 
     Returns
     -------
@@ -87,7 +106,7 @@ def find_weights(architecture, weights, seed):
         n_layers = len(layer_table(architecture))
         return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
     if _is_named("imagenet", weights):
-        path = _imagenet_file(architecture)
+        path = _imagenet_file(architecture, imagenet)
     elif _is_named("procedural", weights):
         path = _procedural_file(architecture)
     else:
@@ -189,9 +208,9 @@ def _procedural_file(architecture):
     return str(_PROCEDURAL_FILE)
 
 
-def _imagenet_file(architecture):
+def _imagenet_file(architecture, downloads):
     """Return the path of ImageNet's weights in Keras' cache; download them if they are absent."""
-    md5, megabytes = _IMAGENET_FILES[architecture]
+    md5, megabytes = downloads.files[architecture]
     name = f"{architecture.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
     path = keras_home() / "models" / name
     damage = ""
@@ -200,16 +219,16 @@ def _imagenet_file(architecture):
             return str(path)
         damage = "the file found is damaged or a different one (its MD5 differs), and "
     try:
-        probe_url(_IMAGENET_URL + name)
+        probe_url(downloads.url + name)
         return import_keras().utils.get_file(
-            name, _IMAGENET_URL + name, cache_subdir="models", file_hash=md5
+            name, downloads.url + name, cache_subdir="models", file_hash=md5
         )
     except Exception as exc:  # Keras raises a bare Exception
         raise DownloadError(
             f"ImageNet's weights of {architecture}",
             f"{damage}{exc}",
             path,
-            _IMAGENET_URL + name,
+            downloads.url + name,
             megabytes,
             "Put the file there by hand (KERAS_HOME sets another folder), or use "
             f"weights='procedural', the bundled weights ({_PROCEDURAL_ARCHITECTURE} up to "

@@ -7,6 +7,7 @@ import random
 import shutil
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,12 @@ from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network import weights as _weights
 from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table, resolve_layers
-from sklearn_resnet._network.weights import check_layers_covered, find_weights, load_arrays
+from sklearn_resnet._network.weights import (
+    Downloads,
+    check_layers_covered,
+    find_weights,
+    load_arrays,
+)
 
 IMAGENET_NAME = "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -87,48 +93,48 @@ def stand_in(files, tmp_path, monkeypatch):
     # Keras reads the variable when it is imported, which other tests have done by now
     get_file = _weights.import_keras().utils.get_file
     monkeypatch.setattr("keras.utils.get_file", functools.partial(get_file, cache_dir=home))
-    monkeypatch.setattr(_weights, "_IMAGENET_URL", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setitem(_weights._IMAGENET_FILES, "ResNet50V2", (md5, 95))
     home.mkdir()
-    yield served, home
+    url = f"http://127.0.0.1:{server.server_port}/"
+    yield served, home, Downloads(url, {"ResNet50V2": (md5, 95)})
     server.shutdown()
     server.server_close()
 
 
 def test_imagenet_is_downloaded_once_into_keras_cache(files, stand_in, capsys):
-    served, home = stand_in
+    served, home, downloads = stand_in
     shutil.copy(files / "whole.weights.h5", served / IMAGENET_NAME)
-    downloaded = find_weights("ResNet50V2", "imagenet", None)
+    downloaded = find_weights("ResNet50V2", "imagenet", None, downloads)
     assert downloaded.path == str(home / "models" / IMAGENET_NAME)
     assert downloaded.n_layers == 190
     (served / IMAGENET_NAME).unlink()
-    assert find_weights("ResNet50V2", "imagenet", None) == downloaded
+    assert find_weights("ResNet50V2", "imagenet", None, downloads) == downloaded
 
 
 def test_imagenet_absent_is_an_error_that_says_what_to_do(stand_in):
-    _, home = stand_in
+    _, home, downloads = stand_in
     with pytest.raises(ConnectionError) as error:
-        find_weights("ResNet50V2", "imagenet", None)
+        find_weights("ResNet50V2", "imagenet", None, downloads)
     message = str(error.value)
     for part in (str(home / "models" / IMAGENET_NAME), "http://127.0.0.1", "95 MB", "weights=None"):
         assert part in message
 
 
 def test_imagenet_damaged_in_the_cache_is_an_error_that_says_so(stand_in):
-    _, home = stand_in
+    _, home, downloads = stand_in
     (home / "models").mkdir()
     (home / "models" / IMAGENET_NAME).write_bytes(b"half a file")
     with pytest.raises(ConnectionError, match="damaged or a different one"):
-        find_weights("ResNet50V2", "imagenet", None)
+        find_weights("ResNet50V2", "imagenet", None, downloads)
 
 
-def test_a_host_that_never_answers_is_given_up_in_time(stand_in, monkeypatch):
+def test_a_host_that_never_answers_is_given_up_in_time(stand_in):
+    *_, downloads = stand_in
     with http.server.socketserver.TCPServer(("127.0.0.1", 0), None, True) as silent:
         url = f"http://127.0.0.1:{silent.server_address[1]}/"
-        monkeypatch.setattr(_weights, "_IMAGENET_URL", url)
+        downloads = replace(downloads, url=url)
         start = time.monotonic()
         with pytest.raises(ConnectionError, match="cannot be downloaded"):
-            find_weights("ResNet50V2", "imagenet", None)
+            find_weights("ResNet50V2", "imagenet", None, downloads)
         assert time.monotonic() - start < 10  # the promise itself, not a benchmark
 
 

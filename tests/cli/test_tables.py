@@ -1,13 +1,12 @@
 """Features, labels and paths to files, and back."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.cli.formats import FORMATS, Table, TableFormat
 from sklearn_resnet.cli.tables import check_table_path, read_table, write_table
 
@@ -127,9 +126,9 @@ def test_a_path_that_cannot_be_written_is_an_error(tmp_path, name, error):
         check_table_path(tmp_path / name)
 
 
-def test_parquet_without_pyarrow_is_an_error_that_helps(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"needs pyarrow.* 'sklearn-resnet\[parquet\]'") as raised:
+def test_parquet_without_pyarrow_is_an_error_that_helps(tmp_path):
+    message = r"needs pyarrow.* 'sklearn-resnet\[parquet\]'"
+    with hidden_module("pyarrow"), pytest.raises(ImportError, match=message) as raised:
         check_table_path(tmp_path / "out.parquet")
     assert raised.value.__notes__ == ["Or name an OUTPUT that ends in .npz or .csv."]
     check_table_path(tmp_path / "out.csv")

@@ -26,7 +26,6 @@ from sklearn_resnet.cli.tables import read_table
 
 PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
-_MAX_QUERIES, _MAX_TILES = 50, 200  # in one contact sheet
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class SimilarOptions:
         The path of the contact sheet; None puts it beside the table.
     weights : str, default=None
         The current path of the weights; None takes the path in the record.
+    max_queries, max_tiles : int
+        The limits of one contact sheet.
     """
 
     queries: tuple[str, ...]
@@ -53,6 +54,8 @@ class SimilarOptions:
     metric: str = "cosine"
     output: str | None = None
     weights: str | None = None
+    max_queries: int = 50
+    max_tiles: int = 200
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def find_and_draw(options, describe):
     table = read_table(path)
     _check_output(output, [path, *map(as_path, options.queries)])
     found = _find(options, path, table, progress, describe)
-    save_sheet(draw_sheet(_make_blocks(found, progress)), output)
+    save_sheet(draw_sheet(_make_blocks(found, options, progress)), output)
     return "\n".join([*_describe(found, path), "", f"wrote      {output}"])
 
 
@@ -173,10 +176,10 @@ def _list_neighbors(table, distances, rows):
         yield "  ".join([*numbers, *texts]).rstrip()
 
 
-def _make_blocks(found, progress):
+def _make_blocks(found, options, progress):
     """Choose the images that fit into a contact sheet; see `draw_sheet`."""
-    queries = found.queries[:_MAX_QUERIES]
-    n_drawn = min(_MAX_TILES // len(queries), found.rows.shape[1])
+    queries = found.queries[: options.max_queries]
+    n_drawn = min(options.max_tiles // len(queries), found.rows.shape[1])
     if (len(queries), n_drawn) < found.rows.shape:
         shown = f"{len(queries)} of {len(found.rows)} queries, and {n_drawn} images for each"
         progress.warn(f"The picture has {shown}.")

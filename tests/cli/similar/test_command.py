@@ -121,12 +121,13 @@ def test_several_queries():
     assert Path("new/two.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_the_picture_has_bounds(monkeypatch, sheets):
+def test_the_picture_has_bounds(sheets, capsys):
     run("photos", "t.npz", *RESNET)
-    monkeypatch.setattr(_similar_run, "_MAX_QUERIES", 2)
-    monkeypatch.setattr(_similar_run, "_MAX_TILES", 6)
-    output = run("similar", "query.png", "query.png", "query.png", "t.npz", "-k", "5")
-    assert "The picture has 2 of 3 queries, and 3 images for each" in output
+    options = _similar_run.SimilarOptions(
+        ("query.png",) * 3, "t.npz", n_neighbors=5, max_queries=2, max_tiles=6
+    )
+    output = _similar_run.find_and_draw(options, describe=str)
+    assert "The picture has 2 of 3 queries, and 3 images for each" in capsys.readouterr().err
     assert [len(tiles) for _, _, tiles in sheets[0]] == [3, 3]
     assert len(found(output)) == 15
 
