@@ -20,7 +20,7 @@ _ROUNDED = "Convolution"
 _NOT_ROUNDED = "conv1_conv"
 
 
-def calibrate_ranges(computation, images):
+def calibrate_ranges(computation, images, max_calibrations=_MAX_CALIBRATIONS):
     """Find the ranges of the inputs of convolutions on a sample of images.
 
     The ranges are cached on disk, in the user's cache folder, so that the same images pass
@@ -31,6 +31,8 @@ def calibrate_ranges(computation, images):
     computation : Computation
     images : ndarray of shape (n, *computation.image_shape), dtype computation.dtype
         At most `MAX_IMAGES` are needed.
+    max_calibrations : int
+        Limit of the cache on disk.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def calibrate_ranges(computation, images):
         calibrate = memory.cache(_calibrate, ignore=["computation"])
         calibrate.warn = lambda message: None  # joblib would log many lines about a damaged file
         ranges = calibrate(key, images, computation)
-        memory.reduce_size(items_limit=_MAX_CALIBRATIONS)
+        memory.reduce_size(items_limit=max_calibrations)
     except OSError:  # a folder inside it is not writable
         ranges = _calibrate(key, images, computation)
     return ranges

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import platformdirs
 import pytest
+from computations import make_computation
 from sklearn.base import clone
 from sklearn.datasets import load_sample_images
 
@@ -230,10 +231,10 @@ def test_a_cache_folder_that_cannot_be_written_to_is_no_error(place, calibrated,
     assert blocked.read_bytes() == b""
 
 
-def test_the_cache_does_not_grow_without_end(cache, monkeypatch, patches):
-    monkeypatch.setattr(quantization, "_MAX_CALIBRATIONS", 2)
+def test_the_cache_does_not_grow_without_end(cache, patches):
+    computation = make_computation(image_shape=patches.shape[1:], precision="int8")
     for n_images in (2, 3, 4, 5):
-        small().fit(patches[:n_images])
+        quantization.calibrate_ranges(computation, patches[:n_images], max_calibrations=2)
     assert len(list(cache.rglob("output.pkl"))) == 2
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 20_000
 
