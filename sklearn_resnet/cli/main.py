@@ -285,10 +285,11 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    with exit_on_error(ctx, "" if params["no_cache"] else _CACHE_ADVICE, _REMEDIES):
+    params["cache"] = _choose_cache(params)
+    advice = "" if params["cache"] is None else _CACHE_ADVICE
+    with exit_on_error(ctx, advice, _REMEDIES):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
-        params["cache"] = _choose_cache(params)
         if params["compare"] is None:
             embed(_make_embed_options(params))
         else:

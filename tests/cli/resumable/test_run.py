@@ -536,9 +536,13 @@ def test_the_plan_is_printed_before_the_run():
     assert "3.56kB to write, and as much again until the parts are joined; about" in text
 
 
-def test_ctrl_c_of_other_runs_mentions_the_cache(actions):
+@pytest.mark.parametrize("has_cache", [True, False])
+def test_ctrl_c_of_other_runs_mentions_the_cache_if_there_is_one(actions, has_cache):
     actions["photos/a/0.png"] = raising(KeyboardInterrupt())
-    assert "run the same command again" in run("photos", "out.npz", code=130)
+    options = [option for option in OPTIONS if option != "--no-cache" or not has_cache]
+    result = CliRunner().invoke(main, ["photos", "out.npz", *options])
+    assert result.exit_code == 130
+    assert ("run the same command again" in result.output) is has_cache
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
