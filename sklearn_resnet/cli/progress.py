@@ -42,7 +42,7 @@ class Progress:
         self.show(step, f"{array.shape}  {array.dtype}")
 
     def warn(self, text):
-        """Print a warning to stderr, even if all else is quiet."""
+        """Print a warning to stderr, even with --quiet."""
         click.echo(_format_line("warning", text), err=True)
 
     def count_images(self, **options):

@@ -19,6 +19,7 @@ from sklearn_resnet import (
     ResNetFeatures,
     cache_info,
     clear_cache,
+    compare_embeddings,
     datasets,
     list_layers,
     show_engine,
@@ -26,17 +27,6 @@ from sklearn_resnet import (
 
 SMALL = {"layers": 4, "weights": None, "random_state": 0}
 SHIPPED = {"layers": 82, "weights": "procedural"}
-
-# TODO: the new names alone, once no tree before them is compared any more
-compare_embeddings = getattr(sklearn_resnet, "compare_embeddings", None) or sklearn_resnet.compare
-
-
-def _find_on_data():
-    try:
-        EmbeddingPlot(legend="on data").fit(np.eye(2))
-    except ValueError:
-        return "islands"
-    return "on data"
 
 
 def record_calls():
@@ -684,7 +674,7 @@ def call_embedding_display(record):
         "labels": ((xy, y), {"title": "A long title, " * 12}),
         "no labels": ((xy,), {}),
         "legend": ((xy, y), {"legend": True}),
-        "on data": ((xy, y), {"legend": _find_on_data()}),
+        "on data": ((xy, y), {"legend": "on data"}),
         "no legend": ((xy, y), {"legend": False}),
         "scale": ((xy, np.linspace(0, 1, 90)), {"axis_names": ["a", "b"]}),
         "missing": ((xy, np.where(np.arange(90) % 4, y, None)), {}),
@@ -751,7 +741,7 @@ def call_wrong_points(record):
 def call_embedding_plot(record):
     xy, y = _points()
     for suffix in ("png", "pdf", "svg"):
-        plot = EmbeddingPlot(f"plots/a.{suffix}", title="points", legend=_find_on_data())
+        plot = EmbeddingPlot(f"plots/a.{suffix}", title="points", legend="on data")
         record.add(suffix, plot.fit_transform(xy, y))
     record.add_files("plots")
     record.add("picture", describe_figure(EmbeddingPlot().fit(xy, y).display_.figure_))
@@ -764,7 +754,7 @@ def call_compare_embeddings(record):
     for name, labels, options in (
         ("labels", y, {}),
         ("legend", y, {"legend": True, "n_neighbors": 3}),
-        ("on data", y, {"legend": _find_on_data()}),
+        ("on data", y, {"legend": "on data"}),
         ("scale", xy[:, 0], {"palette": "magma"}),
         ("missing", np.where(np.arange(90) % 4, y, None), {"density": True}),
     ):
