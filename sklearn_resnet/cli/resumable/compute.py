@@ -3,8 +3,7 @@
 import time
 from contextlib import nullcontext, suppress
 from functools import partial
-from itertools import compress, groupby
-from operator import not_
+from itertools import groupby
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -45,9 +44,9 @@ def compute_missing(plan, finished, options, progress, done):
     for path in list_folder(plan.folder):
         if path.name.startswith("."):  # incomplete files of a killed run
             remove(path)
-    is_done = [part.is_done() for part in plan.parts]
-    done += compress(plan.parts, is_done)
-    missing = list(compress(plan.parts, map(not_, is_done)))
+    missing = []
+    for part in plan.parts:
+        (done if part.is_done() else missing).append(part)
     reusable = _find_reusable(plan, done, finished, options)
     tasks = [(part, _select_reusable(part, reusable), plan.resnet) for part in missing]
     _announce(plan, tasks, options, progress)
