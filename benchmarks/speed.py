@@ -17,10 +17,9 @@ import numpy as np
 from benchmarks.accuracy import WEIGHTS, load_mnist, score_neighbors
 from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._network.engines.keras import load_network
+from sklearn_resnet._network.engines.keras import import_keras, load_network
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import find_weights
-from sklearn_resnet._runtime.keras import import_keras
 from sklearn_resnet.datasets import load_image_folder
 
 _ROUNDS = 7

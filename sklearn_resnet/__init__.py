@@ -9,6 +9,7 @@ from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._network.engines.choice import show_engine
 from sklearn_resnet._network.layers import list_layers
+from sklearn_resnet._network.weights import WeightsFallbackWarning
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.plotting import (
     EmbeddingDisplay,
@@ -28,6 +29,7 @@ __all__ = [
     "LayerSearchDisplay",
     "LazyImages",
     "ResNetFeatures",
+    "WeightsFallbackWarning",
     "cache_info",
     "clear_cache",
     "compare_embeddings",

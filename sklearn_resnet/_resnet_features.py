@@ -38,8 +38,10 @@ from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_a
 from sklearn_resnet._network.weights import (
     check_fingerprint,
     check_layers_covered,
+    choose_weights,
     default_layers,
     find_weights,
+    warn_about_large_images,
 )
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
@@ -65,7 +67,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ----------
     layers : None, int, str, or list of int and str, default=None
         The layers at which the network is cut. None is the last layer before the classifier (with
-        ``weights="procedural"`` the deepest layer that they cover, 85). An int is an index into
+        the bundled weights the deepest layer that they cover, 85). An int is an index into
         ``network.layers`` of Keras, counted from the end if negative. A str is the name of a layer,
         or of a stage (``"conv3"``), which means its last layer. A list puts the features of several
         layers side by side, at the cost of the deepest one. `list_layers` shows all layers with
@@ -76,9 +78,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
 "ResNet152V2"}, default="ResNet50V2"
         The network, named as in `keras.applications`. Images are preprocessed as it was trained.
-    weights : "imagenet", "procedural", path, or None, default="imagenet"
+    weights : "auto", "imagenet", "procedural", path, or None, default="auto"
         The weights of the network:
 
+        - ``"auto"``: ImageNet's if they are in Keras' cache or can be downloaded, and otherwise the
+          bundled ones, with a warning, if they cover `layers` and `tap_layers`. `weights_` tells
+          which.
         - ``"imagenet"``: trained on ImageNet. They are downloaded once, to Keras' cache (the
           environment variable KERAS_HOME sets its folder).
         - ``"procedural"``: bundled with this package, and trained on computer-generated images.
@@ -105,7 +110,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     engine : {"auto", "openvino", "keras"}, default="auto"
         The library that runs the network: OpenVINO on the CPU, or Keras on any device that its
         backend supports. ``"auto"`` is Keras if it can use a GPU, and OpenVINO otherwise.
-        `show_engine` shows the choice on this machine.
+        `show_engine` shows the choice on this machine. Keras is optional
+        (``pip install 'sklearn-resnet[keras]'``).
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         The number format in which the network computes; features are always float32. ``"int8"``
         needs OpenVINO and NNCF (``pip install 'sklearn-resnet[int8]'``), and is several times as
@@ -136,6 +142,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Indices of the layers that are computed for the cache.
     value_range_ : tuple of 2 float
         The black and the white level of the images.
+    weights_ : str, path or None
+        The weights that `fit` found: as `weights`, except that ``"auto"`` is resolved to
+        ``"imagenet"`` or ``"procedural"``.
     weights_fingerprint_ : str
         Identifies the weights: the SHA-256 of their file, or the architecture and the seed of
         random weights.
@@ -208,7 +217,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         batch_size: int = 64,
         *,
         architecture: str = "ResNet50V2",
-        weights: str | os.PathLike | None = "imagenet",
+        weights: str | os.PathLike | None = "auto",
         pooling: str | Sequence[str] = "avg",
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
@@ -261,18 +270,22 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         FileNotFoundError
             If the weights file does not exist.
         ConnectionError
-            If the ImageNet weights are not in Keras' cache and cannot be downloaded.
+            If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
+        ImportError
+            If `engine` or `precision` needs a package that is not installed.
 
         Warns
         -----
+        WeightsFallbackWarning
+            If ``weights="auto"`` takes the bundled weights, once per process and cut.
         UserWarning
-            If a cut ignores layers that come before it.
+            If a cut ignores layers that come before it, or if images of more than 128 x 128 pixels
+            enter a network with the bundled weights.
         """
         check_image_shape(self.image_shape)
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
-        cut = default_layers(self.weights) if self.layers is None else self.layers
-        layers = resolve_layers(self.architecture, cut)
+        layers = [] if self.layers is None else resolve_layers(self.architecture, self.layers)
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
@@ -286,13 +299,18 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             value_range = check_value_range(self.value_range)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
-        weights = find_weights(self.architecture, self.weights, seed)
+        chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
+        weights = find_weights(self.architecture, chosen, seed)
+        layers = layers or resolve_layers(self.architecture, default_layers(chosen))
         check_layers_covered(weights, layers)
         check_layers_covered(weights, tap_layers, "tap_layers")
+        if self.image_size is None:
+            warn_about_large_images(weights, images.shape[1:])
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
         self.random_seed_ = seed
+        self.weights_ = chosen
         self.weights_fingerprint_ = weights.fingerprint
         warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
@@ -518,7 +536,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ValueError
             If the weights, or the precision, have changed since `fit`.
         """
-        weights = find_weights(self.architecture, self.weights, self.random_seed_)
+        weights = self.weights_ if _is_auto(self.weights) else self.weights
+        weights = find_weights(self.architecture, weights, self.random_seed_)
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
             return self._plan_with(images, weights, activation_ranges=None)
@@ -599,3 +618,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _is_auto(weights):
+    return isinstance(weights, str) and weights == "auto"

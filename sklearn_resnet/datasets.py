@@ -1,6 +1,8 @@
 """Images to start with: digits, MNIST, CIFAR-10, an image folder, patches of an image."""
 
 import os
+import pickle
+import tarfile
 import warnings
 from pathlib import Path
 
@@ -11,14 +13,28 @@ from sklearn.utils import Bunch
 
 from sklearn_resnet._images.decoding import EXTENSIONS, read_image
 from sklearn_resnet._images.validation import check_size, is_path
-from sklearn_resnet._io.downloads import keras_home, probe_url
+from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar
-from sklearn_resnet._runtime.errors import DownloadError, ParameterError
-from sklearn_resnet._runtime.keras import import_keras
+from sklearn_resnet._runtime.errors import ParameterError
 
 __all__ = ["fetch_cifar10", "fetch_mnist", "load_digits", "load_image_folder", "sample_patches"]
 
+_SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
+
+# Of Keras: keras.datasets.mnist and cifar10
+_MNIST = RemoteFile(
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    "datasets/mnist.npz",
+    "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+    11,
+)
+_CIFAR10 = RemoteFile(
+    "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "datasets/cifar-10-batches-py-target_archive",
+    "sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+    170,
+)
 _CIFAR10_NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
@@ -101,13 +117,10 @@ def fetch_mnist(
     >>> X.shape, X.dtype  # doctest: +SKIP
     ((10000, 28, 28), dtype('uint8'))
     """
-    X, y = _fetch_keras(
-        "mnist",
-        "mnist.npz",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-        11,
-        subset,
-    )
+    with np.load(_fetch("mnist", _MNIST, subset)) as file:
+        X, y = (
+            np.concatenate([file[f"{kind}_{part}"] for part in _SUBSETS[subset]]) for kind in "xy"
+        )
     return _bunch(X, y, list("0123456789"), "MNIST: LeCun, Cortes and Burges.", return_X_y)
 
 
@@ -154,14 +167,8 @@ def fetch_cifar10(
     >>> photos.data.shape, photos.target_names[0]  # doctest: +SKIP
     ((10000, 32, 32, 3), 'airplane')
     """
-    X, y = _fetch_keras(
-        "cifar10",
-        "cifar-10-batches-py-target_archive",
-        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-        170,
-        subset,
-    )
-    return _bunch(X, y.ravel(), list(_CIFAR10_NAMES), "CIFAR-10: Krizhevsky, 2009.", return_X_y)
+    X, y = _read_cifar10(_fetch("cifar10", _CIFAR10, subset), subset)
+    return _bunch(X, y, list(_CIFAR10_NAMES), "CIFAR-10: Krizhevsky, 2009.", return_X_y)
 
 
 def load_image_folder(
@@ -331,25 +338,28 @@ def _bunch(data, target, target_names, description, return_X_y):
     return Bunch(data=data, target=target, target_names=target_names, DESCR=description)
 
 
-def _fetch_keras(name, file_name, url, megabytes, subset):
-    """Load the arrays of a subset of one of Keras' datasets."""
-    if subset not in ("train", "test", "all"):
+def _fetch(name, file, subset):
+    """Return the path of a dataset in Keras' cache; check the subset first."""
+    if subset not in _SUBSETS:
         raise ParameterError("subset", "must be 'train', 'test' or 'all'", repr(subset))
-    path = keras_home() / "datasets" / file_name
-    try:
-        if not path.exists():
-            probe_url(url)
-        train, test = getattr(import_keras().datasets, name).load_data()
-    except Exception as exc:  # Keras raises a bare Exception
-        raise DownloadError(
-            f"The dataset {name!r}",
-            str(exc),
-            path,
-            url,
-            megabytes,
-            "Run this once on a machine with an internet connection and copy Keras' folder "
-            "(KERAS_HOME sets another one), or use load_digits(), which needs no download.",
-        ) from exc
-    if subset == "all":
-        return tuple(np.concatenate(pair) for pair in zip(train, test, strict=True))
-    return train if subset == "train" else test
+    return fetch_file(
+        file,
+        f"The dataset {name!r}",
+        "Put the file there by hand (KERAS_HOME sets another folder), or use load_digits(), which "
+        "needs no download.",
+    )
+
+
+def _read_cifar10(path, subset):
+    """Read the rows of a subset, in order, from the archive."""
+    names = [f"data_batch_{i}" for i in range(1, 6)] if "train" in _SUBSETS[subset] else []
+    names += ["test_batch"] if "test" in _SUBSETS[subset] else []
+    with tarfile.open(path) as archive:
+        batches = [
+            # a pickle, whose hash was verified
+            pickle.load(archive.extractfile(f"cifar-10-batches-py/{name}"), encoding="bytes")
+            for name in names
+        ]
+    planes = np.concatenate([batch[b"data"] for batch in batches]).reshape(-1, 3, 32, 32)
+    labels = np.concatenate([batch[b"labels"] for batch in batches])
+    return planes.transpose(0, 2, 3, 1), labels.astype(np.uint8)

@@ -8,8 +8,10 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips checks
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["https_proxy"] = "http://127.0.0.1:9"  # tests are offline: nothing listens there
 _user_cache = tempfile.TemporaryDirectory()  # removed with the module
 os.environ["XDG_CACHE_HOME"] = _user_cache.name
+os.environ["KERAS_HOME"] = os.path.join(_user_cache.name, "keras")
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,15 @@
 """The datasets: their content, its order, and the errors of missing ones."""
 
+import hashlib
+import io
 import os
-from types import SimpleNamespace
+import pickle
+import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from local_server import serve_folder
 from PIL import Image
 from sklearn.datasets import load_digits as load_sklearn_digits
 
@@ -209,79 +214,91 @@ def test_a_file_too_small_for_the_patches_is_named(tmp_path):
         sample_patches(tmp_path / "small.png", 1, 5)
 
 
-def make_keras(name):
-    """A stand-in for Keras, with 6 training and 4 test images."""
-    rng = np.random.RandomState(0)
-    shape, label_shape = {"mnist": ((28, 28), ()), "cifar10": ((32, 32, 3), (1,))}[name]
-    subsets = tuple(
-        (
-            rng.randint(0, 256, (n, *shape), np.uint8),
-            rng.randint(0, 10, (n, *label_shape)).astype(np.uint8),
-        )
-        for n in (6, 4)
-    )
-    loader = SimpleNamespace(load_data=lambda: subsets)
-    return SimpleNamespace(datasets=SimpleNamespace(**{name: loader})), subsets
+def make_mnist(path):
+    """Write a file like MNIST's, with 6 training and 4 test images; return the four arrays."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for subset, n_images in (("train", 6), ("test", 4)):
+        arrays[f"x_{subset}"] = rng.integers(0, 256, (n_images, 28, 28), np.uint8)
+        arrays[f"y_{subset}"] = rng.integers(0, 10, n_images, np.uint8)
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+    return arrays
 
 
-class Machine:
-    """A machine: Keras' folder of datasets, empty; its network, which fails; and no Keras."""
+def make_cifar10(path):
+    """Write an archive like CIFAR-10's, of five training batches and one test batch."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    with tarfile.open(path, "w:gz") as archive:
+        for subset, n_batches, n_images in (("train", 5, 2), ("test", 1, 4)):
+            images = rng.integers(0, 256, (n_batches * n_images, 32, 32, 3), np.uint8)
+            labels = rng.integers(0, 10, len(images))
+            arrays |= {f"x_{subset}": images, f"y_{subset}": labels}
+            for i in range(n_batches):
+                rows = slice(i * n_images, (i + 1) * n_images)
+                planes = images[rows].transpose(0, 3, 1, 2).reshape(n_images, -1)
+                batch = pickle.dumps({b"data": planes, b"labels": labels[rows].tolist()})
+                name = f"data_batch_{i + 1}" if subset == "train" else "test_batch"
+                member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+                member.size = len(batch)
+                archive.addfile(member, io.BytesIO(batch))
+    return arrays
 
-    def __init__(self, cache):
-        self.cache = cache
-        self.has_network = False
-        self.keras = None
-        self.probed = []
 
-    def probe(self, url):
-        if not self.has_network:
-            raise ConnectionError("the network is unreachable")
-        self.probed.append(url)
-
-    def import_keras(self):
-        assert self.keras is not None, "nothing is to be imported"
-        return self.keras
+MAKE = {"mnist": make_mnist, "cifar10": make_cifar10}
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch):
-    machine = Machine(tmp_path / "datasets")
-    machine.cache.mkdir()
+def stand_in(request, tmp_path, monkeypatch):
+    """A small dataset on a server, and an empty Keras cache: (name, arrays, served, cached)."""
+    name = request.param
+    served = tmp_path / "served"
+    served.mkdir()
+    arrays = MAKE[name](served / "data")
+    digest = hashlib.sha256((served / "data").read_bytes()).hexdigest()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(datasets, "probe_url", machine.probe)
-    monkeypatch.setattr(datasets, "import_keras", machine.import_keras)
-    return machine
+    monkeypatch.setenv("no_proxy", "*")
+    constant = f"_{name.upper()}"
+    with serve_folder(served) as url:
+        file = replace(getattr(datasets, constant), url=f"{url}data", known_hash=f"sha256:{digest}")
+        monkeypatch.setattr(datasets, constant, file)
+        yield name, arrays, served / "data", tmp_path / "datasets" / ARCHIVES[name]
 
 
-@pytest.mark.parametrize("name", FETCH)
+@pytest.mark.parametrize("stand_in", FETCH, indirect=True)
 @pytest.mark.parametrize(
-    ("kwargs", "rows"),
+    ("kwargs", "subsets"),
     [
-        ({}, range(6)),
-        ({"subset": "train"}, range(6)),
-        ({"subset": "test"}, range(6, 10)),
-        ({"subset": "all"}, range(10)),
+        ({}, ["train"]),
+        ({"subset": "train"}, ["train"]),
+        ({"subset": "test"}, ["test"]),
+        ({"subset": "all"}, ["train", "test"]),
     ],
 )
-def test_subsets_of_kerass_datasets(machine, name, kwargs, rows):
-    (machine.cache / ARCHIVES[name]).touch()  # so that the network is not probed
-    machine.keras, ((x_train, y_train), (x_test, y_test)) = make_keras(name)
+def test_a_dataset_is_read_from_keras_cache(stand_in, kwargs, subsets):
+    name, arrays, served, cached = stand_in
+    cached.parent.mkdir()
+    served.rename(cached)  # so that nothing can be downloaded
+    X, y = (np.concatenate([arrays[f"{kind}_{subset}"] for subset in subsets]) for kind in "xy")
     bunch = FETCH[name](**kwargs)
-    np.testing.assert_array_equal(bunch.data, np.concatenate([x_train, x_test])[rows])
-    np.testing.assert_array_equal(bunch.target, np.concatenate([y_train, y_test])[rows].ravel())
-    assert bunch.data.dtype == np.uint8
+    np.testing.assert_array_equal(bunch.data, X)
+    np.testing.assert_array_equal(bunch.target, y)
+    assert bunch.data.dtype == bunch.target.dtype == np.uint8
     assert len(bunch.target_names) == 10
     assert bunch.DESCR
-    X, y = FETCH[name](**kwargs, return_X_y=True)
-    np.testing.assert_array_equal(X, bunch.data)
-    np.testing.assert_array_equal(y, bunch.target)
+    pair = FETCH[name](**kwargs, return_X_y=True)
+    np.testing.assert_array_equal(pair[0], X)
+    np.testing.assert_array_equal(pair[1], y)
 
 
-@pytest.mark.parametrize("name", FETCH)
-def test_kerass_datasets_are_downloaded_where_there_is_a_network(machine, name):
-    machine.has_network, machine.keras = True, make_keras(name)[0]
-    assert len(FETCH[name]().data) == 6
-    assert len(machine.probed) == 1
+@pytest.mark.parametrize("stand_in", FETCH, indirect=True)
+def test_a_dataset_is_downloaded_once_into_keras_cache(stand_in):
+    name, arrays, served, cached = stand_in
+    np.testing.assert_array_equal(FETCH[name]().data, arrays["x_train"])
+    assert cached.read_bytes() == served.read_bytes()
+    served.unlink()
+    np.testing.assert_array_equal(FETCH[name]().data, arrays["x_train"])
 
 
 ABSENT = [
@@ -291,42 +308,29 @@ ABSENT = [
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_an_absent_dataset_is_an_error_that_helps(machine, name, url, size):
+def test_an_absent_dataset_is_an_error_that_helps(tmp_path, monkeypatch, name, url, size):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ConnectionError) as caught:
         FETCH[name]()
     message = str(caught.value)
     assert f"The dataset {name!r} cannot be downloaded" in message
-    assert "the network is unreachable" in message
-    assert f"Expected at: {machine.cache / ARCHIVES[name]}\n" in message
+    assert f"Expected at: {tmp_path / 'datasets' / ARCHIVES[name]}\n" in message
     assert f"{url} ({size})" in message
     assert "KERAS_HOME" in message
     assert "load_digits()" in message
 
 
-@pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_an_error_of_keras_while_downloading_is_an_error_that_helps(machine, name, url, size):
-    def load_data():
-        raise Exception("URL fetch failure")
-
-    machine.has_network = True
-    machine.keras = SimpleNamespace(
-        datasets=SimpleNamespace(**{name: SimpleNamespace(load_data=load_data)})
-    )
-    with pytest.raises(ConnectionError, match="URL fetch failure"):
-        FETCH[name]()
-
-
 @pytest.mark.parametrize("fetch", FETCH.values())
 @pytest.mark.parametrize("subset", ["validation", "Train", None])
-def test_a_wrong_subset_is_an_error(machine, fetch, subset):
+def test_a_wrong_subset_is_an_error(fetch, subset):
     with pytest.raises(ValueError, match=rf"must be 'train', 'test' or 'all'. Got {subset!r}"):
         fetch(subset=subset)
 
 
 @pytest.mark.parametrize(("name", "url", "size"), ABSENT)
-def test_the_expected_file_and_the_url_are_those_of_keras(tmp_path, monkeypatch, name, url, size):
-    """Keras is asked for its file and URL, with its downloader replaced."""
-    import keras
+def test_the_files_are_those_of_keras(tmp_path, monkeypatch, name, url, size):
+    """Keras is asked for its file, URL and hash, with its downloader replaced."""
+    keras = pytest.importorskip("keras")
     from keras.src.utils import file_utils
 
     asked = {}
@@ -335,8 +339,19 @@ def test_the_expected_file_and_the_url_are_those_of_keras(tmp_path, monkeypatch,
         asked.update(origin=origin, target=target)
         raise Exception("not in tests")
 
+    def get_file(*args, file_hash=None, **kwargs):
+        asked["hash"] = file_hash
+        return file_utils.get_file(*args, file_hash=file_hash, **kwargs)
+
     monkeypatch.setattr(file_utils, "urlretrieve", urlretrieve)
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(f"keras.src.datasets.{name}.get_file", get_file)
     with pytest.raises(Exception, match="not in tests"):
         getattr(keras.datasets, name).load_data()
-    assert asked == {"origin": url, "target": str(tmp_path / "datasets" / ARCHIVES[name])}
+    file = getattr(datasets, f"_{name.upper()}")
+    assert asked == {
+        "origin": file.url,
+        "target": str(file.path),
+        "hash": file.known_hash.removeprefix("sha256:"),
+    }

@@ -1,7 +1,5 @@
 """Weights files: the NumPy and HDF5 formats, and the layers that a file covers."""
 
-import hashlib
-import os
 import re
 import zlib
 from functools import lru_cache
@@ -10,19 +8,6 @@ from zipfile import BadZipFile
 import numpy as np
 
 from sklearn_resnet._network.layers import ARCHITECTURES, layer_table
-
-
-def identify_file(path):
-    """Return a cache key that changes when the file at a path changes."""
-    status = os.stat(path)
-    return os.path.abspath(path), status.st_mtime_ns, status.st_size
-
-
-@lru_cache(maxsize=16)
-def hash_file(identity, algorithm):
-    """Return the hash of a file, as hexadecimal digits."""
-    with open(identity[0], "rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @lru_cache(maxsize=16)

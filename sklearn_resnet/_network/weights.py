@@ -7,43 +7,57 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_resnet._io.downloads import keras_home, probe_url
-from sklearn_resnet._network.layers import layer_table
-from sklearn_resnet._network.weight_files import count_layers, hash_file, identify_file, read_arrays
+from sklearn_resnet._io.downloads import RemoteFile, fetch_file, find_file
+from sklearn_resnet._io.hashing import hash_file, identify_file
+from sklearn_resnet._network.layers import layer_table, resolve_layers
+from sklearn_resnet._network.weight_files import count_layers, read_arrays
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
-from sklearn_resnet._runtime.keras import import_keras
+from sklearn_resnet._runtime.warnings import warn_caller
 
 
-@dataclass(frozen=True)
-class Downloads:
-    """Weights files on a server.
+class WeightsFallbackWarning(UserWarning):
+    """``weights="auto"`` took the bundled weights, because ImageNet's are not available.
 
-    Attributes
+    Parameters
     ----------
-    url : str
-    files : dict of str to (str, int)
-        The MD5 of each file and its size in MB, by the name of the architecture.
+    problem : str
+        Which weights were taken, why, and the consequence.
+    remedy : str
+        How to choose, in terms of the Python API.
     """
 
-    url: str
-    files: dict
+    def __init__(self, problem, remedy):
+        super().__init__(problem, remedy)
+        self.problem = problem
+
+    def __str__(self):
+        return " ".join(self.args)
 
 
-IMAGENET = Downloads(
-    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/",
-    {
-        "ResNet50": ("4d473c1dd8becc155b73f8504c6f6626", 95),
-        "ResNet101": ("88cf7a10940856eca736dc7b7e228a21", 171),
-        "ResNet152": ("ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
-        "ResNet50V2": ("fac2f116257151a9d068a22e544a4917", 95),
-        "ResNet101V2": ("c0ed64b8031c3730f411d2eb4eea35b5", 171),
-        "ResNet152V2": ("ed17cf2e0169df9d443503ef94b23b33", 235),
-    },
-)
+def _remote_file(architecture, md5, megabytes):
+    name = f"{architecture.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    url = f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{name}"
+    return RemoteFile(url, f"models/{name}", f"md5:{md5}", megabytes)
+
+
+# Of Keras: keras.applications.resnet and resnet_v2
+IMAGENET = {
+    "ResNet50": _remote_file("ResNet50", "4d473c1dd8becc155b73f8504c6f6626", 95),
+    "ResNet101": _remote_file("ResNet101", "88cf7a10940856eca736dc7b7e228a21", 171),
+    "ResNet152": _remote_file("ResNet152", "ee4c566cf9a93f14d82f913c2dc6dd0c", 235),
+    "ResNet50V2": _remote_file("ResNet50V2", "fac2f116257151a9d068a22e544a4917", 95),
+    "ResNet101V2": _remote_file("ResNet101V2", "c0ed64b8031c3730f411d2eb4eea35b5", 171),
+    "ResNet152V2": _remote_file("ResNet152V2", "ed17cf2e0169df9d443503ef94b23b33", 235),
+}
 
 # Trained on procedurally generated images (see MODEL_CARD.md in that folder)
 _PROCEDURAL_FILE = Path(__file__).parents[1] / "weights" / "resnet50v2_procedural.npz"
+_PROCEDURAL_MAX_SIZE = 128  # pixels; larger images lose accuracy (benchmarks/RESULTS.md)
 _PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv3"
+
+# What weights="auto" could not do, and said, in this process
+_failed_downloads: dict[RemoteFile, DownloadError] = {}
+_announced: set = set()
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,87 @@ def default_layers(weights):
     return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
 
 
+def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
+    """Choose the weights for ``weights="auto"``; return any others as they are.
+
+    ImageNet's weights are taken if they are in Keras' cache or can be downloaded, otherwise the
+    bundled weights, if they cover the cut. A download that failed is not tried again in this
+    process, so that a search does not mix the two.
+
+    Parameters
+    ----------
+    architecture : str
+    weights : "auto", "imagenet", "procedural", path or None
+        As for `ResNetFeatures`.
+    cut : iterable of Layer
+        The layers that the weights must cover; empty for the default of the weights.
+    imagenet : dict of str to RemoteFile
+        ImageNet's weights of each architecture.
+
+    Returns
+    -------
+    "imagenet", "procedural", path or None
+
+    Raises
+    ------
+    DownloadError
+        If neither can be taken.
+
+    Warns
+    -----
+    WeightsFallbackWarning
+        If the bundled weights are taken, once per process and cut.
+    """
+    if not _is_named("auto", weights):
+        return weights
+    file = imagenet[architecture]
+    if find_file(file) is not None:
+        return "imagenet"
+    if file not in _failed_downloads:
+        try:
+            _fetch_imagenet(architecture, file)
+            return "imagenet"
+        except DownloadError as exc:
+            _failed_downloads[file] = exc
+    failure = _failed_downloads[file]
+    if architecture != _PROCEDURAL_ARCHITECTURE:
+        raise failure.with_traceback(None)
+    cut = list(cut) or resolve_layers(architecture, default_layers("procedural"))
+    n_covered = find_weights(architecture, "procedural", None).n_layers
+    deepest = max(cut, key=lambda layer: layer.index)
+    if deepest.index >= n_covered:
+        raise DownloadError(
+            failure.subject,
+            failure.cause,
+            failure.path,
+            failure.url,
+            failure.megabytes,
+            f"Layer {deepest.index} ({deepest.name!r}) is deeper than the bundled weights cover (0 to "
+            f"{n_covered - 1}). Choose layers up to {n_covered - 1}, or put the file there by hand.",
+        )
+    _announce_fallback(failure, cut)
+    return "procedural"
+
+
+def _announce_fallback(failure, cut):
+    indices = tuple(sorted({layer.index for layer in cut}))
+    if indices in _announced:
+        return
+    _announced.add(indices)
+    shown = ", ".join(map(str, indices))
+    problem = (
+        f"{failure.subject} are not on this machine and cannot be downloaded ({failure.cause}), so the "
+        f"bundled weights are taken for layer{'s' * (len(indices) > 1)} {shown}. They were trained on "
+        "computer-generated images; on photos, deeper layers of ImageNet's weights are better. To use "
+        f"ImageNet's, put the file at {str(failure.path)!r} ({failure.url})."
+    )
+    remedy = (
+        "Pass weights='procedural' to choose the bundled weights without this warning, or "
+        "weights='imagenet' to make this an error."
+    )
+    warn_caller(WeightsFallbackWarning(problem, remedy))
+
+
 def find_weights(architecture, weights, seed, imagenet=IMAGENET):
     """Find weights; download ImageNet's if they are absent.
 
@@ -83,11 +178,11 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
     architecture : str
         One of `ARCHITECTURES`.
     weights : "imagenet", "procedural", path or None
-        As for `ResNetFeatures`.
+        As for `ResNetFeatures`; `choose_weights` resolves ``"auto"``.
     seed : int or None
         Seed of the random weights, if `weights` is None.
-    imagenet : Downloads
-        ImageNet's weights.
+    imagenet : dict of str to RemoteFile
+        ImageNet's weights of each architecture.
 
     Returns
     -------
@@ -106,16 +201,16 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
         n_layers = len(layer_table(architecture))
         return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
     if _is_named("imagenet", weights):
-        path = _imagenet_file(architecture, imagenet)
+        path = _fetch_imagenet(architecture, imagenet[architecture])
     elif _is_named("procedural", weights):
         path = _procedural_file(architecture)
     else:
         path = os.path.expanduser(os.fspath(weights))
     if not os.path.isfile(path):
-        close = difflib.get_close_matches(path, ["imagenet", "procedural"], n=1)
+        close = difflib.get_close_matches(path, ["auto", "imagenet", "procedural"], n=1)
         raise MissingFileError(
             "weights",
-            "must be 'imagenet', 'procedural' or the path of a Keras weights file",
+            "must be 'auto', 'imagenet', 'procedural' or the path of a Keras weights file",
             f"{path!r}, which {'is a folder' if os.path.isdir(path) else 'does not exist'},",
             "Pass None for random weights.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
@@ -127,6 +222,25 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
         count_layers(identity, architecture),
         path=identity[0],
     )
+
+
+def warn_about_large_images(weights, image_shape):
+    """Warn, once, if images are much larger than those on which the bundled weights do best.
+
+    Parameters
+    ----------
+    weights : Weights
+    image_shape : tuple of int
+        Empty if images differ in size.
+    """
+    is_large = len(image_shape) > 1 and min(image_shape[:2]) > _PROCEDURAL_MAX_SIZE
+    if is_large and weights.path == str(_PROCEDURAL_FILE) and "size" not in _announced:
+        _announced.add("size")
+        warn_caller(
+            f"The images have {image_shape[0]} x {image_shape[1]} pixels. The bundled weights do best "
+            "on smaller images: pass image_size=64, and compare other sizes up to "
+            f"{_PROCEDURAL_MAX_SIZE}."
+        )
 
 
 def check_layers_covered(weights, layers, parameter="layers"):
@@ -208,30 +322,13 @@ def _procedural_file(architecture):
     return str(_PROCEDURAL_FILE)
 
 
-def _imagenet_file(architecture, downloads):
+def _fetch_imagenet(architecture, file):
     """Return the path of ImageNet's weights in Keras' cache; download them if they are absent."""
-    md5, megabytes = downloads.files[architecture]
-    name = f"{architecture.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    path = keras_home() / "models" / name
-    damage = ""
-    if path.is_file():
-        if hash_file(identify_file(path), "md5") == md5:
-            return str(path)
-        damage = "the file found is damaged or a different one (its MD5 differs), and "
-    try:
-        probe_url(downloads.url + name)
-        return import_keras().utils.get_file(
-            name, downloads.url + name, cache_subdir="models", file_hash=md5
-        )
-    except Exception as exc:  # Keras raises a bare Exception
-        raise DownloadError(
-            f"ImageNet's weights of {architecture}",
-            f"{damage}{exc}",
-            path,
-            downloads.url + name,
-            megabytes,
-            "Put the file there by hand (KERAS_HOME sets another folder), or use "
-            f"weights='procedural', the bundled weights ({_PROCEDURAL_ARCHITECTURE} up to "
-            f"{_PROCEDURAL_STAGE!r}), the path of a Keras weights file, or weights=None, random "
-            "weights.",
-        ) from exc
+    return fetch_file(
+        file,
+        f"ImageNet's weights of {architecture}",
+        "Put the file there by hand (KERAS_HOME sets another folder), or use "
+        f"weights='procedural', the bundled weights ({_PROCEDURAL_ARCHITECTURE} up to "
+        f"{_PROCEDURAL_STAGE!r}), the path of a Keras weights file, or weights=None, random "
+        "weights.",
+    )

@@ -75,7 +75,7 @@ def compare(options):
         If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = plan_comparison(options)
+    plan = plan_comparison(options, progress)
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -91,12 +91,13 @@ def compare(options):
     write_record(options.output, options.input, result, progress)
 
 
-def plan_comparison(options):
+def plan_comparison(options, progress):
     """Check the options, before images are read, and resolve the layers of the maps.
 
     Parameters
     ----------
     options : CompareOptions
+    progress : Progress
 
     Returns
     -------
@@ -104,26 +105,29 @@ def plan_comparison(options):
     """
     check_apart(options.input.source, options.output)
     check_table_path(options.output)
-    layers = {name: _resolve_layer(options, name) for name in options.maps}
-    cuts = dict.fromkeys(layer for layer in layers.values() if layer is not None)
+    architecture = options.features.architecture
+    named = {
+        name: _resolve_layer(architecture, cut)
+        for name, cut in options.maps.items()
+        if name != "pca" and cut is not None
+    }
     features = replace(
         options.features,
-        model="resnet" if cuts else "pca",
-        layers=list(cuts) or None,  # two maps may use the same layer
+        model="pca" if set(options.maps) == {"pca"} else "resnet",
+        layers=list(dict.fromkeys(named.values())) or None,  # two maps may use the same layer
         dimensions=2,
     )
     check_input(options.input.source, options.input.patches)
     with renamed_parameters(layers="compare"):
-        check_features(features)
-    return ComparePlan(options, layers, features)
+        features = check_features(features, progress)
+    default = _resolve_layer(architecture, default_layers(features.weights))
+    layers = {name: None if name == "pca" else named.get(name, default) for name in options.maps}
+    cuts = dict.fromkeys(layer for layer in layers.values() if layer is not None)
+    return ComparePlan(options, layers, replace(features, layers=list(cuts) or None))
 
 
-def _resolve_layer(options, name):
-    if name == "pca":
-        return None
-    cut = options.maps[name]
-    cut = default_layers(options.features.weights) if cut is None else cut
-    (layer,) = resolve_layers(options.features.architecture, cut, "compare")
+def _resolve_layer(architecture, cut):
+    (layer,) = resolve_layers(architecture, cut, "compare")
     return layer.index
 
 

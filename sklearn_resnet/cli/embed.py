@@ -1,6 +1,6 @@
 """`embedding INPUT OUTPUT`: features, pictures of them, and the record."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -117,7 +117,8 @@ def embed(options):
         If an option has an invalid value, or a file cannot be read or written.
     """
     progress = Progress(options.quiet)
-    plan = plan_embedding(options)
+    plan = plan_embedding(options, progress)
+    options = plan.options
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -130,12 +131,13 @@ def embed(options):
     write_record(options.output, options.input, result, progress)
 
 
-def plan_embedding(options):
+def plan_embedding(options, progress):
     """Check the options, before images are read, and decide how to compute.
 
     Parameters
     ----------
     options : EmbedOptions
+    progress : Progress
 
     Returns
     -------
@@ -149,7 +151,8 @@ def plan_embedding(options):
     in_parts = is_resumable and is_collection(source)
     _check_output(options, in_parts)
     check_input(source, options.input.patches)
-    check_features(features)
+    features = check_features(features, progress)
+    options = replace(options, features=features)
     if features.model == "pca":
         may_import_umap = features.dimensions != 2
     else:

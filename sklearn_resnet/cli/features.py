@@ -1,7 +1,7 @@
 """Features of images, computed with the options of the command."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,15 @@ import platformdirs
 from sklearn_resnet._features.forward_pass import resolve_pooling
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._network.engines.choice import choose_engine
+from sklearn_resnet._network.weights import WeightsFallbackWarning
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet.cli.record import describe_pca, describe_resnet
+
+_FALLBACK_REMEDY = (
+    "--weights procedural takes the bundled weights without this warning; --weights imagenet makes "
+    "this an error."
+)
 
 
 @dataclass(frozen=True)
@@ -71,21 +77,37 @@ def make_resnet(options):
     )
 
 
-def check_features(options):
-    """Raise the errors of invalid ResNet options, before images are read."""
+def check_features(options, progress):
+    """Raise the errors of invalid ResNet options before images are read, and resolve "auto".
+
+    Parameters
+    ----------
+    options : FeatureOptions
+    progress : Progress
+
+    Returns
+    -------
+    FeatureOptions
+        With the weights that are taken for "auto", the same in all worker processes.
+    """
     if options.model != "resnet":
-        return
+        return options
     resolve_pooling(options.pooling)  # its error names the option; that of scikit-learn does not
+    resnet = make_resnet(options)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # fitting on the images will warn
-            make_resnet(options).fit(np.zeros((1, 8, 8), np.uint8))
+        with warnings.catch_warnings(record=True) as caught:  # fitting on the images will warn
+            warnings.simplefilter("always")
+            resnet.fit(np.zeros((1, 8, 8), np.uint8))
     except DownloadError as exc:
         exc.add_note(
             "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
             "conv3), the path of a Keras weights file, or --weights random."
         )
         raise
+    for warning in (entry.message for entry in caught):
+        if isinstance(warning, WeightsFallbackWarning):
+            progress.warn(f"{warning.problem} {_FALLBACK_REMEDY}")
+    return replace(options, weights=resnet.weights_) if options.weights == "auto" else options
 
 
 def compute_features(images, options, progress):

@@ -134,10 +134,11 @@ _NOT_COMPARED = (
 )
 @click.option(
     "--weights",
-    default="imagenet",
+    default="auto",
     show_default=True,
     help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
-    "a Keras weights file, or random.",
+    "a Keras weights file, or random. auto is imagenet if it is on this machine or can be "
+    "downloaded, and procedural otherwise.",
 )
 @click.option(
     "--pooling",

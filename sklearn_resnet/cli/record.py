@@ -6,9 +6,10 @@ The entries of the record are written and read here.
 import json
 import platform
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._network.engines.choice import choose_engine
@@ -80,14 +81,22 @@ def write_record(output, options, result, progress):
         "patch_size": options.patch_size if options.patches else None,
         "seed": options.seed,
         "seconds": {step: round(seconds, 3) for step, seconds in progress.seconds.items()},
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in _PACKAGES},
+        "versions": {"python": platform.python_version()} | _list_versions(),
     }
     path = record_path(output)
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     for written in (*result.written, path):
         progress.show("wrote", written)
+
+
+def _list_versions():
+    """Return the versions of the packages that compute, if they are installed."""
+    versions = {}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):  # Keras is optional
+            versions[package] = version(package)
+    return versions
 
 
 def describe_pca(n_components, explained_variance):

@@ -11,7 +11,7 @@ from sklearn.model_selection import BaseCrossValidator, GridSearchCV, Randomized
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
-from sklearn_resnet._network.weights import default_layers, find_weights
+from sklearn_resnet._network.weights import choose_weights, default_layers, find_weights
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.plotting._palette import PALETTE
 
@@ -208,13 +208,16 @@ class LayerSearchDisplay:
         """
         path = _find_only_resnet(estimator)
         resnet = estimator.get_params()[path] if path else estimator
+        named = [] if layers is None else resolve_layers(resnet.architecture, layers)
+        weights = choose_weights(resnet.architecture, resnet.weights, named)
         if layers is None:
-            weights = find_weights(resnet.architecture, resnet.weights, 0)
-            table = layer_table(resnet.architecture)[: weights.n_layers]
-            layers = [layer.index for layer in table if layer.name.endswith("_out")]
+            n_layers = find_weights(resnet.architecture, weights, 0).n_layers
+            table = layer_table(resnet.architecture)[:n_layers]
+            named = [layer for layer in table if layer.name.endswith("_out")]
         prefix = f"{path}__" if path else ""
-        layers = [layer.index for layer in resolve_layers(resnet.architecture, layers)]
-        tapped = clone(estimator).set_params(**{f"{prefix}tap_layers": layers})
+        layers = [layer.index for layer in named]
+        tapped = clone(estimator)
+        tapped.set_params(**{f"{prefix}tap_layers": layers, f"{prefix}weights": weights})
         search = GridSearchCV(
             tapped,
             {f"{prefix}layers": layers},
@@ -391,7 +394,8 @@ def _find_best_candidates(results, metric, path, resnet):
     for i in np.flatnonzero(np.isfinite(means)):
         # in a list of grids, some may not name the layers
         layers = results["params"][i].get(path, resnet.layers)
-        layers = default_layers(resnet.weights) if layers is None else layers
+        if layers is None:
+            layers = default_layers(choose_weights(resnet.architecture, resnet.weights))
         resolved = resolve_layers(resnet.architecture, layers)
         if len(resolved) > 1:
             raise ValueError(

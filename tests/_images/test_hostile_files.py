@@ -26,8 +26,8 @@ from special_files import make_fifo, make_socket
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._images.decoding import MAX_PIXELS, read_image
+from sklearn_resnet._network.engines.keras import import_keras
 from sklearn_resnet._runtime.imports import hidden_module
-from sklearn_resnet._runtime.keras import import_keras
 from sklearn_resnet.datasets import load_image_folder
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc, and sets alarms")

@@ -1,6 +1,7 @@
 """Keras' folder, and URLs that answer, refuse or keep silent; all on this machine."""
 
 import contextlib
+import hashlib
 import http.server
 import os
 import socket
@@ -9,8 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
+from local_server import serve_folder
 
-from sklearn_resnet._io.downloads import keras_home, probe_url
+from sklearn_resnet._io.downloads import (
+    RemoteFile,
+    _find_failure,
+    fetch_file,
+    find_file,
+    keras_home,
+    probe_url,
+)
+from sklearn_resnet._runtime.errors import DownloadError
 
 
 @pytest.mark.parametrize(
@@ -31,7 +41,10 @@ def test_without_the_variable_keras_uses_the_home_folder(tmp_path, monkeypatch, 
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
+    calls: list = []  # noqa: RUF012
+
     def do_HEAD(self):
+        self.calls.append(self.path)
         if self.path == "/nonsense":
             self.wfile.write(b"nonsense\r\n\r\n")
             return
@@ -59,8 +72,10 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
+def _first_time(monkeypatch):
+    """As in a process that has probed nothing, without a proxy."""
     monkeypatch.setenv("no_proxy", "*")
+    _find_failure.cache_clear()
 
 
 @contextlib.contextmanager
@@ -123,3 +138,77 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(monkeypatch):
         probe_url("http://somewhere.invalid/", timeout=0.3)
     assert time.monotonic() - start < 5
     done.set()
+
+
+def test_a_probe_is_remembered(server):
+    url = f"{server}/late"
+    with pytest.raises(ConnectionError):
+        probe_url(url)
+    _Handler.calls = []
+    with pytest.raises(ConnectionError):
+        probe_url(url)
+    assert _Handler.calls == []
+
+
+CONTENT = b"content " * 1000
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """A file on a server, which is not on this machine."""
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "a.bin").write_bytes(CONTENT)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    known_hash = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+    with serve_folder(served) as url:
+        yield RemoteFile(f"{url}a.bin", "some/place.bin", known_hash, 1), served / "a.bin"
+
+
+def fetch(file):
+    return fetch_file(file, "The file", "Put it there.")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_file_is_downloaded_once_and_verified(remote, damaged):
+    file, served = remote
+    if damaged:
+        file.path.parent.mkdir(parents=True)
+        file.path.write_bytes(b"half")
+    assert find_file(file) is None
+    assert fetch(file) == str(file.path)
+    assert file.path.read_bytes() == CONTENT
+    served.unlink()
+    assert fetch(file) == find_file(file) == str(file.path)
+    assert os.listdir(file.path.parent) == ["place.bin"]
+
+
+def test_a_download_of_another_content_leaves_nothing(remote):
+    file, served = remote
+    served.write_bytes(b"another content")
+    with pytest.raises(DownloadError, match=r"hash .* does not match") as error:
+        fetch(file)
+    assert str(file.path) in str(error.value)
+    assert os.listdir(file.path.parent) == []
+
+
+def test_a_damaged_file_is_named_and_kept_where_it_cannot_be_downloaded(remote):
+    file, served = remote
+    file.path.parent.mkdir(parents=True)
+    file.path.write_bytes(b"half")
+    served.unlink()
+    with pytest.raises(DownloadError, match="found is damaged or a different one.*not found"):
+        fetch(file)
+    assert file.path.read_bytes() == b"half"
+
+
+def test_a_download_shows_no_bar_where_nobody_looks(remote, capfd):
+    fetch(remote[0])
+    assert "%" not in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(remote, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(DownloadError, match="Not a directory|exists"):
+        fetch(remote[0])

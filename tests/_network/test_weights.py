@@ -1,27 +1,32 @@
 """Weights: random, from files of both of Keras' formats, from Keras' cache, or absent."""
 
-import functools
 import hashlib
 import http.server
+import pickle
 import random
 import shutil
-import threading
 import time
+import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from local_server import serve_folder
 from sklearn.datasets import load_digits
-from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
-from sklearn_resnet import ResNetFeatures
+from sklearn_resnet import ResNetFeatures, WeightsFallbackWarning
+from sklearn_resnet._io import downloads
+from sklearn_resnet._io.downloads import RemoteFile
 from sklearn_resnet._network import weights as _weights
 from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table, resolve_layers
 from sklearn_resnet._network.weights import (
-    Downloads,
     check_layers_covered,
+    choose_weights,
     find_weights,
     load_arrays,
 )
@@ -80,62 +85,166 @@ def stand_in(files, tmp_path, monkeypatch):
     """A server and a Keras cache, both empty of anything but what a test puts there."""
     served, home = tmp_path / "served", tmp_path / "keras"
     served.mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Handler, directory=served)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    md5 = hashlib.md5((files / "whole.weights.h5").read_bytes()).hexdigest()
     monkeypatch.setenv("KERAS_HOME", str(home))
-    # Keras reads the variable when it is imported, which other tests have done by now
-    get_file = _weights.import_keras().utils.get_file
-    monkeypatch.setattr("keras.utils.get_file", functools.partial(get_file, cache_dir=home))
-    home.mkdir()
-    url = f"http://127.0.0.1:{server.server_port}/"
-    yield served, home, Downloads(url, {"ResNet50V2": (md5, 95)})
-    server.shutdown()
-    server.server_close()
+    monkeypatch.setenv("no_proxy", "*")
+    downloads._find_failure.cache_clear()
+    md5 = hashlib.md5((files / "whole.weights.h5").read_bytes()).hexdigest()
+    with serve_folder(served) as url:
+        file = RemoteFile(url + IMAGENET_NAME, f"models/{IMAGENET_NAME}", f"md5:{md5}", 95)
+        yield served, home, {"ResNet50V2": file}
+    downloads._find_failure.cache_clear()
 
 
 def test_imagenet_is_downloaded_once_into_keras_cache(files, stand_in, capsys):
-    served, home, downloads = stand_in
+    served, home, imagenet = stand_in
     shutil.copy(files / "whole.weights.h5", served / IMAGENET_NAME)
-    downloaded = find_weights("ResNet50V2", "imagenet", None, downloads)
+    downloaded = find_weights("ResNet50V2", "imagenet", None, imagenet)
     assert downloaded.path == str(home / "models" / IMAGENET_NAME)
     assert downloaded.n_layers == 190
     (served / IMAGENET_NAME).unlink()
-    assert find_weights("ResNet50V2", "imagenet", None, downloads) == downloaded
+    assert find_weights("ResNet50V2", "imagenet", None, imagenet) == downloaded
 
 
 def test_imagenet_absent_is_an_error_that_says_what_to_do(stand_in):
-    _, home, downloads = stand_in
+    _, home, imagenet = stand_in
     with pytest.raises(ConnectionError) as error:
-        find_weights("ResNet50V2", "imagenet", None, downloads)
+        find_weights("ResNet50V2", "imagenet", None, imagenet)
     message = str(error.value)
     for part in (str(home / "models" / IMAGENET_NAME), "http://127.0.0.1", "95 MB", "weights=None"):
         assert part in message
 
 
 def test_imagenet_damaged_in_the_cache_is_an_error_that_says_so(stand_in):
-    _, home, downloads = stand_in
-    (home / "models").mkdir()
+    _, home, imagenet = stand_in
+    (home / "models").mkdir(parents=True)
     (home / "models" / IMAGENET_NAME).write_bytes(b"half a file")
     with pytest.raises(ConnectionError, match="damaged or a different one"):
-        find_weights("ResNet50V2", "imagenet", None, downloads)
+        find_weights("ResNet50V2", "imagenet", None, imagenet)
 
 
 def test_a_host_that_never_answers_is_given_up_in_time(stand_in):
-    *_, downloads = stand_in
+    *_, imagenet = stand_in
     with http.server.socketserver.TCPServer(("127.0.0.1", 0), None, True) as silent:
         url = f"http://127.0.0.1:{silent.server_address[1]}/"
-        downloads = replace(downloads, url=url)
+        silenced = {"ResNet50V2": replace(imagenet["ResNet50V2"], url=url)}
         start = time.monotonic()
         with pytest.raises(ConnectionError, match="cannot be downloaded"):
-            find_weights("ResNet50V2", "imagenet", None, downloads)
-        assert time.monotonic() - start < 10  # the promise itself, not a benchmark
+            find_weights("ResNet50V2", "imagenet", None, silenced)
+        assert time.monotonic() - start < 6  # the promise itself, not a benchmark
+
+
+@pytest.fixture
+def first_time(monkeypatch):
+    """As in a process in which weights="auto" was not used yet."""
+    monkeypatch.setattr(_weights, "_failed_downloads", {})
+    monkeypatch.setattr(_weights, "_announced", set())
+
+
+def cut(*layers):
+    return resolve_layers("ResNet50V2", list(layers))
+
+
+def test_auto_takes_imagenet_where_it_can_be_downloaded_or_is_cached(files, stand_in, first_time):
+    served, _, imagenet = stand_in
+    shutil.copy(files / "whole.weights.h5", served / IMAGENET_NAME)
+    assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "imagenet"
+    (served / IMAGENET_NAME).unlink()
+    assert choose_weights("ResNet50V2", "auto", cut(153), imagenet) == "imagenet"
+
+
+def test_auto_falls_back_with_a_warning_once_for_each_cut(stand_in, first_time):
+    _, home, imagenet = stand_in
+    with pytest.warns(WeightsFallbackWarning) as caught:
+        assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
+    message = str(caught[0].message)
+    for part in ("layer 82", "File not found", "on photos", "weights='procedural'", str(home)):
+        assert part in message
+    assert [w.filename for w in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
+    with pytest.warns(WeightsFallbackWarning, match="layers 16, 82\\."):
+        choose_weights("ResNet50V2", "auto", cut(16, 82), imagenet)
+    with pytest.warns(WeightsFallbackWarning, match="layer 85\\."):
+        choose_weights("ResNet50V2", "auto", (), imagenet)
+
+
+def test_auto_does_not_mix_the_two_where_a_download_becomes_possible(files, stand_in, first_time):
+    served, _, imagenet = stand_in
+    with pytest.warns(WeightsFallbackWarning):
+        choose_weights("ResNet50V2", "auto", cut(82), imagenet)
+    shutil.copy(files / "whole.weights.h5", served / IMAGENET_NAME)
+    downloads._find_failure.cache_clear()
+    assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
+    with pytest.raises(ConnectionError, match=r"Layer 130 .* \(0 to 85\)"):
+        choose_weights("ResNet50V2", "auto", cut(82, 130), imagenet)
+
+
+def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_in, first_time):
+    *_, imagenet = stand_in
+    with pytest.raises(ConnectionError, match=r"Layer 86 \('conv4_.*Choose layers up to 85"):
+        choose_weights("ResNet50V2", "auto", cut(82, 86), imagenet)
+    other = {"ResNet101V2": replace(imagenet["ResNet50V2"], megabytes=171)}
+    with pytest.raises(ConnectionError, match="ImageNet's weights of ResNet101V2"):
+        choose_weights("ResNet101V2", "auto", resolve_layers("ResNet101V2", 16), other)
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "procedural", None, Path("a.h5")])
+def test_other_weights_are_taken_as_they_are(weights):
+    assert choose_weights("ResNet50V2", weights) is weights
+
+
+def test_a_fit_says_which_weights_it_took_and_transform_keeps_to_them(first_time, tmp_path):
+    X = np.zeros((2, 8, 8), np.uint8)
+    with pytest.warns(WeightsFallbackWarning) as caught:
+        resnet = ResNetFeatures(layers=4).fit(X)
+    assert [w.filename for w in caught] == [__file__]
+    assert resnet.weights_ == "procedural"
+    expected = ResNetFeatures(layers=4, weights="procedural").fit_transform(X)
+    np.testing.assert_array_equal(resnet.transform(X), expected)
+    moved = pickle.loads(pickle.dumps(resnet))
+    np.testing.assert_array_equal(moved.transform(X), expected)
+    assert ResNetFeatures(4, weights=None, random_state=0).fit(X).weights_ is None
+
+
+@pytest.mark.usefixtures("first_time")
+def test_an_estimator_fitted_with_imagenet_does_not_fall_back():
+    X = np.zeros((2, 8, 8), np.uint8)
+    resnet = ResNetFeatures(layers=4, weights="procedural").fit(X).set_params(weights="auto")
+    resnet.weights_ = "imagenet"
+    with pytest.raises(ConnectionError, match="ImageNet's weights"):
+        resnet.transform(X)
+
+
+def test_a_search_that_needs_a_download_fails_with_a_short_message(first_time):
+    resnet = ResNetFeatures(tap_layers=[4, 130], cache=None)
+    search = GridSearchCV(
+        make_pipeline(resnet, KNeighborsClassifier(1)), {"resnetfeatures__layers": [4, 130]}, cv=2
+    )
+    with pytest.raises(ValueError, match="All the 4 fits failed") as error:
+        search.fit(np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1])
+    assert str(error.value).count("Layer 130 ('conv4_block4_out') is deeper") == 1
+    assert "urllib" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "warns"),
+    [
+        ((129, 129), {}, True),
+        ((128, 200), {}, False),
+        ((129, 129), {"image_size": 129}, False),
+        ((129, 129), {"weights": None, "random_state": 0}, False),
+    ],
+)
+def test_large_images_are_warned_of_once_with_the_bundled_weights(first_time, size, options, warns):
+    X = np.zeros((1, *size), np.uint8)
+    resnet = ResNetFeatures(4, **{"weights": "procedural", **options})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resnet.fit(X).fit(X)
+    found = [str(w.message) for w in caught]
+    assert len(found) == warns
+    assert all("pass image_size=64" in message for message in found)
 
 
 PROCEDURAL_FINGERPRINT = "sha256:8c3da19f80f2d96ccf375b01e756e4e5870cf8114ad9ddf1ba4ca28a238cdfa6"

@@ -1,7 +1,5 @@
 """The choice of an engine for this machine, and the reason for it."""
 
-import sys
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -9,7 +7,9 @@ from importlib.metadata import version
 from sklearn_resnet._network.engines.hardware import find_gpus
 from sklearn_resnet._network.engines.store import load_engine
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.imports import check_optional
 from sklearn_resnet._runtime.threads import count_threads
+from sklearn_resnet._runtime.warnings import warn_caller
 
 ENGINES = ("auto", "openvino", "keras")
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")
@@ -17,7 +17,6 @@ _SUPPORTED = {
     "openvino": ("float32", "bfloat16", "int8"),
     "keras": ("float32", "bfloat16", "float16"),
 }
-_CALLED_THROUGH = ("sklearn_resnet", "sklearn", "joblib")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ def choose_engine(engine="auto", precision="float32"):
     ------
     ParameterError
         If the engine or precision does not exist, or the engine does not support the precision.
+    ImportError
+        If the engine is not installed.
 
     Warns
     -----
@@ -62,11 +63,19 @@ def choose_engine(engine="auto", precision="float32"):
                 repr(precision),
                 hint=f"The engine {other!r} supports it.",
             )
-        return Choice(engine, f"engine={engine!r} was requested")
+        return _check_installed(Choice(engine, f"engine={engine!r} was requested"))
     candidates = [name for name in _SUPPORTED if precision in _SUPPORTED[name]]
     if len(candidates) == 1:
-        return Choice(candidates[0], f"only {candidates[0]} supports {precision}")
+        choice = Choice(candidates[0], f"only {candidates[0]} supports {precision}")
+        return _check_installed(choice, f"precision={precision!r}")
     return _choose_by_device()
+
+
+def _check_installed(choice, purpose="engine='keras'"):
+    """Raise ImportError, naming the extra, if Keras is chosen and not installed."""
+    if choice.engine == "keras":
+        check_optional("keras", extra="keras", purpose=purpose)
+    return choice
 
 
 @lru_cache
@@ -74,24 +83,21 @@ def _choose_by_device():
     gpus = find_gpus()
     if not gpus:
         return Choice("openvino", "no NVIDIA GPU was found, and OpenVINO is the fastest on CPUs")
-    if load_engine("keras").list_gpus():
+    if _list_gpus_of_keras():
         return Choice("keras", f"Keras can use the GPU ({gpus[0]})")
-    warnings.warn(
+    warn_caller(
         f"Keras cannot use the GPU of this machine ({gpus[0]}), so the CPU computes the features. To "
-        "use the GPU, run: pip install 'tensorflow[and-cuda]'. To use the CPU without this warning, "
-        "pass engine='openvino'.",
-        stacklevel=_count_frames_to_caller(),
+        "use the GPU, run: pip install 'sklearn-resnet[keras]' 'tensorflow[and-cuda]'. To use the CPU "
+        "without this warning, pass engine='openvino'."
     )
     return Choice("openvino", f"Keras cannot use the GPU ({gpus[0]})")
 
 
-def _count_frames_to_caller():
-    """Return the stacklevel of the first caller outside this package and scikit-learn."""
-    # TODO: skip_file_prefixes=, once Python 3.12 is the oldest supported version
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _CALLED_THROUGH:
-        frame, level = frame.f_back, level + 1
-    return level
+def _list_gpus_of_keras():
+    try:
+        return load_engine("keras").list_gpus()
+    except ImportError:  # Keras, or the package of its backend, is not installed
+        return []
 
 
 def show_engine(engine: str = "auto", precision: str = "float32") -> None:

@@ -2,17 +2,19 @@
 
 import contextlib
 import logging
+import os
 import random
 from functools import lru_cache, partial
 
+import joblib
 import numpy as np
 
 from sklearn_resnet._network.engines.computation import MEAN_BGR
 from sklearn_resnet._network.engines.hardware import describe_processor, find_gpus
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import load_arrays
-from sklearn_resnet._runtime.keras import import_keras
-from sklearn_resnet._runtime.threads import prefetch_map
+from sklearn_resnet._runtime.imports import import_optional, quiet_stderr
+from sklearn_resnet._runtime.threads import count_threads, prefetch_map
 
 # oneDNN's results for a batch of one differ in the last bit from those for the same image in a
 # larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
@@ -72,6 +74,33 @@ def compile_network(computation):
     )
     # on a GPU, the next batch is copied while one is computed
     return partial(_run, model, 2 if has_gpu else 1)
+
+
+@lru_cache
+def import_keras():
+    """Import Keras and its backend, without the log lines of tensorflow.
+
+    By default tensorflow uses all cores in each process, and all memory of a GPU.
+
+    Raises
+    ------
+    ImportError
+        If Keras, or the package of its backend, is not installed. The message names the extra.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if count_threads() < joblib.cpu_count():  # worker processes would inherit the variables
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count_threads()))
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX on a GPU
+    with quiet_stderr():
+        keras = import_optional("keras", extra="keras", purpose="The Keras engine")
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            for gpu in tf.config.list_physical_devices("GPU"):
+                with contextlib.suppress(RuntimeError):  # it is in use already
+                    tf.config.experimental.set_memory_growth(gpu, True)
+    return keras
 
 
 @lru_cache(maxsize=2)

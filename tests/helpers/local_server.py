@@ -1,0 +1,23 @@
+"""A server of files on this machine."""
+
+import contextlib
+import functools
+import http.server
+import threading
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@contextlib.contextmanager
+def serve_folder(folder):
+    """Serve the files of a folder; the value is the URL, with a slash at its end."""
+    handler = functools.partial(_Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
