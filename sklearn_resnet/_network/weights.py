@@ -24,9 +24,21 @@ class WeightsFallbackWarning(UserWarning):
         Which weights were taken, why, and the consequence.
     remedy : str
         How to choose, in terms of the Python API.
+
+    See Also
+    --------
+    ResNetFeatures : Warns, once per process and cut.
+
+    Examples
+    --------
+    Make it an error:
+
+    >>> import warnings
+    >>> from sklearn_resnet import WeightsFallbackWarning
+    >>> warnings.simplefilter("error", WeightsFallbackWarning)
     """
 
-    def __init__(self, problem, remedy):
+    def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem, remedy)
         self.problem = problem
 

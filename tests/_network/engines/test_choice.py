@@ -14,6 +14,7 @@ from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines import choice, keras
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet._network.engines.hardware import find_gpus
+from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet._runtime.threads import count_threads
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the driver is a shell script")
@@ -124,6 +125,27 @@ def test_a_gpu_that_keras_cannot_use_is_warned_of_once(gpus):
         show_engine()
         choose_engine("auto", "bfloat16")
     assert not caught
+
+
+def test_a_gpu_without_keras_gives_the_same_warning(gpus, monkeypatch):
+    gpus(["NVIDIA T4"])
+    monkeypatch.undo()  # the engine's own list_gpus
+    gpus_of_driver = ("NVIDIA T4",)
+    monkeypatch.setattr(choice, "find_gpus", lambda: gpus_of_driver)
+    keras.import_keras.cache_clear()
+    with hidden_module("keras"), pytest.warns(UserWarning, match=UNUSABLE) as caught:
+        assert choose_engine().engine == "openvino"
+    assert "pip install 'sklearn-resnet[keras]' 'tensorflow[and-cuda]'" in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "subject"),
+    [({"engine": "keras"}, "engine='keras'"), ({"precision": "float16"}, "precision='float16'")],
+)
+def test_keras_that_is_not_installed_is_an_error_that_names_the_extra(parameters, subject):
+    message = f"^{subject} needs keras.*pip install 'sklearn-resnet\\[keras\\]'$"
+    with hidden_module("keras"), pytest.raises(ImportError, match=message):
+        small(**parameters).fit(IMAGES)
 
 
 @pytest.mark.parametrize(
