@@ -83,7 +83,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
         - ``"auto"``: ImageNet's if they are in Keras' cache or can be downloaded, and otherwise the
           bundled ones, with a warning, if they cover `layers` and `tap_layers`. `weights_` tells
-          which.
+          which. A process does not try a failed download again.
         - ``"imagenet"``: trained on ImageNet. They are downloaded once, to Keras' cache (the
           environment variable KERAS_HOME sets its folder).
         - ``"procedural"``: bundled with this package, and trained on computer-generated images.
