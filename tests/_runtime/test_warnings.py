@@ -14,7 +14,7 @@ def test_a_warning_points_to_the_caller():
 def test_frames_of_scikit_learn_are_passed_over():
     scope = {"warn_caller": warn_caller, "__name__": "sklearn.stand_in"}
     exec("def fit(): warn_caller('look')", scope)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="look") as caught:
         scope["fit"]()
     assert [w.filename for w in caught] == [__file__]
 
