@@ -1,0 +1,184 @@
+"""The code of README.md and docs/start.md runs, in order, in a new folder, without a network.
+
+A block of Python is saved if the text before it says so ("Save this script as `x.py`"), otherwise it
+runs; blocks of Python that follow each other run in one process. A block without a language is
+commands, one a line. A block of `none` is the output of the last command, and one of `text` is
+an illustration. A block that cannot run has a comment before it: ``<!-- not run: REASON -->``.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("bokeh", reason="the pages write interactive pages, which need bokeh")
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md"]
+if not all(page.is_file() for page in PAGES):
+    pytest.skip("README.md and docs/start.md are not beside these tests", allow_module_level=True)
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MARK = re.compile(r"<!-- not run: (.+) -->\n+\Z")
+SAVED = re.compile(r"\bSave this (?:script )?as\s+`([\w.]+)`")
+REASONS = {"installs packages", "opens a window"}
+
+
+@dataclass
+class Block:
+    """A block of a page: where it begins, its language and its code."""
+
+    line: int
+    language: str
+    code: str
+    reason: str | None  # why it is not run
+    file: str | None  # where it is saved
+
+
+def read_blocks(text):
+    blocks, end = [], 0
+    for found in BLOCK.finditer(text):
+        before = text[end : found.start()]
+        mark, saved = MARK.search(before), SAVED.findall(before)
+        blocks.append(
+            Block(
+                line=text.count("\n", 0, found.start()) + 2,
+                language=found[1],
+                code=found[2],
+                reason=mark[1] if mark else None,
+                file=saved[-1] if saved and found[1] == "python" else None,
+            )
+        )
+        end = found.end()
+    return blocks
+
+
+def make_photos(folder, n_classes=3, n_photos=20):
+    """Draw photos in a folder for each class: stripes of its direction and colour, with noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((72, 96))
+    for i, name in enumerate(("cat", "dog", "owl")[:n_classes]):
+        (folder / name).mkdir(parents=True)
+        for j in range(n_photos):
+            angle = i * np.pi / n_classes + rng.normal(0, 0.1)
+            waves = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) / rng.uniform(2, 4))
+            pixels = 128 + 60 * waves[..., None] + 40 * np.eye(3)[i] + rng.normal(0, 20, (72, 96, 3))
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            image.save(folder / name / f"{j + 1}.jpg")
+
+
+def run(arguments, folder, home):
+    """Run a program that sees an empty home and no network, and return what it prints."""
+    closed = "http://127.0.0.1:9"
+    kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
+    environment = kept | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        **dict.fromkeys(("HOME", "USERPROFILE"), str(home)),
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), closed),
+        "KERAS_HOME": str(home / "keras"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "MPLBACKEND": "agg",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    program = shutil.which(arguments[0], path=environment["PATH"])
+    assert program, f"{arguments[0]} is not installed"
+    done = subprocess.run(
+        [program, *arguments[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def run_python(blocks, name, folder, home):
+    """Run blocks in one process. Lines keep their numbers, for the messages of errors."""
+    script = ""
+    for block in blocks:
+        script += "\n" * (block.line - script.count("\n") - 1) + block.code
+    (folder / name).write_text(script, encoding="utf-8")
+    return run(["python", name], folder, home)
+
+
+def run_commands(block, folder, home):
+    output = ""
+    for line in block.code.splitlines():
+        arguments = shlex.split(line, comments=True)
+        if arguments[0] == "mkdir":
+            output += run(arguments, folder, home)
+        output += run(arguments, folder, home)
+    return output
+
+
+def is_alike(output, expected):
+    """Whether texts are equal but for the last digits of scores and the numbers of files."""
+    texts = [re.sub(r"\d+(?=\.png\b)", "N", text).strip() for text in (output, expected)]
+    score = re.compile(r"\d+\.\d+")
+    scores = [[float(each) for each in score.findall(text)] for text in texts]
+    shapes = [score.sub("0.0", text) for text in texts]
+    return shapes[0] == shapes[1] and np.allclose(*scores, atol=0.02, rtol=0)
+
+
+def run_page(page, folder, home):
+    """Run the blocks of a page in order, and compare their output where the page shows it."""
+    blocks = [block for block in read_blocks(page.read_text(encoding="utf-8")) if not block.reason]
+    output, pending = "", []
+    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        if block.file:
+            (folder / block.file).write_text(block.code, encoding="utf-8")
+        elif block.language == "python":
+            pending.append(block)
+            if following is None or following.language != "python" or following.file:
+                output = run_python(pending, f"{page.stem}.py", folder, home)
+                pending = []
+        elif block.language == "":
+            output = run_commands(block, folder, home)
+        elif block.language == "none":
+            assert is_alike(output, block.code), f"line {block.line} of {page.name}:\n{output}"
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "trial").mkdir()
+    return tmp_path / "trial"
+
+
+@pytest.mark.long
+def test_the_readme_runs(folder, home):
+    make_photos(folder / "photos")
+    shutil.copy(folder / "photos" / "cat" / "1.jpg", folder / "photo.jpg")
+    run_page(PAGES[0], folder, home)
+    made = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert made >= {"map.png", "depths.png", "photos.npz", "photos_umap.html", "photos_similar.png"}
+
+
+@pytest.mark.long
+def test_the_start_page_runs(folder, home):
+    run_page(PAGES[1], folder, home)
+    assert {path.name for path in folder.iterdir()} >= {"photos", "out", "depth.png", "map.html"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_nearly_all_blocks_run(page):
+    blocks = read_blocks(page.read_text(encoding="utf-8"))
+    assert {block.language for block in blocks} <= {"python", "", "none", "text"}
+    marked = [block for block in blocks if block.reason]
+    assert {block.reason for block in marked} <= REASONS
+    assert len(marked) <= 1
