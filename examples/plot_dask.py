@@ -4,7 +4,7 @@ Features with Dask
 
 From a Dask array of images, `ResNetFeatures` makes a lazy Dask array of features. The
 workers of a cluster compute it chunk by chunk. Install the dependencies with
-``pip install 'sklearn-resnet[dask]'``.
+``pip install '.[dask]'`` in the folder of the source.
 """
 
 # %%

@@ -29,7 +29,7 @@ if not all(page.is_file() for page in PAGES):
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"<!-- not run: (.+) -->\n+\Z")
 SAVED = re.compile(r"\bSave this (?:script )?as\s+`([\w.]+)`")
-REASONS = {"installs packages", "opens a window"}
+REASONS = {"installs packages"}
 
 
 @dataclass
@@ -70,7 +70,9 @@ def make_photos(folder, n_classes=3, n_photos=20):
         for j in range(n_photos):
             angle = i * np.pi / n_classes + rng.normal(0, 0.1)
             waves = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) / rng.uniform(2, 4))
-            pixels = 128 + 60 * waves[..., None] + 40 * np.eye(3)[i] + rng.normal(0, 20, (72, 96, 3))
+            pixels = (
+                128 + 60 * waves[..., None] + 40 * np.eye(3)[i] + rng.normal(0, 20, (72, 96, 3))
+            )
             image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
             image.save(folder / name / f"{j + 1}.jpg")
 
@@ -78,7 +80,9 @@ def make_photos(folder, n_classes=3, n_photos=20):
 def run(arguments, folder, home):
     """Run a program that sees an empty home and no network, and return what it prints."""
     closed = "http://127.0.0.1:9"
-    kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")
+    }
     environment = kept | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         **dict.fromkeys(("HOME", "USERPROFILE"), str(home)),
@@ -115,8 +119,6 @@ def run_commands(block, folder, home):
     output = ""
     for line in block.code.splitlines():
         arguments = shlex.split(line, comments=True)
-        if arguments[0] == "mkdir":
-            output += run(arguments, folder, home)
         output += run(arguments, folder, home)
     return output
 

@@ -39,12 +39,12 @@ are new.
 \b
 Examples:
   embedding digits out/digits.npy --model pca -d 2 -p
-  embedding photos/ out/photos.npz -l conv4 --image-size 224 -p
-  embedding photos/ out/photos.npz -l conv4 --image-size 224 --html
+  embedding photos/ out/photos.npz -l conv3 --image-size 64 -p
+  embedding photos/ out/photos.npz -l conv3 --image-size 64 --html
   embedding mnist.npz out/mnist.npy -l 82 -p -s 0 --weights my.weights.h5
   embedding mnist.npz out/compare.npz --compare pca,resnet,resnet:82
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
-  embedding photos/ out/photos.parquet --image-size 224 --workers 2
+  embedding photos/ out/photos.parquet --image-size 64 --workers 2
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding layers ResNet101V2
@@ -59,7 +59,7 @@ file. The images found are listed, and drawn in one picture.
 
 \b
 Examples:
-  embedding photos/ out/photos.npz -l conv4 --image-size 224
+  embedding photos/ out/photos.npz -l conv3 --image-size 64
   embedding similar photo.jpg out/photos.npz
   embedding similar a.jpg b.jpg out/photos.npz -k 5 -o found.pdf
 """
@@ -75,7 +75,7 @@ _CACHE_ADVICE = "The computed features are in the cache: run the same command ag
 _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "layers": _LAYERS_REMEDY,
     "compare": _LAYERS_REMEDY,
-    "image_size": "Pass a size, as in --image-size 224.",
+    "image_size": "Pass a size, as in --image-size 64.",
     "weights": "--weights random draws random weights.",
 }
 _SIMILAR_REMEDIES = {
@@ -151,7 +151,8 @@ _NOT_COMPARED = (
     "--image-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Resize images to N x N: files are cropped to a square first, arrays are stretched.  "
+    help="Resize images to N x N; 64 is a good size for photos. Files are cropped to a square first, "
+    "arrays are stretched.  "
     "[default: keep their size]",
 )
 @click.option(

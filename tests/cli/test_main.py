@@ -213,7 +213,7 @@ def test_options_are_checked_before_images_are_read(unreadable):
         (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
         (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
         (["pickle.npz", "out.npy", *RESNET], 1, "pickled objects"),
-        (["photos", "out.npy", *RESNET], 1, "--image-size 224"),
+        (["photos", "out.npy", *RESNET], 1, "--image-size 64"),
         (["photos/cat/2.png", "out.npy", *RESNET, "-p"], 1, "at least 4 images"),
     ],
 )
