@@ -1,6 +1,7 @@
-"""Take docs/images/page-digits.jpg and page-photos.jpg, screenshots of interactive pages.
+"""Take docs/images/page-digits.jpg, page-photos.jpg and start_page.jpg, screenshots of pages.
 
-Usage: python docs/page_pictures.py DIGITS.html PHOTOS.html, which these commands write:
+Usage: python docs/page_pictures.py DIGITS.html PHOTOS.html START.html. docs/start.md makes the last, and
+these commands the others:
 
     embedding mnist.npz mnist.npz -l 82 --weights procedural --html -s 0
     embedding clothing/train photos.npz -l conv4 --image-size 224 --weights ... --html -s 0
@@ -51,10 +52,19 @@ def select_photos(page):
     page.mouse.move(5, 5)
 
 
+def pin_patch(page):
+    """Show images on the map, and pin a patch of the temple."""
+    page.click("#images")
+    page.mouse.click(*page.evaluate(_PLACE, 181))
+    page.wait_for_selector("#unpin")
+    page.mouse.move(5, 5)
+
+
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(
         executable_path=shutil.which("chromium"), args=["--no-sandbox"]
     )
     take(browser, sys.argv[1], "page-digits", "light", pin_digit)
     take(browser, sys.argv[2], "page-photos", "dark", select_photos)
+    take(browser, sys.argv[3], "start_page", "light", pin_patch)
     browser.close()

@@ -28,7 +28,7 @@ if not all(page.is_file() for page in PAGES):
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"<!-- not run: (.+) -->\n+\Z")
-SAVED = re.compile(r"\bSave this (?:script )?as\s+`([\w.]+)`")
+SAVED = re.compile(r"\bsave this (?:script )?as\s+`([\w.]+)`", re.IGNORECASE)
 REASONS = {"installs packages"}
 
 
