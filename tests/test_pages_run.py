@@ -184,3 +184,44 @@ def test_nearly_all_blocks_run(page):
     marked = [block for block in blocks if block.reason]
     assert {block.reason for block in marked} <= REASONS
     assert len(marked) <= 1
+
+
+def test_blocks_are_read_with_their_marks_files_and_lines():
+    text = (
+        "Save this as `a.py`:\n\n```python\nprint(1)\n```\n\n"
+        "<!-- not run: installs packages -->\n\n```\npip install .\n```\n\n```none\n1\n```\n"
+    )
+    assert read_blocks(text) == [
+        Block(4, "python", "print(1)\n", None, "a.py"),
+        Block(10, "", "pip install .\n", "installs packages", None),
+        Block(14, "none", "1\n", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected", "alike"),
+    [
+        ("0.988\n", "0.987\n", True),
+        ("0.988\n", "0.9\n", False),
+        ("(1797, 512)  float32\n", "(1797, 128)  float32\n", False),
+        ("2  0.0157  dog/43.png\n", "2  0.0158  dog/4.png\n", True),
+        ("2  0.0157  dog/43.png\n", "2  0.0157  cat/43.png\n", False),
+        ("wrote  a.png\n0.9\n", "wrote  a.png\n", False),
+    ],
+)
+def test_outputs_are_compared_but_for_last_digits_and_neighbours(output, expected, alike):
+    assert is_alike(output, expected) == alike
+
+
+def test_a_block_that_fails_is_named_by_its_line(folder, home):
+    page = folder.parent / "page.md"
+    page.write_text("```python\nx = 1\n```\n\nThen\n\n```python\nx / 0\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match=r'page.py", line 8'):
+        run_page(page, folder, home)
+
+
+def test_an_output_that_differs_is_an_error(folder, home):
+    page = folder.parent / "page.md"
+    page.write_text("```python\nprint(2)\n```\n\n```none\n1\n```\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="line 6 of page.md"):
+        run_page(page, folder, home)
