@@ -37,7 +37,7 @@ class ImageReadError(ValueError):
     --------
     >>> from sklearn_resnet import ImageLoader, ImageReadError
     >>> try:
-    ...     images = ImageLoader(size=224).fit_transform(["missing.jpg"])
+    ...     images = ImageLoader(size=64).fit_transform(["missing.jpg"])
     ... except ImageReadError as exc:
     ...     print(exc.path, exc.position, exc.cause)
     missing.jpg 0 there is no such file

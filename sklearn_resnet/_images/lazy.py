@@ -358,7 +358,7 @@ class LazyImages(_LazySource):
                 "must be given for images of different sizes",
                 got=None,
                 hint=f"{self._describe_sizes(i, image)}.",
-                remedy="Pass size= to ImageLoader, as in ImageLoader(size=224).",
+                remedy="Pass size= to ImageLoader, as in ImageLoader(size=64).",
             )
         return image
 
