@@ -76,6 +76,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         - ``"skip"``: `ResNetFeatures.transform_batches` leaves it out.
 
         The last two need ``lazy=True``, because an array of bytes cannot mark an image as missing.
+        For the same reason, `set_output` must not select dataframes.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have, as a small file can claim a huge size.
         To exceed Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
@@ -108,6 +109,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     1, or from 0 to 255, are scaled from that range, and others from their minimum to their maximum.
     For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
     it are clipped.
+
+    The folds and candidates of a search decode each file once: the process keeps up to 256 MiB of
+    the images that became arrays (LRU), by the content of their files. `transform` does not keep
+    images that take more than that together. `clear_cache` frees them.
 
     Examples
     --------
@@ -169,14 +174,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             If a parameter is invalid, or `X` holds neither paths nor images.
         """
         check_size("size", self.size)
-        if self.on_error != "raise" and not self.lazy:
-            raise ParameterError(
-                "on_error",
-                "must be 'raise' unless lazy=True, because an array of bytes cannot mark an image as "
-                "missing",
-                repr(self.on_error),
-                "Pass lazy=True with it.",
-            )
+        self._check_on_error()
         if as_source(X).is_delayed:
             reset_n_features(self)
             arrays = []
@@ -221,6 +219,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             None.
         """
         check_is_fitted(self)
+        self._check_on_error()  # set_params may have changed it since fit
         if as_source(X).is_delayed:
             return load_dask(self, X)
         images = self._check(X, reset=False)
@@ -230,7 +229,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
         if library != "default":
-            return _to_frame(loaded, X, library)
+            return _to_frame(np.asarray(loaded), X, library)
         return loaded if self.lazy else np.asarray(loaded)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -265,6 +264,27 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             max_pixels=self.max_pixels,
         )
 
+    def _check_on_error(self):
+        """Raise ParameterError if `transform` returns decoded images, and may not raise an error."""
+        if self.on_error == "raise":
+            return
+        if not self.lazy:
+            raise ParameterError(
+                "on_error",
+                "must be 'raise' unless lazy=True, because an array of bytes cannot mark an image as "
+                "missing",
+                repr(self.on_error),
+                remedy="Pass lazy=True with it.",
+            )
+        if get_output_config("transform", self)["dense"] != "default":
+            raise ParameterError(
+                "on_error",
+                "must be 'raise' if the output is a dataframe, because its images are decoded and "
+                "cannot be marked as missing",
+                repr(self.on_error),
+                remedy="Call set_output(transform='default').",
+            )
+
     def _check(self, X, reset):
         """Validate `X`; return a list of paths and arrays, or one array of images."""
         images = as_sequence(X)
@@ -296,7 +316,8 @@ def _to_frame(images, X, library):
     if library == "pandas":
         import pandas as pd
 
-        return pd.DataFrame({"image": list(images)}, index=getattr(X, "index", None))
+        index = X.index if isinstance(X, (pd.Series, pd.DataFrame)) else None
+        return pd.DataFrame({"image": list(images)}, index=index)
     import polars as pl
 
     return pl.DataFrame({"image": pl.Series(list(images), dtype=pl.Object)})

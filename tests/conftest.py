@@ -16,15 +16,17 @@ os.environ["KERAS_HOME"] = os.path.join(_user_cache.name, "keras")
 
 @pytest.fixture(autouse=True)
 def _memory_cache(request, monkeypatch):
-    """Empty the memory cache before each test.
+    """Empty the memory caches before each test.
 
-    Except in tests that are marked `cache`, it has no hits, so that features that a test compares
-    are computed each time.
+    Except in tests that are marked `cache`, they have no hits, so that images and features that a
+    test compares are decoded and computed each time.
     """
     from sklearn_resnet import clear_cache
     from sklearn_resnet._features.cache import open_store
+    from sklearn_resnet._images.image_cache import image_cache
 
     clear_cache()
     if request.node.get_closest_marker("cache") is None:
+        monkeypatch.setattr(image_cache, "get", lambda key: None)
         with open_store("memory") as store:
             monkeypatch.setattr(store, "get_many", lambda keys: [None] * len(keys))

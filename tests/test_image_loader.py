@@ -344,3 +344,37 @@ def test_clone_and_pickle(paths):
         np.testing.assert_array_equal(copy.transform(X), loader.transform(X))
     with pytest.raises(NotFittedError):
         clone(loader).transform(paths)
+
+
+@pytest.mark.parametrize("on_error", ["nan", "skip"])
+def test_transform_checks_on_error_again(paths, on_error):
+    """As `set_params` may change it after fit; also for pickles and Dask collections."""
+    bag = pytest.importorskip("dask.bag")
+    loader = ImageLoader(8).fit(paths).set_params(on_error=on_error)
+    for X in (paths, COLOUR, bag.from_sequence(paths)):
+        for made in (loader, pickle.loads(pickle.dumps(loader))):
+            with pytest.raises(ValueError, match=r"'on_error' .* unless lazy=True.*Pass lazy=True"):
+                made.transform(X)
+    loader.set_params(lazy=True)
+    assert loader.transform(paths).on_error == on_error
+    with pytest.raises(ValueError, match="'on_error' .* unless lazy=True"):
+        loader.set_params(lazy=False).fit_transform(paths)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_dataframes_cannot_mark_images_as_missing(paths, library):
+    loader = ImageLoader(8, lazy=True, on_error="nan").fit(paths).set_output(transform=library)
+    for call in (loader.fit, loader.transform):
+        with pytest.raises(ValueError, match=r"'on_error' .* if the output is a dataframe"):
+            call(paths)
+    with pytest.raises(ValueError, match=r"'on_error' .* if the output is a dataframe"):
+        loader.fit_transform(paths)
+    loader.set_params(on_error="raise")
+    assert len(loader.fit_transform(paths)) == len(paths)
+
+
+def test_a_list_of_paths_becomes_a_dataframe(paths):
+    for X in (paths, tuple(paths), np.array(paths), pd.Series(paths, index=list("abcde"))):
+        frame = ImageLoader().set_output(transform="pandas").fit_transform(X)
+        assert frame.index.tolist() == (list("abcde") if isinstance(X, pd.Series) else [*range(5)])
+        np.testing.assert_array_equal(np.stack(frame["image"]), COLOUR)

@@ -4,14 +4,15 @@ import contextlib
 import difflib
 import os
 import sqlite3
-import threading
 import warnings
 import zlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
+from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
+from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 _FILE = "features.sqlite"
 _FORMAT = 1  # of the database; databases of other formats are not used
@@ -65,7 +66,7 @@ class _MemoryStore:
     """LRU cache in this process, from keys to rows of bytes."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock = make_fork_safe_lock()
         self._rows = OrderedDict()
         self._n_bytes = self._hits = self._misses = 0
 
@@ -268,13 +269,6 @@ def _checksum(key, row):
 
 _memory_store = _MemoryStore()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_memory_store.lock.acquire,
-        after_in_parent=_memory_store.lock.release,
-        after_in_child=_memory_store.lock.release,
-    )
-
 
 def max_cache_bytes(cache, cache_size):
     """Return the bound of a cache in bytes, given the parameters of `ResNetFeatures`."""
@@ -374,7 +368,8 @@ def clear_cache(cache: str | os.PathLike = "memory") -> None:
     Parameters
     ----------
     cache : "memory" or path, default="memory"
-        As for `ResNetFeatures`. Only the files of the cache are deleted from a folder.
+        As for `ResNetFeatures`. ``"memory"`` also frees the decoded images of `ImageLoader`. Only
+        the files of the cache are deleted from a folder.
 
     Raises
     ------
@@ -396,6 +391,7 @@ def clear_cache(cache: str | os.PathLike = "memory") -> None:
     """
     if is_memory(cache):
         _memory_store.clear()
+        image_cache.clear()
         return
     folder = _check_folder(cache)
     for suffix in ("-journal", ""):  # SQLite would apply a leftover journal to a new database

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypedDict
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
 from sklearn_resnet._images.errors import (
@@ -20,6 +20,8 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
+from sklearn_resnet._images.hashing import hash_file
+from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
 
@@ -60,7 +62,7 @@ class DecodingOptions(TypedDict):
     mode: str
 
 
-def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
+def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, use_cache=False):
     """Read an image file.
 
     Parameters
@@ -76,6 +78,8 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
         Colour or grey.
     max_pixels : int, default=None
         The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
+    use_cache : bool, default=False
+        Whether to look up the image in `image_cache` by the content of the file, and to store it.
 
     Returns
     -------
@@ -101,15 +105,38 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None):
         except Exception as exc:  # stores behind URLs raise errors of their own
             raise _opening_error(name, exc) from exc
         try:
-            image = _fit(_decode(file, name, size, mode, max_pixels), size, resize)
-            # each copy of a large image costs a tenth of its decoding
-            image = np.asarray(image if image.mode == mode else image.convert(mode))
-            opened.close()
+            options = name, size, resize, mode, max_pixels
+            key = _make_key(file, *options) if use_cache else None
+            image = None if key is None else image_cache.get(key)
+            if image is None:
+                image = _decode_and_fit(file, *options)
+            opened.close()  # raises an error if the file has changed
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
         except Exception as exc:
             raise _decoding_error(name, exc) from exc
+    if key is not None:
+        image_cache.put(key, image)
     return image
+
+
+def _make_key(file, name, *options):
+    """Hash the content of a file and all that changes its image; None if it is too large."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size
+        return None
+    settings = (options, suffix_of(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+    key = hash_file(file, repr(settings).encode())
+    file.seek(0)
+    return key
+
+
+def _decode_and_fit(file, name, size, resize, mode, max_pixels):
+    """Decode a file to an array of the size and mode."""
+    image = _fit(_decode(file, name, size, mode, max_pixels), size, resize)
+    # each copy of a large image costs a tenth of its decoding
+    return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
 def _opening_error(path, exc):

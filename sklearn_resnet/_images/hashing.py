@@ -19,7 +19,27 @@ def hash_content(*parts):
     -------
     bytes of length `HASH_BYTES`
     """
+    return _hash(parts).digest()
+
+
+def hash_file(file, *parts):
+    """Hash parts and the content of a file, in little memory, as `hash_content` hashes them all.
+
+    Parameters
+    ----------
+    file : binary file object
+        At its start.
+    *parts : bytes-like
+
+    Returns
+    -------
+    bytes of length `HASH_BYTES`
+    """
+    return hashlib.file_digest(file, lambda: _hash(parts)).digest()
+
+
+def _hash(parts):
     content_hash = hashlib.blake2b(digest_size=HASH_BYTES)
     for part in parts:
         content_hash.update(part)
-    return content_hash.digest()
+    return content_hash

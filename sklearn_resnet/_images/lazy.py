@@ -5,6 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -18,7 +19,8 @@ from sklearn_resnet._images.decoding import (
     read_image,
 )
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
+from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_file
+from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
@@ -150,10 +152,10 @@ class LazyImages(_LazySource):
             self._image_shape = self._find_shape()
         return (len(self._items), *self._image_shape)
 
-    def _find_shape(self):
+    def _find_shape(self, use_cache=False):
         for i in range(len(self)):
             try:
-                shape = self._load(i).shape
+                shape = self._load(i, use_cache).shape
             except ImageReadError:
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
@@ -206,8 +208,12 @@ class LazyImages(_LazySource):
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("LazyImages cannot become an array without decoding them: copy=False.")
+        if self._image_shape is None:
+            self._image_shape = self._find_shape(use_cache=True)
         images = np.empty(self.shape, self.dtype)
-        for i, image in enumerate(self):
+        # of more images, each pass would evict all before the next one finds them
+        load = partial(self._load_of_one_shape, use_cache=images.nbytes <= image_cache.max_bytes)
+        for i, image in enumerate(self._decode(load, range(len(self)), 2 * self._n_threads)):
             images[i] = image
         return images if dtype is None else images.astype(dtype, copy=False)
 
@@ -264,10 +270,9 @@ class LazyImages(_LazySource):
                 return hash_content(options, form, np.ascontiguousarray(array))
             try:
                 with open_file(item) as file:
-                    content = file.read()
+                    return hash_file(file, options, suffix_of(item).encode())
             except Exception:  # decoding it will name the cause
                 return os.urandom(HASH_BYTES)
-            return hash_content(options, suffix_of(item).encode(), content)
 
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(hash_item, self._items))
@@ -335,11 +340,11 @@ class LazyImages(_LazySource):
         self.shape  # noqa: B018  computed before the threads need it
         return prefetch_map(load, positions, self._n_threads, n_ahead)
 
-    def _load(self, i):
+    def _load(self, i, use_cache=False):
         item, position = self._items[i], int(self.positions[i])
         try:
             if is_path(item):
-                return self._read(item)
+                return self._read(item, use_cache)
             return convert_image(np.asarray(item), self._value_range, **self.options)
         except ImageReadError as exc:
             exc.position = position
@@ -347,11 +352,11 @@ class LazyImages(_LazySource):
         except ValueError as exc:
             raise ImageReadError(str(exc), _path_of(item) or None, position) from exc
 
-    def _read(self, path):
-        return read_image(path, max_pixels=self._max_pixels, **self.options)
+    def _read(self, path, use_cache):
+        return read_image(path, max_pixels=self._max_pixels, use_cache=use_cache, **self.options)
 
-    def _load_of_one_shape(self, i):
-        image = self._load(i)
+    def _load_of_one_shape(self, i, use_cache=False):
+        image = self._load(i, use_cache)
         if image.shape != self.shape[1:]:
             raise ParameterError(
                 "size",

@@ -12,6 +12,16 @@ _limit = None
 _task_lock = threading.Lock()
 
 
+def make_fork_safe_lock():
+    """Make a lock that a fork waits for, so that the child finds it free."""
+    lock = threading.Lock()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+    return lock
+
+
 def set_thread_limit(n_threads):
     """Set the number of cores that this process may keep busy; None removes the limit."""
     global _limit
