@@ -110,9 +110,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
     it are clipped.
 
-    The folds and candidates of a search decode each file once: the process keeps up to 256 MiB of
-    the images that became arrays (LRU), by the content of their files. `transform` does not keep
-    images that take more than that together. `clear_cache` frees them.
+    A search with an `ImageLoader` in its pipeline decodes each file once per process. Decoded images
+    are cached in memory, keyed by the content of their files, which adds up to 256 MiB to the peak
+    memory. The cache evicts the least recently used images, and `clear_cache` empties it. If the
+    images of one call exceed 256 MiB, none of them is cached; ``lazy=True`` suits such data sets.
 
     Examples
     --------

@@ -368,8 +368,8 @@ def clear_cache(cache: str | os.PathLike = "memory") -> None:
     Parameters
     ----------
     cache : "memory" or path, default="memory"
-        As for `ResNetFeatures`. ``"memory"`` also frees the decoded images of `ImageLoader`. Only
-        the files of the cache are deleted from a folder.
+        As for `ResNetFeatures`. ``"memory"`` also empties the cache of decoded images, see
+        `ImageLoader`. Only the files of the cache are deleted from a folder.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The decoded images that this process keeps, so that a search decodes each file once."""
+"""The cache of decoded images in this process, so that a search decodes each file once."""
 
 from cachetools import LRUCache
 

@@ -68,7 +68,7 @@ class LazyImages(_LazySource):
 
     ``ImageLoader(lazy=True)`` makes it. It has the length, shape and dtype of an array, and it is
     indexed and sliced like an array along its first axis, without decoding anything.
-    ``np.asarray`` decodes all images.
+    ``np.asarray`` decodes all images, unless they are in the cache that `ImageLoader` describes.
 
     Parameters
     ----------
