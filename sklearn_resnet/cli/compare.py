@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import default_layers
 from sklearn_resnet._runtime.errors import ParameterError
@@ -21,7 +22,7 @@ from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, lo
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, beside, write_record
-from sklearn_resnet.cli.tables import check_table_path, write_table
+from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import compare_embeddings
 from sklearn_resnet.plotting._saving import save_figure
 

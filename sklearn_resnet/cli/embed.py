@@ -10,6 +10,7 @@ from sklearn_resnet._images.lazy import describe_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
+from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.features import (
     FeatureOptions,
@@ -44,7 +45,7 @@ from sklearn_resnet.cli.resumable.run import (
     embed_in_parts,
     read_finished_features,
 )
-from sklearn_resnet.cli.tables import check_table_path, write_table
+from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting.explorer.page import check_bokeh
 
 _MAX_THUMBNAILS = 200

@@ -27,8 +27,9 @@ INPUT is digits, mnist or cifar10; a .npy or .npz file (one array, or images and
 or x_train and y_train); a folder of images, or with one subfolder per class; a tar of images, or a
 folder of tars; or an image.
 
-OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet. A
-.json beside it records how it was made.
+OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet
+(whose column features holds one array per row). sklearn_resnet.datasets.load_table reads each of
+them in Python. A .json beside it records how it was made.
 
 Both can be URLs, such as s3://bucket/photos or zip://::photos.zip.
 

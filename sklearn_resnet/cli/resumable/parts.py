@@ -14,7 +14,7 @@ from sklearn_resnet._images.lazy import Failure, LazyImages
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.paths import is_local
-from sklearn_resnet.cli.formats import FORMATS, find_format
+from sklearn_resnet._io.table_formats import FORMATS, find_format
 
 if TYPE_CHECKING:
     from upath import UPath

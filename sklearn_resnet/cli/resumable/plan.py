@@ -9,7 +9,7 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import file_version, is_url
-from sklearn_resnet.cli.formats import TableFormat, find_format
+from sklearn_resnet._io.table_formats import TableFormat, find_format
 from sklearn_resnet.cli.resumable.parts import (
     Part,
     hash_text,

@@ -1,7 +1,7 @@
 """Publish the table of finished parts: move it to OUTPUT."""
 
 from sklearn_resnet._io.folders import keep_only, move, remove
-from sklearn_resnet.cli.formats import rows_path
+from sklearn_resnet._io.table_formats import rows_path
 from sklearn_resnet.cli.resumable.parts import Manifest
 
 

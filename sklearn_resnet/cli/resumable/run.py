@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet.cli.formats import RESUMABLE_SUFFIXES as SUFFIXES
+from sklearn_resnet._io.table_formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing
 from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.resumable.parts import read_features

@@ -10,8 +10,9 @@ from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._io.table_formats import Table
+from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.cli.formats import Table
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
@@ -22,7 +23,6 @@ from sklearn_resnet.cli.similar.record import (
     read_images_again,
     read_resnet_record,
 )
-from sklearn_resnet.cli.tables import read_table
 
 PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
@@ -104,7 +104,7 @@ def find_and_draw(options, describe):
     path, progress = as_path(options.table), Progress()
     default = path.with_name(f"{path.stem}_similar.png")
     output = default if options.output is None else as_path(options.output)
-    table = read_table(path)
+    table = read_table(path, "table")
     _check_output(output, [path, *map(as_path, options.queries)])
     found = _find(options, path, table, progress, describe)
     save_sheet(draw_sheet(_make_blocks(found, options, progress)), output)

@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.lazy import Failure
-from sklearn_resnet.cli.formats import FORMATS, manifest_path, rows_path
+from sklearn_resnet._io.table_formats import FORMATS, manifest_path, rows_path
 from sklearn_resnet.cli.resumable.parts import (
     Manifest,
     Part,

@@ -221,9 +221,11 @@ class Csv(TableFormat):
 
 
 class Parquet(TableFormat):
-    """Columns ``path``, ``label``, and ``features``, lists of a fixed size.
+    """Columns ``path``, ``label``, and ``features``, with one list of a fixed size a row.
 
-    The table of a resumable run is a folder of parts, which readers read as one table.
+    pandas reads ``features`` as a column of arrays: `sklearn_resnet.datasets.load_table`, or
+    `numpy.stack`, makes a matrix of them. The table of a resumable run is a folder of parts, which readers
+    read as one table.
     """
 
     suffix = ".parquet"
@@ -232,11 +234,7 @@ class Parquet(TableFormat):
 
     def check(self, path):
         """Raise ImportError if pyarrow is not installed."""
-        try:
-            check_optional("pyarrow", extra="parquet", purpose=f"Writing {str(path)!r}")
-        except ImportError as exc:
-            exc.add_note("Or name an OUTPUT that ends in .npz or .csv.")
-            raise
+        check_optional("pyarrow", extra="parquet", purpose=f"Writing {str(path)!r}")
 
     def write(self, path, table, names):
         """Write the columns of a table."""

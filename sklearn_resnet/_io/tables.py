@@ -1,0 +1,72 @@
+"""Tables of features with their labels and paths, written and read in any format."""
+
+import zipfile
+import zlib
+
+from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._io.table_formats import FORMATS, Table, describe_suffixes, find_format
+from sklearn_resnet._runtime.errors import ParameterError
+
+
+def write_table(path, features, names, labels=None, paths=None):
+    """Write features to a file, in the format of its suffix.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``.npy``: the features alone. ``.npz``: compressed, with the arrays ``features``,
+        ``labels`` and ``paths``. ``.csv``: columns ``path``, ``label``, and one for each feature.
+        ``.parquet``: ``path``, ``label``, and ``features``, with one list of a fixed size a row.
+    features : ndarray of shape (n, n_features)
+    names : sequence of str
+        The names of the features.
+    labels, paths : ndarray of shape (n,), default=None
+        None leaves the column out.
+    """
+    path = as_path(path)
+    find_format(path).write(path, Table(features, labels, paths), names)
+
+
+def read_table(path, parameter="path"):
+    """Read a table that `write_table` or a resumable run wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A .parquet may be a folder of parts. A .npy is mapped into memory, and may have its labels
+        and paths in a .csv beside it: ``out_rows.csv`` beside ``out.npy``.
+    parameter : str, default="path"
+        The name of `path` in errors.
+
+    Returns
+    -------
+    Table
+        Labels and paths from .csv and .parquet are text.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the table does not exist or cannot be read.
+    """
+    path = as_path(path)
+    if path.suffix not in FORMATS:
+        raise ParameterError(parameter, f"must end in {describe_suffixes()}", repr(str(path)))
+    if not path.exists():
+        raise FileNotFoundError(f"The table {str(path)!r} does not exist.")
+    try:
+        table = find_format(path).read(path)
+        _check_shapes(table)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+        raise ValueError(
+            f"The table {str(path)!r} cannot be read: {str(exc).rstrip('.')}."
+        ) from exc
+    return table
+
+
+def _check_shapes(table):
+    features = table.features
+    if features.ndim != 2 or features.size == 0 or features.dtype.kind != "f":
+        raise ValueError("it holds no rows of features")
+    for column in table[1:]:
+        if column is not None and column.shape != features.shape[:1]:
+            raise ValueError("it does not have one label and path per row")
