@@ -21,7 +21,7 @@ from sklearn_resnet.cli.features import (
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, load_input
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, write_record
+from sklearn_resnet.cli.record import Result, beside, finish, read_former_record
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import compare_embeddings
 from sklearn_resnet.plotting._saving import save_figure
@@ -89,7 +89,8 @@ def compare(options):
     metadata |= {"scores": scores, "model": "compare", "maps": plan.layers}
     shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
     result = Result((options.output, picture), shapes, metadata)
-    write_record(options.output, options.input, result, progress)
+    former = read_former_record(options.output)
+    finish(options.output, options.input, result, progress, former)
 
 
 def plan_comparison(options, progress):

@@ -38,7 +38,14 @@ from sklearn_resnet.cli.pictures import (
     write_page,
 )
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, describe_resnet, write_record
+from sklearn_resnet.cli.record import (
+    Result,
+    beside,
+    describe_resnet,
+    finish,
+    read_former_record,
+    write_record,
+)
 from sklearn_resnet.cli.resumable.run import (
     SUFFIXES,
     RunOptions,
@@ -126,10 +133,14 @@ def embed(options):
     with importing_umap(plan.imports_umap), progress.timed("embedding"):
         embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
-    pictures, shapes = make_pictures(plan, embedding, progress)
-    shapes = {"input": data.images.shape, "embedding": embedding.shape, **shapes}
-    result = Result((*embedding.written, *pictures), shapes, embedding.metadata)
-    write_record(options.output, options.input, result, progress)
+    former = read_former_record(options.output)
+    shapes = {"input": data.images.shape, "embedding": embedding.shape}
+    table = Result(embedding.written, shapes, embedding.metadata)
+    if options.pictures.needs_map:  # which may fail, but the table can be used
+        write_record(options.output, options.input, table, progress, former)
+    pictures, map_shapes = make_pictures(plan, embedding, progress)
+    result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
+    finish(options.output, options.input, result, progress, former)
 
 
 def plan_embedding(options, progress):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._network.engines.choice import choose_engine
@@ -27,6 +28,11 @@ _PACKAGES = (
 )
 # entries that are parameters of ResNetFeatures
 _PARAMETERS = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
+# entries that determine the features; others, such as the engine, change their last bits at most
+_DETERMINING = (
+    *("model", "architecture", "layers", "pooling", "image_size", "value_range", "precision"),
+    *("weights_fingerprint", "dimensions", "maps", "computation", "table", "patches", "patch_size"),
+)
 # other entries that a record of a ResNet must have
 _REQUIRED = ("layer_names", "value_range", "weights", "weights_fingerprint", "seed", "input")
 
@@ -60,8 +66,8 @@ def record_path(output):
     return output.with_suffix(".json")
 
 
-def write_record(output, options, result, progress):
-    """Write the record of a command, and print the paths of all files.
+def write_record(output, options, result, progress, former=None):
+    """Write the record of a command.
 
     Parameters
     ----------
@@ -69,6 +75,14 @@ def write_record(output, options, result, progress):
     options : InputOptions
     result : Result
     progress : Progress
+    former : dict, default=None
+        The record of an earlier command, from `read_former_record`. Its other outputs are added to
+        this record if the features are the same.
+
+    Returns
+    -------
+    list of str
+        The names of its other outputs if the features are different.
     """
     record = {
         "command": ["embedding", *sys.argv[1:]],
@@ -83,11 +97,64 @@ def write_record(output, options, result, progress):
         "seconds": {step: round(seconds, 3) for step, seconds in progress.seconds.items()},
         "versions": {"python": platform.python_version()} | _list_versions(),
     }
-    path = record_path(output)
-    with atomic_write(path) as partial:
+    record = json.loads(json.dumps(record))  # as it will be read
+    others = _list_other_outputs(former, record, output) if former else []
+    if others and _have_same_features(former, record):
+        record["outputs"] += others
+        others = []
+    with atomic_write(record_path(output)) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    for written in (*result.written, path):
+    return others
+
+
+def finish(output, options, result, progress, former):
+    """Write the record of a finished command, list its files, and warn about those out of date.
+
+    Parameters
+    ----------
+    output, options, result, progress, former
+        As for `write_record`.
+    """
+    outdated = write_record(output, options, result, progress, former)
+    for written in (*result.written, record_path(output)):
         progress.show("wrote", written)
+    if outdated:
+        progress.warn(
+            f"{', '.join(outdated)}: an earlier command wrote this with other settings or images, "
+            f"and it does not match {output.name}. Make it again, or remove it."
+        )
+
+
+def read_former_record(output):
+    """Read the record that an earlier command wrote beside OUTPUT; an empty dict without one."""
+    with suppress(OSError, ValueError, LookupError, TypeError):  # of another program
+        record = json.loads(record_path(output).read_text(encoding="utf-8"))
+        _identify_features(record)
+        if record["command"][0] == "embedding":
+            return record
+    return {}
+
+
+def _list_other_outputs(former, record, output):
+    """List the files of an earlier command that are still there and not replaced by this one."""
+    names = [name for name in former["outputs"] if name not in record["outputs"]]
+    return [name for name in names if output.with_name(name).exists()]
+
+
+def _have_same_features(former, record):
+    """Whether two records describe the same features, as far as settings and sizes tell."""
+    before, now = map(_identify_features, (former, record))
+    is_repeatable = "seed" not in now or now["seed"] is not None
+    return is_repeatable and all(before[key] == now[key] for key in before.keys() & now.keys())
+
+
+def _identify_features(record):
+    """Return the entries of a record that differ if the features do."""
+    entries = {key: record[key] for key in _DETERMINING if key in record}
+    if record["patches"] or record["model"] == "compare":  # the seed draws patches and maps
+        entries["seed"] = record["seed"]
+    shapes = {f"shape of {name}": record["shapes"][name] for name in ("input", "embedding")}
+    return entries | shapes | {"input": str(PurePath(record["input"]))}
 
 
 def _list_versions():

@@ -504,3 +504,23 @@ def test_components_of_pixels_need_all_images(digits):
     options = ["--model", "pca", "-d", "2", "--on-error", "skip"]
     message = run(digits, "out.npy", *options, code=2)
     assert "--on-error requires --model resnet, not --model pca" in message
+
+
+def test_a_map_of_other_features_is_not_left_in_silence(digits, tmp_path):
+    run(digits, "out.npz", *RESNET, "-p")
+    assert "earlier command" not in run(digits, "out.npz", *RESNET)
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["outputs"] == ["out.npz", "out_umap.npz", "out_umap.png"]
+    output = run(digits, "out.npz", *RESNET, "-l", 16)
+    assert "out_umap.npz, out_umap.png: an earlier command wrote this" in output
+    assert output.count("warning") == 1
+    assert Path("out_umap.png").is_file()
+    assert "earlier command" not in run(digits, "out.npz", *RESNET, "-p")
+
+
+def test_a_table_has_a_record_even_if_its_map_fails(photos, tmp_path):
+    photo = photos / "cat" / "2.png"
+    assert "at least 4 images" in run(photo, "out.npz", *RESNET, "-p", code=1)
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["outputs"] == ["out.npz"]
+    assert "cat/2.png" in run("similar", photo, "out.npz")
