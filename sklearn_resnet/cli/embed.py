@@ -163,6 +163,10 @@ def plan_embedding(options, progress):
     in_parts = is_resumable and is_collection(source)
     _check_output(options, in_parts)
     check_input(source, options.input.patches)
+    if options.input.on_error != "raise" and not is_collection(source):
+        raise ParameterError(
+            "on_error", "requires a folder or a tar of images as INPUT", repr(source)
+        )
     features = check_features(features, progress)
     options = replace(options, features=features)
     if features.model == "pca":
@@ -185,6 +189,7 @@ def _check_output(options, in_parts):
         "n_workers": parts.n_workers > 1,
         "scheduler": parts.scheduler is not None,
         "restart": parts.restart,
+        "part_size": parts.part_size is not None,
     }
     for name, is_given in given.items():
         if is_given:
@@ -194,6 +199,14 @@ def _check_output(options, in_parts):
                 f"{' or '.join(SUFFIXES)}, which is then computed in parts",
                 f"{options.input.source!r} and {str(output)!r}",
             )
+    is_drawn = options.pictures.needs_map
+    if options.input.labels is not None and output.suffix == ".npy" and not is_drawn:
+        raise ParameterError(
+            "labels",
+            "requires an OUTPUT that holds labels (.npz, .csv or .parquet), or a picture (-p, -t or "
+            "--html)",
+            repr(str(output)),
+        )
 
 
 def compute_embedding(plan, data, progress):

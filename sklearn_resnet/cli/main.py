@@ -17,7 +17,7 @@ from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
 from sklearn_resnet.cli.pictures import PictureOptions
-from sklearn_resnet.cli.resumable.run import RunOptions
+from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 
@@ -264,9 +264,7 @@ _NOT_COMPARED = (
     "--part-size",
     metavar="N",
     type=click.IntRange(1),
-    default=10_000,
-    show_default=True,
-    help="Images per part. An interruption loses at most one part.",
+    help=f"Images per part. An interruption loses at most one part.  [default: {PART_SIZE}]",
 )
 @click.option(
     "--restart",
@@ -435,5 +433,18 @@ def _check_combinations(ctx):
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
-    if ctx.params["cache"] is not None and ctx.params["no_cache"]:
+    draws_picture = any(ctx.params[name] for name in ("plot", "thumbnails", "compare"))
+    if is_given("picture") and not draws_picture:
+        raise click.UsageError("--picture requires a picture: -p, -t or --compare.")
+    _check_cache(ctx.params)
+
+
+def _check_cache(params):
+    if params["cache"] is None:
+        return
+    if params["no_cache"]:
         raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")
+    if params["weights"] == "random" and params["seed"] is None:
+        raise click.UsageError(
+            "--cache requires -s with --weights random: each command would draw other weights."
+        )

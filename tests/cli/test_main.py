@@ -209,11 +209,15 @@ def test_options_are_checked_before_images_are_read(unreadable):
         (["pickle.npz", "pickle.npz", *RESNET], 1, "OUTPUT must be another file than INPUT"),
         (["digits", "out.npy", "--architecture", "VGG"], 1, "--architecture"),
         (["digits", "out.npy", "--patches", "3"], 1, "--patches requires one image"),
-        (["digits", "out.npy", "-m", "pca", "--labels", "no.txt"], 1, "no.txt' does not exist"),
+        (["digits", "out.npz", "-m", "pca", "--labels", "no.txt"], 1, "no.txt' does not exist"),
         (["text.jpg", "out.npy", *RESNET], 1, "file 'text.jpg' cannot be read"),
         (["empty", "out.npy", *RESNET], 1, "empty' holds no images"),
         (["pickle.npz", "out.npy", *RESNET], 1, "pickled objects"),
         (["photos", "out.npy", *RESNET], 1, "--image-size 64"),
+        (["digits", "out.npy", *RESNET, "--picture", "pdf"], 2, "--picture requires a picture"),
+        (["digits", "o.npy", "--html", "--picture", "pdf"], 2, "--picture requires a picture"),
+        (["digits", "out.npz", *RESNET, "--on-error", "nan"], 1, "--on-error requires a folder"),
+        (["digits", "out.npy", *RESNET, "--labels", "x.txt"], 1, "--labels requires an OUTPUT"),
         (["photos/cat/2.png", "out.npy", *RESNET, "-p"], 1, "at least 4 images"),
     ],
 )
@@ -352,6 +356,8 @@ def test_options_of_the_cache_that_make_no_sense(digits):
         digits, "a.npy", "-m", "pca", "--cache", "x", code=2
     )
     assert "--no-cache requires" in run(digits, "a.npy", "-m", "pca", "--no-cache", code=2)
+    output = run(digits, "a.npy", *RESNET[:2], "--cache", "here", code=2)
+    assert "--cache requires -s with --weights random" in output
 
 
 def test_help_fits_a_terminal_of_80_columns():

@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from sklearn_resnet._resnet_features import ResNetFeatures
 
 
+PART_SIZE = 10_000  # images
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a table is computed in parts.
 
     Attributes
     ----------
-    part_size : int
-        Number of images in a part.
+    part_size : int, default=None
+        Number of images in a part; None takes `PART_SIZE`.
     n_workers : int, default=1
         Number of processes on this machine.
     scheduler : str, default=None
@@ -41,10 +44,15 @@ class RunOptions:
         Whether to compute all features again.
     """
 
-    part_size: int
+    part_size: int | None = None
     n_workers: int = 1
     scheduler: str | None = None
     restart: bool = False
+
+    @property
+    def images_per_part(self):
+        """Number of images in a part."""
+        return PART_SIZE if self.part_size is None else self.part_size
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,8 @@ def plan_table(output, images, labels, resnet, options):
     folder, other_folder = (restarted, partial) if options.restart else (partial, restarted)
     computation = _hash_computation(resnet, images)
     suffix, parts = find_format(output).part_suffix, []
-    for number, start in enumerate(range(0, len(images), options.part_size)):
-        rows = slice(start, start + options.part_size)
+    for number, start in enumerate(range(0, len(images), options.images_per_part)):
+        rows = slice(start, start + options.images_per_part)
         of_part = {name: values[rows] for name, values in columns.items()}
         key = make_key(computation, of_part, images.on_error)
         path = folder / name_part(number, key, suffix)

@@ -111,7 +111,11 @@ def _advising(plan, done):
 def _describe_progress(plan, n_done):
     if n_done == len(plan.parts):
         return "All parts are done: run the same command again to put the table in its place."
+    done = f"{n_done} of {len(plan.parts)} parts are done"
+    if n_done > 0:
+        return f"{done}, and kept in {str(plan.folder)!r}: run the same command again to continue."
+    if plan.resnet.cache is not None:
+        return f"{done}. The computed features are in the cache: run the same command again."
     return (
-        f"{n_done} of {len(plan.parts)} parts are done, and kept in {str(plan.folder)!r}: "
-        "run the same command again to continue."
+        f"{done}, and nothing is kept without a cache. Parts of a smaller --part-size end sooner."
     )

@@ -488,6 +488,22 @@ def test_a_damaged_part_does_not_count_as_done(actions):
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("has_cache", [True, False])
+def test_ctrl_c_in_the_first_part_promises_only_what_is_kept(output, has_cache, actions):
+    options = [option for option in OPTIONS if option != "--no-cache" or not has_cache]
+    args = ["photos", output, *options]
+    actions["photos/a/0.png"] = raising(KeyboardInterrupt())
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 130
+    assert "kept in" not in result.output
+    expected = {
+        True: "0 of 1 parts are done. The computed features are in the cache: run the same",
+        False: "0 of 1 parts are done, and nothing is kept without a cache. Parts of a smaller",
+    }
+    assert expected[has_cache] in result.output
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
 def test_ctrl_c_while_the_table_is_put_in_its_place(output, monkeypatch):
     monkeypatch.setattr(_publish, "move", lambda *args: raising(KeyboardInterrupt())())
     assert "All parts are done: run the same command again" in embed(output, code=130)
@@ -644,7 +660,12 @@ def test_workers_write_the_same_bytes(output):
 
 
 def test_options_of_resumable_runs_are_refused_for_other_tables():
-    for option in (["--workers", "2"], ["--dask", "tcp://127.0.0.1:1"], ["--restart"]):
+    for option in (
+        ["--workers", "2"],
+        ["--dask", "tcp://127.0.0.1:1"],
+        ["--restart"],
+        ["--part-size", "10000"],
+    ):
         assert "requires image files as INPUT" in run("photos", "out.csv", *option, code=1)
         assert "requires image files as INPUT" in run("digits", "out.npy", *option, code=1)
 
@@ -777,7 +798,8 @@ main()
 
 @pytest.mark.parametrize(("output", "limit"), [("out.parquet", 1000), ("out.npy", 1000), ("out.npy", 2000), ("out.csv", 3000), ("out.npz", 1000)])  # fmt: skip
 def test_a_full_disk_leaves_no_half_file(output, limit):
-    command = [sys.executable, "-c", _LIMITED, str(limit), "photos", output, *PARTS, *OPTIONS, "-q"]
+    options = [*OPTIONS, *PARTS] if output in OUTPUTS else OPTIONS
+    command = [sys.executable, "-c", _LIMITED, str(limit), "photos", output, *options, "-q"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     assert "Cannot write" in done.stderr
