@@ -214,9 +214,17 @@ def warn_about_ignored_layers(architecture, layers):
             warnings.warn(
                 f"Layer {layer.index} ({layer.name!r}) of {architecture} does not depend "
                 f"on {len(ignored)} of the layers before it: {', '.join(ignored)}. "
-                "The column is_prefix of list_layers() marks the cuts that use all layers.",
+                f"The nearest cuts that use all layers are {_list_nearest(architecture, layer)}.",
                 stacklevel=4,
             )
+
+
+def _list_nearest(architecture, layer):
+    """Name the nearest layers on both sides whose output depends on all layers before them."""
+    cuts = [other for other in layer_table(architecture) if other.is_prefix]
+    before = [other for other in cuts if other.index < layer.index][-1:]
+    after = [other for other in cuts if other.index > layer.index][:1]
+    return " and ".join(f"{other.index} ({other.name!r})" for other in before + after)
 
 
 def _resolve_one(table, architecture, parameter, spec):

@@ -11,6 +11,7 @@ from sklearn_resnet._network.layers import (
     ignored_layers,
     layer_table,
     resolve_layers,
+    warn_about_ignored_layers,
 )
 
 KINDS = {
@@ -125,3 +126,12 @@ def test_resolve_layers_errors(spec, message):
 def test_unknown_architecture():
     with pytest.raises(ValueError, match="must be one of ResNet50, .*Got 'VGG16'"):
         list_layers("VGG16")
+
+
+def test_a_cut_that_ignores_layers_is_named_with_the_nearest_ones_that_do_not():
+    message = (
+        r"Layer 83 \('max_pooling2d_1'\) of ResNet50V2 does not depend on 9 of the layers before it: "
+        r".*\. The nearest cuts that use all layers are 82 \('conv3_block4_2_relu'\) and 85 \('conv3_block4_out'\)."
+    )
+    with pytest.warns(UserWarning, match=message):
+        warn_about_ignored_layers("ResNet50V2", layer_table("ResNet50V2")[82:84])
