@@ -17,6 +17,7 @@ from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
 from sklearn_resnet.cli.pictures import PictureOptions
+from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
@@ -288,7 +289,7 @@ def main(ctx, **params):
     _check_combinations(ctx)
     params["cache"] = _choose_cache(params)
     advice = "" if params["cache"] is None else _CACHE_ADVICE
-    with exit_on_error(ctx, advice, _REMEDIES):
+    with exit_on_error(ctx, advice, _REMEDIES), warnings_in_one_line():
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         if params["compare"] is None:
@@ -382,7 +383,7 @@ def _choose_cache(params):
 def similar(ctx, queries, table, **options):
     """Find similar images, and draw them."""
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
-    with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES):
+    with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
         lines = find_and_draw(SimilarOptions(queries, table, **options), describe)
     click.echo(lines)
 

@@ -1,6 +1,7 @@
 """Printing and timing the steps of a command; its progress bars and warnings."""
 
 import time
+import warnings
 from contextlib import contextmanager
 
 import click
@@ -48,6 +49,17 @@ class Progress:
     def count_images(self, **options):
         """Make a progress bar of images, shown on a terminal; `options` are those of tqdm."""
         return tqdm(unit=" images", disable=True if self.quiet else None, **options)
+
+
+@contextmanager
+def warnings_in_one_line():
+    """Print Python's warnings as those of the command, without the file and line of the code."""
+    progress = Progress()
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda warning, *place, **_: progress.warn(
+            " ".join(str(warning).split())
+        )
+        yield
 
 
 def _format_line(step, text):
