@@ -41,7 +41,8 @@ def compare_embeddings(
     Parameters
     ----------
     embeddings : dict of str to array-like of shape (n_samples, n_columns)
-        The embeddings by name. Their first two columns are drawn and scored.
+        The embeddings by name. Their first two columns are drawn and scored, with a warning if there
+        are more.
     y : array-like of shape (n_samples,)
         Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. The scores leave out
         samples without a value (None or NaN) and labels with a single sample.

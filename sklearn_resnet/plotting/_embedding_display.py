@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
@@ -43,7 +44,8 @@ class EmbeddingDisplay:
     Parameters
     ----------
     embedding : ndarray of shape (n_samples, n_columns)
-        The embedding. The first two columns are drawn; a single column is drawn along a line.
+        The embedding. The first two columns are drawn, with a warning if there are more; a single
+        column is drawn along a line.
     y : ndarray of shape (n_samples,), default=None
         Labels, or numbers on a scale, that determine the colours of the points.
     axis_names : sequence of str, default=None
@@ -173,8 +175,8 @@ class EmbeddingDisplay:
         Parameters
         ----------
         embedding : array-like of shape (n_samples, n_columns)
-            The embedding. The first two columns are drawn. The column names of a dataframe label
-            the axes.
+            The embedding. The first two columns are drawn, with a warning if there are more. The
+            column names of a dataframe label the axes.
         y : array-like of shape (n_samples,), default=None
             Labels, or numbers on a scale, that determine the colours of the points. Text,
             categories, booleans, and whole numbers with at most 60 distinct values are labels;
@@ -199,6 +201,11 @@ class EmbeddingDisplay:
         ValueError
             If `embedding` is not a table of finite numbers, or `y` or `images` has a different
             length.
+
+        Warns
+        -----
+        UserWarning
+            If `embedding` has more than two columns.
         """
         if axis_names is None and hasattr(embedding, "columns"):
             axis_names = list(map(str, embedding.columns))
@@ -271,6 +278,7 @@ class EmbeddingDisplay:
                 "True draws it beside the axes.",
             )
         images = self._check_images(self.images, is_needed=thumbnails)
+        self._warn_about_columns()
         xy = self._points
         coloring = color_points(self.y, len(xy), palette)
         if density is None:
@@ -319,7 +327,8 @@ class EmbeddingDisplay:
         labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
             One or several columns that can colour the points: labels, or numbers on a scale, as in
             `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
-            column with clusters found by HDBSCAN.
+            column "cluster" with clusters found by HDBSCAN, or "cluster (HDBSCAN)" beside one of
+            that name.
         paths : sequence of str of shape (n_samples,), default=None
             Names of the images. By default, those of `images` if these are paths, or numbers.
         features : array-like of shape (n_samples, n_features), default=None
@@ -345,6 +354,7 @@ class EmbeddingDisplay:
         from sklearn_resnet.plotting.explorer.page import write_page
 
         checked = self._check_images(self.images if images is None else images)
+        self._warn_about_columns()
         if paths is None and checked is not None and is_path(checked[0]):
             paths = checked
         write_page(
@@ -363,6 +373,15 @@ class EmbeddingDisplay:
         """The coordinates of the points, of shape (n_samples, 2)."""
         zeros = np.zeros((len(self.embedding), 1))
         return np.hstack([self.embedding, zeros])[:, :2].astype(float)
+
+    def _warn_about_columns(self):
+        """Warn about columns that are not drawn."""
+        shape = np.shape(self.embedding)
+        if shape[1] > 2:
+            warn_caller(
+                f"The embedding has the shape {shape}, and only its first two columns are drawn. Reduce "
+                "it to two columns first, with UMAP or PCA, or pass these two columns alone."
+            )
 
     def _check_images(self, given, is_needed=False):
         images = as_images(given)

@@ -111,7 +111,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The embedding. The first two columns are drawn.
+            The embedding. The first two columns are drawn, with a warning if there are more.
         y : array-like of shape (n_samples,), default=None
             Labels, or numbers on a scale, that determine the colours. Of several targets, the
             first is used.

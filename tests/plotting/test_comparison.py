@@ -149,7 +149,9 @@ def test_a_scale_has_one_colour_bar():
 def test_maps_are_drawn_as_by_the_display():
     frame = pd.DataFrame(make_map(1, n_columns=3), columns=["x", "y", "z"])
     line = make_map(1, n_columns=1)
-    found = compare_embeddings({"frame": frame, "line": line}, LABELS, point_size=7, alpha=0.5)
+    maps = {"frame": frame, "line": line}
+    with pytest.warns(UserWarning, match=r"the shape \(120, 3\), and only its first two columns"):
+        found = compare_embeddings(maps, LABELS, point_size=7, alpha=0.5)
     for ax, xy in zip(
         found.axes, (frame.to_numpy(), np.column_stack([line, 0 * line])), strict=True
     ):

@@ -1,5 +1,7 @@
 """EmbeddingDisplay: what is drawn, where, and in which colour."""
 
+from contextlib import nullcontext
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -71,11 +73,21 @@ def extents(display):
     return [artist and artist.get_window_extent() for artist in artists]
 
 
+def expect_warning(n_columns):
+    """Expect the warning about columns that are not drawn, if there are any."""
+    if n_columns < 3:
+        return nullcontext()
+    return pytest.warns(
+        UserWarning, match=rf"the shape \(\d+, {n_columns}\), and only its first two"
+    )
+
+
 @pytest.mark.parametrize("n_columns", [1, 2, 3])
 @pytest.mark.parametrize("make", [np.asarray, np.ndarray.tolist], ids=["array", "list"])
 def test_the_first_two_columns_are_drawn(n_columns, make):
     X = make_points(20, n_columns)
-    display = EmbeddingDisplay.from_embedding(make(X))
+    with expect_warning(n_columns):
+        display = EmbeddingDisplay.from_embedding(make(X))
     expected = np.column_stack([X, np.zeros(20)])[:, :2]
     assert set(drawn_points(display)) == set(map(tuple, expected.tolist()))
     assert display.legend_ is None
@@ -90,7 +102,8 @@ def test_the_first_two_columns_are_drawn(n_columns, make):
 )
 def test_column_names_stand_at_the_axes(columns, labels):
     frame = pd.DataFrame(make_points(9, len(columns)), columns=columns)
-    display = EmbeddingDisplay.from_embedding(frame)
+    with expect_warning(len(columns)):
+        display = EmbeddingDisplay.from_embedding(frame)
     assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == tuple(labels)
 
 
@@ -461,3 +474,14 @@ def test_from_estimator_colours_by_y_and_fits_without_it():
     lda = LinearDiscriminantAnalysis()  # it cannot do without y
     display = EmbeddingDisplay.from_estimator(lda, X, ["a", "b", "c"] * 4)
     assert display.embedding.shape == (12, 2)
+
+
+def test_columns_that_are_not_drawn_are_no_secret():
+    features = make_points(9, 512)
+    with pytest.warns(UserWarning, match="two columns first, with UMAP or PCA") as warned:
+        EmbeddingDisplay.from_embedding(features)
+    assert [warning.filename for warning in warned] == [__file__]
+    with expect_warning(512):
+        EmbeddingDisplay.from_estimator(StandardScaler(), features)
+    with expect_warning(512):
+        EmbeddingDisplay(features).plot()

@@ -24,6 +24,8 @@ from sklearn_resnet import EmbeddingPlot
 X = np.random.RandomState(0).standard_normal((30, 4))
 Y = np.where(X[:, 0] > 0, "right", "left")
 MAGIC = {".png": b"\x89PNG\r\n", ".pdf": b"%PDF-", ".svg": b"<?xml"}
+# of X; one test expects this warning
+pytestmark = pytest.mark.filterwarnings("ignore:The embedding has the shape")
 TAIL = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".svg": b"</svg>\n"}
 
 
@@ -45,6 +47,11 @@ def test_input_passes_through(dtype):
     passed = EmbeddingPlot().fit_transform(values)
     assert passed.dtype == dtype
     np.testing.assert_array_equal(passed, values)
+
+
+def test_columns_that_are_not_drawn_are_no_secret():
+    with pytest.warns(UserWarning, match=r"the shape \(30, 4\), and only its first two columns"):
+        make_pipeline(PCA(), EmbeddingPlot()).fit(X)
 
 
 def test_fit_draws_what_it_is_given():

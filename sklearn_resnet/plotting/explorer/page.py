@@ -101,7 +101,8 @@ def _collect_data(xy, columns, paths, images, features):
     }
     if len(xy) >= _MIN_CLUSTERED:
         clusters = find_clusters(xy)
-        described["cluster"] = describe_column(clusters) | color_column(clusters, "in no cluster")
+        name = _unused_name("cluster", described)
+        described[name] = describe_column(clusters) | color_column(clusters, "in no cluster")
     elif not columns:
         everything = np.full(len(xy), "all")
         described["images"] = describe_column(everything) | color_column(everything)
@@ -128,6 +129,13 @@ def _collect_data(xy, columns, paths, images, features):
         "nColumns": n_columns,
         "sheets": sheets,
     }
+
+
+def _unused_name(name, taken):
+    """Return a name of a column that the user's columns do not have."""
+    while name in taken:
+        name = f"{name} (HDBSCAN)"
+    return name
 
 
 def _as_hex(color):

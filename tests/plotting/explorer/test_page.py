@@ -596,3 +596,22 @@ def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
     page.mouse.click(*place(page, 5))
     page.wait_for_selector("#pinned[data-index='5']")
     assert page.locator("#neighbors button").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        (["kind"], "cluster"),
+        (["cluster"], "cluster (HDBSCAN)"),
+        (["cluster (HDBSCAN)", "cluster"], "cluster (HDBSCAN) (HDBSCAN)"),
+    ],
+)
+def test_a_column_named_cluster_stays_beside_that_of_the_page(tmp_path, given, added):
+    path = tmp_path / "page.html"
+    write(path, labels={name: np.array(["mine", "yours"])[np.arange(N) % 2] for name in given})
+    data = path.read_text("utf-8").partition('id="data">')[2].partition("</script>")[0]
+    columns = {column["name"]: column["names"] for column in json.loads(data)["columns"]}
+    assert list(columns) == [*given, added]
+    for name in given:
+        assert columns[name] == ["mine", "yours"]
+    assert "mine" not in columns[added]
