@@ -1,5 +1,7 @@
 """scikit-learn's private functions that this package uses; no other module imports any."""
 
+import re
+
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config as get_output_config
@@ -15,10 +17,26 @@ __all__ = [
 ]
 
 
-class DocumentedParameters:
-    """Mixin that adds descriptions of the parameters to the HTML view of an estimator."""
+_LINK = re.compile(r' rel="noreferrer" target="_blank" href="[^"]*"')
 
-    # scikit-learn shows the text only beside a link, and no page to link to exists yet: the link
-    # goes nowhere. TODO: the address of the documentation, once it is published.
-    _doc_link_module = "sklearn_resnet"
-    _doc_link_template = "#{estimator_name}"
+
+class DocumentedParameters:
+    """Mixin that adds descriptions of parameters and attributes to the HTML view of an estimator.
+
+    scikit-learn shows them only beside links to a page with the documentation. No page is published
+    yet, so that the links are removed. TODO: set `_doc_link_module` and `_doc_link_template`
+    instead, once there is one.
+    """
+
+    def _get_params_html(self, deep=True, doc_link=""):
+        return _without_links(super()._get_params_html(deep, "#"))
+
+    def _get_fitted_attr_html(self, doc_link=""):
+        return _without_links(super()._get_fitted_attr_html("#"))
+
+
+def _without_links(table):
+    """Remove the links from the HTML view of a table."""
+    make_html = table._html_repr
+    table._html_repr = lambda: _LINK.sub("", make_html())
+    return table

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
 
 from sklearn_resnet import EmbeddingPlot, ImageLoader, ResNetFeatures
 from sklearn_resnet.datasets import sample_patches
@@ -313,6 +315,20 @@ def test_the_html_view_shows_parameters_and_repr_stays_short():
     assert "Number of images that go through the network together" in html
     assert "Height and width of the images" in ImageLoader()._repr_html_()
     assert "File to save the plot to" in EmbeddingPlot()._repr_html_()
+
+
+def test_the_html_view_links_to_no_page_of_this_package(patches):
+    resnet = small().fit(patches[0])
+    for estimator in (resnet, make_pipeline(resnet, PCA(2)), ImageLoader()):
+        html = estimator_html_repr(estimator)
+        links = re.findall(r'href="([^"]*)"', html)
+        assert all(link.startswith("https://scikit-learn.org/") for link in links), links
+        assert "Documentation for ResNetFeatures" not in html
+        assert "Documentation for ImageLoader" not in html
+    html = estimator_html_repr(resnet)
+    assert "Number of images that go through the network together" in html
+    if hasattr(PCA, "_get_fitted_attr_html"):  # since scikit-learn 1.9
+        assert "Indices of the layers" in html  # of an attribute
 
 
 def count_busy_threads(process):
