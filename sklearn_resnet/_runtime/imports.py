@@ -36,17 +36,16 @@ def quiet_stderr():
 def hidden_module(name):
     """Hide a module from libraries for which it is optional.
 
-    Inside the context, importing it raises ImportError in all threads. A module that was imported
-    before is restored afterwards.
+    Inside the context, importing it raises ImportError in all threads. Afterwards, everything is as
+    before: imported, not yet imported, not installed, or hidden by someone else.
     """
-    imported = sys.modules.get(name)
+    before = {key: sys.modules[key] for key in [name] if key in sys.modules}
     sys.modules[name] = None
     try:
         yield
     finally:
         del sys.modules[name]
-        if imported is not None:
-            sys.modules[name] = imported
+        sys.modules.update(before)
 
 
 def import_optional(module, *, extra, purpose):

@@ -1,6 +1,7 @@
 """What libraries print while they are imported is held back."""
 
 import contextlib
+import importlib
 import io
 import os
 import subprocess
@@ -8,7 +9,7 @@ import sys
 
 import pytest
 
-from sklearn_resnet._runtime.imports import quiet_stderr
+from sklearn_resnet._runtime.imports import hidden_module, quiet_stderr
 
 
 def print_everywhere(where):
@@ -93,3 +94,16 @@ def test_no_file_is_left_open():
     with quiet_stderr():
         pass
     assert list(filter(is_open, range(1000))) == before
+
+
+@pytest.mark.parametrize("name", ["colorsys", "a_module_that_is_not_installed"])
+@pytest.mark.parametrize("before", ["not imported", "imported", "hidden"])
+def test_a_module_is_hidden_and_then_as_before(monkeypatch, name, before):
+    module = {"imported": sys, "hidden": None}  # any module would do
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    if before in module:
+        monkeypatch.setitem(sys.modules, name, module[before])
+    with hidden_module(name), pytest.raises(ImportError):
+        importlib.import_module(name)
+    assert sys.modules.get(name, "not there") is module.get(before, "not there")
+    monkeypatch.delitem(sys.modules, name, raising=False)
