@@ -11,7 +11,12 @@ from sklearn.model_selection import BaseCrossValidator, GridSearchCV, Randomized
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
-from sklearn_resnet._network.weights import choose_weights, default_layers, find_weights
+from sklearn_resnet._network.weights import (
+    check_layers_covered,
+    choose_weights,
+    default_layers,
+    find_weights,
+)
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.plotting._palette import PALETTE
 
@@ -204,15 +209,20 @@ class LayerSearchDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not contain exactly one `ResNetFeatures`.
+            If the estimator does not contain exactly one `ResNetFeatures`, or its weights do not
+            cover `layers`.
+        ConnectionError
+            If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
         """
         path = _find_only_resnet(estimator)
         resnet = estimator.get_params()[path] if path else estimator
         named = [] if layers is None else resolve_layers(resnet.architecture, layers)
         weights = choose_weights(resnet.architecture, resnet.weights, named)
+        # errors of the weights are raised here, rather than from within the search
+        found = find_weights(resnet.architecture, weights, 0)
+        check_layers_covered(found, named)
         if layers is None:
-            n_layers = find_weights(resnet.architecture, weights, 0).n_layers
-            table = layer_table(resnet.architecture)[:n_layers]
+            table = layer_table(resnet.architecture)[: found.n_layers]
             named = [layer for layer in table if layer.name.endswith("_out")]
         prefix = f"{path}__" if path else ""
         layers = [layer.index for layer in named]

@@ -163,6 +163,21 @@ def test_from_estimator_needs_one_resnet():
         LayerSearchDisplay.from_estimator(two, X, Y)
 
 
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        ("imagenet", ConnectionError, "ImageNet's weights of ResNet50V2 cannot be downloaded"),
+        ("procedural", ValueError, "'layers' parameter must be at most 85"),
+        ("no.weights.h5", FileNotFoundError, "which does not exist"),
+    ],
+)
+def test_from_estimator_finds_the_weights_before_the_search(weights, error, message):
+    pipe = make().set_params(resnetfeatures__weights=weights)
+    with pytest.raises(error, match=message) as raised:
+        LayerSearchDisplay.from_estimator(pipe, X, Y, layers=[16, 153])
+    assert not [entry for entry in raised.traceback if "model_selection" in str(entry.path)]
+
+
 def read_labels(display):
     display.figure_.canvas.draw()
     above = display.ax_.child_axes[0]
