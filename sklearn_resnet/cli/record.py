@@ -120,8 +120,8 @@ def finish(output, options, result, progress, former):
         progress.show("wrote", written)
     if outdated:
         progress.warn(
-            f"{', '.join(outdated)}: an earlier command wrote this with other settings or images, "
-            f"and it does not match {output.name}. Make it again, or remove it."
+            f"Files of an earlier command, with other settings or images, do not match {output.name}: "
+            f"{', '.join(outdated)}. Make them again, or remove them."
         )
 
 

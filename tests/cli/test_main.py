@@ -518,7 +518,7 @@ def test_a_map_of_other_features_is_not_left_in_silence(digits, tmp_path):
     record = json.loads(Path("out.json").read_text(encoding="utf-8"))
     assert record["outputs"] == ["out.npz", "out_umap.npz", "out_umap.png"]
     output = run(digits, "out.npz", *RESNET, "-l", 16)
-    assert "out_umap.npz, out_umap.png: an earlier command wrote this" in output
+    assert "do not match out.npz: out_umap.npz, out_umap.png. Make them again" in output
     assert output.count("warning") == 1
     assert Path("out_umap.png").is_file()
     assert "earlier command" not in run(digits, "out.npz", *RESNET, "-p")

@@ -189,7 +189,7 @@ def test_weights_that_are_gone_can_be_named():
     run("photos", "t.npz", *RESNET)
     change_record(weights="my.h5")
     expected = (
-        "Error: --weights must be 'imagenet', 'procedural' or the path of a Keras weights file. Got "
+        "Error: --weights must be 'auto', 'imagenet', 'procedural' or the path of a Keras weights file. Got "
         "'my.h5', which does not exist, instead. Name the present path of the weights by --weights.\n"
     )
     assert run("similar", "query.png", "t.npz", code=1) == expected
