@@ -1,4 +1,4 @@
-"""Files: paths and URLs, listing, atomic writes, downloads, and text that is safe in a spreadsheet.
+"""Files: paths and URLs, listing, atomic writes, downloads, text for spreadsheets, tables of features.
 
 Imports only `_runtime`.
 """
