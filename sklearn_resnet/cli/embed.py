@@ -136,11 +136,14 @@ def embed(options):
     former = read_former_record(options.output)
     shapes = {"input": data.images.shape, "embedding": embedding.shape}
     table = Result(embedding.written, shapes, embedding.metadata)
-    if options.pictures.needs_map:  # which may fail, but the table can be used
+    if options.pictures.needs_map:  # Ctrl-C may end the process while UMAP runs
         write_record(options.output, options.input, table, progress, former)
-    pictures, map_shapes = make_pictures(plan, embedding, progress)
-    result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
-    finish(options.output, options.input, result, progress, former)
+    pictures, map_shapes = [], {}
+    try:
+        pictures, map_shapes = make_pictures(plan, embedding, progress)
+    finally:  # the table can be used without pictures
+        result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
+        finish(options.output, options.input, result, progress, former)
 
 
 def plan_embedding(options, progress):
