@@ -102,7 +102,8 @@ def _advising(plan, done):
     try:
         yield
     except (Exception, KeyboardInterrupt) as exc:
-        exc.add_note(_describe_progress(plan, len(done)))
+        if done or isinstance(exc, KeyboardInterrupt):
+            exc.add_note(_describe_progress(plan, len(done)))
         if isinstance(exc, ImageReadError):
             exc.add_note("--on-error skip, or nan, continues without such a file.")
         raise
