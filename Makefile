@@ -1,30 +1,49 @@
-# Developer commands. Each creates .venv if it is missing or out of date.
+# Developer commands. Each creates a virtual environment if it is missing or out of date: .venv, or
+# for another interpreter (make test PYTHON=python3.12) one of its own, .venv-3.12.
+# `make demo` and `make test` use no shell but Python, so that they also run on Windows.
 
-PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+DEFAULT_PYTHON := python
+SCRIPTS := Scripts
+else
+DEFAULT_PYTHON := python3
+SCRIPTS := bin
+endif
+PYTHON ?= $(DEFAULT_PYTHON)
+ifeq ($(PYTHON),$(DEFAULT_PYTHON))
 VENV ?= .venv
-BIN := $(VENV)/bin
+else
+VENV ?= .venv-$(shell "$(PYTHON)" -c "import sys; print('%d.%d' % sys.version_info[:2])")
+endif
+BIN := $(VENV)/$(SCRIPTS)
+# Python compiles the modules that are used; compiling all takes longer than installing them
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+TOUCH := -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest clean
 
 help:  ## List these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(BIN)/.installed: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@touch $@
+$(VENV)/.installed: pyproject.toml
+	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python $(PIP) -e .
+	@$(BIN)/python $(TOUCH) $@
 
-demo: $(BIN)/.installed  ## Draw a map of scikit-learn's digits: demo/digits_umap.png
-	$(BIN)/embedding digits demo/digits.npz --model resnet --weights procedural --image-size 32 --seed 0 --plot
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/python $(PIP) -e ".[test]"
+	@$(BIN)/python $(TOUCH) $@
+
+demo: $(VENV)/.installed  ## Draw a map of scikit-learn's digits: demo/digits_umap.png
+	$(BIN)/embedding digits demo/digits.npz --weights procedural --image-size 32 --seed 0 --plot
 	@echo "Wrote demo/digits_umap.png"
 
-test: $(BIN)/.installed  ## Run the tests
+test: $(VENV)/.installed-test  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of imports
+lint: $(VENV)/.installed-test  ## Check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,36 +52,44 @@ lint: $(BIN)/.installed  ## Check style, formatting, types and the direction of 
 	$(BIN)/python -c "from sklearn_resnet.plotting.explorer.page import read_script as r; print(r())" > build/page.js
 	$(BIN)/oxlint --no-ignore build/page.js
 
-format: $(BIN)/.installed  ## Fix style and formatting
+format: $(VENV)/.installed-test  ## Fix style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.installed  ## Run the benchmarks, write their results and fill the pages (DATA=folder, see benchmarks/README.md)
+bench: $(VENV)/.installed-test  ## Run the benchmarks, write their results and fill the pages (DATA=folder, see benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(DATA) $(NAMES)
 
-numbers: $(BIN)/.installed  ## Fill benchmarks/RESULTS.md and the numbers on pages from benchmarks/results/
+numbers: $(VENV)/.installed-test  ## Fill benchmarks/RESULTS.md and the numbers on pages from benchmarks/results/
 	$(BIN)/python -m benchmarks --render
 
-docs: $(BIN)/.installed  ## Build the documentation: docs/_build/index.html
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+docs: $(VENV)/.installed-test  ## Build the documentation: docs/_build/index.html
+	$(BIN)/python $(PIP) -e ".[docs]"
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build
 	@echo "Wrote docs/_build/index.html"
 
-dist: $(BIN)/.installed  ## Build the wheel and the sdist in dist/; check the wheel's weights and size
-	rm -rf dist
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
-	$(BIN)/python -m build --outdir dist . > /dev/null
-	$(BIN)/python -m zipfile -l $$(ls dist/*.whl) | grep resnet50v2_procedural.npz
-	test $$(stat -c %s dist/*.whl) -le 4000000
-
-# Run the tests in a new environment, outside the source tree: $(1) is its folder, $(2) the arguments of
-# pip install, $(3) the options of pytest (old packages use deprecated parts of newer ones)
-define test_elsewhere
-	rm -rf $(1) && mkdir -p $(1)/tree && $(PYTHON) -m venv $(1)/venv
-	$(1)/venv/bin/python -m pip install --quiet --disable-pip-version-check $(2)
-	cp -r tests pyproject.toml $(1)/tree
-	cd $(1)/tree && ../venv/bin/python -m pytest -n 2 --dist loadfile tests $(3) $(ARGS)
+# A new environment, outside the source tree: $(1) is its folder, $(2) the arguments of pip install
+define install_elsewhere
+	rm -rf $(1) && mkdir -p $(1)/tree && "$(PYTHON)" -m venv $(1)/venv
+	$(1)/venv/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check $(2)
+	cp -r README.md docs tests pyproject.toml $(1)/tree
 endef
+
+# Run the tests there; $(3) are options of pytest (old packages use deprecated parts of newer ones)
+define test_elsewhere
+	$(call install_elsewhere,$(1),$(2))
+	cd $(1)/tree && ../venv/$(SCRIPTS)/python -m pytest -n 2 --dist loadfile tests $(3) $(ARGS)
+endef
+
+dist: $(VENV)/.installed  ## Build the wheel and the sdist in dist/; test the wheel without extras, and its dependencies for Python 3.14
+	rm -rf dist
+	$(BIN)/python $(PIP) build
+	$(BIN)/python -m build --outdir dist . > /dev/null
+	$(BIN)/python -c "import os, sys; sys.exit(os.path.getsize(sys.argv[1]) > 4_000_000)" dist/*.whl
+	$(call install_elsewhere,build/without-extras,dist/*.whl pytest)
+	cd build/without-extras/tree && ../venv/$(SCRIPTS)/python -m pytest -o addopts= \
+		tests/without_extras.py $(wildcard tests/test_pages_run.py)
+	$(BIN)/python -m pip install --quiet --dry-run --target build/newest --only-binary :all: \
+		--python-version 3.14 "$$(ls dist/*.whl)[explore,int8,parquet,dask,remote]"
 
 test-dist: dist  ## Test the wheel in a new environment, build/dist
 	$(call test_elsewhere,build/dist,"$$(ls dist/*.whl)[test]")
@@ -70,5 +97,5 @@ test-dist: dist  ## Test the wheel in a new environment, build/dist
 test-oldest: dist  ## Test the wheel with the oldest supported dependencies, in build/oldest
 	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt,-W ignore::DeprecationWarning)
 
-clean:  ## Remove .venv and all build outputs
-	rm -rf $(VENV) docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache
+clean:  ## Remove the virtual environments and all build outputs
+	rm -rf $(VENV) .venv .venv-* docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache
