@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from sklearn_resnet.plotting import EmbeddingDisplay
 from sklearn_resnet.plotting._saving import save_figure
 
 MIN_MAPPED = 4  # images that UMAP needs
+_MIN_APPROXIMATED = 4096  # images from which on UMAP searches neighbors approximately
 _AXIS_NAMES = {
     "pca": ("principal component 1", "principal component 2"),
     "umap": ("UMAP 1", "UMAP 2"),
@@ -95,6 +97,25 @@ def _exit_at_once_on_ctrl_c():
             signal.signal(signal.SIGINT, before)
 
 
+def _find_neighbors(features, n_neighbors):
+    """Find the nearest neighbors of each row, itself included, and their distances.
+
+    The result is that of UMAP, which for few rows compiles a function and calls another one, from
+    Python, for each pair. That takes longer than the map itself.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n_candidates = min(2 * n_neighbors, len(features))  # some are at equal distances
+    nearest = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute").fit(features)
+    indices = nearest.kneighbors(features, return_distance=False).astype(np.int32)
+    # computed again, as scikit-learn's distances between equal rows are not exactly zero
+    differences = (features - features[column] for column in indices.T)
+    squares = [np.sum(each**2, axis=1, dtype=np.float64) for each in differences]
+    distances = np.sqrt(np.stack(squares, axis=1))
+    order = np.lexsort((indices, distances), axis=1)[:, :n_neighbors]
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
 def compute_umap(features, seed):
     """Map features to two dimensions by UMAP.
 
@@ -110,14 +131,21 @@ def compute_umap(features, seed):
     ndarray of shape (n, 2)
     """
     n_images = len(features)
+    n_neighbors = min(15, n_images - 1)
+    neighbors = (None, None)
+    if n_images < _MIN_APPROXIMATED:
+        neighbors = _find_neighbors(np.asarray(features, np.float32), n_neighbors)
     umap = import_umap()(
-        n_neighbors=min(15, n_images - 1),
+        n_neighbors=n_neighbors,
+        precomputed_knn=neighbors,
         # the spectral layout needs more points than it has dimensions to start from
         init="spectral" if n_images > 10 else "random",
         random_state=seed,
         n_jobs=-1 if seed is None else 1,
     )
-    with _exit_at_once_on_ctrl_c():
+    with _exit_at_once_on_ctrl_c(), warnings.catch_warnings():
+        # the map is not used to transform other images
+        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)
         return umap.fit_transform(features)
 
 

@@ -1,9 +1,12 @@
-"""Maps: UMAP without tensorflow, whether that is installed or not."""
+"""Maps: the coordinates of UMAP itself, without tensorflow."""
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from sklearn_resnet.cli.pictures import compute_umap, import_umap
 
 PROGRAM = """
 import sys
@@ -26,3 +29,16 @@ def test_umap_runs_without_tensorflow(is_missing):
     program = PROGRAM.format(is_missing=is_missing)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("n_images", [4, 12, 150])
+def test_a_map_is_that_of_umap(n_images):
+    features = np.random.default_rng(0).normal(size=(n_images, 24)).astype(np.float32)
+    features[1] = features[0]  # equal images
+    umap = import_umap()(
+        n_neighbors=min(15, n_images - 1),
+        init="spectral" if n_images > 10 else "random",
+        random_state=3,
+        n_jobs=1,
+    )
+    np.testing.assert_array_equal(compute_umap(features, 3), umap.fit_transform(features))
