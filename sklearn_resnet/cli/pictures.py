@@ -5,7 +5,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,11 @@ def import_umap():
     # umap imports it, which takes 3 s and 500 MB, for a part that is not used here
     is_imported = "tensorflow" in sys.modules
     with nullcontext() if is_imported else hidden_module("tensorflow"):
-        from umap import UMAP
+        from umap import UMAP, umap_
+    # umap does not cache these, and compiling them takes seconds in each process
+    for name in ("smooth_knn_dist", "compute_membership_strengths"):
+        with suppress(AttributeError, RuntimeError):  # another version, or no folder to write to
+            getattr(umap_, name).enable_caching()
     return UMAP
 
 

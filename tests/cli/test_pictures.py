@@ -42,3 +42,11 @@ def test_a_map_is_that_of_umap(n_images):
         n_jobs=1,
     )
     np.testing.assert_array_equal(compute_umap(features, 3), umap.fit_transform(features))
+
+
+def test_compiled_functions_of_umap_are_cached():
+    import_umap()
+    from umap import umap_
+
+    for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        assert function.stats.cache_path is not None
