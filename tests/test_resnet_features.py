@@ -308,7 +308,7 @@ def test_a_pickle_is_small_and_works_where_tensorflow_was_not_imported(tmp_path)
         "import pickle, sys, numpy as np\n"
         f"resnet = pickle.load(open({str(tmp_path / 'resnet.pkl')!r}, 'rb'))\n"
         # pandas is not among them: scikit-learn imports it by itself where it is installed
-        "heavy = {'tensorflow', 'keras', 'umap', 'matplotlib', 'openvino'}\n"
+        "heavy = {'tensorflow', 'keras', 'umap', 'matplotlib', 'openvino', 'sklearn.metrics'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         f"X = resnet.transform(np.load({str(tmp_path / 'X.npy')!r}))\n"
         f"np.save({str(tmp_path / 'out.npy')!r}, X)\n"

@@ -4,9 +4,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import silhouette_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.utils import Bunch
 
 from sklearn_resnet._runtime.errors import ParameterError
@@ -148,6 +145,10 @@ def score_map(xy, y, n_neighbors=10):
     dict of str to float
         See `compare_embeddings`.
     """
+    # slow to import
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+
     known = ~is_missing(y)
     xy, y = xy[known], y[known]
     if len(y) and is_scale(y):
@@ -171,6 +172,9 @@ def score_map(xy, y, n_neighbors=10):
 
 
 def _score_scale(xy, y, n_neighbors):
+    from sklearn.model_selection import KFold, cross_val_score
+    from sklearn.neighbors import KNeighborsRegressor
+
     n_folds = min(_N_FOLDS, len(y) // 2)
     if n_folds < 2:
         return {"r2": np.nan, "n_neighbors": 0, "n_folds": 0}
@@ -181,6 +185,8 @@ def _score_scale(xy, y, n_neighbors):
 
 
 def _score_silhouette(xy, codes):
+    from sklearn.metrics import silhouette_score
+
     sample = np.random.RandomState(0).permutation(len(xy))[:_SAMPLE_SIZE]
     if not 1 < len(np.unique(codes[sample])) < len(sample):  # undefined
         return np.nan

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
@@ -22,6 +21,7 @@ from sklearn_resnet.plotting._palette import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
 
 _FIGURE_SIZE = (9, 5.5)  # in inches
 _LINE, _BEST, _CHEAPEST = PALETTE[:3]
@@ -114,7 +114,11 @@ class LayerSearchDisplay:
 
     @classmethod
     def from_search(
-        cls, search: GridSearchCV | RandomizedSearchCV, *, ax: "Axes | None" = None, **kwargs: Any
+        cls,
+        search: "GridSearchCV | RandomizedSearchCV",
+        *,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
     ) -> Self:
         """Create the plot from a fitted search.
 
@@ -168,7 +172,7 @@ class LayerSearchDisplay:
         y: ArrayLike | None = None,
         *,
         layers: list[int | str] | None = None,
-        cv: int | BaseCrossValidator | Iterable | None = None,
+        cv: "int | BaseCrossValidator | Iterable | None" = None,
         scoring: str | Callable | None = None,
         n_jobs: int | None = None,
         ax: "Axes | None" = None,
@@ -214,6 +218,8 @@ class LayerSearchDisplay:
         ConnectionError
             If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
         """
+        from sklearn.model_selection import GridSearchCV  # slow to import
+
         path = _find_only_resnet(estimator)
         resnet = estimator.get_params()[path] if path else estimator
         named = [] if layers is None else resolve_layers(resnet.architecture, layers)
