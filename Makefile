@@ -1,6 +1,6 @@
 # Developer commands. Each creates a virtual environment if it is missing or out of date: .venv, or
 # for another interpreter (make test PYTHON=python3.12) one of its own, .venv-3.12.
-# `make demo` and `make test` use no shell but Python, so that they also run on Windows.
+# `make demo` and `make test` call programs and no shell, as Windows has another one.
 
 ifeq ($(OS),Windows_NT)
 DEFAULT_PYTHON := python
@@ -13,7 +13,7 @@ PYTHON ?= $(DEFAULT_PYTHON)
 ifeq ($(PYTHON),$(DEFAULT_PYTHON))
 VENV ?= .venv
 else
-VENV ?= .venv-$(shell "$(PYTHON)" -c "import sys; print('%d.%d' % sys.version_info[:2])")
+VENV ?= .venv-$(shell $(PYTHON) -c "import sys; print(*sys.version_info[:2], sep='.')")
 endif
 BIN := $(VENV)/$(SCRIPTS)
 # Python compiles the modules that are used; compiling all takes longer than installing them
@@ -27,8 +27,8 @@ help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.installed: pyproject.toml
-	@"$(PYTHON)" -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
-	"$(PYTHON)" -m venv $(VENV)
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) -e .
 	@$(BIN)/python $(TOUCH) $@
 
@@ -38,7 +38,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 demo: $(VENV)/.installed  ## Draw a map of scikit-learn's digits: demo/digits_umap.png
 	$(BIN)/embedding digits demo/digits.npz --weights procedural --image-size 32 --seed 0 --plot
-	@echo "Wrote demo/digits_umap.png"
+	@echo Wrote demo/digits_umap.png
 
 test: $(VENV)/.installed-test  ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -69,7 +69,7 @@ docs: $(VENV)/.installed-test  ## Build the documentation: docs/_build/index.htm
 
 # A new environment, outside the source tree: $(1) is its folder, $(2) the arguments of pip install
 define install_elsewhere
-	rm -rf $(1) && mkdir -p $(1)/tree && "$(PYTHON)" -m venv $(1)/venv
+	rm -rf $(1) && mkdir -p $(1)/tree && $(PYTHON) -m venv $(1)/venv
 	$(1)/venv/$(SCRIPTS)/python -m pip install --quiet --disable-pip-version-check $(2)
 	cp -r README.md docs tests pyproject.toml $(1)/tree
 endef

@@ -38,7 +38,7 @@ def divide(numerators, denominators):
 def describe_machine():
     """Return the processor and the relevant versions."""
     cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
     model = re.search(r"model name\s*: (.*)", text)
     flags = set(re.search(r"flags\s*: (.*)", text)[1].split()) if text else set()
     processor = model[1] if model else platform.processor()

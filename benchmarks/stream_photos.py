@@ -14,7 +14,7 @@ from sklearn_resnet import ImageLoader, ResNetFeatures
 
 def read_memory(name):
     """Return an entry of /proc/self/status in MiB: VmRSS is the current memory, VmHWM its peak."""
-    text = Path("/proc/self/status").read_text()
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(text.split(f"{name}:")[1].split()[0]) / 1024
 
 
@@ -28,7 +28,7 @@ def stream(folder, n_photos, side):
     paths = [f"{folder}/{i // 1000 * 1000:06}/{i:06}.jpg" for i in range(n_photos)]
     images = loader.transform(paths)
     with_paths = read_memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     total = np.zeros(128)
     for _, features in resnet.transform_batches(images):
         total += features.sum(0)

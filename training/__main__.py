@@ -169,7 +169,7 @@ def _save(checkpoint, parts, generator, step, seconds):
 
 def _log(path, row):
     is_new = not path.exists()
-    with open(path, "a", newline="") as file:
+    with open(path, "a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, row)
         if is_new:
             writer.writeheader()

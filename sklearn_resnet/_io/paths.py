@@ -26,7 +26,7 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 _TAR = ".tar"
-_TAR_AND_MORE = re.compile(r"\.tar(?=/)", re.IGNORECASE)
+_TAR_AND_MORE = re.compile(rf"\.tar(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
 _MAX_COPIES = 4  # local copies of remote tars at the same time
 _VERSION_TTL = 10  # seconds after which the version of a URL is queried again
 _copy_lock = threading.Lock()
@@ -178,7 +178,7 @@ def split_member(path):
     for found in _TAR_AND_MORE.finditer(text):
         tar, member = text[: found.end()], text[found.end() + 1 :]
         if is_url(text) or os.path.isfile(tar):  # a folder may have the name of a tar
-            return tar, member
+            return tar, member.replace(os.sep, "/")
     return path, None
 
 

@@ -43,7 +43,7 @@ def find_gpus(timeout=10):
 def describe_processor():
     """Name the processor and its instruction sets that affect rounding."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return f"{platform.processor()} {platform.machine()}"
     fields = dict(line.split(":", 1) for line in lines if ":" in line)
