@@ -87,7 +87,7 @@ dist: $(VENV)/.installed  ## Build the wheel and the sdist in dist/; test the wh
 	$(BIN)/python -c "import os, sys; sys.exit(os.path.getsize(sys.argv[1]) > 4_000_000)" dist/*.whl
 	$(call install_elsewhere,build/without-extras,dist/*.whl pytest)
 	cd build/without-extras/tree && ../venv/$(SCRIPTS)/python -m pytest -o addopts= \
-		tests/without_extras.py $(wildcard tests/test_pages_run.py)
+		tests/without_extras.py tests/test_without_keras.py tests/test_pages_run.py
 	$(BIN)/python -m pip install --quiet --dry-run --target build/newest --only-binary :all: \
 		--python-version 3.14 "$$(ls dist/*.whl)[explore,int8,parquet,dask,remote]"
 
