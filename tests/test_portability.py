@@ -2,8 +2,6 @@
 
 import ast
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ import sklearn_resnet
 
 ROOT = Path(sklearn_resnet.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
 UNIX_MODULES = {
     *("crypt", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline", "resource"),
@@ -41,7 +38,6 @@ UNIX_PATHS = {
     "/proc/cpuinfo",  # describe_processor has another way where it is missing
     "/tmp",  # Keras' own fallback, on all systems
 }
-SHELL = re.compile(r"[|&;<>`'*?(){}\[\]\\]|\$")
 
 
 def guarded_names(tree):
@@ -115,19 +111,3 @@ def test_file_names_are_valid_on_all_systems():
     for name in names:
         assert re.fullmatch(r"[\w.\-/]+", name), name
         assert len(name) < 100  # of the 260 that Windows allows for a whole path
-
-
-@pytest.mark.skipif(
-    not MAKEFILE.is_file() or shutil.which("make") is None, reason="needs make and its file"
-)
-@pytest.mark.parametrize("system", ["Linux", "Windows_NT"])
-@pytest.mark.parametrize("target", ["demo", "test"])
-def test_the_first_commands_call_programs_and_no_shell(target, system):
-    command = ["make", "--dry-run", "--always-make", target, f"OS={system}", "PYTHON=python"]
-    done = subprocess.run(
-        command, cwd=MAKEFILE.parent, capture_output=True, text=True, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stderr
-    assert ("Scripts" in done.stdout) == (system == "Windows_NT")
-    for line in done.stdout.splitlines():
-        assert not SHELL.search(re.sub(r'"[^"]*"', "", line)), line
