@@ -1,6 +1,6 @@
 # Developer commands. Each creates a virtual environment if it is missing or out of date: .venv, or
 # for another interpreter (make test PYTHON=python3.12) one of its own, .venv-3.12.
-# `make demo` and `make test` call programs and no shell, as Windows has another one.
+# `make demo` and `make test` use no shell syntax, so that they can run on Windows.
 
 ifeq ($(OS),Windows_NT)
 DEFAULT_PYTHON := python
@@ -16,7 +16,7 @@ else
 VENV ?= .venv-$(shell $(PYTHON) -c "import sys; print(*sys.version_info[:2], sep='.')")
 endif
 BIN := $(VENV)/$(SCRIPTS)
-# Python compiles the modules that are used; compiling all takes longer than installing them
+# --no-compile: Python compiles modules when they are first imported, pip would compile all of them
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 TOUCH := -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHELL = re.compile(r"[|&;<>`'*?(){}\[\]\\$]")  # characters that mean something to a shell
+SHELL = re.compile(r"[|&;<>`'*?(){}\[\]\\$]")  # special characters of shells
 
 if not (ROOT / "Makefile").is_file() or shutil.which("make") is None:
     pytest.skip("needs make and the Makefile beside these tests", allow_module_level=True)

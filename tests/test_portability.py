@@ -1,4 +1,4 @@
-"""Rules for systems on which the tests do not run: what macOS or Windows lacks, is not used."""
+"""The package uses no modules, functions or paths that macOS or Windows lacks."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ UNIX_MODULES = {
     *("crypt", "fcntl", "grp", "nis", "ossaudiodev", "posix", "pty", "pwd", "readline", "resource"),
     *("spwd", "syslog", "termios", "tty"),
 }
-# the documentation of Python names "Availability: Unix" for these
+# "Availability: Unix" in the documentation of Python
 UNIX_NAMES = {
     "os": {
         *("chown", "confstr", "ctermid", "fchmod", "fchown", "fork", "forkpty", "getegid"),
@@ -35,13 +35,13 @@ UNIX_NAMES = {
 }
 UNIX_FOLDERS = re.compile(r"/(bin|dev|etc|opt|proc|sys|tmp|usr|var)(/|$)")
 UNIX_PATHS = {
-    "/proc/cpuinfo",  # describe_processor has another way where it is missing
+    "/proc/cpuinfo",  # describe_processor has a fallback
     "/tmp",  # Keras' own fallback, on all systems
 }
 
 
 def guarded_names(tree):
-    """The nodes inside of ``if hasattr(module, name)`` and ``try: ... except ImportError``."""
+    """Find the nodes inside ``if hasattr(module, name)`` and ``try: ... except ImportError``."""
     guarded = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "hasattr(" in ast.unparse(node.test):
@@ -61,7 +61,7 @@ def docstrings(tree):
 
 
 def find_unix_only(source):
-    """What a module uses that only Unix has, as a list of text."""
+    """List the names that only Unix has and that a module uses without a guard."""
     tree = ast.parse(source)
     skipped = guarded_names(tree) | docstrings(tree)
     found = []
@@ -83,7 +83,7 @@ def find_unix_only(source):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_use_what_all_systems_have(path):
+def test_modules_use_no_names_that_only_unix_has(path):
     assert find_unix_only(path.read_text(encoding="utf-8")) == []
 
 
@@ -101,7 +101,7 @@ def test_modules_use_what_all_systems_have(path):
         ("'''Reads /proc.'''\nos.replace(a, b)", []),
     ],
 )
-def test_what_only_unix_has_is_noticed_where_it_is_not_guarded(source, found):
+def test_unguarded_names_that_only_unix_has_are_found(source, found):
     assert find_unix_only(source) == found
 
 
