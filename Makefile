@@ -13,7 +13,8 @@ PYTHON ?= $(DEFAULT_PYTHON)
 ifeq ($(PYTHON),$(DEFAULT_PYTHON))
 VENV ?= .venv
 else
-VENV ?= .venv-$(shell $(PYTHON) -c "import sys; print(*sys.version_info[:2], sep='.')")
+VERSION := $(shell $(PYTHON) -c "import sys; print(*sys.version_info[:2], sep='.')")
+VENV ?= .venv-$(VERSION)
 endif
 BIN := $(VENV)/$(SCRIPTS)
 # --no-compile: Python compiles modules when they are first imported, pip would compile all of them
