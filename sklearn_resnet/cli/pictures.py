@@ -16,7 +16,7 @@ from sklearn_resnet.plotting import EmbeddingDisplay
 from sklearn_resnet.plotting._saving import save_figure
 
 MIN_MAPPED = 4  # images that UMAP needs
-_MIN_APPROXIMATED = 4096  # images from which on UMAP searches neighbors approximately
+_MIN_APPROXIMATED = 4096  # images; from here on, UMAP searches neighbors approximately
 _AXIS_NAMES = {
     "pca": ("principal component 1", "principal component 2"),
     "umap": ("UMAP 1", "UMAP 2"),
@@ -104,8 +104,8 @@ def _exit_at_once_on_ctrl_c():
 def _find_neighbors(features, n_neighbors):
     """Find the nearest neighbors of each row, itself included, and their distances.
 
-    The result is that of UMAP, which for few rows compiles a function and calls another one, from
-    Python, for each pair. That takes longer than the map itself.
+    The result equals UMAP's own. UMAP compiles a sort, and calls a distance function from Python for
+    each pair of rows, which takes longer than the layout.
     """
     from sklearn.neighbors import NearestNeighbors
 
