@@ -17,7 +17,8 @@ VERSION := $(shell $(PYTHON) -c "import sys; print(*sys.version_info[:2], sep='.
 VENV ?= .venv-$(VERSION)
 endif
 BIN := $(VENV)/$(SCRIPTS)
-# --no-compile: Python compiles modules when they are first imported, pip would compile all of them
+# Python compiles modules when they are first imported; pip would compile all of them
+unexport PYTHONDONTWRITEBYTECODE
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 TOUCH := -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 
