@@ -20,7 +20,7 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
-from sklearn_resnet._images.hashing import hash_file
+from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
@@ -127,7 +127,7 @@ def _make_key(file, name, *options):
     if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size
         return None
     settings = (options, suffix_of(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
-    key = hash_file(file, repr(settings).encode())
+    key = hash_stream(file, repr(settings).encode())
     file.seek(0)
     return key
 

@@ -22,7 +22,7 @@ def hash_content(*parts):
     return _hash(parts).digest()
 
 
-def hash_file(file, *parts):
+def hash_stream(file, *parts):
     """Hash parts and the content of a file, in little memory, as `hash_content` hashes them all.
 
     Parameters

@@ -19,7 +19,7 @@ from sklearn_resnet._images.decoding import (
     read_image,
 )
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_file
+from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
@@ -270,7 +270,7 @@ class LazyImages(_LazySource):
                 return hash_content(options, form, np.ascontiguousarray(array))
             try:
                 with open_file(item) as file:
-                    return hash_file(file, options, suffix_of(item).encode())
+                    return hash_stream(file, options, suffix_of(item).encode())
             except Exception:  # decoding it will name the cause
                 return os.urandom(HASH_BYTES)
 
