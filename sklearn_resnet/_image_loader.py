@@ -110,10 +110,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
     it are clipped.
 
-    A search with an `ImageLoader` in its pipeline decodes each file once per process. Decoded images
-    are cached in memory, keyed by the content of their files, which adds up to 256 MiB to the peak
-    memory. The cache evicts the least recently used images, and `clear_cache` empties it. If the
-    images of one call exceed 256 MiB, none of them is cached; ``lazy=True`` suits such data sets.
+    Decoded images are cached in memory, up to 256 MiB, keyed by the content of their files. If all
+    images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
+    if they do not, pass ``lazy=True``. The cache evicts the least recently used images, and
+    `clear_cache` empties it. If the images of one call exceed 256 MiB, none of them is cached.
 
     Examples
     --------

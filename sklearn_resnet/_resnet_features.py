@@ -305,7 +305,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         check_layers_covered(weights, layers)
         check_layers_covered(weights, tap_layers, "tap_layers")
         if self.image_size is None:
-            warn_about_large_images(weights, images.shape[1:])
+            warn_about_large_images(weights, images)
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
         self.value_range_ = value_range
@@ -536,7 +536,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ValueError
             If the weights, or the precision, have changed since `fit`.
         """
-        weights = self.weights_ if _is_auto(self.weights) else self.weights
+        weights = getattr(self, "weights_", None) if _is_auto(self.weights) else self.weights
         weights = find_weights(self.architecture, weights, self.random_seed_)
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import ssl
 import sys
 import threading
 import urllib.request
@@ -55,7 +56,10 @@ def keras_home():
 def find_file(file):
     """Return the path of a file, as str, if it is in Keras' cache and undamaged; None otherwise."""
     algorithm, _, known_hash = file.known_hash.partition(":")
-    is_valid = file.path.is_file() and hash_file(identify_file(file.path), algorithm) == known_hash
+    try:
+        is_valid = hash_file(identify_file(file.path), algorithm) == known_hash
+    except OSError:
+        return None
     return str(file.path) if is_valid else None
 
 
@@ -81,11 +85,16 @@ def fetch_file(file, subject, remedy):
     if found is not None:
         return found
     is_present = file.path.is_file()
-    damage = "the file found is damaged or a different one (its hash differs), and "
+    damage = (
+        "the file found cannot be read, or is damaged or a different one (its hash differs), and "
+    )
     try:
         probe_url(file.url)
         _download(file)
     except Exception as exc:  # of the network, the disk, or a wrong hash
+        found = find_file(file)
+        if found is not None:  # by another process in the meantime
+            return found
         cause = f"{damage if is_present else ''}{str(exc) or type(exc).__name__}"
         # scikit-learn prints the whole chain for each fit of a search
         raise DownloadError(subject, cause, file.path, file.url, file.megabytes, remedy) from None
@@ -141,7 +150,10 @@ def _find_failure(url, timeout):
             with urllib.request.urlopen(request, timeout=timeout):
                 failure[0] = None
         except (OSError, ValueError, http.client.HTTPException) as exc:
-            failure[0] = str(getattr(exc, "reason", None) or exc) or type(exc).__name__
+            cause = getattr(exc, "reason", None) or exc
+            # the host answers, and pooch may trust its certificate
+            is_reachable = isinstance(cause, ssl.SSLError)
+            failure[0] = None if is_reachable else str(cause) or type(exc).__name__
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()

@@ -14,6 +14,7 @@ from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
 from sklearn_resnet._io.paths import is_local
 from sklearn_resnet._runtime.imports import check_optional
+from sklearn_resnet._runtime.warnings import warn_caller
 
 COLUMNS = ("path", "label", "file_version")  # of parts, in this order
 _PARQUET_KEY = "sklearn_resnet"  # of the metadata in a schema
@@ -85,7 +86,18 @@ class Npy(TableFormat):
             with path.open("rb") as file:
                 features = np.load(file, allow_pickle=False)
         rows = rows_path(path)
-        return Table(features, *(Csv().read(rows)[1:] if rows.is_file() else ()))
+        if not rows.is_file():
+            return Table(features)
+        if manifest_path(path).is_file():
+            try:
+                self.read_metadata(path)
+            except (ValueError, LookupError, TypeError):
+                warn_caller(
+                    f"{str(rows)!r} does not belong to {str(path)!r}, which was written again: the "
+                    "table is read without labels and paths."
+                )
+                return Table(features)
+        return Table(features, *Csv().read(rows)[1:])
 
     def files(self, path):
         """List the files of the table of a resumable run."""
@@ -210,13 +222,20 @@ class Csv(TableFormat):
         """Read a table, or the rows beside a .npy, which have no features."""
         import pandas as pd
 
-        converters = {"path": restore_text, "label": restore_text, "file_version": str}
         with path.open("rb") as file:
-            frame = pd.read_csv(file, converters=converters)
+            names = pd.read_csv(file, nrows=0).columns
+            file.seek(0)
+            frame = pd.read_csv(
+                file,
+                dtype=dict.fromkeys(COLUMNS, str),
+                keep_default_na=False,  # "None" and "NA" are labels, too
+                na_values={name: ["", "nan"] for name in names.difference(COLUMNS)},
+            )
         labels, paths = (
-            frame[name].to_numpy(str) if name in frame else None for name in ("label", "path")
+            np.array([*map(restore_text, frame[name])], str) if name in frame else None
+            for name in ("label", "path")
         )
-        features = frame.drop(columns=converters, errors="ignore").to_numpy(np.float32)
+        features = frame.drop(columns=[*COLUMNS], errors="ignore").to_numpy(np.float32)
         return Table(features, labels, paths)
 
 
@@ -224,8 +243,8 @@ class Parquet(TableFormat):
     """Columns ``path``, ``label``, and ``features``, with one list of a fixed size a row.
 
     pandas reads ``features`` as a column of arrays: `sklearn_resnet.datasets.load_table`, or
-    `numpy.stack`, makes a matrix of them. The table of a resumable run is a folder of parts, which readers
-    read as one table.
+    `numpy.stack`, makes a matrix of them. The table of a resumable run is a folder of parts, which
+    readers read as one table.
     """
 
     suffix = ".parquet"

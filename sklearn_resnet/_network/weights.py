@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_resnet._io.downloads import RemoteFile, fetch_file, find_file
+from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.hashing import hash_file, identify_file
 from sklearn_resnet._network.layers import layer_table, resolve_layers
 from sklearn_resnet._network.weight_files import count_layers, read_arrays
@@ -52,7 +52,7 @@ def _remote_file(architecture, md5, megabytes):
     return RemoteFile(url, f"models/{name}", f"md5:{md5}", megabytes)
 
 
-# Of Keras: keras.applications.resnet and resnet_v2
+# From keras.applications.resnet and resnet_v2
 IMAGENET = {
     "ResNet50": _remote_file("ResNet50", "4d473c1dd8becc155b73f8504c6f6626", 95),
     "ResNet101": _remote_file("ResNet101", "88cf7a10940856eca736dc7b7e228a21", 171),
@@ -67,7 +67,7 @@ _PROCEDURAL_FILE = Path(__file__).parents[1] / "weights" / "resnet50v2_procedura
 _PROCEDURAL_MAX_SIZE = 128  # pixels; larger images lose accuracy (benchmarks/RESULTS.md)
 _PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv3"
 
-# What weights="auto" could not do, and said, in this process
+# Failed downloads, and warnings already given, in this process
 _failed_downloads: dict[RemoteFile, DownloadError] = {}
 _announced: set = set()
 
@@ -135,8 +135,6 @@ def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     if not _is_named("auto", weights):
         return weights
     file = imagenet[architecture]
-    if find_file(file) is not None:
-        return "imagenet"
     if file not in _failed_downloads:
         try:
             _fetch_imagenet(architecture, file)
@@ -152,12 +150,12 @@ def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     if deepest.index >= n_covered:
         raise DownloadError(
             failure.subject,
-            failure.cause,
+            f"{failure.cause}. The bundled weights cover the layers 0 to {n_covered - 1}, and layer "
+            f"{deepest.index} ({deepest.name!r}) is deeper",
             failure.path,
             failure.url,
             failure.megabytes,
-            f"Layer {deepest.index} ({deepest.name!r}) is deeper than the bundled weights cover (0 to "
-            f"{n_covered - 1}). Choose layers up to {n_covered - 1}, or put the file there by hand.",
+            f"Choose layers up to {n_covered - 1}, or put the file there by hand.",
         )
     _announce_fallback(failure, cut)
     return "procedural"
@@ -167,19 +165,19 @@ def _announce_fallback(failure, cut):
     indices = tuple(sorted({layer.index for layer in cut}))
     if indices in _announced:
         return
-    _announced.add(indices)
     shown = ", ".join(map(str, indices))
     problem = (
         f"{failure.subject} are not on this machine and cannot be downloaded ({failure.cause}), so the "
         f"bundled weights are taken for layer{'s' * (len(indices) > 1)} {shown}. They were trained on "
         "computer-generated images; on photos, deeper layers of ImageNet's weights are better. To use "
-        f"ImageNet's, put the file at {str(failure.path)!r} ({failure.url})."
+        f"ImageNet's, put the file at {str(failure.path)!r} ({failure.url}) and start a new process."
     )
     remedy = (
         "Pass weights='procedural' to choose the bundled weights without this warning, or "
         "weights='imagenet' to make this an error."
     )
     warn_caller(WeightsFallbackWarning(problem, remedy))
+    _announced.add(indices)  # after the warning, which may be an error
 
 
 def find_weights(architecture, weights, seed, imagenet=IMAGENET):
@@ -236,23 +234,24 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
     )
 
 
-def warn_about_large_images(weights, image_shape):
+def warn_about_large_images(weights, images):
     """Warn, once, if images are much larger than those on which the bundled weights do best.
 
     Parameters
     ----------
     weights : Weights
-    image_shape : tuple of int
-        Empty if images differ in size.
+    images : sequence with a shape
+        The images. Its shape is read for the bundled weights alone, as that may decode a file.
     """
-    is_large = len(image_shape) > 1 and min(image_shape[:2]) > _PROCEDURAL_MAX_SIZE
-    if is_large and weights.path == str(_PROCEDURAL_FILE) and "size" not in _announced:
-        _announced.add("size")
+    if weights.path != str(_PROCEDURAL_FILE) or "size" in _announced:
+        return
+    height, width = (*images.shape[1:3], 0, 0)[:2]  # 0 if images differ in size
+    if min(height, width) > _PROCEDURAL_MAX_SIZE:
         warn_caller(
-            f"The images have {image_shape[0]} x {image_shape[1]} pixels. The bundled weights do best "
-            "on smaller images: pass image_size=64, and compare other sizes up to "
-            f"{_PROCEDURAL_MAX_SIZE}."
+            f"The images have {height} x {width} pixels. The bundled weights do best on smaller "
+            f"images: pass image_size=64, and compare other sizes up to {_PROCEDURAL_MAX_SIZE}."
         )
+        _announced.add("size")
 
 
 def check_layers_covered(weights, layers, parameter="layers"):

@@ -21,7 +21,7 @@ from sklearn_resnet.cli.features import (
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, load_input
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, finish, read_former_record
+from sklearn_resnet.cli.record import Result, beside, finish, hash_table, read_former_record
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import compare_embeddings
 from sklearn_resnet.plotting._saving import save_figure
@@ -83,10 +83,12 @@ def compare(options):
     _check_images(options, data)
     maps, metadata = compute_maps(plan, data.images, progress)
     names = [f"{name}_{axis}" for name in maps for axis in (1, 2)]
-    write_table(options.output, np.hstack(list(maps.values())), names, data.labels, data.paths)
+    coordinates = np.hstack(list(maps.values()))
+    write_table(options.output, coordinates, names, data.labels, data.paths)
     picture = beside(options.output, "compare", f".{options.picture}")
     scores = draw_maps(picture, maps, data.labels, progress)
     metadata |= {"scores": scores, "model": "compare", "maps": plan.layers}
+    metadata["table"] = hash_table(coordinates, data.labels, data.paths)
     shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
     result = Result((options.output, picture), shapes, metadata)
     former = read_former_record(options.output)

@@ -43,6 +43,7 @@ from sklearn_resnet.cli.record import (
     beside,
     describe_resnet,
     finish,
+    hash_table,
     read_former_record,
     write_record,
 )
@@ -126,6 +127,9 @@ def embed(options):
     """
     progress = Progress(options.quiet)
     plan = plan_embedding(options, progress)
+    former = read_former_record(options.output)
+    if options.features.weights == "auto":
+        _warn_about_other_weights(former, plan.options.features.weights, progress)
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input)
@@ -133,7 +137,6 @@ def embed(options):
     with importing_umap(plan.imports_umap), progress.timed("embedding"):
         embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
-    former = read_former_record(options.output)
     shapes = {"input": data.images.shape, "embedding": embedding.shape}
     table = Result(embedding.written, shapes, embedding.metadata)
     if options.pictures.needs_map:  # Ctrl-C may end the process while UMAP runs
@@ -144,6 +147,16 @@ def embed(options):
     finally:  # the table can be used without pictures
         result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
         finish(options.output, options.input, result, progress, former)
+
+
+def _warn_about_other_weights(former, weights, progress):
+    """Warn if --weights auto chose other weights for OUTPUT than an earlier command did."""
+    before = former.get("weights", weights)
+    if weights != before:
+        progress.warn(
+            f"The table was made with --weights {before}, and --weights auto now takes {weights}, so "
+            f"that all features are computed again. --weights {before} keeps the former ones."
+        )
 
 
 def plan_embedding(options, progress):
@@ -238,9 +251,9 @@ def compute_embedding(plan, data, progress):
     else:
         features = compute_features(data.images, options.features, progress)
         failures = tuple(as_source(data.images).failures.values())
-        metadata = features.metadata
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
+        metadata = features.metadata | {"table": hash_table(values, data.labels, data.paths)}
         write_table(options.output, values, features.names, data.labels, data.paths)
         shape, written = values.shape, [options.output]
     errors = _report_failures(options, failures, n_images, progress)

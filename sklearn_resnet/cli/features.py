@@ -93,6 +93,7 @@ def check_features(options, progress):
     if options.model != "resnet":
         return options
     resolve_pooling(options.pooling)  # its error names the option; that of scikit-learn does not
+    choose_engine(options.engine, options.precision)  # it warns once, and not below
     resnet = make_resnet(options)
     try:
         with warnings.catch_warnings(record=True) as caught:  # fitting on the images will warn

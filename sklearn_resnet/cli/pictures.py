@@ -23,7 +23,7 @@ _AXIS_NAMES = {
 }
 _WEIGHTS = {
     "imagenet": "ImageNet's weights",
-    "procedural": "weights trained on images made by programs",
+    "procedural": "bundled weights",
     "random": "random weights",
 }
 
@@ -104,8 +104,9 @@ def _exit_at_once_on_ctrl_c():
 def _find_neighbors(features, n_neighbors):
     """Find the nearest neighbors of each row, itself included, and their distances.
 
-    The result equals UMAP's own. UMAP compiles a sort, and calls a distance function from Python for
-    each pair of rows, which takes longer than the layout.
+    The result equals UMAP's own, except for the choice among neighbors at equal distances. UMAP
+    compiles a sort, and calls a distance function from Python for each pair of rows, which takes
+    longer than the layout.
     """
     from sklearn.neighbors import NearestNeighbors
 

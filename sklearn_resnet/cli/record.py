@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 
+import numpy as np
+
+from sklearn_resnet._images.hashing import hash_content
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.layers import resolve_layers
@@ -28,11 +31,6 @@ _PACKAGES = (
 )
 # entries that are parameters of ResNetFeatures
 _PARAMETERS = ("layers", "architecture", "pooling", "image_size", "engine", "precision")
-# entries that determine the features; others, such as the engine, change their last bits at most
-_DETERMINING = (
-    *("model", "architecture", "layers", "pooling", "image_size", "value_range", "precision"),
-    *("weights_fingerprint", "dimensions", "maps", "computation", "table", "patches", "patch_size"),
-)
 # other entries that a record of a ResNet must have
 _REQUIRED = ("layer_names", "value_range", "weights", "weights_fingerprint", "seed", "input")
 
@@ -76,13 +74,13 @@ def write_record(output, options, result, progress, former=None):
     result : Result
     progress : Progress
     former : dict, default=None
-        The record of an earlier command, from `read_former_record`. Its other outputs are added to
-        this record if the features are the same.
+        The record of an earlier command, from `read_former_record`. Its other files are added to
+        this record, as outputs if the table is the same, and as outdated if it is not.
 
     Returns
     -------
     list of str
-        The names of its other outputs if the features are different.
+        The names of the files that are outdated.
     """
     record = {
         "command": ["embedding", *sys.argv[1:]],
@@ -98,13 +96,13 @@ def write_record(output, options, result, progress, former=None):
         "versions": {"python": platform.python_version()} | _list_versions(),
     }
     record = json.loads(json.dumps(record))  # as it will be read
-    others = _list_other_outputs(former, record, output) if former else []
-    if others and _have_same_features(former, record):
-        record["outputs"] += others
-        others = []
+    outputs, outdated = _list_other_files(former, record, output) if former else ([], [])
+    record["outputs"] += outputs
+    if outdated:
+        record["outdated"] = outdated
     with atomic_write(record_path(output)) as partial:
         partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return others
+    return outdated
 
 
 def finish(output, options, result, progress, former):
@@ -129,32 +127,48 @@ def read_former_record(output):
     """Read the record that an earlier command wrote beside OUTPUT; an empty dict without one."""
     with suppress(OSError, ValueError, LookupError, TypeError):  # of another program
         record = json.loads(record_path(output).read_text(encoding="utf-8"))
-        _identify_features(record)
-        if record["command"][0] == "embedding":
+        names = [*record["outputs"], *record.get("outdated", [])]
+        if record["command"][0] == "embedding" and all(PurePath(n).name == n for n in names):
             return record
     return {}
 
 
-def _list_other_outputs(former, record, output):
-    """List the files of an earlier command that are still there and not replaced by this one."""
-    names = [name for name in former["outputs"] if name not in record["outputs"]]
-    return [name for name in names if output.with_name(name).exists()]
+def _list_other_files(former, record, output):
+    """List files of earlier commands that are not replaced by this one: those that match, and others."""
+
+    def list_remaining(names):
+        return [
+            name
+            for name in names
+            if name not in record["outputs"] and output.with_name(name).exists()
+        ]
+
+    outputs = list_remaining(former["outputs"])
+    outdated = list_remaining(former.get("outdated", []))
+    if former.get("table") == record["table"]:
+        return outputs, outdated
+    return [], outdated + outputs
 
 
-def _have_same_features(former, record):
-    """Whether two records describe the same features, as far as settings and sizes tell."""
-    before, now = map(_identify_features, (former, record))
-    is_repeatable = "seed" not in now or now["seed"] is not None
-    return is_repeatable and all(before[key] == now[key] for key in before.keys() & now.keys())
+def hash_table(features, labels, paths):
+    """Hash a table for the record, to tell whether the files beside it match.
 
+    Parameters
+    ----------
+    features : ndarray of shape (n, n_features)
+    labels, paths : ndarray of shape (n,) or None
 
-def _identify_features(record):
-    """Return the entries of a record that differ if the features do."""
-    entries = {key: record[key] for key in _DETERMINING if key in record}
-    if record["patches"] or record["model"] == "compare":  # the seed draws patches and maps
-        entries["seed"] = record["seed"]
-    shapes = {f"shape of {name}": record["shapes"][name] for name in ("input", "embedding")}
-    return entries | shapes | {"input": str(PurePath(record["input"]))}
+    Returns
+    -------
+    str
+        Hexadecimal digits.
+    """
+    columns = [
+        None if column is None else np.asarray(column).tolist() for column in (labels, paths)
+    ]
+    return hash_content(
+        repr(columns).encode("utf-8", "replace"), np.ascontiguousarray(features)
+    ).hex()
 
 
 def _list_versions():

@@ -155,7 +155,8 @@ class LayerSearchDisplay:
             )
         metric = _find_metric(search)
         scores = _read_scores(search, metric)
-        best = _find_best_candidates(search.cv_results_, metric, path, resnet)
+        default = _find_default_layers(search, path, resnet)
+        best = _find_best_candidates(search.cv_results_, metric, path, resnet, default)
         display = cls(
             list(best),
             scores[list(best.values())],
@@ -403,15 +404,27 @@ def _read_scores(search, metric):
     return np.stack([results[f"split{i}_test_{metric}"] for i in range(n_folds)], axis=1)
 
 
-def _find_best_candidates(results, metric, path, resnet):
+def _find_default_layers(search, path, resnet):
+    """The layers of candidates with ``layers=None``, by the weights that the search took."""
+    if not any(params.get(path, resnet.layers) is None for params in search.cv_results_["params"]):
+        return None
+    if hasattr(search, "best_estimator_"):
+        weights = _find_resnets(search.best_estimator_)[
+            path.removesuffix("layers").removesuffix("__")
+        ].weights_
+    else:
+        weights = choose_weights(resnet.architecture, resnet.weights)
+    return default_layers(weights)
+
+
+def _find_best_candidates(results, metric, path, resnet, default):
     """The index of the best candidate of each layer."""
     means = results[f"mean_test_{metric}"]
     best = {}
     for i in np.flatnonzero(np.isfinite(means)):
         # in a list of grids, some may not name the layers
         layers = results["params"][i].get(path, resnet.layers)
-        if layers is None:
-            layers = default_layers(choose_weights(resnet.architecture, resnet.weights))
+        layers = default if layers is None else layers
         resolved = resolve_layers(resnet.architecture, layers)
         if len(resolved) > 1:
             raise ValueError(

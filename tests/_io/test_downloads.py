@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from local_server import serve_folder
 
+from sklearn_resnet._io import downloads
 from sklearn_resnet._io.downloads import (
     RemoteFile,
     _find_failure,
@@ -197,9 +198,30 @@ def test_a_damaged_file_is_named_and_kept_where_it_cannot_be_downloaded(remote):
     file.path.parent.mkdir(parents=True)
     file.path.write_bytes(b"half")
     served.unlink()
-    with pytest.raises(DownloadError, match="found is damaged or a different one.*not found"):
+    with pytest.raises(DownloadError, match="damaged or a different one.*[Nn]ot found"):
         fetch(file)
     assert file.path.read_bytes() == b"half"
+
+
+def test_a_file_that_another_process_finishes_in_the_meantime_is_taken(remote, monkeypatch):
+    file, served = remote
+    file.path.parent.mkdir(parents=True)
+
+    def fail(file):
+        served.rename(file.path)
+        raise PermissionError("in use")
+
+    monkeypatch.setattr(downloads, "_download", fail)
+    assert fetch(file) == str(file.path)
+
+
+def test_a_file_that_cannot_be_opened_counts_as_absent(remote):
+    file, served = remote
+    served.unlink()
+    file.path.mkdir(parents=True)  # root may open any file, but no folder
+    assert find_file(file) is None
+    with pytest.raises(DownloadError, match="[Nn]ot found"):
+        fetch(file)
 
 
 def test_a_download_shows_no_bar_where_nobody_looks(remote, capfd):

@@ -177,6 +177,31 @@ def test_names_come_back_without_apostrophes(tmp_path, suffix):
     assert table.paths.tolist() == table.labels.tolist() == names.tolist()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_labels_that_look_like_missing_values_stay_text(tmp_path, suffix):
+    labels = ["cat", "NA", "None", "nan"]
+    features = FEATURES.copy()
+    features[1] = np.nan
+    write_table(tmp_path / f"out{suffix}", features, NAMES, labels, labels)
+    table = read_table(tmp_path / f"out{suffix}")
+    assert table.labels.tolist() == table.paths.tolist() == labels
+    np.testing.assert_array_equal(table.features, features)
+
+
+def test_rows_beside_a_npy_that_was_written_again_are_not_taken(tmp_path):
+    output = tmp_path / "out.npy"
+    write_part = FORMATS[".npz"].write_part
+    columns = {"path": list("abcd"), "label": list("1234")}
+    write_part(tmp_path / "part.npz", columns, FEATURES, {})
+    FORMATS[".npy"].join([tmp_path / "part.npz"], output, {})
+    assert read_table(output).labels.tolist() == list("1234")
+    write_table(output, FEATURES + 1, NAMES)
+    with pytest.warns(UserWarning, match=r"out_rows.csv' does not belong to .*out.npy'"):
+        table = read_table(output)
+    assert (table.labels, table.paths) == (None, None)
+    np.testing.assert_array_equal(table.features, FEATURES + 1)
+
+
 def test_a_folder_of_parts_is_one_table(tmp_path):
     for i, rows in enumerate((slice(0, 3), slice(3, 4))):
         columns = {name: values[rows] for name, values in BESIDE["both"].items()}

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from sklearn_resnet import ResNetFeatures, WeightsFallbackWarning
+from sklearn_resnet import ImageLoader, ResNetFeatures, WeightsFallbackWarning
 from sklearn_resnet._io import downloads
 from sklearn_resnet._io.downloads import RemoteFile
 from sklearn_resnet._network import weights as _weights
@@ -176,13 +176,15 @@ def test_auto_does_not_mix_the_two_where_a_download_becomes_possible(files, stan
     shutil.copy(files / "whole.weights.h5", served / IMAGENET_NAME)
     downloads._find_failure.cache_clear()
     assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
-    with pytest.raises(ConnectionError, match=r"Layer 130 .* \(0 to 85\)"):
+    find_weights("ResNet50V2", "imagenet", None, imagenet)  # now it is in the cache
+    assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
+    with pytest.raises(ConnectionError, match=r"0 to 85, and layer 130 .* is deeper"):
         choose_weights("ResNet50V2", "auto", cut(82, 130), imagenet)
 
 
 def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_in, first_time):
     *_, imagenet = stand_in
-    with pytest.raises(ConnectionError, match=r"Layer 86 \('conv4_.*Choose layers up to 85"):
+    with pytest.raises(ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"):
         choose_weights("ResNet50V2", "auto", cut(82, 86), imagenet)
     other = {"ResNet101V2": replace(imagenet["ResNet50V2"], megabytes=171)}
     with pytest.raises(ConnectionError, match="ImageNet's weights of ResNet101V2"):
@@ -192,6 +194,24 @@ def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_i
 @pytest.mark.parametrize("weights", ["imagenet", "procedural", None, Path("a.h5")])
 def test_other_weights_are_taken_as_they_are(weights):
     assert choose_weights("ResNet50V2", weights) is weights
+
+
+def test_fit_decodes_no_file_for_the_warning_of_large_images(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    images = ImageLoader(lazy=True).fit_transform([tmp_path / "broken.png"])
+    ResNetFeatures(4, weights=None, random_state=0).fit(images)
+
+
+@pytest.mark.usefixtures("first_time")
+def test_the_warning_as_an_error_is_raised_each_time():
+    X = np.zeros((1, 200, 200), np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            with pytest.raises(WeightsFallbackWarning):
+                ResNetFeatures(4).fit(X)
+            with pytest.raises(UserWarning, match="200 x 200 pixels"):
+                ResNetFeatures(4, weights="procedural").fit(X)
 
 
 def test_a_fit_says_which_weights_it_took_and_transform_keeps_to_them(first_time, tmp_path):
@@ -223,7 +243,7 @@ def test_a_search_that_needs_a_download_fails_with_a_short_message(first_time):
     )
     with pytest.raises(ValueError, match="All the 4 fits failed") as error:
         search.fit(np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1])
-    assert str(error.value).count("Layer 130 ('conv4_block4_out') is deeper") == 1
+    assert str(error.value).count("layer 130 ('conv4_block4_out') is deeper") == 1
     assert "urllib" not in str(error.value)
 
 

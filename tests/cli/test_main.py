@@ -15,6 +15,7 @@ from PIL import Image
 
 from sklearn_resnet import EmbeddingDisplay, cache_info
 from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._network.engines import choice as _choice
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.cli import features as _features
 from sklearn_resnet.cli import pictures as _pictures
@@ -533,3 +534,28 @@ def test_a_table_has_a_record_even_if_its_map_fails(photos, tmp_path):
     record = json.loads(Path("out.json").read_text(encoding="utf-8"))
     assert record["outputs"] == ["out.npz"]
     assert "cat/2.png" in run("similar", photo, "out.npz")
+
+
+def test_another_choice_of_auto_than_that_of_the_table_is_announced(digits):
+    run(digits, "out.npz", "-l", 4, "--weights", "procedural")
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert "keeps the former ones" not in run(digits, "out.npz", "-l", 4)
+    Path("out.json").write_text(json.dumps(record | {"weights": "imagenet"}), encoding="utf-8")
+    output = run(digits, "out.npz", "-l", 4)
+    assert "made with --weights imagenet, and --weights auto now takes procedural" in output
+    assert "keeps the former ones" not in run(digits, "out.npz", "-l", 4, "--weights", "procedural")
+
+
+@pytest.mark.filterwarnings("default:Keras cannot use the GPU")
+def test_a_gpu_that_cannot_be_used_is_announced(digits, monkeypatch):
+    _choice._choose_by_device.cache_clear()
+    monkeypatch.setattr(_choice, "find_gpus", lambda: ("NVIDIA T4",))
+    monkeypatch.setattr(_choice, "_list_gpus_of_keras", list)
+    output = run(digits, "out.npz", *RESNET)
+    _choice._choose_by_device.cache_clear()
+    assert output.count("Keras cannot use the GPU of this machine (NVIDIA T4)") == 1
+
+
+def test_a_cut_beyond_the_bundled_weights_without_a_network_names_it(digits):
+    output = run(digits, "out.npz", "-l", "conv4", code=1)
+    assert "layers 0 to 85, and layer 153 ('conv4_block6_out') is deeper" in output

@@ -13,6 +13,7 @@ from sklearn_resnet.cli.record import (
     describe_pca,
     describe_resnet,
     finish,
+    hash_table,
     image_shape,
     input_parameters,
     read_former_record,
@@ -27,7 +28,8 @@ IMAGES = np.zeros((2, 8, 6, 3), np.uint8)
 @pytest.fixture
 def output(tmp_path):
     resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None).fit(IMAGES)
-    result = Result((), {"input": IMAGES.shape}, describe_resnet(resnet, "random"))
+    metadata = describe_resnet(resnet, "random") | {"table": "a1"}
+    result = Result((), {"input": IMAGES.shape}, metadata)
     output = tmp_path / "out.npz"
     write_record(output, InputOptions("photo.png", patches=2, seed=3), result, Progress(quiet=True))
     return output
@@ -59,63 +61,67 @@ def test_an_entry_that_is_missing_is_named(output, entry):
         read_record(output)
 
 
-def run(output, *names, n_dimensions=2, n_images=9, **options):
+def run(output, *names, table="a1"):
     """Finish a command that writes OUTPUT and other files beside it; return the record."""
     former = read_former_record(output)
     written = (output, *(output.with_name(name) for name in names))
     for path in written:
         path.touch()
-    shapes = {"input": (n_images, 8, 8), "embedding": (n_images, n_dimensions)}
-    result = Result(written, shapes, describe_pca(n_dimensions, 0.5))
-    options = InputOptions(**{"source": "digits", "seed": 0} | options)
-    finish(output, options, result, Progress(quiet=True), former)
+    shapes = {"input": (9, 8, 8), "embedding": (9, 2)}
+    result = Result(written, shapes, describe_pca(2, 0.5) | {"table": table})
+    finish(output, InputOptions("digits", seed=0), result, Progress(quiet=True), former)
     return json.loads(output.with_suffix(".json").read_text())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n_dimensions": 3},
-        {"n_images": 8},
-        {"source": "photos"},
-        {"patches": 9},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-def test_files_of_an_earlier_command_that_no_longer_match_are_named(tmp_path, capsys, change):
+def test_files_of_an_earlier_command_that_no_longer_match_are_named_until_they_do(tmp_path, capsys):
     output = tmp_path / "out.npz"
     run(output, "out_pca.png", "out_pca.html", "gone.png")
     (tmp_path / "gone.png").unlink()
-    record = run(output, "out_pca.png", **change)
+    record = run(output, "out_pca.png", table="b2")
     assert record["outputs"] == ["out.npz", "out_pca.png"]
+    assert record["outdated"] == ["out_pca.html"]
     warning = capsys.readouterr().err
     assert warning.startswith(
         "warning    Files of an earlier command, with other settings or images,"
     )
     assert "do not match out.npz: out_pca.html. Make them again" in warning
     assert (tmp_path / "out_pca.html").exists()
-    run(output)  # as at first
-    assert "do not match out.npz: out_pca.png. Make" in capsys.readouterr().err
+    assert run(output, table="b2")["outputs"] == ["out.npz", "out_pca.png"]
+    assert "out_pca.html" in capsys.readouterr().err
+    assert run(output)["outdated"] == ["out_pca.html", "out_pca.png"]
+    assert "outdated" not in run(output, "out_pca.html", "out_pca.png")
 
 
-@pytest.mark.parametrize("change", [{}, {"source": "./digits/"}, {"seed": 1}], ids=str)
-def test_files_that_still_match_stay_in_the_record(tmp_path, capsys, change):
+def test_files_that_still_match_stay_in_the_record(tmp_path, capsys):
     output = tmp_path / "out.npz"
     run(output, "out_pca.png")
-    assert run(output, **change)["outputs"] == ["out.npz", "out_pca.png"]
-    assert run(output, n_dimensions=3)["outputs"] == ["out.npz"]
+    assert run(output)["outputs"] == ["out.npz", "out_pca.png"]
+    assert run(output, table="b2")["outputs"] == ["out.npz"]
     assert capsys.readouterr().err.count("warning") == 1
 
 
-@pytest.mark.parametrize("seed", [0, 1, None])
-def test_the_seed_matters_where_it_draws_patches(tmp_path, capsys, seed):
-    output = tmp_path / "out.npz"
-    run(output, "out_pca.png", patches=9, seed=seed and 0)
-    run(output, patches=9, seed=seed)
-    assert ("an earlier command," in capsys.readouterr().err) is (seed != 0)
+def test_the_hash_of_a_table_goes_by_features_labels_and_paths():
+    features = np.arange(6, dtype=np.float32).reshape(2, 3)
+    columns = np.array(["a", "b"])
+    tables = [
+        (features, None, None),
+        (features + 1, None, None),
+        (features, columns, None),
+        (features, None, columns),
+        (features, columns[::-1], None),
+    ]
+    assert len({hash_table(*table) for table in tables}) == len(tables)
+    assert hash_table(features.copy(), columns, None) == hash_table(*tables[2])
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"outputs": 3}', '{"command": ["make"]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", '{"outputs": 3}', '{"command": ["make"]}'),
+        '{"command": ["embedding"]}',
+        '{"command": ["embedding"], "outputs": ["../a.png"]}',
+    ],
+)
 def test_a_json_of_another_program_is_no_record(tmp_path, content):
     output = tmp_path / "out.npz"
     assert read_former_record(output) == {}

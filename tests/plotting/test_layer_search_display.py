@@ -51,6 +51,15 @@ def test_cheap_means_little_computing_not_a_low_index():
     assert (display.best_layer_, display.cheapest_layer_) == (82, 83)
 
 
+def test_no_layers_are_those_of_the_weights_that_the_search_took(monkeypatch):
+    grid = {"resnetfeatures__layers": [4, None]}
+    estimator = make().set_params(resnetfeatures__weights="procedural")
+    search = GridSearchCV(estimator, grid, cv=3).fit(X, Y)
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+    search.best_estimator_[0].weights_ = "imagenet"  # as if "auto" had found them
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 189]
+
+
 def test_layers_are_sorted():
     display = LayerSearchDisplay([51, 16, 82], [[1], [0], [2]])
     assert display.layers.tolist() == [16, 51, 82]
