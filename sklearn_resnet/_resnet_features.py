@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
 from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
@@ -44,6 +43,7 @@ from sklearn_resnet._network.weights import (
     warn_about_large_images,
 )
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,

@@ -28,6 +28,8 @@ __all__ = [
     "sample_patches",
 ]
 
+_MAX_NAMED = 3  # images in a warning
+
 _SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 # Of Keras: keras.datasets.mnist and cifar10
@@ -247,9 +249,12 @@ def load_image_folder(
     if target is None and n_beside == 0:
         target = np.array([p[0] for p in parts])
     elif target is None and n_beside < len(parts):
+        beside = [path for path, part in zip(paths, parts, strict=True) if len(part) == 1]
+        named = ", ".join(map(repr, beside[:_MAX_NAMED])) + ", ..." * (n_beside > _MAX_NAMED)
         warnings.warn(
-            f"{n_beside} of the {len(parts)} images below {str(folder)!r} are not in a class folder, "
-            "so that no image is labelled. If the folders are classes, move these images into them.",
+            f"{n_beside} of the {len(parts)} images below {str(folder)!r} are not in a class folder "
+            f"({named}), so that no image is labelled. If the folders are classes, move these images "
+            "into them.",
             stacklevel=2,
         )
     names = [] if target is None else natsorted(set(target.tolist()))

@@ -83,7 +83,7 @@ def test_images_of_a_flat_folder_have_no_labels(tmp_path):
 def test_images_beside_class_folders_are_warned_of(tmp_path):
     make_images(tmp_path, "1.png", "cat/1.png", "cat/2.png")
     with pytest.warns(
-        UserWarning, match="1 of the 3 images .* are not in a class folder"
+        UserWarning, match=r"1 of the 3 images .* are not in a class folder \('.*1\.png'\), so"
     ) as caught:
         names, target = list_names(tmp_path)
     assert names == ["1.png", "cat/1.png", "cat/2.png"]

@@ -51,7 +51,7 @@ def test_the_estimators_run_without_keras(tmp_path):
 def test_the_command_runs_without_keras_and_says_which_weights_it_took(tmp_path):
     stderr = run(COMMAND, tmp_path)
     assert stderr.count("warning ") == 1
-    assert "the bundled weights are taken for layer 4" in stderr
+    assert "layer 4 will use the bundled weights" in stderr
     assert "--weights procedural takes" in stderr
     record = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
     assert record["weights"] == "procedural"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, compress
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from sklearn_resnet._features.cache import max_cache_bytes, open_store
 from sklearn_resnet._images.batches import make_batches
@@ -18,6 +17,7 @@ from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.progress import tqdm
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 _WRITE_BYTES = 4 * 2**20  # of features written to the cache at once

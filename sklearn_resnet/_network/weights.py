@@ -167,15 +167,12 @@ def _announce_fallback(failure, cut):
         return
     shown = ", ".join(map(str, indices))
     problem = (
-        f"{failure.subject} are not on this machine and cannot be downloaded ({failure.cause}), so the "
-        f"bundled weights are taken for layer{'s' * (len(indices) > 1)} {shown}. They were trained on "
-        "computer-generated images; on photos, deeper layers of ImageNet's weights are better. To use "
-        f"ImageNet's, put the file at {str(failure.path)!r} ({failure.url}) and start a new process."
+        f"{failure.subject} cannot be downloaded ({failure.cause}): layer{'s' * (len(indices) > 1)} "
+        f"{shown} will use the bundled weights. They were trained on computer-generated images; on "
+        "photos, deeper layers of ImageNet's weights are better. To use ImageNet's, put the file at "
+        f"{str(failure.path)!r} ({failure.url}) and start a new process."
     )
-    remedy = (
-        "Pass weights='procedural' to choose the bundled weights without this warning, or "
-        "weights='imagenet' to make this an error."
-    )
+    remedy = "To choose the bundled weights without this warning, pass weights='procedural'."
     warn_caller(WeightsFallbackWarning(problem, remedy))
     _announced.add(indices)  # after the warning, which may be an error
 
@@ -249,7 +246,7 @@ def warn_about_large_images(weights, images):
     if min(height, width) > _PROCEDURAL_MAX_SIZE:
         warn_caller(
             f"The images have {height} x {width} pixels. The bundled weights do best on smaller "
-            f"images: pass image_size=64, and compare other sizes up to {_PROCEDURAL_MAX_SIZE}."
+            f"images: set image_size to 64, and compare other sizes up to {_PROCEDURAL_MAX_SIZE}."
         )
         _announced.add("size")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.lazy import describe_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
@@ -48,6 +49,7 @@ from sklearn_resnet.cli.record import (
     write_record,
 )
 from sklearn_resnet.cli.resumable.run import (
+    SKIP_ADVICE,
     SUFFIXES,
     RunOptions,
     embed_in_parts,
@@ -249,7 +251,12 @@ def compute_embedding(plan, data, progress):
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
-        features = compute_features(data.images, options.features, progress)
+        try:
+            features = compute_features(data.images, options.features, progress)
+        except ImageReadError as exc:
+            if options.features.model == "resnet" and is_collection(options.input.source):
+                exc.add_note(SKIP_ADVICE)
+            raise
         failures = tuple(as_source(data.images).failures.values())
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)

@@ -15,10 +15,7 @@ from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet.cli.record import describe_pca, describe_resnet
 
-_FALLBACK_REMEDY = (
-    "--weights procedural takes the bundled weights without this warning; --weights imagenet makes "
-    "this an error."
-)
+_FALLBACK_REMEDY = "--weights procedural takes the bundled weights without this warning."
 
 
 @dataclass(frozen=True)
@@ -100,10 +97,11 @@ def check_features(options, progress):
             warnings.simplefilter("always")
             resnet.fit(np.zeros((1, 8, 8), np.uint8))
     except DownloadError as exc:
-        exc.add_note(
-            "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
-            "conv3), the path of a Keras weights file, or --weights random."
-        )
+        if options.weights != "auto":  # which tried the bundled weights
+            exc.add_note(
+                "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
+                "conv3), the path of a Keras weights file, or --weights random."
+            )
         raise
     for warning in (entry.message for entry in caught):
         if isinstance(warning, WeightsFallbackWarning):

@@ -281,7 +281,7 @@ _NOT_COMPARED = (
 @click.option(
     "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
 def main(ctx, **params):

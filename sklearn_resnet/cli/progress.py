@@ -5,7 +5,8 @@ import warnings
 from contextlib import contextmanager
 
 import click
-from tqdm.auto import tqdm
+
+from sklearn_resnet._runtime.progress import tqdm
 
 
 class Progress:

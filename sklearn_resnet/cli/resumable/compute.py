@@ -6,9 +6,9 @@ from functools import partial
 from itertools import groupby
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from sklearn_resnet._io.folders import list_folder, remove
+from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.resumable.parts import (
     is_part_name,

@@ -45,6 +45,9 @@ class RunResult:
     shape: tuple
 
 
+SKIP_ADVICE = "--on-error skip, or nan, continues without such a file."
+
+
 def embed_in_parts(output, images, labels, resnet, options, progress):
     """Compute a table of features in parts, resuming an interrupted run.
 
@@ -105,7 +108,7 @@ def _advising(plan, done):
         if done or isinstance(exc, KeyboardInterrupt):
             exc.add_note(_describe_progress(plan, len(done)))
         if isinstance(exc, ImageReadError):
-            exc.add_note("--on-error skip, or nan, continues without such a file.")
+            exc.add_note(SKIP_ADVICE)
         raise
 
 

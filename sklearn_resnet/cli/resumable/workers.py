@@ -9,9 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol
 
-from tqdm.auto import tqdm
-
 from sklearn_resnet._runtime.imports import import_optional
+from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import count_threads, set_thread_limit
 
 _MAX_DEATHS = 3  # of workers, in a row, without a finished task

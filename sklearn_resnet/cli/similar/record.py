@@ -1,5 +1,7 @@
 """The record beside a table, which is read to embed queries and to load the images again."""
 
+from pathlib import PurePath
+
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.cli.inputs import read_input
@@ -30,6 +32,12 @@ def read_resnet_record(table_path):
     """
     record = read_record(table_path)
     name = f"The record {str(record_path(table_path))!r}"
+    suffixes = {PurePath(output).suffix for output in record["outputs"]}  # both may be renamed
+    if table_path.suffix not in suffixes:
+        raise ValueError(
+            f"{name} must be of {str(table_path)!r}. Got that of {record['outputs'][0]!r}, which a later "
+            "command wrote beside it, instead. Make the table again under another name."
+        )
     if record["model"] != "resnet":
         raise ValueError(
             f"{name} must be of features of a ResNet. Got those of {record['model']!r}, which cannot "

@@ -68,6 +68,17 @@ def test_a_copy_is_found_first(table, size, sheets):
     np.testing.assert_array_equal(tiles[0][0], query)
 
 
+def test_a_record_that_another_table_replaced_is_not_taken():
+    run("photos", "t.npz", *RESNET)
+    run("photos", "t.csv", *RESNET, "-l", "9")
+    message = run("similar", "query.png", "t.npz", code=1)
+    assert "'t.json' must be of 't.npz'. Got that of 't.csv'" in message
+    assert "photos/b/3.png" in run("similar", "query.png", "t.csv")
+    for suffix in ("csv", "json"):
+        Path(f"t.{suffix}").rename(f"renamed.{suffix}")
+    assert "photos/b/3.png" in run("similar", "query.png", "renamed.csv")
+
+
 def test_distances_are_between_features():
     from sklearn_resnet import ImageLoader, ResNetFeatures
 
