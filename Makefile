@@ -23,7 +23,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 TOUCH := -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest clean
+.PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest mutants clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ test-dist: dist  ## Test the wheel in a new environment, build/dist
 
 test-oldest: dist  ## Test the wheel with the oldest supported dependencies, in build/oldest
 	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt,-W ignore::DeprecationWarning)
+
+mutants: $(VENV)/.installed-test  ## Plant faults in a copy of the source, and print those that no test finds
+	$(BIN)/python tests/mutants
 
 clean:  ## Remove the virtual environments and all build outputs
 	rm -rf $(VENV) .venv .venv-* docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache
