@@ -23,7 +23,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 TOUCH := -c "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench numbers docs dist test-dist test-oldest mutants clean
+.PHONY: help demo test test-all lint format bench numbers docs dist test-dist test-oldest mutants clean
 
 help:  ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ demo: $(VENV)/.installed  ## Draw a map of scikit-learn's digits: demo/digits_um
 	$(BIN)/embedding digits demo/digits.npz --weights procedural --image-size 32 --seed 0 --plot
 	@echo Wrote demo/digits_umap.png
 
-test: $(VENV)/.installed-test  ## Run the tests
+test: $(VENV)/.installed-test  ## Run the tests, except the long ones
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long" $(ARGS)
+
+test-all: $(VENV)/.installed-test  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-test  ## Check style, formatting, types and the direction of imports
