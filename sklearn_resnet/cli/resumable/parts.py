@@ -105,8 +105,8 @@ def write_part(part, features, failures):
     part : Part
     features : ndarray of shape (n, n_features), dtype float32
     failures : dict of int to Failure
-        The images that could not be read, by row. Such a row gets no file version, so that a later run tries the image again; with
-        ``on_error="skip"`` the row is left out.
+        The images that could not be read, by row. Such a row gets no file version, so that a later
+        run tries the image again; with ``on_error="skip"`` the row is left out.
 
     Raises
     ------

@@ -97,6 +97,15 @@ def test_a_file_system_without_locks_ends_no_run(tmp_path, monkeypatch):
         pass
 
 
+def test_a_lock_that_is_not_permitted_is_an_error(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", fail)
+    with pytest.raises(PermissionError), lock_output(tmp_path / "out.npy"):
+        pass
+
+
 def test_an_error_of_a_run_ends_its_lock(tmp_path):
     with pytest.raises(ValueError, match="of the run"), lock_output(tmp_path / "out.npy"):
         raise ValueError("of the run")

@@ -7,6 +7,7 @@ import pytest
 
 from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.lazy import Failure
+from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import FORMATS, manifest_path, rows_path
 from sklearn_resnet.cli.resumable.parts import (
     Manifest,
@@ -198,6 +199,10 @@ def test_parts_are_joined_to_one_array_and_a_table_of_its_rows(tmp_path):
     assert read_rows(output) == [*rows, *rows[:3], *rows]
     np.testing.assert_array_equal(read_features(output, [5, 0]), expected[[5, 0]])
     assert read_manifest(output) == ("key", "computation", [])
+    url = as_path("memory://parts/out.npy")
+    url.parent.mkdir(exist_ok=True, parents=True)
+    url.write_bytes(output.read_bytes())
+    np.testing.assert_array_equal(read_features(url, [5, 0]), expected[[5, 0]])
 
 
 @pytest.mark.parametrize("find", [lambda path: path, rows_path, manifest_path])

@@ -13,8 +13,8 @@ from sklearn_resnet.cli.resumable.plan import RunOptions, is_up_to_date, make_ab
 OPTIONS = RunOptions(part_size=2)
 
 
-def make_resnet(**parameters):
-    return ResNetFeatures(4, weights=None, random_state=0, cache=None, **parameters)
+def make_resnet(layers=4, **parameters):
+    return ResNetFeatures(layers, weights=None, random_state=0, cache=None, **parameters)
 
 
 @pytest.fixture
@@ -40,8 +40,10 @@ def test_paths_are_made_absolute(tmp_path, monkeypatch):
     assert (there.weights, there.cache) == (f"{tmp_path}/my.h5", f"{tmp_path}/cache")
     assert images.paths[0] == "a.png"
     assert resnet.weights == "my.h5"
-    named = make_resnet().set_params(weights="procedural")
-    assert make_absolute(images, named)[1].weights == "procedural"
+    for weights in ("procedural", "imagenet", None):
+        named = make_resnet().set_params(weights=weights, cache="memory")
+        _, there = make_absolute(images, named)
+        assert (there.weights, there.cache) == (weights, "memory")
 
 
 def test_a_plan_writes_nothing_and_is_frozen(paths, tmp_path):
@@ -74,6 +76,11 @@ def test_keys_change_with_the_images_of_a_part_alone(paths):
     assert [a.key == b.key for a, b in zip(before.parts, after.parts, strict=True)] == [1, 1, 0]
     assert before.table_key != after.table_key
     assert before.computation == after.computation != plan(paths, pooling="max").computation
+
+
+def test_the_order_of_layers_is_part_of_the_computation(paths):
+    first, second = (plan(paths, layers=layers) for layers in ([4, 9], [9, 4]))
+    assert first.computation != second.computation
 
 
 def test_a_missing_table_is_not_up_to_date(paths):

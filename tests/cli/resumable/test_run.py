@@ -1,5 +1,6 @@
 """Resumable runs: complete, resumed, repeated or shared, they write the same bytes."""
 
+import io
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import sys
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import dask_task
 from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.progress import Progress
@@ -28,8 +31,8 @@ from sklearn_resnet.cli.resumable import compute as _compute
 from sklearn_resnet.cli.resumable import publish as _publish
 from sklearn_resnet.cli.resumable import run as _run
 from sklearn_resnet.cli.resumable.compute import compute_missing, embed_part
-from sklearn_resnet.cli.resumable.parts import is_part_name
-from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table
+from sklearn_resnet.cli.resumable.parts import is_part_name, read_features
+from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table, read_finished_manifests
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 from sklearn_resnet.datasets import load_image_folder
 
@@ -67,6 +70,7 @@ class Watch:
     def __init__(self):
         self.paths = []
         self.actions = {}
+        self.timed = []
 
 
 @pytest.fixture
@@ -74,10 +78,12 @@ def watch(monkeypatch):
     watched, compute = Watch(), ResNetFeatures._compute
 
     def watch_and_compute(resnet, images, bar=None):
-        if bar is not None:  # otherwise a few images are only timed
+        if bar is not None:  # otherwise a few images are timed, or a worker computes them
             for path in images.paths:
                 watched.paths.append(path)
                 watched.actions.get(path, lambda: None)()
+        else:
+            watched.timed += images.paths
         return compute(resnet, images, bar)
 
     monkeypatch.setattr(ResNetFeatures, "_compute", watch_and_compute)
@@ -286,6 +292,22 @@ def test_parts_of_an_interrupted_run_serve_other_photos(output, first, computed)
     assert contents(output) == contents(f"fresh/{output}")
 
 
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_restart_takes_nothing_from_an_interrupted_run(output, computed):
+    interrupt(output)
+    computed.clear()
+    embed(output, "--restart")
+    assert sorted(computed) == list_photos()
+
+
+def test_incomplete_files_of_killed_runs_do_not_fill_the_disk():
+    interrupt("out.parquet")
+    incomplete = Path("out.parquet.partial/.part-00000002-x.parquet")
+    incomplete.write_text("half")
+    interrupt("out.parquet")
+    assert not incomplete.exists()
+
+
 def test_interruptions_do_not_fill_the_disk(computed):
     for i in range(5):
         change(f"a/00{i}.png")
@@ -294,6 +316,15 @@ def test_interruptions_do_not_fill_the_disk(computed):
     computed.clear()
     embed("out.parquet")
     assert set(computed) <= set(list_photos()[8:])
+
+
+def test_parts_whose_rows_are_in_finished_parts_are_removed():
+    interrupt("out.parquet")
+    first = min(Path("out.parquet.partial").iterdir())
+    change("a/00.png")
+    for exists in (True, False):
+        interrupt("out.parquet")
+        assert first.exists() is exists
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
@@ -339,9 +370,9 @@ def test_a_folder_that_was_left_changes_nothing(output):
     assert not Path(f"{output}.partial").exists()
 
 
-def plan_run(output, pooling):
+def plan_run(output, pooling, on_error="raise"):
     paths, labels = load_image_folder("photos", return_X_y=True)
-    images = ImageLoader(16, lazy=True).fit_transform(paths)
+    images = ImageLoader(16, lazy=True, on_error=on_error).fit_transform(paths)
     resnet = ResNetFeatures(4, weights=None, random_state=0, pooling=pooling, cache=None)
     return plan_table(Path(output), images, labels, resnet.fit(images), FOUR)
 
@@ -358,6 +389,57 @@ def test_parts_that_a_worker_of_an_earlier_run_writes_late_are_left_out(output):
     assert contents(output) == contents(f"fresh/{output}")
     with pytest.raises(FileNotFoundError, match="was removed"):
         embed_part(earlier.parts[0], [], earlier.resnet)
+
+
+def test_no_reader_finds_parts_of_another_run_in_the_table(monkeypatch):
+    """Neither in the moment when it appears, nor after a worker has written there late."""
+    earlier, plan, found = plan_run("out.parquet", "avg"), plan_run("out.parquet", "max"), []
+    failures = compute_missing(plan, {}, FOUR, Progress(quiet=True), [])
+    embed_part(earlier.parts[0], [], earlier.resnet)
+    move = _publish.move
+
+    def move_and_list(path, target):
+        move(path, target)
+        found.append({path.name for path in target.iterdir()})
+        (target / earlier.parts[0].path.name).touch()
+
+    monkeypatch.setattr(_publish, "move", move_and_list)
+    publish(plan, failures)
+    expected = {part.path.name for part in plan.parts}
+    assert found == [expected]
+    assert {path.name for path in Path("out.parquet").iterdir()} == expected
+
+
+class WithBar(Progress):
+    """Shows a bar, though this is no terminal."""
+
+    def __init__(self):
+        super().__init__(quiet=True)
+        self.bars = []
+
+    def count_images(self, **options):
+        self.bars.append(tqdm(disable=False, file=io.StringIO(), **options))
+        return self.bars[-1]
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("is_interrupted", [True, False])
+def test_the_bar_counts_all_images_once(n_workers, is_interrupted, monkeypatch):
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("."))
+    (interrupt if is_interrupted else embed)("out.parquet")
+    if not is_interrupted:
+        change("a/0.png")
+    plan, progress = plan_run("out.parquet", "avg"), WithBar()
+    finished, options = read_finished_manifests(plan.output), replace(FOUR, n_workers=n_workers)
+    compute_missing(plan, finished, options, progress, [])
+    (bar,) = progress.bars
+    assert (bar.initial, bar.n, bar.total) == (8 if is_interrupted else 0, 10, 10)
+
+
+def test_parts_of_workers_count_as_done(monkeypatch):
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("."))
+    text = interrupt("out.parquet", "--workers", "2")
+    assert "2 of 3 parts are done, and kept in 'out.parquet.partial'" in text
 
 
 @pytest.mark.parametrize("name", ["read_features", "write_part"])
@@ -421,6 +503,9 @@ def test_a_folder_of_another_program_is_not_replaced():
     text = run("photos", "data.parquet", code=1)
     assert "Got 'data.parquet', a folder with 'year=2024' in it. Name another OUTPUT" in text
     assert precious.exists()
+    shutil.rmtree("data.parquet/year=2024")
+    Path("data.parquet/.git").mkdir()
+    assert "a folder with '.git' in it" in run("photos", "data.parquet", code=1)
     embed("out.parquet")
     Path("out.parquet/.DS_Store").touch()
     change("a/00.png")
@@ -444,6 +529,20 @@ def test_a_damaged_table_is_made_anew(output, computed):
     assert sorted(computed) == sorted({"photos/a/00.png", *lost})
     embed(f"fresh/{output}")
     assert contents(output) == contents(f"fresh/{output}")
+
+
+def test_damaged_features_beside_intact_rows_are_computed_again(computed):
+    embed("out.parquet")
+    part = sorted(Path("out.parquet").iterdir())[1]
+    content, features = bytearray(part.read_bytes()), read_features(part)
+    content[content.index(features[0, :3].tobytes()) + 4] ^= 1
+    part.write_bytes(content)
+    change("a/00.png")
+    computed.clear()
+    embed("out.parquet")
+    assert sorted(computed) == ["photos/a/00.png", *list_photos()[5:9]]
+    embed("fresh/out.parquet")
+    assert contents("out.parquet") == contents("fresh/out.parquet")
 
 
 def test_a_damaged_part_of_an_npy_is_named(actions):
@@ -596,6 +695,60 @@ def test_broken_files_are_listed_and_no_row_shifts(output, policy, computed):
     assert "could not be read" not in embed(output, "--on-error", policy)
     assert not Path("out_errors.csv").exists()
     assert len(read_table(output)[0]) == 10
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("policy", ["nan", "skip"])
+def test_known_features_stay_with_their_images_beside_broken_files(output, policy):
+    Path("photos/a/4.png").write_text("<html>")
+    embed(output, "--on-error", policy)
+    Path("photos/b/5.png").write_text("<html>")
+    change("a/00.png")
+    embed(output, "--on-error", policy)
+    broken = ["photos/a/4.png", "photos/b/5.png"]
+    assert pd.read_csv("out_errors.csv")["path"].tolist() == broken
+    embed(f"fresh/{output}", "--on-error", policy)
+    assert contents(output) == contents(f"fresh/{output}")
+
+
+def test_broken_files_of_parts_done_before_an_interruption_are_listed():
+    Path("photos/a/4.png").write_text("<html>")
+    plan = plan_run("out.parquet", "avg", on_error="nan")
+    plan.folder.mkdir()
+    for part in plan.parts[:2]:
+        embed_part(part, [], plan.resnet)
+    embed("out.parquet", "--on-error", "nan")
+    assert pd.read_csv("out_errors.csv")["path"].tolist() == ["photos/a/4.png"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_file_that_is_absent_is_reported_by_each_run(output):
+    absent = Path("photos/a/4.png")
+    absent.unlink()
+    absent.symlink_to("nowhere")
+    for name in ("00.png", "01.png"):
+        change(f"a/{name}")
+        embed(output, "--on-error", "nan")
+        assert pd.read_csv("out_errors.csv")["path"].tolist() == [str(absent)]
+
+
+def test_the_record_tells_tables_of_other_photos_apart():
+    def embed_and_read():
+        embed("out.parquet")
+        return json.loads(Path("out.json").read_text())["table"]
+
+    before = embed_and_read()
+    assert embed_and_read() == before
+    change("a/00.png")
+    assert embed_and_read() != before
+
+
+def test_only_images_that_will_be_computed_are_timed(watch):
+    embed("out.parquet")
+    change("b/7.png")
+    watch.timed.clear()
+    embed("out.parquet")
+    assert set(watch.timed) == {"photos/b/7.png"}
 
 
 def test_parts_done_before_an_error_serve_another_policy(computed):

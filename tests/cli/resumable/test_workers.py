@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearn_resnet._runtime.threads import count_threads, dask_task
+from sklearn_resnet._runtime.threads import count_threads, dask_task, set_thread_limit
 from sklearn_resnet.cli.resumable.workers import DaskPool, LocalPool, run_in_workers
 
 
@@ -104,14 +104,29 @@ def test_whenever_a_pool_breaks_finished_tasks_are_not_repeated(n_tasks):
     assert sorted(done) == list(range(6))
 
 
+def test_deaths_between_tasks_that_succeed_are_no_error():
+    tasks = [(i,) for i in range(6)]
+    assert list(run_in_workers(abs, tasks, BreakingPool([1] * 6))) == tasks
+
+
+def test_few_tasks_are_submitted_ahead_of_their_turn():
+    submitted = []
+    next(run_in_workers(submitted.append, [(i,) for i in range(9)], BreakingPool([9])))
+    assert submitted == [0, 1]
+
+
 def test_an_error_of_a_task_is_raised(tmp_path):
     with pytest.raises(ValueError, match="task . fails"):
         run(fail, tmp_path)
 
 
 def test_workers_share_the_cores(tmp_path):
-    run(write_threads, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [str(max(1, count_threads() // 2))]
+    set_thread_limit(8)  # more than this machine may have
+    try:
+        run(write_threads, tmp_path, n_tasks=2)
+    finally:
+        set_thread_limit(None)
+    assert [path.name for path in tmp_path.iterdir()] == ["4"]
 
 
 def test_a_scheduler_that_is_not_there_is_an_error_that_helps():
