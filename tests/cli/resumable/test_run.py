@@ -1134,10 +1134,11 @@ def time_to_end(output, options):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     began = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to workers too
     _, stderr = process.communicate(timeout=60)
     seconds = time.monotonic() - began
     assert process.returncode == 130
+    assert "Traceback" not in stderr
     assert f"parts are done, and kept in '{output}.partial': run the same command" in stderr
     return seconds
 

@@ -19,6 +19,11 @@ def touch(folder, i):
     (Path(folder) / str(i)).touch()
 
 
+def interrupt_and_touch(folder, i):
+    os.kill(os.getpid(), signal.SIGINT)
+    touch(folder, i)
+
+
 def die_once(folder, i):
     marker = Path(folder) / f"died {i}"
     if i == 3 and not marker.exists():
@@ -44,8 +49,8 @@ def run(function, folder, n_tasks=8, n_workers=2):
     return [task[1] for task in run_in_workers(function, tasks, LocalPool(n_workers))]
 
 
-def test_each_task_is_done_once(tmp_path):
-    assert sorted(run(touch, tmp_path)) == list(range(8))
+def test_each_task_is_done_once_though_ctrl_c_reaches_the_workers(tmp_path):
+    assert sorted(run(interrupt_and_touch, tmp_path)) == list(range(8))
     assert sorted(path.name for path in tmp_path.iterdir()) == [str(i) for i in range(8)]
 
 
