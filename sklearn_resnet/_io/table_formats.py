@@ -5,6 +5,8 @@ A new format is one class and one entry in `FORMATS`.
 
 import hashlib
 import json
+import zipfile
+import zlib
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +19,16 @@ from sklearn_resnet._runtime.imports import check_optional
 from sklearn_resnet._runtime.warnings import warn_caller
 
 COLUMNS = ("path", "label", "file_version")  # of parts, in this order
+# NumPy, pandas and pyarrow raise these for damaged files; zipfile raises RuntimeError for flags
+DAMAGE_ERRORS = (
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _PARQUET_KEY = "sklearn_resnet"  # of the metadata in a schema
 _NPZ_KEY = "facts"  # of the metadata among the arrays
 
@@ -182,7 +194,9 @@ class Npz(TableFormat):
     def read(self, path):
         """Read the arrays of a table."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return Table(file["features"], file.get("labels"), file.get("paths"))
+            arrays = [file["features"], file.get("labels"), file.get("paths")]
+        # NumPy returns the bytes of a member that has lost its header
+        return Table(*(None if array is None else np.asarray(array) for array in arrays))
 
     def write_part(self, path, columns, features, metadata):
         """Write a part to `path`, a local file."""

@@ -1,10 +1,13 @@
 """Tables of features with their labels and paths, written and read in any format."""
 
-import zipfile
-import zlib
-
 from sklearn_resnet._io.paths import as_path
-from sklearn_resnet._io.table_formats import FORMATS, Table, describe_suffixes, find_format
+from sklearn_resnet._io.table_formats import (
+    DAMAGE_ERRORS,
+    FORMATS,
+    Table,
+    describe_suffixes,
+    find_format,
+)
 from sklearn_resnet._runtime.errors import ParameterError
 
 
@@ -56,7 +59,7 @@ def read_table(path, parameter="path"):
     try:
         table = find_format(path).read(path)
         _check_shapes(table)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as exc:
+    except DAMAGE_ERRORS as exc:
         raise ValueError(
             f"The table {str(path)!r} cannot be read: {str(exc).rstrip('.')}."
         ) from exc

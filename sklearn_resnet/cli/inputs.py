@@ -1,8 +1,6 @@
 """INPUT and labels: the name of a dataset, arrays, folders, tars, an image file."""
 
 import difflib
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.paths import as_path, is_local, is_tar, is_url, open_file
+from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
 
@@ -206,7 +205,7 @@ def _read_arrays(path):
                     labels = np.ravel(_read_member(file, y)) if y in file.files else None
                     return Input(_read_member(file, x), labels)
             names = file.files
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as exc:
+    except DAMAGE_ERRORS as exc:
         # the further lines of NumPy's messages advise to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
         raise ValueError(

@@ -268,6 +268,20 @@ def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, 
         read_table(path)
 
 
+def test_a_table_whose_bytes_are_damaged_is_an_error_that_names_it(tmp_path):
+    path = tmp_path / "x.npz"
+    write_table(path, FEATURES, NAMES)
+    content = path.read_bytes()
+    for start in range(30, len(content) - 8, 8):
+        path.write_bytes(content[:start] + b"\xff" * 8 + content[start + 8 :])
+        try:
+            table = read_table(path)
+        except ValueError as exc:
+            assert "x.npz' cannot be read: " in str(exc)  # noqa: PT017
+        else:  # bytes that nothing reads
+            np.testing.assert_array_equal(table.features, FEATURES)
+
+
 LIVE_ELSEWHERE = {
     "a;=1+1.jpg": "a;'=1+1.jpg",
     "a;'=1": "a;''=1",

@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn_resnet import ResNetFeatures
 from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.pictures import compute_umap
+from sklearn_resnet.cli.record import hash_table
 
 RESNET = ["--weights", "random", "-s", "0", "--no-cache"]
 
@@ -74,6 +75,9 @@ def test_pca_alone_needs_no_network(digits):
     run("digits.npz", "c.npy", "--compare", "pca", "--weights", "nowhere.h5", "-q")
     run("digits.npz", "d.npy", "-m", "pca", "-d", "2", "-q")
     np.testing.assert_array_equal(np.load("c.npy"), np.load("d.npy"))
+    labels = np.load("digits.npz")["y"]
+    record = json.loads(Path("c.json").read_text())
+    assert record["table"] == hash_table(np.load("c.npy"), labels, None)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,9 @@ def test_three_images_are_too_few(digits):
     np.savez("digits.npz", x=digits[:3], y=[0, 0, 1])
     message = run("digits.npz", "c.npz", *RESNET, "--compare", "resnet:4", code=1)
     assert "INPUT must hold at least 4 images with --compare. Got 3 instead." in message
+    np.savez("digits.npz", x=digits[:4], y=[0, 0, 1, 1])
+    run("digits.npz", "c.npz", "--compare", "pca", "--picture", "pdf")
+    assert Path("c_compare.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_table_of_maps_is_no_table_of_features(digits):

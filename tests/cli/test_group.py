@@ -47,7 +47,8 @@ def test_the_first_argument_chooses_the_command(tmp_path, monkeypatch):
 
 def test_what_is_nearly_the_name_of_a_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "Did you mean the command 'tool list'?" in run("lisst", "x", "--more", code=2)
+    for name in ("lisst", "LISST"):
+        assert "Did you mean the command 'tool list'?" in run(name, "x", "--more", code=2)
     assert run("lists") == "main lists None\n"  # what the command knows
     (tmp_path / "lisst").mkdir()
     assert run("lisst") == "main lisst None\n"

@@ -3,13 +3,20 @@
 import os
 import pickle
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sklearn_resnet.cli import inputs as _inputs
-from sklearn_resnet.cli.inputs import read_input, read_labels
+from sklearn_resnet.cli.inputs import (
+    InputOptions,
+    check_apart,
+    load_input,
+    read_input,
+    read_labels,
+)
 from sklearn_resnet.datasets import load_digits, sample_patches
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 4, 5, 3), np.uint8)
@@ -90,6 +97,7 @@ def test_what_is_not_there_is_an_error_with_a_hint(tmp_path, monkeypatch, source
 def test_a_npy_file_is_images(tmp_path):
     np.save(tmp_path / "a.npy", IMAGES)
     data = read_input(str(tmp_path / "a.npy"))
+    assert isinstance(data.images, np.memmap)  # it may exceed the memory
     np.testing.assert_array_equal(data.images, IMAGES)
     assert data.labels is None
     assert data.paths is None
@@ -112,6 +120,31 @@ def test_a_npz_file_is_images_and_labels(tmp_path, arrays, labelled, save):
     data = read_input(str(tmp_path / "a.npz"))
     np.testing.assert_array_equal(data.images, IMAGES)
     assert (data.labels.tolist() if labelled else data.labels) == ([7, 8, 7] if labelled else None)
+
+
+@pytest.mark.parametrize("labels", [LABELS[:2], np.zeros((3, 2))], ids=["few", "two"])
+def test_a_npz_file_has_one_label_for_each_image(tmp_path, labels):
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=labels)
+    with pytest.raises(ValueError, match=r"one label for each of its 3 images. Got .*\([26],\)"):
+        load_input(InputOptions(str(tmp_path / "a.npz")))
+
+
+def test_a_npz_file_without_arrays_is_an_error(tmp_path):
+    np.savez(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="must hold one array, or images and labels"):
+        read_input(str(tmp_path / "a.npz"))
+
+
+@pytest.mark.parametrize(
+    "output", ["photos/out.npy", "photos/new/out.npy", "other/../photos/o.npy"]
+)
+def test_an_output_within_the_input_is_an_error(tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "other"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ValueError, match="must be outside INPUT"):
+        check_apart(str(tmp_path / "photos"), Path(output))
+    check_apart("photos", Path("photos.npy"))
 
 
 def test_a_npz_file_of_unknown_names_is_an_error(tmp_path):
@@ -142,6 +175,20 @@ def test_a_file_that_is_damaged_is_an_error_that_names_it(tmp_path, name, change
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(ValueError, match=f"The file .*{name}' cannot be read: .+ Save plain"):
         read_input(str(path))
+
+
+def test_damaged_bytes_anywhere_in_a_npz_are_an_error_that_names_it(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, x=IMAGES)
+    content = path.read_bytes()
+    for start in range(0, len(content) - 8, 8):
+        path.write_bytes(content[:start] + b"\xff" * 8 + content[start + 8 :])
+        try:
+            data = read_input(str(path))
+        except ValueError as exc:
+            assert "a.npz' " in str(exc)  # noqa: PT017
+        else:  # bytes that nothing reads
+            np.testing.assert_array_equal(data.images, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -229,10 +276,11 @@ def test_patches_are_cut_from_an_image_file(tmp_path):
     assert resized.images.shape == (6, 5, 5, 3)
 
 
-@pytest.mark.parametrize("source", ["digits", ".", "a.npy", "absent.png"])
+@pytest.mark.parametrize("source", ["digits", ".", "a.npy", "a.tar", "absent.png"])
 def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", IMAGES)
+    (tmp_path / "a.tar").touch()
     with pytest.raises(
         ValueError, match=f"patches' parameter requires one image file.* Got '{source}'"
     ):

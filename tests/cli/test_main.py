@@ -143,6 +143,30 @@ def test_patches_of_one_image(photos):
     run(photos / "cat/2.png", "out.npy", *RESNET, "--patches", 12, "--patch-size", 8, "-p")
     assert np.load("out.npy").shape == (12, 64)
     assert np.load("out_umap.npy").shape == (12, 2)
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["shapes"]["umap"] == [12, 2]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The displays that are drawn, with their titles."""
+    displays, from_embedding = [], EmbeddingDisplay.from_embedding
+
+    def draw(*args, title, **kwargs):
+        displays.append((from_embedding(*args, title=title, **kwargs), title))
+        return displays[-1][0]
+
+    monkeypatch.setattr(EmbeddingDisplay, "from_embedding", draw)
+    return displays
+
+
+@pytest.mark.parametrize(("n_patches", "is_shown"), [(9, True), (201, False)])
+def test_patches_are_drawn_in_place_of_points_if_they_are_few(photos, n_patches, is_shown, drawn):
+    options = ["-m", "pca", "-d", 2, "--patches", n_patches, "--patch-size", 8, "-p"]
+    run(photos / "cat/2.png", "out.npy", *options)
+    ((display, title),) = drawn
+    assert (len(display.thumbnails_) > 0) is is_shown
+    assert f"{n_patches} patches" in title
 
 
 def test_one_image_gives_one_row(photos):
@@ -159,6 +183,12 @@ def test_labels_from_a_file(digits):
         file.write("\n".join("even" if i % 2 == 0 else "odd" for i in range(40)))
     run(digits, "out.npz", "-m", "pca", "-d", 2, "-p", "--labels", "labels.txt")
     assert set(np.load("out.npz")["labels"]) == {"even", "odd"}
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    run(digits, "out.npz", "-m", "pca", "-d", 2)  # with labels of its own
+    other = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["table"] != other["table"]
+    run(digits, "picture.npy", "-m", "pca", "-d", 2, "-p", "--labels", "labels.txt")
+    assert Path("picture_pca.png").is_file()
 
 
 def test_the_title_says_where_the_weights_come_from(digits):
@@ -379,7 +409,7 @@ def test_layers_are_listed():
     assert len(lines) == 190
     assert lines[82].split() == ["82", "conv3_block4_2_relu", "128", "16", "2.95"]
     assert len(set(map(len, lines))) == 1
-    assert run("layers", "resnet50v2").splitlines() == [header, *lines]
+    assert run("layers", "RESNET50v2").splitlines() == [header, *lines]
     assert "Did you mean 'ResNet101V2'?" in run("layers", "resnet101v3", code=2)
 
 
@@ -391,7 +421,7 @@ def test_layers_can_be_piped():
 
 
 def test_an_architecture_is_matched_without_regard_to_case(digits):
-    run(digits, "out.npy", *RESNET, "--architecture", "resnet101v2")
+    run(digits, "out.npy", *RESNET, "--architecture", "RESNET101v2")
     assert json.loads(Path("out.json").read_text())["architecture"] == "ResNet101V2"
     message = run(digits, "out.npy", *RESNET, "--architecture", "resnet101v3", code=1)
     assert "Got 'resnet101v3' instead. Did you mean 'ResNet101V2'?" in message
@@ -453,6 +483,29 @@ def test_a_page_has_images_paths_and_features_of_the_same_rows(photos, pages):
     assert not Path("nan_umap.png").exists()
 
 
+def test_a_table_has_its_record_before_a_page_is_made(digits, monkeypatch):
+    """Ctrl-C may end the process while a map is computed."""
+    found = []
+
+    def to_html(self, path, **kwargs):
+        found.append(json.loads(Path("out.json").read_text(encoding="utf-8"))["outputs"])
+        Path(path).write_text("page")
+
+    monkeypatch.setattr(EmbeddingDisplay, "to_html", to_html)
+    run(digits, "out.npy", "-m", "pca", "-d", 2, "--html")
+    assert found == [["out.npy"]]
+
+
+def test_a_broken_file_can_be_skipped_if_there_are_others(photos):
+    (photos / "cat/2.png").write_text("<html>")
+    options = [*RESNET, "--image-size", 16]
+    assert "--on-error skip, or nan, continues" in run(photos, "out.npz", *options, code=1)
+    pca = ["-m", "pca", "-d", 2, "--image-size", 16]
+    np.save("nan.npy", np.full((4, 8, 8), np.nan))
+    for args in ([photos / "cat/2.png", *options], [photos, *pca], ["nan.npy", *RESNET]):
+        assert "--on-error" not in run(args[0], "out.npz", *args[1:], code=1)
+
+
 def test_a_page_of_two_components_needs_no_map(digits, pages):
     run(digits, "out.npy", "-m", "pca", "-d", 2, "--html", "-p")
     assert Path("out_pca.html").is_file()
@@ -480,13 +533,10 @@ def test_a_folder_is_not_a_weights_file(digits, tmp_path):
 
 
 @pytest.mark.parametrize("option", [[], ["-t"], ["-p"], ["-p", "-t"]], ids=str)
-def test_images_stand_at_their_places_where_that_is_wanted(photos, option, monkeypatch):
-    drawn = []
-    from_embedding = EmbeddingDisplay.from_embedding
-    monkeypatch.setattr(EmbeddingDisplay, "from_embedding", lambda *a, **k: drawn.append(from_embedding(*a, **k)) or drawn[-1])  # fmt: skip
+def test_images_stand_at_their_places_where_that_is_wanted(photos, option, drawn):
     run(photos, "out.npz", *RESNET, "--image-size", 16, *option)
     assert Path("out_umap.png").exists() is bool(option)
-    assert [len(display.thumbnails_) > 0 for display in drawn] == ["-t" in option] * bool(option)
+    assert [len(display.thumbnails_) > 0 for display, _ in drawn] == ["-t" in option] * bool(option)
 
 
 def test_the_record_names_each_layer_once_whatever_the_pooling(digits):

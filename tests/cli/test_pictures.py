@@ -1,12 +1,16 @@
 """Maps: the coordinates of UMAP itself, without tensorflow."""
 
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from sklearn_resnet.cli.pictures import compute_umap, import_umap
+from sklearn_resnet.cli.pictures import Map, compute_umap, import_umap, make_title
+
+FEATURES = np.random.default_rng(1).normal(size=(6, 24)).astype(np.float32)
 
 PROGRAM = """
 import sys
@@ -42,6 +46,71 @@ def test_a_map_is_that_of_umap(n_images):
         n_jobs=1,
     )
     np.testing.assert_array_equal(compute_umap(features, 3), umap.fit_transform(features))
+
+
+class Watched:
+    """Features that note how Ctrl-C is handled each time they are read."""
+
+    def __init__(self, features):
+        self.features = features
+        self.handlers = []
+
+    def __len__(self):
+        return len(self.features)
+
+    def __array__(self, dtype=None, copy=None):
+        self.handlers.append(signal.getsignal(signal.SIGINT))
+        return np.array(self.features, dtype)
+
+
+def test_an_interrupt_ends_the_process_while_umap_runs_and_then_not():
+    before = signal.getsignal(signal.SIGINT)
+    watched = Watched(FEATURES)
+    compute_umap(watched, 3)
+    assert watched.handlers[0] == before
+    assert watched.handlers[-1] == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_map_may_be_computed_in_a_thread():
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(compute_umap, FEATURES, 3).result()
+    np.testing.assert_array_equal(found, compute_umap(FEATURES, 3))
+
+
+RESNET = {"model": "resnet", "architecture": "ResNet50V2", "layers": [4], "layer_names": ["pool1"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "metadata", "expected"),
+    [
+        (
+            "photos/cats",
+            "umap",
+            RESNET | {"weights": "procedural"},
+            "photos/cats: UMAP of 6 images\nResNet50V2, layer 4 (pool1)\nbundled weights",
+        ),
+        (
+            "data/x.npz",
+            "umap",
+            RESNET | {"weights": "models/my.h5"},
+            "x.npz: UMAP of 6 images\nResNet50V2, layer 4 (pool1)\nweights my.h5",
+        ),
+        (
+            "digits",
+            "pca",
+            {"model": "pca", "dimensions": 2},
+            "digits: 6 images\n2 principal components of the pixels",
+        ),
+    ],
+    ids=["folder", "file", "pca"],
+)
+def test_a_title_names_images_method_and_weights(
+    tmp_path, monkeypatch, source, kind, metadata, expected
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos/cats").mkdir(parents=True)
+    assert make_title(source, Map(kind, FEATURES[:, :2]), metadata, "images") == expected
 
 
 def test_compiled_functions_of_umap_are_cached():

@@ -34,6 +34,12 @@ def test_quiet_hides_the_bar():
         assert bar.disable
 
 
+def test_without_a_terminal_there_is_no_bar(capsys):
+    with Progress().count_images(total=3) as bar:
+        bar.update(3)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_warning_of_python_is_one_line(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("always")

@@ -38,6 +38,7 @@ def output(tmp_path):
 def test_a_record_is_read_as_it_was_written(output):
     record = read_record(output)
     assert image_shape(record) == [8, 6, 3]
+    assert record["engine"] == "openvino"  # not "auto"
     parameters = resnet_parameters(record)
     assert ResNetFeatures(**parameters).layers == [4]
     assert input_parameters(record) == {

@@ -51,6 +51,12 @@ def test_a_part_is_read_as_it_was_written(tmp_path, suffix, labels):
     np.testing.assert_array_equal(read_features(part.path, [3, 1]), FEATURES[[3, 1]])
 
 
+def test_a_part_is_written_to_a_store_without_folders():
+    part = make_part(as_path("memory://nowhere/part.parquet"))
+    write_part(part, FEATURES, {})
+    np.testing.assert_array_equal(read_features(part.path), FEATURES)
+
+
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".npy"])
 def test_rows_are_read_without_labels(tmp_path, suffix, monkeypatch):
     part = make_part(path := tmp_path / f"part{suffix.replace('npy', 'npz')}")

@@ -78,6 +78,15 @@ def test_keys_change_with_the_images_of_a_part_alone(paths):
     assert before.computation == after.computation != plan(paths, pooling="max").computation
 
 
+def test_how_images_are_read_is_part_of_the_computation(paths):
+    computations = set()
+    for options in ({"size": 8}, {"size": 9}, {"size": 8, "resize": "stretch"}):
+        images = ImageLoader(lazy=True, **options).fit_transform(paths)
+        made = plan_table(Path("out.npy"), images, None, make_resnet().fit(images), OPTIONS)
+        computations.add(made.computation)
+    assert len(computations) == 3
+
+
 def test_the_order_of_layers_is_part_of_the_computation(paths):
     first, second = (plan(paths, layers=layers) for layers in ([4, 9], [9, 4]))
     assert first.computation != second.computation

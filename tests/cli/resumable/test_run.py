@@ -645,6 +645,16 @@ def test_workers_of_a_cluster_may_run_in_other_folders(output, tmp_path, monkeyp
     assert "to write\n" in text.replace(", and as much again until the parts are joined", "")
 
 
+def test_a_cluster_has_no_folder_for_a_cache_unless_one_is_named(monkeypatch):
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("."))
+    options = [option for option in OPTIONS if option != "--no-cache"]
+    args = ["photos", "out.parquet", *options, "--dask", "tcp://127.0.0.1:1"]
+    assert CliRunner().invoke(main, args).exit_code == 0
+    assert not Path("user").exists()
+    assert CliRunner().invoke(main, [*args, "--restart", "--cache", "here"]).exit_code == 0
+    assert Path("here").is_dir()
+
+
 def test_the_plan_is_printed_before_the_run():
     assert "3.56kB to write; about 00:0" in embed("out.parquet")
     text = embed("out.npy")
@@ -704,7 +714,8 @@ def test_known_features_stay_with_their_images_beside_broken_files(output, polic
     embed(output, "--on-error", policy)
     Path("photos/b/5.png").write_text("<html>")
     change("a/00.png")
-    embed(output, "--on-error", policy)
+    text = embed(output, "--on-error", policy)
+    assert f"({11 if policy == 'nan' else 9}, 64)" in text
     broken = ["photos/a/4.png", "photos/b/5.png"]
     assert pd.read_csv("out_errors.csv")["path"].tolist() == broken
     embed(f"fresh/{output}", "--on-error", policy)
@@ -719,6 +730,19 @@ def test_broken_files_of_parts_done_before_an_interruption_are_listed():
         embed_part(part, [], plan.resnet)
     embed("out.parquet", "--on-error", "nan")
     assert pd.read_csv("out_errors.csv")["path"].tolist() == ["photos/a/4.png"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_parts_done_under_another_policy_have_no_rows_too_many(output):
+    Path("photos/a/4.png").write_text("<html>")
+    plan = plan_run(output, "avg", on_error="nan")
+    plan.folder.mkdir()
+    for part in plan.parts[:2]:
+        embed_part(part, [], plan.resnet)
+    embed(output, "--on-error", "skip")
+    frame, features = read_table(output)
+    assert frame["path"].tolist() == [path for path in list_photos() if "a/4" not in path]
+    assert np.isfinite(features).all()
 
 
 @pytest.mark.parametrize("output", OUTPUTS)

@@ -66,6 +66,37 @@ def test_a_copy_is_found_first(table, size, sheets):
     assert caption == "query\nquery.png\nby cosine distance"
     assert tiles[0][1] == "1.  0.0000\nb\nphotos/b/3.png"
     np.testing.assert_array_equal(tiles[0][0], query)
+    assert max(query.shape) == 192
+
+
+def test_random_weights_are_drawn_again_with_the_seed():
+    run("photos", "t.npz", *RESNET, "-s", "3")
+    assert found(run("similar", "query.png", "t.npz"))[0][1:] == ["0.0000", "b", "photos/b/3.png"]
+
+
+def test_queries_of_an_int8_table_are_computed_in_float32():
+    run("photos", "t.npz", *RESNET)
+    change_record(precision="int8")
+    output = run("similar", "query.png", "t.npz", "-k", "1")
+    assert "weights random; int8; float32 for QUERY" in output
+    assert found(output) == [["1", "0.0000", "b", "photos/b/3.png"]]
+
+
+def test_a_long_name_is_cut_to_its_end(sheets):
+    os.rename("photos/b", "photos/a long name of a folder")
+    run("photos", "t.npz", *RESNET)
+    run("similar", "query.png", "t.npz", "-k", "1")
+    assert sheets[0][0][2][0][1].splitlines()[-1] == "...name of a folder/3.png"
+
+
+def test_images_of_an_input_that_has_other_images_now_are_not_shown(sheets):
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8), dtype=np.uint8)
+    np.savez("input.npz", x=images, y=np.arange(9))
+    run("input.npz", "t.npy", *RESNET)
+    np.savez("input.npz", x=images[1:], y=np.arange(8))
+    Image.fromarray(images[5]).save("query.png")
+    assert found(run("similar", "query.png", "t.npy", "-k", "1")) == [["1", "0.0000", "5"]]
+    assert sheets[0][0][2] == [(None, "1.  0.0000\nrow 5")]
 
 
 def test_a_record_that_another_table_replaced_is_not_taken():
@@ -123,13 +154,17 @@ def test_patches_are_cut_again_with_the_seed(sheets):
     run("photos/b/3.png", "t.npz", *RESNET, *options)
     assert len(found(run("similar", "query.png", "t.npz"))) == 5
     assert sheets[0][0][2][0][0].shape == (6, 6, 3)
+    options += ["--weights", "procedural", "-l", "4", "--no-cache", "-q"]
+    run("photos/b/3.png", "t.npz", *options)  # cut at random
+    run("similar", "query.png", "t.npz")
+    assert {tile for tile, _ in sheets[1][0][2]} == {None}
 
 
 def test_several_queries():
     run("photos", "t.npz", *RESNET)
-    output = run("similar", "query.png", "photos/a/0.png", "t.npz", "-k", "1", "-o", "new/two.pdf")
+    output = run("similar", "query.png", "photos/a/0.png", "t.npz", "-k", "1", "-o", "new/two.PDF")
     assert [row[3] for row in found(output)] == ["photos/b/3.png", "photos/a/0.png"]
-    assert Path("new/two.pdf").read_bytes().startswith(b"%PDF")
+    assert Path("new/two.PDF").read_bytes().startswith(b"%PDF")
 
 
 def test_the_picture_has_bounds(sheets, capsys):

@@ -30,6 +30,7 @@ def test_tiles_keep_their_distance_whatever_is_missing():
         assert box.y0 >= 0
         assert not any(box.overlaps(other) for other in boxes[:i])
     assert [text.get_text() for text in figure.axes[1].texts] == ["no image"]
+    assert figure.axes[0].images[0].get_clim() == (0, 255)  # dark images stay dark
 
 
 def test_captions_are_plain_text_in_any_script(tmp_path):

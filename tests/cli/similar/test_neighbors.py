@@ -17,7 +17,7 @@ def test_all_rows_are_compared(metric, rows_in_block):
     distances, rows = find_similar(FEATURES, QUERY, 5, metric, block_values=4 * rows_in_block)
     expected = cdist(QUERY, FEATURES.astype(float), metric)
     np.testing.assert_array_equal(rows, np.argsort(expected)[:, :5])
-    np.testing.assert_allclose(distances, np.sort(expected)[:, :5], atol=1e-6)
+    np.testing.assert_allclose(distances, np.sort(expected)[:, :5], rtol=0, atol=1e-12)
 
 
 def test_the_metrics_differ():
@@ -31,6 +31,15 @@ def test_rows_with_nan_match_nothing():
     features[::2, 1] = np.nan
     _, rows = find_similar(features, features[1:2], 50)
     assert sorted(rows[0]) == list(range(1, 50, 2))
+
+
+@pytest.mark.parametrize("start", [0, 14, 43])
+def test_a_block_of_nan_alone_is_passed_over(start):
+    features = FEATURES.copy()
+    features[start : start + 7] = np.nan
+    _, rows = find_similar(features, QUERY, 50, block_values=4 * 7)
+    expected = np.setdiff1d(np.arange(50), np.arange(start, start + 7))
+    np.testing.assert_array_equal(np.sort(rows), [expected] * 3)
 
 
 def test_a_table_without_a_finite_row_is_an_error():

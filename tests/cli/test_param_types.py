@@ -1,0 +1,38 @@
+"""Options whose values are lists: spaces, negative indices and names."""
+
+import click
+import pytest
+
+from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("82", 82),
+        ("-1", -1),
+        ("conv3", "conv3"),
+        ("51,82", [51, 82]),
+        (" 51 , -1, conv3 ", [51, -1, "conv3"]),
+    ],
+)
+def test_layers_are_indices_and_names(text, expected):
+    assert Layers().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("max", "max"), ("avg, max", ["avg", "max"])])
+def test_poolings_are_names(text, expected):
+    assert Pooling().convert(text, None, None) == expected
+
+
+def test_maps_are_layers_by_name():
+    maps = Maps().convert("pca, resnet:-1, resnet:conv3,resnet", None, None)
+    assert maps == {"pca": None, "resnet:-1": -1, "resnet:conv3": "conv3", "resnet": None}
+    assert list(maps) == ["pca", "resnet:-1", "resnet:conv3", "resnet"]
+    with pytest.raises(click.BadParameter, match="Each must be named once. Got 'pca' twice"):
+        Maps().convert("pca,resnet,pca", None, None)
+
+
+def test_values_that_are_no_text_are_kept():
+    for kind in (Layers(), Pooling(), Maps()):
+        assert kind.convert(None, None, None) is None
