@@ -794,7 +794,9 @@ def test_other_outputs_know_the_policies_too(output):
         assert len(pd.read_csv("out_umap.csv")) == 9
     else:
         with np.load(output) as file:
-            assert len(file["features"]) == len(file["paths"]) == len(file["labels"]) == 9
+            assert file["paths"].tolist() == list_photos()[:2] + list_photos()[3:]
+            assert len(file["features"]) == len(file["labels"]) == 9
+            assert np.isfinite(file["features"]).all()
     assert len(pd.read_csv("out_errors.csv")) == 1
 
 
