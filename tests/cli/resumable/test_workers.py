@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -112,6 +113,27 @@ def test_whenever_a_pool_breaks_finished_tasks_are_not_repeated(n_tasks):
 def test_deaths_between_tasks_that_succeed_are_no_error():
     tasks = [(i,) for i in range(6)]
     assert list(run_in_workers(abs, tasks, BreakingPool([1] * 6))) == tasks
+
+
+class PoolThatBreaksBitByBit(BreakingPool):
+    """Its tasks fail one after the other, as those of processes do."""
+
+    def restart(self):
+        self.n_tasks -= 1
+
+    def submit(self, function, *task):
+        future = Future()
+        if self.n_tasks > 0:
+            error = BrokenProcessPool("killed")
+            threading.Timer(0.1 * task[0], future.set_exception, [error]).start()
+        else:
+            future.set_result(function(*task))
+        return future
+
+
+def test_a_pool_that_breaks_with_several_tasks_under_way_is_one_death():
+    tasks = [(0,), (1,)]
+    assert sorted(run_in_workers(abs, tasks, PoolThatBreaksBitByBit(3))) == tasks
 
 
 def test_few_tasks_are_submitted_ahead_of_their_turn():
