@@ -116,7 +116,7 @@ def test_deaths_between_tasks_that_succeed_are_no_error():
 
 
 class PoolThatBreaksBitByBit(BreakingPool):
-    """Its tasks fail one after the other, as those of processes do."""
+    """Its tasks fail one after the other, as those of processes do, until `n_tasks` restarts."""
 
     def restart(self):
         self.n_tasks -= 1
@@ -131,9 +131,10 @@ class PoolThatBreaksBitByBit(BreakingPool):
         return future
 
 
-def test_a_pool_that_breaks_with_several_tasks_under_way_is_one_death():
-    tasks = [(0,), (1,)]
-    assert sorted(run_in_workers(abs, tasks, PoolThatBreaksBitByBit(3))) == tasks
+def test_a_pool_that_breaks_with_several_tasks_under_way_is_replaced_once():
+    tasks, pool = [(0,), (1,)], PoolThatBreaksBitByBit(1)
+    assert sorted(run_in_workers(abs, tasks, pool)) == tasks
+    assert pool.n_tasks == 0
 
 
 def test_few_tasks_are_submitted_ahead_of_their_turn():
