@@ -1,5 +1,7 @@
 """Features, labels and paths to files, and back."""
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -249,10 +251,13 @@ def test_a_table_may_lie_behind_a_url(suffix):
         ("integers.npy", np.zeros((2, 2), int), "it holds no rows of features"),
         ("image.npy", np.zeros((2, 2, 2)), "it holds no rows of features"),
         ("pickle.npy", np.array([{}]), "cannot be read: .*Python objects in dtype.$"),
-        (
-            "short.npz",
-            {"features": FEATURES, "labels": ["a"]},
-            "does not have one label and path per row",
+        *(
+            (
+                "labels.npz",
+                {"features": FEATURES, "labels": labels},
+                "does not have one label and path per row",
+            )
+            for labels in (["a"], list("abcde"), [["a"]] * 4)
         ),
     ],
 )
@@ -266,6 +271,16 @@ def test_an_unreadable_table_is_an_error_that_names_it(tmp_path, name, content, 
         np.save(path, content)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         read_table(path)
+
+
+@pytest.mark.parametrize("name", ["features", "labels"])
+def test_a_member_of_a_npz_that_is_no_array_is_an_error(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file:
+        for member in {"features", name}:
+            with file.open(f"{member}.npy", "w") as opened:
+                opened.write(b"text") if member == name else np.save(opened, FEATURES)
+    with pytest.raises(ValueError, match=r"x.npz' cannot be read: it "):
+        read_table(tmp_path / "x.npz")
 
 
 def test_a_table_whose_bytes_are_damaged_is_an_error_that_names_it(tmp_path):

@@ -18,6 +18,7 @@ def test_rows_are_about_equally_long(n_found, columns, rows):
     assert [ax.get_xlabel() for ax in figure.axes[: n_found + 1]] == ["query", *map(str, range(n_found))]  # fmt: skip
     columns_of_found = {ax.get_subplotspec().colspan.start for ax in figure.axes[1 : n_found + 1]}
     assert columns_of_found == set(range(1, columns + 1))
+    assert figure.axes[n_found + 1].get_subplotspec().rowspan.start == rows  # the second query
 
 
 def test_tiles_keep_their_distance_whatever_is_missing():
