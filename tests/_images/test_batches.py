@@ -9,6 +9,7 @@ import zarr
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info
+from sklearn_resnet._images.batches import make_batches, resize_image
 from sklearn_resnet._images.sources import as_block_source, as_source
 
 N = 23
@@ -105,6 +106,46 @@ def test_the_range_of_floats_is_that_of_all_chunks(white):
     floats[:20] *= 0.001
     resnet = make_resnet().fit(as_zarr(4, floats))
     assert resnet.value_range_ == make_resnet().fit(floats).value_range_ == (0, white)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32])
+def test_the_range_of_wide_and_signed_integers_follows_their_values(dtype):
+    """The brightest image is in the middle chunk, and the images of the others fit 8 bits."""
+    values = np.full((N, 8, 8), 200, dtype)
+    values[9] = 300
+    white = np.iinfo(np.int16).max if dtype == np.int16 else 65_535
+    for images in (values, as_zarr(4, values)):
+        assert make_resnet().fit(images).value_range_ == (0, white)
+    assert make_resnet().fit(as_zarr(4, values[10:])).value_range_ == (0, 255)
+
+
+def test_resized_images_are_scaled_from_black_to_white():
+    """Against Pillow's `thumbnail` filter, band by band, in double precision."""
+    black, white = 40.0, 240.0
+    image = np.random.default_rng(1).uniform(black, white, (9, 12, 3))
+    bands = [
+        Image.fromarray(image[..., i].astype(np.float32)).resize((5, 4), Image.Resampling.BILINEAR)
+        for i in range(3)
+    ]
+    expected = (np.stack(bands, axis=-1).astype(float) - black) / (white - black) * 255
+    resized = resize_image(image, (4, 5), (black, white))
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, expected, atol=1e-3)
+    for level, value in ((black, 0), (white, 255)):
+        found = resize_image(np.full((6, 6), level), (4, 5), (black, white))
+        assert found.shape == (4, 5, 3)
+        np.testing.assert_allclose(found, value, atol=1e-3)
+
+
+def test_resizing_averages_all_pixels():
+    checkerboard = np.indices((64, 64)).sum(0) % 2 * 255.0
+    assert abs(resize_image(checkerboard, (4, 4), (0.0, 255.0)) - 127.5).max() <= 2
+
+
+def test_batches_have_the_dtype_of_the_computation():
+    (batch,) = make_batches(as_source(X[:2]), 5, "float32")
+    assert batch.dtype == np.float32
+    np.testing.assert_array_equal(batch, X[:2])
 
 
 def test_rows_in_chunks():

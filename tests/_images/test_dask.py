@@ -16,6 +16,7 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
 from sklearn_resnet._images.dask import transform_dask
+from sklearn_resnet._images.sources import as_block_source
 from sklearn_resnet._network.engines import store
 
 N = 20
@@ -162,6 +163,31 @@ def test_chunks_may_be_empty():
     images = images[da.from_array(np.arange(N) < 3, chunks=4)]
     features = make_resnet().fit(X).transform(images)
     np.testing.assert_array_equal(features.compute(scheduler="synchronous"), EXPECTED[:3])
+
+
+def test_batches_of_chunks_that_cut_images_or_are_empty():
+    """Such as after a mask; and of an array of which no image is left."""
+    cut = da.from_array(X, chunks=(4, 3, 8, 2))
+    kept = np.isin(np.arange(N), [1, 2, 9])
+    masked = cut[da.from_array(kept, chunks=4)]
+    resnet = make_resnet(batch_size=4).fit(X)
+    for images, expected in ((cut, EXPECTED), (masked, EXPECTED[kept])):
+        found = list(resnet.transform_batches(images))
+        assert np.concatenate([rows for rows, _ in found]).tolist() == list(range(len(expected)))
+        np.testing.assert_array_equal(np.concatenate([rows for _, rows in found]), expected)
+    empty = da.concatenate([cut[:0], cut[:0]]).rechunk(((0, 0), 8, 8, 3))
+    for nothing in (empty, cut[da.zeros(N, chunks=4, dtype=bool)]):
+        assert list(as_block_source(nothing).blocks(4)) == []
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_grey_images_of_a_collection(paths, lazy):
+    expected = ImageLoader(8, mode="L").fit_transform(paths)
+    for kind, X in collections(paths).items():
+        images = ImageLoader(8, mode="L", lazy=lazy).fit_transform(X)
+        assert images.shape[1:] == (8, 8), kind
+        assert images.dtype == np.uint8
+        np.testing.assert_array_equal(np.asarray(images.compute(scheduler="threads")), expected)
 
 
 @pytest.mark.parametrize("kind", ["array", "bag"])

@@ -12,7 +12,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.lazy import Failure, LazyImages, warn_about_failures
+from sklearn_resnet._io.paths import as_path, file_version
 
 N = 20
 
@@ -104,8 +105,9 @@ def test_one_image_is_an_array(paths):
     np.testing.assert_array_equal(images[np.int64(3)], list(images)[3])
     with pytest.raises(IndexError):
         images[N]
-    with pytest.raises(IndexError, match="first axis only"):
-        images[0, 1]
+    for key in ((0, 1), (slice(None), slice(2, 5)), (slice(None), ..., slice(0, 1))):
+        with pytest.raises(IndexError, match="first axis only"):
+            images[key]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
@@ -299,9 +301,86 @@ def test_without_a_size_the_first_that_can_be_read_decides(paths, tmp_path):
     assert images.shape == (3, 12, 10, 3)
     with pytest.warns(UserWarning, match="2 of 3"):
         make_resnet(None, tmp_path).fit(images).transform(images)
-    assert "7 pixels" in images.failures[2].cause
+    assert "0.png' has 12 x 10 pixels and" in images.failures[2].cause
+    assert "9 x 7 pixels" in images.failures[2].cause
     with pytest.raises(ValueError, match="bad.png"):
         lazy([tmp_path / "bad.png"], size=None, on_error="nan").shape  # noqa: B018
+
+
+def test_a_slice_of_a_slice_keeps_the_positions_of_the_input(broken):
+    images = lazy(broken, on_error="nan")[2:][1:6]
+    assert images.positions.tolist() == [3, 4, 5, 6, 7]
+    assert [len(batch) for batch in images.batches(3)] == [3, 2]
+    assert {i: failure.position for i, failure in images.failures.items()} == {0: 3, 4: 7}
+
+
+def test_failures_are_named_in_the_order_of_the_images():
+    failures = {i: Failure(i, f"{i}.png", "it is damaged") for i in (9, 2, 5)}
+    with pytest.warns(UserWarning) as caught:
+        warn_about_failures(failures, 12, "they are left out")
+    assert str(caught[0].message) == (
+        "3 of 12 images could not be read, and they are left out: '2.png' (image 2): it is damaged; "
+        "'5.png' (image 5): it is damaged; '9.png' (image 9): it is damaged"
+    )
+    failures[1] = Failure(1, "", "it holds NaN")
+    with pytest.warns(UserWarning, match=r"4 of .*: 'an image in memory' \(image 1\).*damaged; \.\.\.$"):
+        warn_about_failures(failures, 12, "they are left out")
+
+
+def digest(item, value_range=(0.0, 255.0), **options):
+    options = {"size": (4, 4), "resize": "crop", "mode": "RGB"} | options
+    return LazyImages([item], options, value_range, 1).digests()[0]
+
+
+OTHER_OPTIONS = ({"size": (4, 5)}, {"size": None}, {"resize": "pad"}, {"mode": "L"})
+
+
+def test_the_digest_of_an_array_covers_everything_that_changes_its_image():
+    image = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    others = [
+        digest(image + 1),
+        digest(image.reshape(3, 2)),
+        digest(image.view(np.int8)),
+        digest(image, (0.0, 1.0)),
+        digest(image, (1.0, 255.0)),
+        *(digest(image, **options) for options in OTHER_OPTIONS),
+    ]
+    assert len({digest(image), *others}) == 1 + len(others)
+    assert digest(image) == digest(np.asfortranarray(image))
+
+
+def test_the_digest_of_a_file_covers_everything_that_changes_its_image(paths, tmp_path):
+    with open(paths[0], "rb") as file:
+        content = file.read()
+    for name in ("same.png", "other.npy"):
+        (tmp_path / name).write_bytes(content)
+    others = [
+        digest(paths[1]),
+        digest(tmp_path / "other.npy"),
+        *(digest(paths[0], **options) for options in OTHER_OPTIONS),
+    ]
+    assert len({digest(paths[0]), *others}) == 1 + len(others)
+    assert digest(paths[0]) == digest(tmp_path / "same.png")
+
+
+def test_an_unreadable_file_has_another_digest_each_time(tmp_path):
+    none = str(tmp_path / "none.png")
+    assert len(set(lazy([none, none]).digests() + lazy([none]).digests())) == 3
+
+
+def test_only_files_on_this_machine_that_can_be_read_have_versions(paths, tmp_path):
+    url = as_path("memory://test_lazy_versions/a.png")
+    url.parent.mkdir(parents=True, exist_ok=True)
+    url.write_bytes(b"some")
+    images = lazy([paths[0], str(url), tmp_path / "none.png", np.zeros((4, 4))])
+    assert images.file_versions() == [file_version(paths[0]), None, None, None]
+
+
+def test_paths_are_replaced_and_arrays_are_kept(paths):
+    images = lazy([paths[0], np.zeros((4, 4))]).with_paths(lambda path: paths[1])
+    assert images.paths == [paths[1], ""]
+    np.testing.assert_array_equal(images[0], lazy(paths)[1])
+    assert (images[1] == 0).all()
 
 
 def test_int8_is_calibrated_without_black_images(paths, broken, tmp_path):

@@ -1,5 +1,7 @@
 """Each source of images keeps the same protocol."""
 
+import hashlib
+
 import dask.array as da
 import dask.bag as db
 import numpy as np
@@ -50,6 +52,37 @@ def test_a_slice_is_a_source_of_the_same_kind(source):
 def test_different_contents_have_different_digests(source):
     assert len(set(source.digests())) == N
     assert source.digests() == source.digests()
+
+
+def test_keys_of_equal_bytes_of_another_form_differ():
+    """`image_format` completes the digests of an array, which are those of its bytes."""
+    array = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    forms = [array, array.reshape(2, 3, 4), array.view(np.int8), array[..., np.newaxis]]
+    sources = [as_source(form) for form in forms]
+    assert len({source.image_format for source in sources}) == len(forms)
+    assert len({source.digests()[0] for source in sources}) == 1
+    lists = [as_source(list(form)).digests()[0] for form in forms]
+    assert len(set(lists)) == len(forms)
+
+
+def test_digests_are_those_of_the_values_in_order():
+    """Also of arrays in another order of memory, and of every byte."""
+    changed = X.copy()
+    changed[:, -1, -1, -1] += 1
+    for container in (np.asarray, list):
+        digests = as_source(container(X)).digests()
+        assert as_source(container(np.asfortranarray(X))).digests() == digests
+        assert not set(as_source(container(changed)).digests()) & set(digests)
+    assert as_source(X).digests()[3] == hashlib.blake2b(X[3].tobytes(), digest_size=16).digest()
+
+
+def test_a_blank_sample_of_a_chunked_array_has_its_dtype():
+    blank = as_source(zarr.array(X, chunks=(2, 8, 9, 3))).sample(0)
+    assert (blank.shape, blank.dtype) == ((1, 8, 9, 3), np.uint8)
+
+
+def test_a_sample_of_few_images_holds_none_twice():
+    assert len(as_source(zarr.array(X, chunks=(2, 8, 9, 3))).sample(3 * N)) == N
 
 
 def test_a_source_is_its_own_source(source):
