@@ -404,6 +404,55 @@ def test_a_file_and_its_array_give_the_same(tmp_path, resize, mode):
     )
 
 
+@pytest.mark.parametrize("size", [(10, 200), (200, 10)])
+@pytest.mark.parametrize("resize", ["crop", "stretch"])
+def test_a_jpeg_is_not_shrunk_below_the_longer_side_of_the_size(tmp_path, size, resize):
+    """Pillow's `draft` would blur it; without it, the file is decoded whole."""
+    Image.effect_noise((400, 400), 99).save(tmp_path / "image.jpg")
+    whole = np.asarray(Image.open(tmp_path / "image.jpg"))
+    options = {"size": size, "resize": resize, "mode": "L"}
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "image.jpg", **options), convert_image(whole, (0, 255), **options)
+    )
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_npy_of_each_version(tmp_path, version):
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    with open(tmp_path / "image.npy", "wb") as file:
+        np.lib.format.write_array(file, array, version)
+    np.testing.assert_array_equal(read_image(tmp_path / "image.npy", mode="L"), array)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 3), (4, 5, 3), (3, 5, 4), (5, 3, 3), (4, 4, 4)])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_deep_colour_tiff_of_few_rows_is_not_taken_for_planes(tmp_path, shape, bigtiff):
+    array = np.arange(np.prod(shape)).reshape(shape) / 255
+    array[..., 3:] = 1  # opaque
+    options = {"extrasamples": ["unassalpha"]} if shape[2] == 4 else {}
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(
+        path, array, photometric="rgb", planarconfig="contig", bigtiff=bigtiff, **options
+    )
+    expected = np.rint(tifffile.imread(path)[..., :3] * 255)
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
+def test_a_lab_tiff_is_converted_to_rgb(tmp_path):
+    """Against scikit-image's conversion, adapted to D50, the white point of profiles."""
+    from skimage.color import rgb2xyz, xyz2lab
+
+    bradford = [[1.04781, 0.02289, -0.05013], [0.02954, 0.99048, -0.01705], [-0.00923, 0.01504, 0.75213]]
+    colours = np.array([[(200, 40, 60), (20, 120, 220), (90, 90, 90)]], np.uint8)
+    lab = xyz2lab(rgb2xyz(colours) @ np.transpose(bradford), illuminant="D50")
+    stored = np.stack([lab[..., 0] * 2.55, lab[..., 1] + 128, lab[..., 2] + 128], axis=-1)
+    bands = [Image.fromarray(np.rint(stored[..., i]).astype(np.uint8)) for i in range(3)]
+    Image.merge("LAB", bands).save(tmp_path / "image.tif")
+    with Image.open(tmp_path / "image.tif") as saved:
+        assert saved.mode == "LAB"
+    assert abs(read_image(tmp_path / "image.tif").astype(int) - colours).max() <= 6
+
+
 @pytest.mark.parametrize("size", [None, (4, 4)])
 @pytest.mark.parametrize("extension", ["png", "jpg"])
 def test_mode_l_is_the_luma(tmp_path, extension, size):

@@ -149,6 +149,14 @@ def test_a_truncated_image_is_no_hit_when_pillow_is_strict_again(tmp_path, monke
         load([path])
 
 
+def test_a_decompression_bomb_is_no_hit_once_pillow_forbids_it(paths, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    load(paths)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9 * 12 // 2 - 1)
+    with pytest.raises(ImageReadError, match="decompression bomb"):
+        load(paths)
+
+
 def test_an_unreadable_file_is_an_error_each_time(paths):
     with open(paths[3], "w") as file:
         file.write("no image")

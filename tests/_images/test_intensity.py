@@ -111,3 +111,31 @@ def test_floats_outside_their_range_are_warned_about():
         UserWarning, match=r"from -1 to 2, but the value range is 0 to 1\. Mend it\."
     ):
         warn_about_values_outside([np.array([-1.0, 2.0])], (0, 1), "Mend it.")
+
+
+@pytest.mark.parametrize("values", [[-0.5, 1.0], [0.0, 1.5]])
+def test_floats_outside_either_end_are_warned_about_once(values):
+    arrays = [np.array([0.5]), np.array(values), np.array(values)]
+    with pytest.warns(UserWarning, match="but the value range is 0 to 1") as caught:
+        warn_about_values_outside(arrays, (0, 1), "")
+    assert len(caught) == 1
+
+
+def test_floats_within_their_range_are_not_warned_about():
+    warn_about_values_outside([np.array([0.0, 1.0])], (0, 1), "")
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.float64])
+def test_values_just_below_and_above_a_half_are_rounded_apart(dtype):
+    """Single precision cannot tell them apart."""
+    white = 2**31 - 1
+    halves = [(2 * level + 1) * white / 510 for level in range(255)]
+    below, above = (np.array([int(half) + i for half in halves], dtype) for i in (0, 1))
+    np.testing.assert_array_equal(to_uint8(below, (0, white)), np.arange(255))
+    np.testing.assert_array_equal(to_uint8(above, (0, white)), np.arange(1, 256))
+
+
+def test_the_range_of_a_list_is_that_of_its_brightest_image():
+    images = [np.full((2, 2), value) for value in (0.5, 200.0, 0.25)]
+    assert find_value_range(images) == (0, 255)
+    assert find_value_range(images[::2]) == (0, 1)

@@ -217,7 +217,15 @@ def make_resnet(cache, tmp_path, **parameters):
 
 
 def test_raise_names_the_file_its_position_and_the_cause(broken):
-    for use in (np.asarray, list, lambda images: images[3], lambda images: images[2:][1]):
+    uses = (
+        np.asarray,
+        list,
+        lambda images: images[3],
+        lambda images: images[2:][1],
+        lambda images: list(images.batches(5)),
+        lambda images: lazy(broken, size=None)[3:].shape,
+    )
+    for use in uses:
         with pytest.raises(ValueError) as raised:
             use(lazy(broken))
         message = str(raised.value)
@@ -312,6 +320,9 @@ def test_a_slice_of_a_slice_keeps_the_positions_of_the_input(broken):
     assert images.positions.tolist() == [3, 4, 5, 6, 7]
     assert [len(batch) for batch in images.batches(3)] == [3, 2]
     assert {i: failure.position for i, failure in images.failures.items()} == {0: 3, 4: 7}
+    Image.new("RGB", (8, 8)).save(broken[7])
+    list(images.batches(3))
+    assert sorted(images.failures) == [0]
 
 
 def test_failures_are_named_in_the_order_of_the_images():

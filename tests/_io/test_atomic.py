@@ -1,6 +1,7 @@
 """Files appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -8,6 +9,7 @@ import tempfile
 import pytest
 
 from sklearn_resnet._io.atomic import atomic_write, check_writable
+from sklearn_resnet._io.paths import as_path
 
 
 def list_files(folder):
@@ -68,6 +70,48 @@ def test_folders_are_made(tmp_path):
     with atomic_write(tmp_path / "a" / "b" / "out.csv") as whole:
         whole.write_text("some")
     assert list_files(tmp_path) == ["a", "a/b", "a/b/out.csv"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_an_error_that_names_the_file_and_helps(tmp_path, code):
+    path = tmp_path / "out.csv"
+    path.write_text("old")
+    message = rf"Cannot write '{path}': {os.strerror(code)}\. Free some space, .* is unchanged"
+    with pytest.raises(OSError, match=message), atomic_write(path) as whole:
+        whole.write_text("half")
+        raise OSError(code, os.strerror(code))
+    assert path.read_text() == "old"
+    assert list_files(tmp_path) == ["out.csv"]
+
+
+def test_another_error_of_the_system_is_passed_on(tmp_path):
+    error = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(OSError, match="Input/output") as caught, atomic_write(tmp_path / "out"):
+        raise error
+    assert caught.value is error
+
+
+def test_a_file_behind_a_url_appears_at_the_end():
+    path = as_path("memory://test_atomic/folder/out.csv")
+    with atomic_write(path) as whole:
+        assert whole.name == "out.csv"
+        whole.write_text("some")
+        assert not path.exists()
+    assert path.read_text() == "some"
+    with pytest.raises(RuntimeError), atomic_write(str(path)) as whole:
+        whole.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "some"
+    with atomic_write(str(path)) as whole:
+        whole.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_file_that_cannot_be_uploaded_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    message = r"Cannot write 'local.*/file/out\.csv': .+ Choose a file"
+    with pytest.raises(OSError, match=message), atomic_write(f"local://{tmp_path}/file/out.csv") as whole:
+        whole.write_text("some")
 
 
 def test_a_bare_name_goes_to_the_working_folder(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from special_files import make_fifo, make_tar
 
-from sklearn_resnet import ImageLoader
+from sklearn_resnet import ImageLoader, ImageReadError
 from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import as_path, file_version
@@ -230,6 +230,49 @@ def test_a_damaged_tar_is_named(tmp_path, content):
     (tmp_path / "a.tar").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.tar"):
         load_image_folder(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_a_compressed_tar_is_refused_as_its_members_have_no_offsets(tmp_path, compression):
+    make_tar(tmp_path / "plain.tar", **{"1.jpg": b"x"})
+    with tarfile.open(tmp_path / "a.tar", f"w:{compression}") as tar:
+        tar.add(tmp_path / "plain.tar", "1.jpg")
+    with pytest.raises(ValueError, match=r"a\.tar' cannot be read: .*unpack it if it is compressed"):
+        load_image_folder(tmp_path / "a.tar")
+    with pytest.raises(ImageReadError):
+        read_image(f"{tmp_path}/a.tar/1.jpg")
+
+
+def test_suffixes_are_matched_without_regard_to_case(tmp_path):
+    tar = make_tar(tmp_path / "A.TAR", **{"1.JPG": b"", "2.Npy": b"", "x.TXT": b""})
+    for source in (tmp_path, tar):
+        paths, labels = load_image_folder(source, return_X_y=True)
+        assert paths.tolist() == [f"{tar}/1.JPG", f"{tar}/2.Npy"]
+        assert labels is None
+
+
+def test_members_of_a_tar_are_in_natural_order(tmp_path):
+    names = ["1.jpg", "2.jpg", "10.jpg", "b/1.jpg"]
+    tar = make_tar(tmp_path / "a.tar", **dict.fromkeys(reversed(names), b""))
+    assert list_shards([tar], {".jpg"})[0] == [f"{tar}/{name}" for name in names]
+
+
+def test_labels_that_are_no_utf_8_are_read_without_white_space(tmp_path):
+    tar = make_tar(tmp_path / "a.tar", **{"1.jpg": b"", "1.cls": b" caf\xe9 \r\n"})
+    assert list_shards([tar], {".jpg"})[2].tolist() == ["caf\N{REPLACEMENT CHARACTER}"]
+
+
+@pytest.mark.parametrize(("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 tars beside it")])
+def test_tars_without_images_are_counted(tmp_path, n_tars, others):
+    tars = [make_tar(tmp_path / f"{i}.tar", **{"1.txt": b""}) for i in range(n_tars)]
+    with pytest.raises(ValueError, match=rf"0\.tar' holds no images{others}\.$"):
+        list_shards(tars, {".jpg"})
+
+
+def test_images_win_over_tars_beside_them(tmp_path):
+    touch(tmp_path, "1.jpg")
+    make_tar(tmp_path / "a.tar", **{"2.jpg": b""})
+    assert load_image_folder(tmp_path).data.tolist() == [str(tmp_path / "1.jpg")]
 
 
 def test_links_and_devices_in_a_tar_are_no_images(tmp_path):

@@ -4,7 +4,9 @@ import os
 import sys
 import tarfile
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from special_files import make_fifo, make_socket, make_tar
@@ -18,6 +20,7 @@ from sklearn_resnet._io.paths import (
     list_tar,
     open_file,
     split_member,
+    suffix_of,
 )
 
 
@@ -51,13 +54,54 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, monkeypatch, kind)
     assert raised.value.strerror == f"it is {kind}, not a regular file"
 
 
-def test_a_file_that_becomes_a_fifo_meanwhile_does_not_block(tmp_path, monkeypatch):
-    make_fifo(tmp_path / "fifo")
+class ChangingPath(os.PathLike):
+    """A path that is asked for once, and then names another file."""
+
+    def __init__(self, first, then):
+        self._names = [str(first)]
+        self._then = str(then)
+
+    def __str__(self):
+        return self._then
+
+    def __fspath__(self):
+        return self._names.pop() if self._names else self._then
+
+
+def test_a_file_that_becomes_a_fifo_meanwhile_does_not_block(tmp_path):
+    def try_to_read():
+        with pytest.raises(OSError) as raised:
+            read(ChangingPath(tmp_path / "file", fifo))
+        causes.append(raised.value.strerror)
+
+    fifo, causes = tmp_path / "fifo", []
+    make_fifo(fifo)
     (tmp_path / "file").touch()
-    status = os.stat(tmp_path / "file")
-    monkeypatch.setattr(_paths.os, "stat", lambda path: status)
-    with pytest.raises(OSError, match=r"^$|FIFO"):
-        read(tmp_path / "fifo")
+    thread = threading.Thread(target=try_to_read)
+    thread.start()
+    thread.join(10)
+    if thread.is_alive():  # let it end: its reader waits for a writer
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        thread.join()
+        pytest.fail("opening the FIFO blocked")
+    assert causes == ["it is a FIFO, not a regular file"]
+
+
+@pytest.mark.parametrize(
+    ("path", "suffix"),
+    [
+        ("a.jpg", ".jpg"),
+        ("folder.x/a.NPY", ".npy"),
+        (Path("a.tar") / "b.JPG", ".jpg"),
+        ("zip://a.JPG::b.zip", ".jpg"),
+        ("zip://a::b.zip", ""),
+        ("s3://bucket/a.Tif", ".tif"),
+        ("folder.x/a", ""),
+        (".npy", ""),
+    ],
+)
+def test_the_suffix_of_a_file_is_in_lower_case(path, suffix):
+    assert suffix_of(path) == suffix
 
 
 def test_a_circle_of_links_is_an_error(tmp_path):
@@ -92,6 +136,8 @@ def test_versions_tell_contents_apart(tmp_path):
     os.utime(path, ns=(0, 5))
     before = file_version(path)
     assert before == file_version(str(path)) == "4-5"
+    os.utime(path, ns=(0, 6))
+    assert file_version(path) == "4-6"
     os.utime(path, ns=(0, -(10**9)))  # by a clock that was set back
     assert file_version(path) == "4--1000000000"
     path.write_bytes(b"longer")
@@ -157,6 +203,12 @@ def test_urls(tmp_path):
     before = file_version("memory://test_urls/a.bin")
     memory.write_bytes(b"others")
     assert file_version("memory://test_urls/a.bin") != before
+    versions = []
+    for content in (b"same", b"size"):
+        memory.write_bytes(content)
+        versions.append(file_version("memory://test_urls/a.bin"))
+    assert versions[0] != versions[1]  # by the time of the store
+    assert versions[1] == file_version("memory://test_urls/a.bin")
     with pytest.raises(FileNotFoundError):
         read("memory://test_urls/none")
 
