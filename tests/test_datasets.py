@@ -1,5 +1,6 @@
 """The datasets: their content, its order, and the errors of missing ones."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -25,6 +26,11 @@ from sklearn_resnet.datasets import (
 )
 
 ARCHIVES = {"mnist": "mnist.npz", "cifar10": "cifar-10-batches-py-target_archive"}
+NAMES = {
+    "mnist": list("0123456789"),
+    # of the file batches.meta in the archive
+    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck".split(),
+}
 FETCH = {"mnist": fetch_mnist, "cifar10": fetch_cifar10}
 
 
@@ -91,6 +97,22 @@ def test_images_beside_class_folders_are_warned_of(tmp_path):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize(("n_beside", "end"), [(3, r"'.*3\.png'\), so"), (4, r"3\.png', \.\.\.\), so")])
+def test_the_first_three_images_beside_class_folders_are_named(tmp_path, n_beside, end):
+    make_images(tmp_path, *(f"{i}.png" for i in range(1, n_beside + 1)), "cat/1.png")
+    with pytest.warns(UserWarning, match=rf"{n_beside} of the {n_beside + 1} images .*{end}"):
+        assert load_image_folder(tmp_path).target is None
+
+
+SUFFIXES = ".jpg .jpeg .jfif .png .tif .tiff .gif .bmp .webp .ppm .pgm .pbm .jp2 .avif .npy".split()
+
+
+def test_files_of_every_format_are_listed(tmp_path):
+    names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
+    make_images(tmp_path, *names, "a.svg", "a.pdf", "a.eps", "a.npz", "jpg")
+    assert sorted(list_names(tmp_path)[0]) == sorted(names)
+
+
 @pytest.mark.parametrize("parent", ["", "class2/", "class10/part10/"])
 def test_the_order_is_natural(tmp_path, parent):
     names = [f"{parent}{name}.png" for name in ("1", "2", "10", "a1", "a2", "a10")]
@@ -106,10 +128,14 @@ def test_class_folders_are_in_natural_order(tmp_path):
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_the_order_is_not_that_of_the_disk(tmp_path, monkeypatch, turn):
-    make_images(tmp_path, "1.png", "01.png", "001.png")
-    found = [(str(tmp_path), [], ["001.png", "01.png", "1.png"][::turn])]
-    monkeypatch.setattr(os, "walk", lambda *_, **__: iter(found))
-    assert list_names(tmp_path)[0] == ["001.png", "01.png", "1.png"]
+    def scan(folder):
+        entries = sorted(scandir(folder), key=lambda entry: entry.name)
+        return contextlib.nullcontext(entries[::turn])
+
+    scandir = os.scandir
+    make_images(tmp_path, "1.png", "01.png", "001.png", "2.png")
+    monkeypatch.setattr(os, "scandir", scan)
+    assert list_names(tmp_path)[0] == ["001.png", "01.png", "1.png", "2.png"]
 
 
 def test_hidden_files_and_those_that_are_no_images_are_passed_over(tmp_path):
@@ -287,7 +313,7 @@ def test_a_dataset_is_read_from_keras_cache(stand_in, kwargs, subsets):
     np.testing.assert_array_equal(bunch.data, X)
     np.testing.assert_array_equal(bunch.target, y)
     assert bunch.data.dtype == bunch.target.dtype == np.uint8
-    assert len(bunch.target_names) == 10
+    assert bunch.target_names == NAMES[name]
     assert bunch.DESCR
     pair = FETCH[name](**kwargs, return_X_y=True)
     np.testing.assert_array_equal(pair[0], X)
@@ -377,6 +403,14 @@ def test_a_table_of_the_command_is_loaded(tmp_path, suffix, root):
         assert table.labels.astype(str).tolist() == ["3", "1", "2"]
         assert table.labels.dtype.kind == ("i" if suffix == ".npz" else "U")
         assert table.paths.tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_the_features_of_a_table_are_float32(tmp_path, dtype):
+    np.save(tmp_path / "a.npy", np.arange(6, dtype=dtype).reshape(3, 2))
+    features = load_table(tmp_path / "a.npy").features
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features.ravel(), np.arange(6))
 
 
 def test_a_folder_of_parts_is_loaded_as_one_table(tmp_path):

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
 from sklearn_resnet import ImageLoader
+from sklearn_resnet._runtime.threads import set_thread_limit
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 7), np.uint8)
@@ -221,6 +222,14 @@ def test_a_fit_on_paths_forgets_rows(paths):
     assert loader.transform(np.full((2, 9), 255.0)).shape == (2, 3, 3, 3)
 
 
+def test_a_fit_on_a_dask_collection_forgets_rows(paths):
+    bag = pytest.importorskip("dask.bag")
+    loader = ImageLoader(4).fit(pd.DataFrame(np.full((2, 4), 0.5), columns=list("abcd")))
+    assert loader.value_range_ == (0, 1)
+    loader.fit(bag.from_sequence(paths))
+    assert vars(loader) == {**vars(ImageLoader(4)), "value_range_": (0, 255)}
+
+
 def test_a_failed_fit_keeps_what_rows_taught():
     loader = ImageLoader().fit(np.ones((2, 4)))
     for X in ([], np.full((2, 4), np.nan), np.zeros((2, 3, 3, 7))):
@@ -378,3 +387,46 @@ def test_a_list_of_paths_becomes_a_dataframe(paths):
         frame = ImageLoader().set_output(transform="pandas").fit_transform(X)
         assert frame.index.tolist() == (list("abcde") if isinstance(X, pd.Series) else [*range(5)])
         np.testing.assert_array_equal(np.stack(frame["image"]), COLOUR)
+
+
+@pytest.mark.parametrize("make", [pd.Series, lambda paths, index: pd.DataFrame({"a": paths}, index)])
+def test_the_index_of_a_dataframe_is_kept(paths, make):
+    frame = ImageLoader().set_output(transform="pandas").fit_transform(make(paths, list("edcba")))
+    assert frame.index.tolist() == list("edcba")
+    np.testing.assert_array_equal(np.stack(frame["image"]), COLOUR)
+
+
+def test_a_polars_dataframe_holds_the_images_in_order(paths):
+    polars = pytest.importorskip("polars")
+    frame = ImageLoader().set_output(transform="polars").fit_transform(paths)
+    assert isinstance(frame, polars.DataFrame)
+    np.testing.assert_array_equal(np.stack(frame["image"].to_list()), COLOUR)
+
+
+def test_the_name_of_the_column_needs_the_names_of_fit():
+    loader = ImageLoader().fit(pd.DataFrame(np.ones((2, 4)), columns=list("abcd")))
+    assert loader.get_feature_names_out(list("abcd")).tolist() == ["image"]
+    with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
+        loader.get_feature_names_out(list("abce"))
+
+
+def test_tags_tell_what_it_takes():
+    tags = ImageLoader().__sklearn_tags__()
+    assert tags.input_tags.three_d_array
+    assert tags.input_tags.string
+    assert tags.transformer_tags.preserves_dtype == []
+
+
+def test_all_cores_of_the_process_decode_by_default(paths):
+    threads, together = set(), threading.Barrier(2)
+
+    def meet(path):
+        threads.add(threading.get_ident())
+        together.wait(timeout=30)
+
+    set_thread_limit(2)
+    try:
+        ImageLoader(1).fit_transform([WatchedPath(path, meet) for path in paths[:2]])
+    finally:
+        set_thread_limit(None)
+    assert len(threads) == 2

@@ -121,6 +121,23 @@ class WatchedResNet(ResNetFeatures):
         return super().transform(X)
 
 
+class WatchedLoader(ImageLoader):
+    """Records the number of lists of paths that are being loaded."""
+
+    running: ClassVar[list] = []
+
+    def transform(self, X):
+        if not isinstance(X, list):
+            return super().transform(X)
+        started = self.running.count(1)
+        self.running.append(1)
+        time.sleep(0.02)
+        images = super().transform(X)
+        self.running.append(0)
+        assert self.running.count(0) == started + 1
+        return images
+
+
 def test_lazy_images_stay_lazy(paths):
     images = ImageLoader(8, lazy=True).fit_transform(collections(paths)["array"])
     resnet = WatchedResNet(4, weights=None, random_state=0, cache=None).fit(images)
@@ -222,6 +239,14 @@ def test_tasks_of_a_process_take_turns():
     computed = features.compute(scheduler="threads", num_workers=4)
     assert len(counts) == 20
     np.testing.assert_array_equal(computed, EXPECTED)
+
+
+@pytest.mark.parametrize("kind", ["array", "bag"])
+def test_tasks_that_decode_take_turns(paths, kind):
+    images = WatchedLoader(8).fit(paths).transform(collections(paths)[kind])
+    WatchedLoader.running.clear()
+    images.compute(scheduler="threads", num_workers=4)
+    assert set(WatchedLoader.running) == {0, 1}
 
 
 def test_paths_need_a_size(paths):

@@ -9,9 +9,12 @@ from sklearn.base import BaseEstimator
 
 from sklearn_resnet._images.validation import (
     as_sequence,
+    check_image_list,
     check_image_shape,
     check_images,
     check_size,
+    refuse_path,
+    reset_n_features,
     row_shape,
 )
 
@@ -108,9 +111,11 @@ def test_row_shape(n_features, image_shape, shape):
     assert row_shape(n_features, image_shape) == shape
 
 
-def test_a_row_that_is_no_square_is_one_pixel_high_with_a_warning():
-    with pytest.warns(UserWarning, match=r"rows of 10 values.*one pixel high.*image_shape="):
-        assert row_shape(10) == (1, 10)
+@pytest.mark.parametrize("n_features", [10, 13, 65])
+def test_a_row_that_is_no_square_is_one_pixel_high_with_a_warning(n_features):
+    message = rf"rows of {n_features} values.*one pixel high.*image_shape="
+    with pytest.warns(UserWarning, match=message):
+        assert row_shape(n_features) == (1, n_features)
 
 
 def test_a_row_that_does_not_fit_image_shape_is_an_error():
@@ -255,3 +260,39 @@ def test_the_channels_that_are_allowed_are_named():
     assert check_images(BaseEstimator(), X, channels=(1, 3, 4), reset=True) is X
     with pytest.raises(ValueError, match="must have 1 or 3 or 4 channels"):
         check_images(BaseEstimator(), X[..., :2], channels=(1, 3, 4), reset=True)
+
+
+def test_each_image_of_a_list_is_checked():
+    images = check_image_list(BaseEstimator(), [np.ones((2, 3)), np.ones((4, 5, 3))], reset=True)
+    assert [image.shape for image in images] == [(2, 3), (4, 5, 3)]
+    with pytest.raises(ValueError, match="contains NaN"):
+        check_image_list(BaseEstimator(), [np.ones((2, 3)), NAN[0]], reset=True)
+    with pytest.raises(ValueError, match="must have 1 or 3 channels"):
+        check_image_list(BaseEstimator(), [np.ones((2, 3)), np.ones((4, 5, 2))], reset=True)
+
+
+def test_a_refit_on_images_forgets_the_names_of_columns_too():
+    estimator = BaseEstimator()
+    check_images(estimator, pd.DataFrame(np.ones((3, 4)), columns=list("abcd")), reset=True)
+    reset_n_features(estimator)
+    assert vars(estimator) == {}
+
+
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_one_image_with_three_or_four_channels_is_warned_of(n_channels):
+    with pytest.warns(UserWarning, match=rf"8 grey images of 9 x {n_channels} "):
+        check_images(BaseEstimator(), np.ones((8, 9, n_channels)), reset=True)
+
+
+@pytest.mark.parametrize("given", [(1, 4), (4, 1)])
+def test_rows_keep_the_image_shape_of_fit(given):
+    estimator = BaseEstimator()
+    check_images(estimator, np.ones((2, 4)), image_shape=given, reset=True)
+    assert check_images(estimator, np.ones((5, 4)), reset=False).shape == (5, *given)
+
+
+@pytest.mark.parametrize(("X", "first"), [(["a.png"], "a.png"), ([Path("b.png")], "b.png")])
+def test_paths_where_images_are_needed_name_the_loader(X, first):
+    with pytest.raises(ValueError, match=rf"Got paths instead, the first one '{first}'.*ImageLoader"):
+        refuse_path(X[0])
+    refuse_path(np.ones(3))

@@ -125,6 +125,11 @@ def test_a_silent_server_is_given_up_in_time(timeout):
     assert taken < timeout + 2
 
 
+def test_a_server_whose_certificate_is_not_trusted_is_reachable(server):
+    """Downloads may trust it: they take the certificates of requests."""
+    assert probe_url(server.replace("http:", "https:") + "/ok") is None
+
+
 def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(monkeypatch):
     """Sockets' own time limits do not cover the look-up."""
     done = threading.Event()
@@ -201,6 +206,47 @@ def test_a_damaged_file_is_named_and_kept_where_it_cannot_be_downloaded(remote):
     with pytest.raises(DownloadError, match="damaged or a different one.*[Nn]ot found"):
         fetch(file)
     assert file.path.read_bytes() == b"half"
+
+
+def test_an_absent_file_is_not_called_damaged_and_the_error_has_no_chain(remote):
+    file, served = remote
+    served.unlink()
+    with pytest.raises(DownloadError, match="[Nn]ot found") as error:
+        fetch(file)
+    assert "damaged" not in str(error.value)
+    assert error.value.__suppress_context__
+    assert error.value.__cause__ is None
+    assert (error.value.path, error.value.url) == (file.path, file.url)
+
+
+def test_a_silent_server_is_given_up_before_the_download(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(downloads, "_download", lambda file: pytest.fail("asked"))
+    with listening() as port:
+        pass
+    with pytest.raises(DownloadError, match="refused"):
+        fetch(RemoteFile(f"http://127.0.0.1:{port}/a", "a", "md5:0", 1))
+
+
+def test_a_download_that_stops_is_given_up(monkeypatch):
+    """The limits of a download are seconds, of a connection and of a pause."""
+    import pooch
+
+    given = []
+    monkeypatch.setattr(pooch, "HTTPDownloader", lambda **options: given.append(options))
+    monkeypatch.setattr(pooch, "create", lambda **options: pytest.fail("enough"))
+    with pytest.raises(pytest.fail.Exception):
+        downloads._download(RemoteFile("http://a", "a", "md5:0", 1))
+    assert given[0]["timeout"] == (3, 30)
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_the_algorithm_is_that_of_the_known_hash(tmp_path, monkeypatch, algorithm):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "a").write_bytes(CONTENT)
+    known_hash = f"{algorithm}:{hashlib.new(algorithm, CONTENT).hexdigest()}"
+    file = RemoteFile("http://127.0.0.1:9/a", "a", known_hash, 1)
+    assert find_file(file) == fetch(file) == str(tmp_path / "a")
 
 
 def test_a_file_that_another_process_finishes_in_the_meantime_is_taken(remote, monkeypatch):

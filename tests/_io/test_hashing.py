@@ -21,3 +21,26 @@ def test_a_file_that_changed_is_hashed_again(tmp_path):
     path.write_bytes(b"other")
     os.utime(path, (1, 1))
     assert hash_file(identify_file(path), "sha256") != first
+
+
+def test_a_file_that_changed_in_either_way_is_identified_anew(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"first")
+    os.utime(path, ns=(0, 5))
+    first = identify_file(path)
+    os.utime(path, ns=(0, 6))  # one nanosecond later
+    later = identify_file(path)
+    path.write_bytes(b"longer content")
+    os.utime(path, ns=(0, 5))
+    assert len({first, later, identify_file(path)}) == 3
+
+
+def test_a_relative_path_is_another_file_in_another_folder(tmp_path, monkeypatch):
+    hashes = []
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        (tmp_path / name / "a").write_text(name)
+        os.utime("a", ns=(0, 5))
+        hashes.append(hash_file(identify_file("a"), "md5"))
+    assert hashes == [hashlib.md5(name.encode()).hexdigest() for name in ("x", "y")]

@@ -9,7 +9,12 @@ import sys
 
 import pytest
 
-from sklearn_resnet._runtime.imports import hidden_module, quiet_stderr
+from sklearn_resnet._runtime.imports import (
+    check_optional,
+    hidden_module,
+    import_optional,
+    quiet_stderr,
+)
 
 
 def print_everywhere(where):
@@ -107,3 +112,26 @@ def test_a_module_is_hidden_and_then_as_before(monkeypatch, name, before):
         importlib.import_module(name)
     assert sys.modules.get(name, "not there") is module.get(before, "not there")
     monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_an_optional_dependency_is_imported():
+    assert import_optional("os.path", extra="any", purpose="It") is os.path
+    check_optional("os.path", extra="any", purpose="It")
+
+
+@pytest.mark.parametrize("name", ["no_such_module", "no_such_module.part"])
+def test_a_missing_dependency_names_its_package_and_the_extra(name):
+    message = (
+        r"^It needs no_such_module, which cannot be imported: {}\. "
+        r"Install it with: pip install 'sklearn-resnet\[remote\]'$"
+    )
+    with pytest.raises(ImportError, match=message.format("No module named 'no_such_module'")) as got:
+        import_optional(name, extra="remote", purpose="It")
+    assert isinstance(got.value.__cause__, ImportError)
+    with pytest.raises(ImportError, match=message.format("it is not installed")):
+        check_optional(name, extra="remote", purpose="It")
+
+
+def test_a_check_imports_nothing():
+    check_optional("this", extra="any", purpose="It")
+    assert "this" not in sys.modules
