@@ -248,7 +248,8 @@ def _check_stack(estimator, X, channels, reset):
             f"X must have {' or '.join(map(str, channels))} channels in its last axis. Got "
             f"{shape[3]} in an array of shape {shape} instead. {hint}"
         )
-    if X.ndim == 3 and shape[2] in (3, 4) and reset:
+    # a list of images of different sizes is checked image by image, each in a stack of one
+    if X.ndim == 3 and shape[0] > 1 and shape[2] in (3, 4) and reset:
         warnings.warn(
             f"X of shape {shape} is interpreted as {shape[0]} grey images of {shape[1]} x {shape[2]} "
             "pixels. If it is one colour image, pass X[np.newaxis].",
