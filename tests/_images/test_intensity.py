@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import skimage.util
 
 from sklearn_resnet._images.intensity import (
     check_value_range,
@@ -139,3 +140,11 @@ def test_the_range_of_a_list_is_that_of_its_brightest_image():
     images = [np.full((2, 2), value) for value in (0.5, 200.0, 0.25)]
     assert find_value_range(images) == (0, 255)
     assert find_value_range(images[::2]) == (0, 1)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32, np.float64])
+def test_to_uint8_agrees_with_scikit_image(dtype):
+    images = np.random.default_rng(0).random((3, 20, 20)) > 0.5
+    if dtype is not bool:
+        images = np.random.default_rng(0).random((3, 20, 20)).astype(dtype)
+    np.testing.assert_array_equal(to_uint8(images, (0, 1)), skimage.util.img_as_ubyte(images))
