@@ -29,7 +29,10 @@ ARCHIVES = {"mnist": "mnist.npz", "cifar10": "cifar-10-batches-py-target_archive
 NAMES = {
     "mnist": list("0123456789"),
     # of the file batches.meta in the archive
-    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck".split(),
+    "cifar10": [
+        *("airplane", "automobile", "bird", "cat", "deer"),
+        *("dog", "frog", "horse", "ship", "truck"),
+    ],
 }
 FETCH = {"mnist": fetch_mnist, "cifar10": fetch_cifar10}
 
@@ -97,14 +100,19 @@ def test_images_beside_class_folders_are_warned_of(tmp_path):
     assert caught[0].filename == __file__
 
 
-@pytest.mark.parametrize(("n_beside", "end"), [(3, r"'.*3\.png'\), so"), (4, r"3\.png', \.\.\.\), so")])
+@pytest.mark.parametrize(
+    ("n_beside", "end"), [(3, r"'.*3\.png'\), so"), (4, r"3\.png', \.\.\.\), so")]
+)
 def test_the_first_three_images_beside_class_folders_are_named(tmp_path, n_beside, end):
     make_images(tmp_path, *(f"{i}.png" for i in range(1, n_beside + 1)), "cat/1.png")
     with pytest.warns(UserWarning, match=rf"{n_beside} of the {n_beside + 1} images .*{end}"):
         assert load_image_folder(tmp_path).target is None
 
 
-SUFFIXES = ".jpg .jpeg .jfif .png .tif .tiff .gif .bmp .webp .ppm .pgm .pbm .jp2 .avif .npy".split()
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp"),
+    *(".webp", ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".npy"),
+)
 
 
 def test_files_of_every_format_are_listed(tmp_path):

@@ -389,7 +389,9 @@ def test_a_list_of_paths_becomes_a_dataframe(paths):
         np.testing.assert_array_equal(np.stack(frame["image"]), COLOUR)
 
 
-@pytest.mark.parametrize("make", [pd.Series, lambda paths, index: pd.DataFrame({"a": paths}, index)])
+@pytest.mark.parametrize(
+    "make", [pd.Series, lambda paths, index: pd.DataFrame({"a": paths}, index)]
+)
 def test_the_index_of_a_dataframe_is_kept(paths, make):
     frame = ImageLoader().set_output(transform="pandas").fit_transform(make(paths, list("edcba")))
     assert frame.index.tolist() == list("edcba")
@@ -422,7 +424,7 @@ def test_all_cores_of_the_process_decode_by_default(paths):
 
     def meet(path):
         threads.add(threading.get_ident())
-        together.wait(timeout=30)
+        together.wait(timeout=5)
 
     set_thread_limit(2)
     try:

@@ -466,7 +466,11 @@ def test_a_lab_tiff_is_converted_to_rgb(tmp_path):
     """Against scikit-image's conversion, adapted to D50, the white point of profiles."""
     from skimage.color import rgb2xyz, xyz2lab
 
-    bradford = [[1.04781, 0.02289, -0.05013], [0.02954, 0.99048, -0.01705], [-0.00923, 0.01504, 0.75213]]
+    bradford = [
+        [1.04781, 0.02289, -0.05013],
+        [0.02954, 0.99048, -0.01705],
+        [-0.00923, 0.01504, 0.75213],
+    ]
     colours = np.array([[(200, 40, 60), (20, 120, 220), (90, 90, 90)]], np.uint8)
     lab = xyz2lab(rgb2xyz(colours) @ np.transpose(bradford), illuminant="D50")
     stored = np.stack([lab[..., 0] * 2.55, lab[..., 1] + 128, lab[..., 2] + 128], axis=-1)

@@ -59,7 +59,9 @@ def test_the_message_has_the_path_the_cause_the_remedy_and_the_position():
         "The image file 'a.png' cannot be read: it is damaged. It is image 7, counted from 0."
     )
     assert str(ImageReadError("it is damaged", "a.png")).endswith("read: it is damaged.")
-    assert str(ImageReadError("it is damaged", "a.png", 0)).endswith("It is image 0, counted from 0.")
+    assert str(ImageReadError("it is damaged", "a.png", 0)).endswith(
+        "It is image 0, counted from 0."
+    )
     assert str(ImageReadError("it holds NaN", position=0)).startswith("Image 0 of X cannot")
     assert str(ImageReadError("it holds NaN")) == "An image in memory cannot be used: it holds NaN."
     assert str(ImageReadError("it holds NaN", position=2)) == (

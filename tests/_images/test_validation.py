@@ -293,6 +293,8 @@ def test_rows_keep_the_image_shape_of_fit(given):
 
 @pytest.mark.parametrize(("X", "first"), [(["a.png"], "a.png"), ([Path("b.png")], "b.png")])
 def test_paths_where_images_are_needed_name_the_loader(X, first):
-    with pytest.raises(ValueError, match=rf"Got paths instead, the first one '{first}'.*ImageLoader"):
+    with pytest.raises(
+        ValueError, match=rf"Got paths instead, the first one '{first}'.*ImageLoader"
+    ):
         refuse_path(X[0])
     refuse_path(np.ones(3))

@@ -16,6 +16,12 @@ def list_files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def write_half(path, error):
+    with atomic_write(path) as whole:
+        whole.write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("as_path", [str, lambda path: path], ids=["str", "Path"])
 def test_the_file_appears_at_the_end(tmp_path, as_path):
     path = tmp_path / "out.csv"
@@ -48,13 +54,8 @@ def test_after_an_error_all_is_as_before(tmp_path, error, old):
         path.write_text(old)
     before = list_files(tmp_path)
 
-    def write_half():
-        with atomic_write(path) as whole:
-            whole.write_text("half")
-            raise error
-
     with pytest.raises(error):
-        write_half()
+        write_half(path, error)
     assert list_files(tmp_path) == before
     if old is not None:
         assert path.read_text() == old
@@ -77,17 +78,16 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_helps(tmp_path, code):
     path = tmp_path / "out.csv"
     path.write_text("old")
     message = rf"Cannot write '{path}': {os.strerror(code)}\. Free some space, .* is unchanged"
-    with pytest.raises(OSError, match=message), atomic_write(path) as whole:
-        whole.write_text("half")
-        raise OSError(code, os.strerror(code))
+    with pytest.raises(OSError, match=message):
+        write_half(path, OSError(code, os.strerror(code)))
     assert path.read_text() == "old"
     assert list_files(tmp_path) == ["out.csv"]
 
 
 def test_another_error_of_the_system_is_passed_on(tmp_path):
     error = OSError(errno.EIO, "Input/output error")
-    with pytest.raises(OSError, match="Input/output") as caught, atomic_write(tmp_path / "out"):
-        raise error
+    with pytest.raises(OSError, match="Input/output") as caught:
+        write_half(tmp_path / "out.csv", error)
     assert caught.value is error
 
 
@@ -98,9 +98,8 @@ def test_a_file_behind_a_url_appears_at_the_end():
         whole.write_text("some")
         assert not path.exists()
     assert path.read_text() == "some"
-    with pytest.raises(RuntimeError), atomic_write(str(path)) as whole:
-        whole.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(str(path), RuntimeError)
     assert path.read_text() == "some"
     with atomic_write(str(path)) as whole:
         whole.write_text("new")
@@ -110,7 +109,10 @@ def test_a_file_behind_a_url_appears_at_the_end():
 def test_a_file_that_cannot_be_uploaded_is_named(tmp_path):
     (tmp_path / "file").touch()
     message = r"Cannot write 'local.*/file/out\.csv': .+ Choose a file"
-    with pytest.raises(OSError, match=message), atomic_write(f"local://{tmp_path}/file/out.csv") as whole:
+    with (
+        pytest.raises(OSError, match=message),
+        atomic_write(f"local://{tmp_path}/file/out.csv") as whole,
+    ):
         whole.write_text("some")
 
 

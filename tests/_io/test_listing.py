@@ -237,7 +237,9 @@ def test_a_compressed_tar_is_refused_as_its_members_have_no_offsets(tmp_path, co
     make_tar(tmp_path / "plain.tar", **{"1.jpg": b"x"})
     with tarfile.open(tmp_path / "a.tar", f"w:{compression}") as tar:
         tar.add(tmp_path / "plain.tar", "1.jpg")
-    with pytest.raises(ValueError, match=r"a\.tar' cannot be read: .*unpack it if it is compressed"):
+    with pytest.raises(
+        ValueError, match=r"a\.tar' cannot be read: .*unpack it if it is compressed"
+    ):
         load_image_folder(tmp_path / "a.tar")
     with pytest.raises(ImageReadError):
         read_image(f"{tmp_path}/a.tar/1.jpg")
@@ -262,7 +264,9 @@ def test_labels_that_are_no_utf_8_are_read_without_white_space(tmp_path):
     assert list_shards([tar], {".jpg"})[2].tolist() == ["caf\N{REPLACEMENT CHARACTER}"]
 
 
-@pytest.mark.parametrize(("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 tars beside it")])
+@pytest.mark.parametrize(
+    ("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 tars beside it")]
+)
 def test_tars_without_images_are_counted(tmp_path, n_tars, others):
     tars = [make_tar(tmp_path / f"{i}.tar", **{"1.txt": b""}) for i in range(n_tars)]
     with pytest.raises(ValueError, match=rf"0\.tar' holds no images{others}\.$"):

@@ -125,7 +125,9 @@ def test_a_missing_dependency_names_its_package_and_the_extra(name):
         r"^It needs no_such_module, which cannot be imported: {}\. "
         r"Install it with: pip install 'sklearn-resnet\[remote\]'$"
     )
-    with pytest.raises(ImportError, match=message.format("No module named 'no_such_module'")) as got:
+    with pytest.raises(
+        ImportError, match=message.format("No module named 'no_such_module'")
+    ) as got:
         import_optional(name, extra="remote", purpose="It")
     assert isinstance(got.value.__cause__, ImportError)
     with pytest.raises(ImportError, match=message.format("it is not installed")):
