@@ -91,8 +91,9 @@ def test_another_error_of_the_system_is_passed_on(tmp_path):
     assert caught.value is error
 
 
-def test_a_file_behind_a_url_appears_at_the_end():
-    path = as_path("memory://test_atomic/folder/out.csv")
+@pytest.mark.parametrize("root", ["memory://test_atomic", "local://"])
+def test_a_file_behind_a_url_appears_at_the_end(tmp_path, root):
+    path = as_path(f"{root}{tmp_path}/folder/deep/out.csv")
     with atomic_write(path) as whole:
         assert whole.name == "out.csv"
         whole.write_text("some")

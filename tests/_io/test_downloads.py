@@ -146,7 +146,7 @@ def test_a_name_that_is_looked_up_for_ever_is_given_up_in_time(monkeypatch):
     done.set()
 
 
-def test_a_probe_is_remembered(server):
+def test_a_probe_is_remembered_for_a_minute(server):
     url = f"{server}/late"
     with pytest.raises(ConnectionError):
         probe_url(url)
@@ -154,6 +154,12 @@ def test_a_probe_is_remembered(server):
     with pytest.raises(ConnectionError):
         probe_url(url)
     assert _Handler.calls == []
+    _find_failure.cache.expire(time.monotonic() + 50)
+    assert len(_find_failure.cache) == 1
+    _find_failure.cache.expire(time.monotonic() + 61)
+    with pytest.raises(ConnectionError):
+        probe_url(url)
+    assert _Handler.calls == ["/late"]
 
 
 CONTENT = b"content " * 1000
