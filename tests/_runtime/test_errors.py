@@ -40,6 +40,20 @@ def test_the_message_of_a_parameter():
     assert str(ERRORS[1]) == "The 'weights' parameter must be a file. Got 'a.h5' instead."
 
 
+def test_a_value_that_goes_without_saying_is_not_shown():
+    error = ParameterError("size", "must be given", None, hint="One is 8 x 8.")
+    assert str(error) == "The 'size' parameter must be given. One is 8 x 8."
+    assert error.describe_as("--size") == "--size must be given. One is 8 x 8."
+
+
+def test_the_problem_of_a_download_names_the_file_the_address_and_the_size():
+    assert ERRORS[2].problem == (
+        "The dataset 'a' cannot be downloaded, and this machine has no copy: no answer.\n"
+        "Expected at: /a\n"
+        "Download:    https://a (11 MB)"
+    )
+
+
 def test_the_problem_of_a_download_has_no_remedy():
     assert "Copy it." not in ERRORS[2].problem
     assert str(ERRORS[2]) == f"{ERRORS[2].problem}\nCopy it."

@@ -11,8 +11,9 @@ def test_a_warning_points_to_the_caller():
     assert [w.filename for w in caught] == [__file__]
 
 
-def test_frames_of_scikit_learn_are_passed_over():
-    scope = {"warn_caller": warn_caller, "__name__": "sklearn.stand_in"}
+@pytest.mark.parametrize("name", ["sklearn.stand_in", "joblib.parallel", "sklearn_resnet.plotting"])
+def test_frames_of_scikit_learn_joblib_and_the_package_are_passed_over(name):
+    scope = {"warn_caller": warn_caller, "__name__": name}
     exec("def fit(): warn_caller('look')", scope)
     with pytest.warns(UserWarning, match="look") as caught:
         scope["fit"]()
