@@ -170,14 +170,12 @@ def group_rare(names, codes):
 
     Of equally rare labels, the first in lexical order keep their names.
     """
-    from natsort import natsorted
-
     if len(names) <= MAX_CLASSES:
         return names, codes
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     in_lexical_order = np.argsort(names)
     order = in_lexical_order[np.argsort(-counts[in_lexical_order], kind="stable")]
-    kept = natsorted(order[: MAX_CLASSES - 1], key=lambda i: names[i])
+    kept = np.sort(order[: MAX_CLASSES - 1])
     group = np.full(len(names), len(kept))
     group[kept] = np.arange(len(kept))
     others = f"{len(names) - len(kept)} others"

@@ -1,6 +1,7 @@
 """What points are coloured by."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
@@ -83,3 +84,34 @@ def test_without_markers_every_second_ten_is_dark():
 )
 def test_labels_are_written_without_needless_decimals(value, label):
     assert as_label(value) == label
+
+
+def test_sixty_whole_numbers_are_labels_and_more_are_a_scale():
+    assert color_points(np.arange(60), 60).names == [str(i) for i in range(60)]
+    assert isinstance(color_points(np.arange(61), 61), Scale)
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_infinite_numbers_are_no_values(dtype):
+    scale = color_points(np.array([0.5, np.inf, 1.5, -np.inf], dtype), 4)
+    assert scale.is_missing.tolist() == [False, True, False, True]
+    assert scale.mappable.get_clim() == (0.5, 1.5)
+    labels = color_points(np.array([2, np.inf, 1, -np.inf], dtype), 4)
+    assert labels.names == ["1", "2"]
+    assert labels.codes.tolist() == [1, -1, 0, -1]
+
+
+def test_points_without_a_label_stay_so_beside_the_others():
+    y = np.array([f"c{i}" for i in range(61)] + [None], object)
+    assert color_points(y, 62).codes[-2:].tolist() == [58, -1]
+
+
+def test_nan_among_text_is_no_label():
+    assert color_points(as_array(["a", float("nan")]), 2).names == ["a"]
+
+
+def test_whole_numbers_have_no_decimals_as_categories_and_in_a_palette():
+    y = as_array(pd.Series([1.0, 2.0, None]).astype("category"))
+    coloring = color_points(y, 3, {1.0: "red", 2.0: "blue"})
+    assert coloring.names == ["1", "2"]
+    assert [to_hex(color) for color in coloring.colors] == ["#ff0000", "#0000ff"]

@@ -109,6 +109,7 @@ def test_maps_stand_in_rows_of_at_most_four(n_maps, rows):
     )
     assert len(found.axes) == len(found.figure.axes) == n_maps
     assert {ax.get_subplotspec().get_gridspec().nrows for ax in found.axes} == {rows}
+    assert found.figure.get_figwidth() == pytest.approx(3.4 * -(-n_maps // rows))
     found.figure.canvas.draw()
     boxes = [ax.get_tightbbox() for ax in found.axes]
     for i, box in enumerate(boxes):
@@ -180,3 +181,40 @@ def test_what_cannot_be_compared_is_an_error(maps, y, message):
     with pytest.raises(ValueError, match=message):
         compare_embeddings(maps, y)
     assert plt.get_fignums() == []
+
+
+def test_whole_numbers_are_one_label_whatever_holds_them():
+    xy = make_map(1)
+    y = np.arange(120) % 3
+    mixed = np.array([float(label) if i % 2 else int(label) for i, label in enumerate(y)], object)
+    assert score_map(xy, mixed) == score_map(xy, y)
+
+
+def test_a_silhouette_that_the_sample_does_not_define_is_left_out():
+    sample = np.random.RandomState(0).permutation(10_100)[:10_000]
+    rare = np.setdiff1d(np.arange(10_100), sample)[:2]
+    y = np.zeros(10_100, int)
+    y[rare] = 1
+    xy = np.random.RandomState(0).rand(10_100, 2)
+    found = compare_embeddings({"map": xy}, y, legend=False)
+    assert np.isnan(found.scores.loc["map", "silhouette"])
+    assert "silhouette" not in found.axes[0].get_title()
+    assert found.axes[0].get_title().startswith("map\n10-NN in 2 folds accuracy")
+
+
+@pytest.mark.parametrize("y", [LABELS, make_map(1)[:, 0]], ids=["legend", "scale"])
+def test_a_legend_or_colour_bar_takes_no_space_of_the_maps(y):
+    found = compare_embeddings({"a": make_map(1), "b": make_map(2)}, y, legend=True)
+    found.figure.canvas.draw()
+    first, second = [ax.get_window_extent().size / found.figure.dpi for ax in found.axes]
+    assert first == pytest.approx(second, abs=0.01)
+    assert first[0] > 3
+    assert found.figure.get_figwidth() > 2 * 3.4
+
+
+def test_a_palette_gives_all_maps_their_colours():
+    palette = {"a": "red", "b": "lime", "c": "blue"}
+    found = compare_embeddings({"a": make_map(1), "b": make_map(2)}, LABELS, palette=palette)
+    for ax in found.axes:
+        colors = set(map(tuple, ax.collections[0].get_facecolors()[:, :3].tolist()))
+        assert colors == {(1, 0, 0), (0, 1, 0), (0, 0, 1)}

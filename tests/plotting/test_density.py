@@ -76,3 +76,27 @@ def test_points_without_a_value_lie_below_in_grey():
     assert at(below, 0.7, 0.7)[3] == 0
     assert at(above, 0.3, 0.3)[3] == 0
     assert len(draw([[0.3, 0.3]], np.array([None], object))) == 1
+
+
+def test_cells_have_one_size_in_inches_at_any_resolution():
+    shapes = []
+    for dpi in (50, 200):
+        _, ax = plt.subplots(figsize=(3, 2), dpi=dpi)
+        draw_density(ax, np.random.RandomState(0).rand(9, 2), color_points(None, 9))
+        shapes.append(ax.images[0].get_array().shape)
+    assert shapes[0] == pytest.approx(shapes[1], abs=1)
+
+
+def test_the_aspect_of_the_axes_is_kept():
+    _, ax = plt.subplots()
+    ax.set_aspect("equal", adjustable="datalim")
+    draw_density(ax, np.random.RandomState(0).rand(9, 2), color_points(None, 9))
+    assert ax.get_aspect() == 1
+
+
+def test_places_are_those_of_both_axes():
+    _, ax = plt.subplots(figsize=(4, 2))
+    ax.set(xlim=(0, 10), ylim=(-1, 1))
+    draw_density(ax, np.array([[7.5, 0.5]]), color_points(None, 1))
+    assert ax.images[0].get_extent() == [0, 10, -1, 1]
+    assert at(ax.images[0].get_array(), 0.75, 0.75)[3] >= 0.6

@@ -14,8 +14,8 @@ def _close_figures():
     plt.close("all")
 
 
-def draw(n, y=None, figsize=(8, 6), **style):
-    _, ax = plt.subplots(figsize=figsize)
+def draw(n, y=None, figsize=(8, 6), dpi=100, **style):
+    _, ax = plt.subplots(figsize=figsize, dpi=dpi)
     draw_dots(ax, np.random.RandomState(0).rand(n, 2), color_points(y, n), **style)
     return ax.collections
 
@@ -60,3 +60,16 @@ def test_dots_without_a_value_lie_below():
     assert np.ptp(below.get_facecolors()[0][:3]) == 0
     (only,) = draw(3, np.full(3, np.nan))
     assert len(only.get_offsets()) == 3
+
+
+def test_dots_have_one_size_in_points_at_any_resolution():
+    assert draw(3_000, dpi=50)[0].get_sizes() == pytest.approx(draw(3_000)[0].get_sizes())
+
+
+def test_no_label_lies_on_top_of_all_others():
+    y = np.repeat([0, 1, 2], 100)
+    (dots,) = draw(300, y)
+    place = {point: i for i, point in enumerate(map(tuple, np.random.RandomState(0).rand(300, 2)))}
+    drawn = y[[place[tuple(point)] for point in dots.get_offsets().tolist()]]
+    for label in range(3):
+        assert 20 < np.sum(drawn[:100] == label) < 50

@@ -307,6 +307,7 @@ def test_from_estimator_takes_one_without_feature_names_or_with_dataframes():
         ({"y": list("abc")}, "inconsistent numbers of samples"),
         ({"y": np.zeros((4, 2))}, r"one value for each point. Got an array of shape \(4, 2\)"),
         ({"images": np.zeros((3, 2, 2))}, "'images' parameter .* each of the 4 points. Got 3"),
+        ({"images": np.zeros((5, 2, 2))}, "'images' parameter .* each of the 4 points. Got 5"),
         (
             {"images": np.zeros((4, 9))},
             r"'images' parameter .* for thumbnails. Got ndarray instead",
@@ -485,3 +486,45 @@ def test_columns_that_are_not_drawn_are_no_secret():
         EmbeddingDisplay.from_estimator(StandardScaler(), features)
     with expect_warning(512):
         EmbeddingDisplay(features).plot()
+
+
+class Unnamed(PCA):
+    def get_feature_names_out(self, input_features=None):
+        raise ValueError("names are unknown")
+
+
+class Framed(PCA):
+    def fit_transform(self, X, y=None):
+        return pd.DataFrame(np.asarray(super().fit_transform(X)), columns=["u", "v"])
+
+
+@pytest.mark.parametrize(
+    ("estimator", "name"),
+    [
+        (Unnamed(2), ""),
+        (Framed(2), "u"),
+        (FunctionTransformer(np.asarray, feature_names_out="one-to-one"), ""),  # never fitted
+    ],
+)
+def test_axes_have_the_names_of_the_output_if_there_are_any(estimator, name):
+    display = EmbeddingDisplay.from_estimator(estimator, make_points(9))
+    assert display.ax_.get_xlabel() == name
+
+
+def test_density_takes_a_given_palette_as_it_is():
+    palette = [to_hex(color) for color in plt.get_cmap("tab20").colors]
+    display = draw(200, np.arange(200) % 20, density=True, legend=True, palette=palette)
+    assert [color for color, _ in legend_styles(display).values()] == palette
+
+
+def test_a_single_column_has_a_single_name():
+    display = EmbeddingDisplay.from_embedding(make_points(9, 1), axis_names=["x", "y"])
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("x", "")
+
+
+@pytest.mark.parametrize("density", [False, True])
+def test_a_unit_is_as_long_along_both_axes(density):
+    display = EmbeddingDisplay.from_embedding(make_points(99) * [1, 5], density=density)
+    display.figure_.canvas.draw()
+    origin, unit = display.ax_.transData.transform([[0, 0], [1, 1]])
+    assert unit[0] - origin[0] == pytest.approx(unit[1] - origin[1], rel=0.01)

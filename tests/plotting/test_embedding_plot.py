@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_resnet import EmbeddingPlot
@@ -198,3 +199,7 @@ def test_it_goes_through_a_grid_search(tmp_path):
     search = GridSearchCV(pipe, {"pca__n_components": [1, 2]}, cv=2).fit(X, Y)
     assert search.best_score_ > 0.5
     assert plt.get_fignums() == []
+
+
+def test_tags_name_the_dtypes_that_pass():
+    assert get_tags(EmbeddingPlot()).transformer_tags.preserves_dtype == ["float64", "float32"]

@@ -127,3 +127,47 @@ def test_points_without_a_label_do_not_matter():
     _, ax = plt.subplots()
     ax.set(xlim=(-5, 15), ylim=(-5, 15))
     assert len(draw_labels_on_data(ax, xy, color_points(y, 180), always=False)) == 3
+
+
+def test_neighbours_are_other_points():
+    """Half of the neighbours of each first point have another label: that is no majority."""
+    angles = 2 * np.pi * np.arange(5) / 5
+    group = np.vstack([np.eye(6, 2), 20 * np.column_stack([np.cos(angles), np.sin(angles)])])
+    points = np.vstack([group, group + 1_000, make_blobs([[3_000, 0]])[0]])
+    codes = np.concatenate([np.tile([0] * 6 + [1] * 5, 2), np.ones(100, int)])
+    assert not are_separated(points, codes)
+
+
+@pytest.mark.parametrize("n", [9, 10, 11])
+def test_few_points_are_not_separated_unless_all_are_alike(n):
+    assert are_separated(np.random.RandomState(0).rand(n, 2), np.zeros(n, int)) == (n > 10)
+
+
+def test_the_label_with_the_least_room_is_placed_first():
+    large, _ = make_blobs([[200, 150]], 2_000, spread=25)
+    small, _ = make_blobs([[270, 150]], 60, spread=3)
+    peak, _ = make_blobs([[245, 150]], 1_000, spread=3)  # the densest place of the first
+    points = np.vstack([large, peak, small])
+    codes = np.repeat([0, 1], [3_000, 60])
+    positions, _ = find(points, codes, (40, 10))
+    assert np.linalg.norm(positions[1] - [270, 150]) < 12
+
+
+def test_a_label_over_the_points_of_another_is_hard_to_read():
+    rng = np.random.RandomState(0)
+    middle = rng.uniform([185, 50], [215, 250], (300, 2))
+    left, right = rng.uniform([0, 50], [175, 250], (2, 2_000, 2)) * [[[1, 1]]]
+    right[:, 0] += 225
+    points, codes = np.vstack([middle, left, right]), np.repeat([0, 1, 2], [300, 2_000, 2_000])
+    assert find(points, codes, (20, 10))[1]
+    assert not find(points, codes, (150, 10))[1]
+
+
+def test_names_are_written_as_they_are():
+    _, ax = plt.subplots()
+    ax.set(xlim=(-1, 2), ylim=(-1, 2))
+    y = np.repeat(["$\\bad$", "_private"], 20)
+    xy = np.repeat([[0.0, 0], [1, 1]], 20, axis=0)
+    texts = draw_labels_on_data(ax, xy, color_points(y, 40), always=True)
+    ax.figure.canvas.draw()
+    assert sorted(text.get_text() for text in texts) == ["$\\bad$", "_private"]

@@ -5,10 +5,11 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, cache_info, clear_cache, list_layers
 from sklearn_resnet._network.layers import layer_table
@@ -225,3 +226,108 @@ def test_none_is_the_last_layer_that_weights_reach():
     resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
     search = search_layers([4, None], make_pipeline(resnet, RidgeClassifier()))
     assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+
+
+def test_from_estimator_takes_the_ends_of_blocks_that_the_weights_cover():
+    resnet = ResNetFeatures(weights="procedural", cache=None)
+    pipe = make_pipeline(resnet, DummyClassifier())
+    display = LayerSearchDisplay.from_estimator(pipe, X[:4], Y[:4] % 2, cv=2)
+    assert display.layers.tolist() == [layer for layer in BLOCK_ENDS if layer <= 85]
+
+
+class FailsAtLayer16(RidgeClassifier):
+    def fit(self, X, y):
+        if X.shape[1] == 256:
+            raise RuntimeError("256 features are too many")
+        return super().fit(X, y)
+
+
+def test_an_error_of_one_fit_is_raised_as_it_is():
+    pipe = make_pipeline(ResNetFeatures(weights=None, random_state=0), FailsAtLayer16())
+    with pytest.raises(RuntimeError, match="256 features are too many"):
+        LayerSearchDisplay.from_estimator(pipe, X, Y, layers=[4, 16], cv=2)
+
+
+@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+def test_a_search_whose_fits_all_failed_is_an_error():
+    def fail(estimator, X, y):
+        raise RuntimeError("no score")
+
+    search = search_layers([2, 4], scoring=fail, refit=False)
+    with pytest.raises(ValueError, match="All of its fits failed"):
+        LayerSearchDisplay.from_search(search)
+
+
+def test_an_estimator_may_be_the_network_alone():
+    def score(estimator, X, y=None):
+        return estimator.transform(X).mean()
+
+    resnet = ResNetFeatures(weights=None, random_state=0)
+    display = LayerSearchDisplay.from_estimator(resnet, X[:6], layers=[2, 4], cv=2, scoring=score)
+    assert display.layers.tolist() == [2, 4]
+    assert display.ax_.get_ylabel() == "score"
+
+
+def test_no_layers_without_a_refit_are_those_of_the_given_weights():
+    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
+    pipe = make_pipeline(resnet, RidgeClassifier())
+    search = search_layers([4, None], pipe, refit=False)
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+
+
+def test_a_search_over_the_layers_of_two_networks_is_an_error():
+    networks = [(name, ResNetFeatures(weights=None, random_state=0)) for name in "ab"]
+    pipe = make_pipeline(FeatureUnion(networks), RidgeClassifier())
+    grid = {"featureunion__a__layers": [2, 4], "featureunion__b__layers": [2]}
+    search = GridSearchCV(pipe, grid, cv=2).fit(X, Y)
+    with pytest.raises(ValueError, match="Got a search over 2 of them instead"):
+        LayerSearchDisplay.from_search(search)
+
+
+def test_layers_are_those_of_the_searched_architecture():
+    resnet = ResNetFeatures(architecture="ResNet50", weights=None, random_state=0)
+    search = search_layers(["conv2_block1_out"], make_pipeline(resnet, RidgeClassifier()))
+    display = LayerSearchDisplay.from_search(search)
+    assert display.ax_.get_xlabel() == "layer of ResNet50"
+    assert display.layers.tolist() == [
+        layer.index for layer in layer_table("ResNet50") if layer.name == "conv2_block1_out"
+    ]
+
+
+def test_means_are_drawn_with_their_standard_deviations():
+    display = LayerSearchDisplay([2, 4], [[0, 0.5], [0.25, 1]]).plot()
+    (bars,) = display.ax_.containers
+    np.testing.assert_allclose(bars[0].get_xydata(), [[2, 0.25], [4, 0.625]])
+    spreads = [np.ptp(segment[:, 1]) / 2 for segment in bars[2][0].get_segments()]
+    np.testing.assert_allclose(spreads, [0.25, 0.375])
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert any(text.startswith("best: 4 ") and text.endswith(", 0.625") for text in legend)
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [([84, 85, 86, 87], ["conv3", "conv4"]), ([16, 189], ["conv2", "conv3", "conv4", "conv5"])],
+)
+def test_stages_are_named_where_they_are_in_view(layers, names):
+    display = LayerSearchDisplay(layers, np.zeros((len(layers), 1))).plot()
+    low, high = display.ax_.get_xlim()
+    assert [text.get_text() for text in display.ax_.texts] == names
+    for text in display.ax_.texts:
+        stage = [
+            layer.index for layer in layer_table("ResNet50V2") if layer.stage == text.get_text()
+        ]
+        assert max(low, stage[0] - 1) < text.get_position()[0] < min(high, stage[-1] + 1)
+    shaded = [
+        patch.get_extents().transformed(display.ax_.transData.inverted())
+        for patch in display.ax_.patches
+    ]
+    stages = list(dict.fromkeys(layer.stage for layer in layer_table("ResNet50V2")))
+    stages = [stage for stage in stages if stage.startswith("conv")][1::2]
+    ends = [
+        [layer.index for layer in layer_table("ResNet50V2") if layer.stage == stage]
+        for stage in stages
+    ]
+    np.testing.assert_allclose(
+        [(box.x0, box.x1) for box in shaded], [(end[0] - 0.5, end[-1] + 0.5) for end in ends]
+    )

@@ -134,3 +134,18 @@ def test_all_lies_within_its_part_of_a_grid(layout, legend):
     for i, box in enumerate(boxes):
         assert np.all((box.min >= 0) & (box.max <= figure.bbox.max))
         assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_axes_that_need_no_space_take_part_in_a_later_layout():
+    figure, ax = plt.subplots(figsize=(4, 3))
+    fit_axes(ax)
+    ax.set_xlabel("1\n2\n3\n4\n5")
+    figure.set_layout_engine("constrained")
+    figure.draw_without_rendering()
+    assert ax.get_tightbbox().y0 >= 0
+
+
+def test_a_line_of_a_title_stays_a_line():
+    _, ax = plt.subplots()
+    fit_title(ax, "one\ntwo words")
+    assert ax.get_title() == "one\ntwo words"

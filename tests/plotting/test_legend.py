@@ -49,3 +49,18 @@ def test_it_is_in_smaller_letters_where_it_would_be_wide():
         sizes[max_width] = legend.get_texts()[0].get_fontsize()
         assert width <= max_width or max_width == 0.1
     assert 10 == sizes[5] > sizes[1.5] > sizes[0.1] == 5.5
+
+
+def test_a_figure_has_only_the_legend_that_fits():
+    figure = plt.figure(figsize=(8, 6))
+    names = np.array([f"name {i}" for i in range(20)])
+    legend = draw_legend(figure, color_points(names, 20), height=2, max_width=1.5)
+    assert figure.legends == [legend]
+
+
+@pytest.mark.parametrize(("n_names", "n_columns"), [(12, 1), (30, 3)])
+def test_names_stand_in_as_few_columns_as_fit(n_names, n_columns):
+    legend, _ = draw([f"name {i}" for i in range(n_names)], height=3, max_width=9)
+    legend.figure.canvas.draw()
+    starts = {round(text.get_window_extent().x0) for text in legend.get_texts()}
+    assert len(starts) == n_columns

@@ -198,6 +198,7 @@ def test_arrays_that_are_no_images_are_an_error():
     ("images", "are"),
     [
         (np.zeros((2, 3, 3)), True),
+        (np.zeros((2, 3, 3, 3)), True),
         ([np.zeros((3, 3)), np.zeros((4, 4))], True),
         (["a.png", "b.png"], True),
         (("a.png", "b.png"), True),
@@ -214,3 +215,37 @@ def test_what_counts_as_images(images, are):
     found = as_images(images)
     assert (found is not None) == are
     assert not are or len(found) == 2
+
+
+def test_values_of_a_known_range_keep_their_brightness():
+    image = read_chosen(np.array([[[0.2, 0.6], [0.4, 0.8]]]), [0], 2)[0]
+    assert image.getextrema()[0] == (51, 204)
+
+
+def test_the_range_is_that_of_all_drawn_images():
+    first, second = read_chosen(np.array([[[1.0, 1]], [[-3, 3]]]), [0, 1], 2)
+    assert [np.asarray(image)[0, :, 0].tolist() for image in (first, second)] == [
+        [170, 170],
+        [0, 255],
+    ]
+    first, second = read_chosen(np.array([[[0.0, 1000]], [[0, 10]]]), [0, 1], 2)
+    assert first.getextrema()[0] == (0, 255)
+    assert second.getextrema()[0][1] < 5
+
+
+def test_images_are_fine_enough_for_print():
+    (picture,) = pictures(draw(1, np.zeros((1, 400, 400))))
+    assert picture.shape[:2] == (200, 200)  # 48 points at 300 dots per inch
+
+
+def test_images_without_pixels_are_an_error():
+    with pytest.raises(ValueError, match=r"'images' parameter .* shape \(0, 4\) among them"):
+        draw(2, np.zeros((2, 0, 4)))
+
+
+def test_frames_do_not_touch():
+    display = draw(400, np.zeros((400, 4, 4)))
+    corners = [box.get_window_extent().get_points() for box in display.thumbnails_]
+    for i, (low, high) in enumerate(corners):
+        for other_low, other_high in corners[:i]:
+            assert np.any((low > other_high + 1) | (other_low > high + 1))

@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 
 from sklearn_resnet import EmbeddingDisplay
 from sklearn_resnet.plotting.explorer.columns import (
+    as_columns,
     color_column,
     describe_column,
     list_scale_colors,
@@ -82,3 +83,20 @@ def test_a_scale_has_its_ends():
     colors = list_scale_colors()
     assert len(colors) == 256
     assert (colors[0], colors[-1]) == ("#440154", "#fde725")  # viridis
+
+
+def test_names_of_columns_are_text_as_in_the_page():
+    columns = as_columns({2: ["a"], "b": [1]})
+    assert list(columns) == ["2", "b"]
+    assert list(as_columns(["a", "b"])) == ["label"]
+    assert as_columns(None) == {}
+
+
+def test_labels_that_are_no_unicode_can_be_written():
+    y = ["a\udcff", "b"]
+    assert describe_column(y)["names"] == ["a\\udcff", "b"]
+    assert [group["name"] for group in color_column(y)["groups"]] == ["a\\udcff", "b"]
+
+
+def test_infinite_numbers_of_a_scale_are_missing():
+    assert describe_column([0.5, np.inf, 2])["values"] == [0.5, None, 2.0]

@@ -31,3 +31,8 @@ def test_clusters_are_found():
     assert len(set(clusters[:50])) == len(set(clusters[50:100])) == 1
     assert clusters[0] != clusters[50]
     assert clusters[100] is None
+    assert set(clusters) == {"cluster 1", "cluster 2", None}
+
+
+def test_few_points_have_fewer_neighbours():
+    assert find_neighbors(np.array([[0.0], [1], [3]]), 8).tolist() == [[1, 2], [0, 2], [1, 0]]

@@ -53,6 +53,12 @@ def write(path, **options):
     return path
 
 
+def read_data(path):
+    """The data in a page."""
+    text = path.read_text("utf-8")
+    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium of the system."""
@@ -455,6 +461,7 @@ def test_few_points_and_nothing_else(show, tmp_path, n):
     page = show(tmp_path / "page.html")
     hover(page, n - 1)
     assert f"image {n - 1}" in page.inner_text("#hover")
+    assert page.is_hidden("#color-field")
 
 
 def test_missing_labels_and_a_single_column(show, tmp_path):
@@ -516,6 +523,10 @@ def test_without_bokeh_the_error_names_the_extra(monkeypatch, tmp_path):
         (
             {"labels": ["a"]},
             "'labels' parameter must hold one value for each of the 60 points in each column. Got 1 in the column 'label'",
+        ),
+        (
+            {"labels": {"few": np.arange(N), "many": np.arange(N + 1)}},
+            "'labels' parameter must hold one value .* Got 61 in the column 'many'",
         ),
         ({"features": np.ones((2, 2))}, "'features' parameter must hold one value for each"),
         ({"images": np.ones((2, 4, 4))}, "'images' parameter must hold one image for each"),
@@ -609,9 +620,185 @@ def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
 def test_a_column_named_cluster_stays_beside_that_of_the_page(tmp_path, given, added):
     path = tmp_path / "page.html"
     write(path, labels={name: np.array(["mine", "yours"])[np.arange(N) % 2] for name in given})
-    data = path.read_text("utf-8").partition('id="data">')[2].partition("</script>")[0]
-    columns = {column["name"]: column["names"] for column in json.loads(data)["columns"]}
+    columns = {column["name"]: column["names"] for column in read_data(path)["columns"]}
     assert list(columns) == [*given, added]
     for name in given:
         assert columns[name] == ["mine", "yours"]
     assert "mine" not in columns[added]
+
+
+@pytest.mark.parametrize(("n", "columns"), [(9, ["label"]), (10, ["label", "cluster"])])
+def test_ten_points_have_clusters(tmp_path, n, columns):
+    xy, _, labels, _ = make_data()
+    EmbeddingDisplay(xy[:n], labels[:n]).to_html(tmp_path / "page.html")
+    data = read_data(tmp_path / "page.html")
+    assert [column["name"] for column in data["columns"]] == columns
+    assert data["distance"] == "distance on the map"
+    if n == 10:
+        groups = {group["name"] for group in data["columns"][1]["groups"]}
+        assert groups <= {"cluster 1", "cluster 2", "in no cluster"}
+
+
+def test_data_of_the_page(file):
+    data = read_data(file)
+    assert data["distance"] == "Euclidean distance of features"
+    assert data["side"] == 12
+    assert data["folder"] == "photos/"
+
+
+def test_the_title_in_the_tab_is_one_line(tmp_path):
+    write(tmp_path / "page.html", title="one\ntwo")
+    text = (tmp_path / "page.html").read_text("utf-8")
+    assert "<title>one two</title>" in text
+    assert "<h1>one\ntwo</h1>" in text
+
+
+@pytest.mark.parametrize(
+    ("paths", "folder", "names"),
+    [
+        (["a/img1.png", "a/img2.png"], "a/", ["img1.png", "img2.png"]),
+        (["c:\\a\\img1.png", "c:\\a\\img2.png"], "c:\\a\\", ["img1.png", "img2.png"]),
+        (["img1.png", "img2.png"], "", ["img1.png", "img2.png"]),
+        ([Path("a/b/1.png"), Path("a/c/1.png")], "a/", ["b/1.png", "c/1.png"]),
+    ],
+)
+def test_names_are_whole_beyond_the_folder_of_all(tmp_path, paths, folder, names):
+    EmbeddingDisplay(np.eye(2)).to_html(tmp_path / "page.html", paths=paths)
+    data = read_data(tmp_path / "page.html")
+    assert (data["folder"], data["names"]) == (folder, names)
+
+
+def get_ranges(page):
+    """The left, right, lower and upper end of the view."""
+    return np.array(
+        page.evaluate(
+            """() => {
+                const { x_range: x, y_range: y } = Bokeh.documents[0].get_model_by_name("plot");
+                return [x.start, x.end, y.start, y.end];
+            }"""
+        )
+    )
+
+
+def test_the_view_is_zoomed_and_moved(show, file):
+    page = show(file)
+    whole = get_ranges(page)
+    page.click("#zoom-in")
+    zoomed = get_ranges(page)
+    assert zoomed[1] - zoomed[0] == pytest.approx((whole[1] - whole[0]) / 1.5)
+    assert zoomed[2:].sum() == pytest.approx(whole[2:].sum())
+    page.focus("#map")
+    page.keyboard.press("ArrowUp")
+    assert get_ranges(page)[2] > zoomed[2]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("-")
+    np.testing.assert_allclose(get_ranges(page), whole)
+    for _ in range(4):
+        page.click("#zoom-in")
+    left, right, bottom, top = get_ranges(page)
+    xy = make_data()[0].astype(np.float32)
+    page.click("#select-view")
+    inside = (xy >= [left, bottom]).all(1) & (xy <= [right, top]).all(1)
+    assert 0 < inside.sum() < N
+    assert sorted(selected(page)) == np.flatnonzero(inside).tolist()
+    page.keyboard.press("Escape")
+    assert selected(page) == []
+
+
+def test_a_pinned_image_comes_into_view_and_stays_there(show, file):
+    page = show(file)
+    for _ in range(5):
+        page.click("#zoom-in")
+    page.fill("#search", NAMES[50])
+    page.click("#matches button[data-index='50']")
+    box = page.locator("#map").bounding_box()
+    x, y = place(page, 50)
+    assert x == pytest.approx(box["x"] + box["width"] / 2, abs=3)
+    assert y == pytest.approx(box["y"] + box["height"] / 2, abs=3)
+    left, right = get_ranges(page)[:2]
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.wait_for_timeout(300)
+    resized = get_ranges(page)
+    assert resized[:2].sum() == pytest.approx(left + right, rel=1e-3)
+    scale = (resized[1] - resized[0]) / page.locator("#map").bounding_box()["width"]
+    assert scale == pytest.approx((right - left) / box["width"], rel=0.02)
+    page.keyboard.press("Escape")
+    page.focus("#map")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#pinned[data-index='50']")
+
+
+def test_the_card_stays_on_the_map(show, file):
+    page = show(file)
+    i = int(make_data()[0][:, 0].argmax())
+    page.click("#zoom-in")
+    page.focus("#map")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    hover(page, i)
+    box, card = (page.locator(name).bounding_box() for name in ("#map", "#hover"))
+    assert box["x"] <= card["x"]
+    assert card["x"] + card["width"] <= box["x"] + box["width"]
+
+
+def test_more_images_than_are_listed(show, tmp_path):
+    """Images of the size that a list has, on two sheets, with seven labels of unlike counts."""
+    counts = [70, 30, 20, 12, 9, 6, 3]
+    labels = np.repeat([f"label {i}" for i in range(7)], counts)
+    images = [np.full((8, 8, 3), i + 50, np.uint8) for i in range(150)]
+    xy = np.array([divmod(i, 15) for i in range(150)], float)
+    EmbeddingDisplay(xy, labels, images=images).to_html(tmp_path / "page.html")
+    page = show(tmp_path / "page.html")
+    page.click("#select-view")
+    lines = page.inner_text("#counts").split("\n")
+    expected = [f"{count} \N{MULTIPLICATION SIGN} label {i}" for i, count in enumerate(counts[:5])]
+    assert [line for line in lines if line] == [*expected, "and 2 more"]
+    listed = []
+    for n in (60, 120, 150):
+        listed = page.eval_on_selector_all("#sheet button", "all => all.map(e => +e.dataset.index)")
+        assert len(set(listed)) == len(listed) == n
+        assert page.is_hidden("#more") == (n == 150)
+        if n < 150:
+            page.click("#more")
+    page.click("#sheet button[data-index='149']")
+    page.wait_for_selector("#pinned[data-index='149']")
+    page.wait_for_timeout(100)
+    # a small image lies in the middle of its square
+    color = page.evaluate(
+        """() => {
+            const canvas = document.querySelector("#pinned canvas.large");
+            const middle = [canvas.width / 2, canvas.height / 2, 1, 1];
+            return [...canvas.getContext("2d").getImageData(...middle).data];
+        }"""
+    )
+    np.testing.assert_allclose(color[:3], 199, atol=12)
+
+
+def test_points_without_a_value_are_grey_in_either_theme_and_have_no_row(show, tmp_path):
+    labels = {"kind": np.array(["a", None] * 30, object), "weight": np.linspace(0.5, 1, N)}
+    labels["weight"][7] = np.nan
+    page = show(write(tmp_path / "page.html", labels=labels), color_scheme="light")
+    colors = "Bokeh.documents[0].get_model_by_name('points').data.color"
+    assert page.evaluate(colors)[1] == "#cccccc"
+    page.click("#theme")
+    assert page.evaluate(colors)[1] == "#4b535c"
+    hover(page, 7)
+    rows = page.eval_on_selector_all("#hover dt", "all => all.map(e => e.textContent)")
+    assert rows == ["file", "cluster"] or rows == ["file"]
+    hover(page, 8)
+    rows = page.eval_on_selector_all("#hover dt", "all => all.map(e => e.textContent)")
+    assert rows[:3] == ["file", "kind", "weight"]
+
+
+def test_hidden_labels_have_no_images_on_the_map(show, file):
+    page = show(file)
+    page.wait_for_timeout(200)
+    box = page.locator("#map").bounding_box()
+    x, y = place(page, 25)  # a cat
+    read = """([x, y]) => document.getElementById("overlay").getContext("2d")
+        .getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data[3]"""
+    at = [round(x - box["x"]), round(y - box["y"])]
+    assert page.evaluate(read, at) == 255
+    page.locator("#legend label", has_text="cat").locator("input").uncheck()
+    page.wait_for_timeout(100)
+    assert page.evaluate(read, at) == 0

@@ -35,3 +35,52 @@ def test_a_dark_image_of_an_array_stays_dark():
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("L"))
     assert n_columns == 18
     assert pixels[:40].max() < 60
+
+
+def open_sheet(sheet):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("RGBA"))
+
+
+@pytest.mark.parametrize("shape", [(16, 48), (48, 16)])
+def test_images_stand_row_by_row_in_the_middle_of_their_squares(shape):
+    images = np.empty((5, *shape), np.uint8)
+    images[:] = np.array([0, 60, 120, 180, 240])[:, None, None]
+    (sheet,), n_columns = make_sheets(images, 48)
+    pixels = open_sheet(sheet)
+    assert n_columns == 3
+    assert pixels.shape == (96, 144, 4)
+    for i in range(6):
+        square = pixels[i // 3 * 48 :, i % 3 * 48 :][:48, :48]
+        expected = np.zeros((48, 48), bool)
+        if i < 5:
+            low = (48 - np.array(shape)) // 2
+            expected[low[0] : low[0] + shape[0], low[1] : low[1] + shape[1]] = True
+            middle = square[20:28, 20:28, :3]
+            np.testing.assert_allclose(middle, images[i, 0, 0], atol=12)
+        np.testing.assert_array_equal(square[..., 3] > 0, expected)
+
+
+def test_images_that_do_not_fit_in_a_sheet_stand_in_the_next():
+    sheets, n_columns = make_sheets(np.full((5, 4, 4), 99, np.uint8), 1024)
+    assert n_columns == 2
+    assert [open_sheet(sheet).shape for sheet in sheets] == [(2048, 2048, 4), (1024, 2048, 4)]
+    assert [int((open_sheet(sheet)[..., 3] > 0).sum()) for sheet in sheets] == [4 * 16, 16]
+
+
+def test_an_image_that_cannot_be_read_leaves_its_square_empty(tmp_path):
+    paths = [str(tmp_path / name) for name in ("good.png", "bad.png")]
+    Image.new("RGB", (8, 8), "white").save(paths[0])
+    (tmp_path / "bad.png").write_bytes(b"none")
+    with pytest.warns(UserWarning, match=r"1 of 2 images could not be read"):
+        (sheet,), _ = make_sheets(paths, 8)
+    alpha = open_sheet(sheet)[..., 3]
+    assert alpha[:, :8].min() == 255
+    assert alpha[:, 8:].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "side"),
+    [(1_500, 160), (1_501, 96), (5_000, 96), (5_001, 64), (20_000, 64), (20_001, 32)],
+)
+def test_more_images_are_smaller(n, side):
+    assert thumbnail_side(["a.png"] * n) == side
