@@ -218,3 +218,8 @@ def test_a_palette_gives_all_maps_their_colours():
     for ax in found.axes:
         colors = set(map(tuple, ax.collections[0].get_facecolors()[:, :3].tolist()))
         assert colors == {(1, 0, 0), (0, 1, 0), (0, 0, 1)}
+
+
+def test_a_small_scale_takes_fewer_folds_and_neighbours():
+    scores = score_map(make_map(1, 6), make_map(1, 6)[:, 0])
+    assert (scores["n_folds"], scores["n_neighbors"]) == (3, 4)

@@ -249,3 +249,7 @@ def test_frames_do_not_touch():
     for i, (low, high) in enumerate(corners):
         for other_low, other_high in corners[:i]:
             assert np.any((low > other_high + 1) | (other_low > high + 1))
+
+
+def test_delayed_arrays_are_no_images():
+    assert as_images(pytest.importorskip("dask.array").zeros((2, 3, 3))) is None

@@ -73,10 +73,12 @@ document.addEventListener("keydown", (event) => {
 
 source.selected.properties.indices.change.connect(showSelection);
 let lastView = null;
-plot.x_range.change.connect(() => {
-  lastView = getView();
-});
-for (const range of [plot.x_range, plot.y_range]) range.change.connect(drawSoon);
+for (const range of [plot.x_range, plot.y_range]) {
+  range.change.connect(() => {
+    lastView = getView();
+    drawSoon();
+  });
+}
 new ResizeObserver(() => { // keeps the scales of both axes equal; Bokeh does not
   requestAnimationFrame(() => {
     if (lastView) setView(...lastView);
