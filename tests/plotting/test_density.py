@@ -98,5 +98,5 @@ def test_places_are_those_of_both_axes():
     _, ax = plt.subplots(figsize=(4, 2))
     ax.set(xlim=(0, 10), ylim=(-1, 1))
     draw_density(ax, np.array([[7.5, 0.5]]), color_points(None, 1))
-    assert ax.images[0].get_extent() == [0, 10, -1, 1]
+    assert (ax.images[0].get_extent(), ax.images[0].origin) == ([0, 10, -1, 1], "lower")
     assert at(ax.images[0].get_array(), 0.75, 0.75)[3] >= 0.6

@@ -454,6 +454,15 @@ def test_the_legend_lies_in_the_figure_beside_the_axes(n_labels, name):
     assert ax.width > 0.5 * ax.height
 
 
+def test_a_legend_takes_little_of_given_axes():
+    y = [f"a name of some length {i}" for i in range(4)] * 5
+    _, ax = plt.subplots(figsize=(4, 3))
+    given = draw(20, y, ax=ax, legend=True)
+    own = draw(20, y, legend=True)
+    sizes = [display.legend_.get_texts()[0].get_fontsize() for display in (given, own)]
+    assert sizes[0] < sizes[1] == 10
+
+
 @pytest.mark.parametrize("suffix", ["pdf", "svg", "png"])
 def test_pictures_are_small_files_of_any_format(tmp_path, suffix):
     xy, y = make_clusters(20_000)
@@ -503,6 +512,7 @@ class Framed(PCA):
     [
         (Unnamed(2), ""),
         (Framed(2), "u"),
+        (make_pipeline(FunctionTransformer(np.asarray)), ""),
         (FunctionTransformer(np.asarray, feature_names_out="one-to-one"), ""),  # never fitted
     ],
 )

@@ -55,9 +55,10 @@ def test_a_label_with_two_clusters_is_written_on_the_denser():
 
 def test_a_label_is_written_where_it_is_in_the_majority():
     """The densest place of the first label belongs to the second."""
-    points, codes = make_blobs([[100, 150], [250, 150]], 200)
-    extra, _ = make_blobs([[250, 150]], 260)
-    points, codes = np.vstack([points, extra]), np.append(np.zeros(400, int), np.ones(260, int))
+    own, _ = make_blobs([[100, 150]], 200)
+    shared, _ = make_blobs([[250, 150]], 300)
+    points = np.vstack([own, shared, make_blobs([[250, 150]], 400)[0]])
+    codes = np.repeat([0, 1], [500, 400])
     positions, _ = find(points, codes)
     assert np.linalg.norm(positions[0] - [100, 150]) < 15
 

@@ -46,6 +46,13 @@ def test_fonts_in_a_pdf_are_truetype(tmp_path):
     assert b"/Type3" not in content
 
 
+def test_fonts_in_postscript_are_truetype(tmp_path):
+    save_figure(make_figure(), tmp_path / "figure.eps")
+    content = (tmp_path / "figure.eps").read_bytes()
+    assert b"/FontType 42" in content
+    assert b"/FontType 3" not in content
+
+
 @pytest.mark.parametrize("name", ["figure.png", "figure.xyz"])
 def test_the_figure_is_closed_whether_or_not_it_was_saved(tmp_path, name):
     figure = make_figure()

@@ -246,10 +246,19 @@ def test_images_without_pixels_are_an_error():
 def test_frames_do_not_touch():
     display = draw(400, np.zeros((400, 4, 4)))
     corners = [box.get_window_extent().get_points() for box in display.thumbnails_]
+    line_width = display.thumbnails_[0].patch.get_linewidth() * display.figure_.dpi / 72
+    gap = 1.5 * line_width  # half of a line belongs to each frame
     for i, (low, high) in enumerate(corners):
         for other_low, other_high in corners[:i]:
-            assert np.any((low > other_high + 1) | (other_low > high + 1))
+            assert np.any((low > other_high + gap) | (other_low > high + gap))
 
 
 def test_delayed_arrays_are_no_images():
     assert as_images(pytest.importorskip("dask.array").zeros((2, 3, 3))) is None
+
+
+def test_lazy_images_are_not_read_to_see_that_they_are_images(paths):
+    images = ImageLoader(lazy=True).fit_transform(paths)
+    for path in paths:
+        path.unlink()
+    assert as_images(images) is images
