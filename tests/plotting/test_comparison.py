@@ -147,6 +147,17 @@ def test_a_scale_has_one_colour_bar():
     assert len(found.figure.axes) == 3
 
 
+def test_the_colour_bar_of_a_scale_is_as_high_as_all_rows():
+    maps = {str(i): make_map(1, 12) for i in range(5)}
+    found = compare_embeddings(maps, make_map(1, 12)[:, 0])
+    found.figure.canvas.draw()
+    bar, first, last = [
+        ax.get_window_extent() for ax in (found.figure.axes[-1], found.axes[0], found.axes[-1])
+    ]
+    assert bar.y1 == pytest.approx(first.y1, abs=2)
+    assert bar.y0 == pytest.approx(last.y0, abs=2)
+
+
 def test_maps_are_drawn_as_by_the_display():
     frame = pd.DataFrame(make_map(1, n_columns=3), columns=["x", "y", "z"])
     line = make_map(1, n_columns=1)

@@ -30,6 +30,7 @@ def test_sheets_are_those_of_an_array(kind):
 
 def test_a_dark_image_of_an_array_stays_dark():
     images = np.full((N, 4, 4), 0.1, np.float32)
+    images[0] = 0.05
     images[-1] = 1
     (sheet,), n_columns = make_sheets(images, 4)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("L"))
