@@ -56,9 +56,9 @@ def test_a_label_with_two_clusters_is_written_on_the_denser():
 def test_a_label_is_written_where_it_is_in_the_majority():
     """The densest place of the first label belongs to the second."""
     own, _ = make_blobs([[100, 150]], 200)
-    shared, _ = make_blobs([[250, 150]], 300)
-    points = np.vstack([own, shared, make_blobs([[250, 150]], 400)[0]])
-    codes = np.repeat([0, 1], [500, 400])
+    shared, _ = make_blobs([[250, 150]], 600)
+    points = np.vstack([own, shared, make_blobs([[250, 150]], 800)[0]])
+    codes = np.repeat([0, 1], [800, 800])
     positions, _ = find(points, codes)
     assert np.linalg.norm(positions[0] - [100, 150]) < 15
 
