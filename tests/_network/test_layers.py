@@ -10,6 +10,7 @@ from sklearn_resnet._network.layers import (
     ARCHITECTURES,
     ignored_layers,
     layer_table,
+    match_architecture,
     resolve_layers,
     warn_about_ignored_layers,
 )
@@ -34,6 +35,7 @@ def test_table_equals_keras(architecture):
     )
     table = layer_table(architecture)
     assert len(table) == len(network.layers)
+    ancestors = list_keras_ancestors(network)
     for layer, keras_layer in zip(table, network.layers, strict=True):
         # Keras numbers the layers that it does not name in the order they are made in a process.
         unnumbered = [re.sub(r"^(input_layer|max_pooling2d)(_\d+)?$", r"\1", name)
@@ -44,6 +46,18 @@ def test_table_equals_keras(architecture):
         assert layer.weight_shapes == tuple(tuple(w.shape) for w in keras_layer.weights)
         if layer.kind != "pad":
             assert 224 // layer.stride == keras_layer.output.shape[1]
+        assert layer.ancestors == ancestors[layer.index]
+        assert layer.is_prefix == (ancestors[layer.index] == set(range(layer.index + 1)))
+
+
+def list_keras_ancestors(network):
+    """By the index of a layer, the indices of all layers that its output depends on."""
+    index = {layer.name: i for i, layer in enumerate(network.layers)}
+    ancestors = []
+    for i, config in enumerate(network.get_config()["layers"]):
+        histories = re.findall(r"'keras_history': \['(\w+)'", str(config["inbound_nodes"]))
+        ancestors.append({i}.union(*(ancestors[index[name]] for name in histories)))
+    return ancestors
 
 
 def test_ancestors_equal_those_of_a_cut_keras_network():
@@ -67,6 +81,16 @@ def test_known_figures():
     # 3.5 G multiplications for the whole network, as published for ResNet50V2 without its top
     assert frame.loc[189, "gflop"] == pytest.approx(2 * 3.48, rel=0.01)
     assert (list_layers("ResNet50")["gflop"].iloc[-1]) == pytest.approx(2 * 3.86, rel=0.01)
+
+
+def test_a_cut_that_ignores_layers_costs_no_more_than_what_it_uses():
+    frame = list_layers()
+    # from the pooling of conv3_block3_out alone: the convolutions of block 4 are not computed
+    assert frame.loc[83, "gflop"] == frame.loc[74, "gflop"] < frame.loc[82, "gflop"]
+    # a convolution costs two operations for each of its weights and positions
+    difference = frame.loc[82, "gflop"] - frame.loc[74, "gflop"]
+    positions = [(28, 512 * 128), (14, 9 * 128 * 128)]
+    assert difference == pytest.approx(sum(2 * n * side**2 for side, n in positions) / 1e9)
 
 
 def test_a_cut_that_is_no_prefix():
@@ -110,6 +134,8 @@ def test_resolve_layers(spec, indices):
         ("conv8", r"Did you mean .*'conv"),
         ("82", r"Did you mean 82"),
         ("Layer 82", r"Did you mean 82"),
+        ("CONV3_BLOCK4_2_RELU", r"Did you mean 'conv3_block4_2_relu'"),
+        ([82, 16, -108], r"Layer 82 .* occurs twice"),
         ("zzz", r"Got 'zzz' instead. list_layers"),
         (8.5, r"Got 8.5"),
         (True, r"Got True"),
@@ -126,6 +152,16 @@ def test_resolve_layers_errors(spec, message):
 def test_unknown_architecture():
     with pytest.raises(ValueError, match="must be one of ResNet50, .*Got 'VGG16'"):
         list_layers("VGG16")
+
+
+@pytest.mark.parametrize("name", ["ResNet101V2", "resnet101v2", "RESNET101V2", "resNet101v2"])
+def test_the_case_of_an_architecture_does_not_matter(name):
+    assert match_architecture(name) == "ResNet101V2"
+
+
+def test_an_unknown_architecture_gets_the_nearest_name():
+    with pytest.raises(ValueError, match=r"Got 'RESNET51V2' instead\. Did you mean 'ResNet50V2'\?"):
+        match_architecture("RESNET51V2")
 
 
 def test_a_cut_that_ignores_layers_is_named_with_the_nearest_ones_that_do_not():
