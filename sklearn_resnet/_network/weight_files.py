@@ -51,7 +51,8 @@ def _find_pooling_mismatch(shapes, architecture):
     last = max(i for i in weighted if shapes.get(table[i].name))
     following = next((i for i in weighted if i > last), len(table))
     poolings = [layer.index for layer in table if layer.name.startswith("max_pooling2d")]
-    n_min, n_max = (sum(i < end for i in poolings) for end in (last, following))
+    used = frozenset().union(*(layer.ancestors for layer in table if layer.name in shapes))
+    n_min, n_max = sum(i in used for i in poolings), sum(i < following for i in poolings)
     n_found = sum(name.startswith("max_pooling2d") for name in shapes)
     if n_min <= n_found <= n_max:
         return ""

@@ -1,11 +1,14 @@
 """Weights files: the formats of Keras and of the package, and damaged files."""
 
+import h5py
 import numpy as np
 import pytest
 from keras_networks import build_network
 
 from sklearn_resnet._network import weights as _weights
 from sklearn_resnet._network.engines.keras import load_network
+from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weight_files import read_arrays
 from sklearn_resnet._network.weights import find_weights
 
 
@@ -54,6 +57,96 @@ def test_a_file_of_a_network_that_begins_alike_is_an_error(tmp_path):
         find_weights("ResNet101V2", path, None)
 
 
+def write_blank(path, architecture, *ends):
+    """A file in the old format of a network with one output or more, all of whose weights are 0."""
+    table = layer_table(architecture)
+    used = set().union(*(layer.ancestors for layer in table if layer.name in ends))
+    with h5py.File(path, "w") as file:
+        names = [layer.name for layer in table if layer.index in used]
+        file.attrs["layer_names"] = names
+        for layer in (layer for layer in table if layer.name in names):
+            group = file.create_group(layer.name)
+            group.attrs["weight_names"] = [str(i) for i in range(len(layer.weight_shapes))]
+            for i, shape in enumerate(layer.weight_shapes):
+                group.create_dataset(str(i), shape, "float32")
+    return path
+
+
+def test_a_file_without_the_pooling_of_its_stage_is_of_the_longer_network(tmp_path):
+    path = write_blank(tmp_path / "conv4.h5", "ResNet101V2", "conv4_block6_out")
+    assert find_weights("ResNet101V2", path, None).n_layers == 153
+    message = r"'conv4_block6_3_conv' it must have 3 poolings, not 2\. They fit ResNet101V2"
+    with pytest.raises(ValueError, match=message):
+        find_weights("ResNet50V2", path, None)
+
+
+def test_a_cut_before_the_pooling_beside_it_is_whole(tmp_path):
+    """The last convolution of a stage does not depend on the pooling of its shortcut."""
+    path = write_blank(tmp_path / "cut.h5", "ResNet50V2", "conv3_block4_3_conv")
+    # up to the sum, which has no weights
+    assert find_weights("ResNet50V2", path, None).n_layers == 86
+
+
+def test_a_pooling_after_the_last_weights_is_of_the_network(tmp_path):
+    ends = "conv3_block4_2_relu", "max_pooling2d_1"
+    path = write_blank(tmp_path / "cut.h5", "ResNet50V2", *ends)
+    assert find_weights("ResNet50V2", path, None).n_layers == 84
+
+
+def write_npz(path, **changes):
+    """All arrays of conv1 and of the first layers of conv2, blank; None leaves one out."""
+    arrays = {
+        f"{layer.name}/{i}": np.zeros(shape, np.float32)
+        for layer in layer_table("ResNet50V2")[:12]
+        for i, shape in enumerate(layer.weight_shapes)
+    }
+    arrays |= {key.replace("__", "/"): array for key, array in changes.items()}
+    np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
+    return path
+
+
+def test_a_classifier_on_top_is_ignored(tmp_path):
+    path = write_npz(tmp_path / "a.npz", classes__0=np.zeros((256, 3)), classes__1=np.zeros(3))
+    assert find_weights("ResNet50V2", path, None).n_layers == 12
+
+
+def test_a_file_covers_the_layers_before_the_first_that_it_lacks(tmp_path):
+    path = write_npz(tmp_path / "a.npz")
+    assert find_weights("ResNet50V2", path, None).n_layers == 12
+    lacks = {f"conv2_block1_1_bn__{i}": None for i in range(4)}
+    path = write_npz(tmp_path / "b.npz", **lacks)
+    missing = next(la for la in layer_table("ResNet50V2") if la.name == "conv2_block1_1_bn")
+    assert find_weights("ResNet50V2", path, None).n_layers == missing.index
+
+
+def test_a_layer_of_another_shape_is_named(tmp_path):
+    kernel = np.zeros((1, 1, 64, 65), np.float32)
+    path = write_npz(tmp_path / "a.npz", conv2_block1_1_conv__0=kernel)
+    message = r"'conv2_block1_1_conv' must have the shapes \[\(1, 1, 64, 64\)\], not \[\(1, 1, 64, 65\)\]"
+    with pytest.raises(ValueError, match=message):
+        find_weights("ResNet50V2", path, None)
+
+
+def test_arrays_are_in_the_order_of_their_numbers(tmp_path):
+    path = tmp_path / "a.npz"
+    arrays = {f"conv1_conv/{i}": np.full(2, i, np.float16) for i in (1, 10, 0, 2)}
+    np.savez(path, **arrays)
+    found = read_arrays(str(path), {"conv1_conv"})["conv1_conv"]
+    assert [array[0] for array in found] == [0, 1, 2, 10]
+    assert {array.dtype for array in found} == {np.dtype(np.float32)}
+
+
+def test_names_of_layers_may_be_text_in_the_old_format(tmp_path):
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["conv1_conv"]
+        group = file.create_group("conv1_conv")
+        group.attrs["weight_names"] = ["kernel:0", "bias:0"]
+        group["kernel:0"], group["bias:0"] = np.zeros((7, 7, 3, 64)), np.ones(64)
+    assert read_arrays(str(path), {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    assert read_arrays(str(path), {"conv2_block1_1_conv"}) == {}
+
+
 def test_a_file_of_another_network_is_an_error(tmp_path):
     import keras
 
@@ -75,13 +168,18 @@ def test_a_file_that_is_no_weights_file_is_an_error(files, tmp_path):
         find_weights("ResNet50V2", cut, None)
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "pickle", "npy"])
+@pytest.mark.parametrize("damage", ["text", "cut", "pickle", "npy", "stream"])
 def test_a_damaged_npz_file_is_an_error(tmp_path, damage):
     path = tmp_path / "weights.npz"
     if damage == "text":
         path.write_text("no archive")
     elif damage == "cut":
         path.write_bytes(_weights._PROCEDURAL_FILE.read_bytes()[:100_000])
+    elif damage == "stream":
+        np.savez_compressed(path, **{"conv1_conv/0": np.random.default_rng(0).random(9000)})
+        content = bytearray(path.read_bytes())
+        content[100:30_000] = b"\xff" * 29_900
+        path.write_bytes(content)
     elif damage == "npy":
         with open(path, "wb") as file:
             np.save(file, np.zeros(3))

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import os
 import pickle
 import random
 import shutil
@@ -41,6 +42,14 @@ def test_a_cut_beyond_the_file_is_an_error(files):
         check_layers_covered(weights, resolve_layers("ResNet50V2", None))
 
 
+def test_the_last_layer_of_a_file_is_the_deepest_cut(files):
+    weights = find_weights("ResNet50V2", files / "block.weights.h5", None)
+    table = layer_table("ResNet50V2")
+    check_layers_covered(weights, [table[83]])
+    with pytest.raises(ValueError, match=r"must be at most 83 .* Got 84 "):
+        check_layers_covered(weights, [table[84]])
+
+
 @pytest.mark.parametrize("parameter", ["layers", "tap_layers"])
 def test_the_parameter_of_the_cut_is_named(parameter):
     resnet = ResNetFeatures(4, weights="procedural", cache=None).set_params(**{parameter: 150})
@@ -55,6 +64,51 @@ def test_a_missing_file_is_an_error():
         find_weights("ResNet50V2", "nowhere.h5", None)
     with pytest.raises(FileNotFoundError, match="Did you mean 'imagenet'"):
         find_weights("ResNet50V2", "imagnet", None)
+
+
+def test_a_folder_is_no_weights_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"'weights' .* which is a folder, instead"):
+        find_weights("ResNet50V2", tmp_path, None)
+
+
+def test_a_path_may_begin_with_the_home_folder(files, monkeypatch):
+    monkeypatch.setenv("HOME", str(files))
+    monkeypatch.setenv("USERPROFILE", str(files))
+    weights = find_weights("ResNet50V2", "~/conv3.weights.h5", None)
+    assert weights.path == str(files / "conv3.weights.h5")
+
+
+def test_a_file_rewritten_at_its_size_has_another_fingerprint(tmp_path):
+    path = tmp_path / "weights.npz"
+    fingerprints = []
+    for value in (1, 2):
+        kernel, bias = np.full((7, 7, 3, 64), value, np.float32), np.zeros(64, np.float32)
+        np.savez(path, **{"conv1_conv/0": kernel, "conv1_conv/1": bias})
+        os.utime(path, ns=(value, value))
+        fingerprints.append(find_weights("ResNet50V2", path, None).fingerprint)
+    assert fingerprints[1] == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    assert fingerprints[0] != fingerprints[1]
+
+
+def test_random_weights_differ_by_seed_and_architecture():
+    pairs = [("ResNet50V2", 0), ("ResNet50V2", 1), ("ResNet101V2", 0)]
+    found = {find_weights(architecture, None, seed).fingerprint for architecture, seed in pairs}
+    assert len(found) == 3
+
+
+def test_random_weights_are_those_of_keras_and_numpy():
+    """The stream of RandomState never changes, so a seed gives the same features in all versions."""
+    table = layer_table("ResNet50")[:5]
+    arrays = load_arrays(find_weights("ResNet50", None, 7), table)
+    rng = np.random.RandomState(7)
+    limit = np.sqrt(6 / (7 * 7 * (3 + 64)))
+    kernel, bias = arrays["conv1_conv"]
+    np.testing.assert_array_equal(
+        kernel, rng.uniform(-limit, limit, (7, 7, 3, 64)).astype("float32")
+    )
+    assert not bias.any()
+    # batch normalisation, as Keras begins it: gamma, beta, mean and variance
+    assert [(a.min(), a.max()) for a in arrays["conv1_bn"]] == [(1, 1), (0, 0), (0, 0), (1, 1)]
 
 
 def test_the_fingerprint_goes_by_content(files, tmp_path):
@@ -165,6 +219,9 @@ def test_auto_falls_back_with_a_warning_once_for_each_cut(stand_in, first_time):
         assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
     with pytest.warns(WeightsFallbackWarning, match="layers 16, 82 will"):
         choose_weights("ResNet50V2", "auto", cut(16, 82), imagenet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        choose_weights("ResNet50V2", "auto", cut(82, 16), imagenet)
     with pytest.warns(WeightsFallbackWarning, match="layer 85 will"):
         choose_weights("ResNet50V2", "auto", (), imagenet)
 
@@ -184,8 +241,9 @@ def test_auto_does_not_mix_the_two_where_a_download_becomes_possible(files, stan
 
 def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_in, first_time):
     *_, imagenet = stand_in
-    with pytest.raises(ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"):
-        choose_weights("ResNet50V2", "auto", cut(82, 86), imagenet)
+    for layers in ((82, 86), (86, 82)):
+        with pytest.raises(ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"):
+            choose_weights("ResNet50V2", "auto", cut(*layers), imagenet)
     other = {"ResNet101V2": replace(imagenet["ResNet50V2"], megabytes=171)}
     with pytest.raises(ConnectionError, match="ImageNet's weights of ResNet101V2"):
         choose_weights("ResNet101V2", "auto", resolve_layers("ResNet101V2", 16), other)
@@ -227,6 +285,21 @@ def test_a_fit_says_which_weights_it_took_and_transform_keeps_to_them(first_time
     assert ResNetFeatures(4, weights=None, random_state=0).fit(X).weights_ is None
 
 
+def test_auto_chooses_by_the_layers_to_cache_too(first_time):
+    with pytest.raises(ConnectionError, match=r"layer 130 .* is deeper"):
+        ResNetFeatures(4, tap_layers=[4, 130]).fit(np.zeros((2, 8, 8), np.uint8))
+
+
+@pytest.mark.usefixtures("first_time")
+def test_other_weights_than_those_of_fit_are_refused():
+    X = np.zeros((2, 8, 8), np.uint8)
+    with pytest.warns(WeightsFallbackWarning):
+        resnet = ResNetFeatures(layers=4).fit(X)
+    resnet.set_params(weights=None).random_seed_ = 3
+    with pytest.raises(ValueError, match=r"fitted with.*sha256.*Got.*random:ResNet50V2:3"):
+        resnet.transform(X)
+
+
 @pytest.mark.usefixtures("first_time")
 def test_an_estimator_fitted_with_imagenet_does_not_fall_back():
     X = np.zeros((2, 8, 8), np.uint8)
@@ -252,6 +325,7 @@ def test_a_search_that_needs_a_download_fails_with_a_short_message(first_time):
     [
         ((129, 129), {}, True),
         ((128, 200), {}, False),
+        ((200, 128), {}, False),
         ((129, 129), {"image_size": 129}, False),
         ((129, 129), {"weights": None, "random_state": 0}, False),
     ],
