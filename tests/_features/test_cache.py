@@ -8,12 +8,20 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from sklearn_resnet import ResNetFeatures, cache_info, clear_cache
-from sklearn_resnet._features.cache import max_cache_bytes, open_store
+from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
+from sklearn_resnet._features.cache import (
+    check_cache,
+    max_cache_bytes,
+    open_store,
+    warn_if_cache_is_too_small,
+)
+from sklearn_resnet._images.image_cache import image_cache
 
 pytestmark = pytest.mark.cache
 KEYS = [bytes([i]) * 32 for i in range(20)]
@@ -111,6 +119,64 @@ def test_bounds():
     assert max_cache_bytes("memory", None) == 256 * 2**20
     assert max_cache_bytes("folder", None) == 4096 * 2**20
     assert max_cache_bytes("memory", 0.5) == 2**19
+    for cache in ("memory", "folder", Path("memory")):
+        assert max_cache_bytes(cache, 0) == 0
+    assert max_cache_bytes(Path("memory"), None) == 4096 * 2**20
+
+
+def test_a_cache_of_no_size_holds_nothing(cache):
+    small(cache=cache, cache_size=0).fit_transform(IMAGES)
+    assert cache_info(cache).n_features == 0
+
+
+def test_a_folder_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    put("~/features")
+    assert [path.name for path in tmp_path.iterdir()] == ["features"]
+    assert cache_info("~/features").where == str(tmp_path / "features" / "features.sqlite")
+    assert cache_info("features").where == cache_info("~/features").where
+    assert cache_info("~/features").n_features == 20
+    clear_cache("~/features")
+    assert list((tmp_path / "features").iterdir()) == []
+
+
+def test_a_row_that_is_put_again_counts_once():
+    for _ in range(3):
+        put("memory", KEYS[:1], ROWS[:1])
+    assert cache_info().n_bytes == 400 + 250
+
+
+def test_evicted_rows_make_room_in_the_database(tmp_path):
+    rows = [os.urandom(4000) for _ in KEYS]
+    for _ in range(20):
+        put(tmp_path, [os.urandom(32) for _ in KEYS], rows, max_bytes=2**18)
+    # not only the last rows: the pages of evicted ones are free
+    assert cache_info(tmp_path).n_features > 30
+
+
+def test_clearing_the_memory_empties_the_cache_of_decoded_images(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(IMAGES[0]).save(path)
+    ImageLoader(8).fit_transform([path])
+    assert len(image_cache) == 1
+    clear_cache()
+    assert len(image_cache) == 0
+
+
+def test_a_warning_of_a_small_cache_goes_by_the_bytes():
+    warn_if_cache_is_too_small(2**20, 2**20)
+    with pytest.warns(UserWarning, match="take 2 MiB, but the cache holds 1 MiB.*cache_size=4"):
+        warn_if_cache_is_too_small(2**21, 2**20)
+
+
+def test_an_existing_folder_may_have_a_name_like_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "memry").mkdir()
+    check_cache("memry")
+    with pytest.raises(ValueError, match=r"Did you mean 'memory'\? A folder could be './memori'"):
+        check_cache("memori")
 
 
 def test_threads_share_the_memory(cache):
@@ -279,6 +345,50 @@ def test_a_changed_value_is_found_by_its_checksum_and_replaced(tmp_path):
     assert found == [*ROWS[:3], None, *ROWS[4:]]
     put(tmp_path)
     assert get_many(tmp_path) == ROWS
+
+
+def test_a_value_of_another_key_is_not_taken(tmp_path):
+    put(tmp_path)
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        other = "(SELECT value FROM features WHERE key = ?)"
+        connection.execute(
+            f"UPDATE features SET value = {other} WHERE key = ?", (KEYS[4], KEYS[3])
+        )
+    connection.close()
+    with pytest.warns(UserWarning, match="does not match its checksum"):
+        assert get_many(tmp_path) == [*ROWS[:3], None, *ROWS[4:]]
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait for a moment instead of a minute for other processes that write."""
+    connect = sqlite3.connect
+    hasty = lambda path, **kw: connect(path, **kw | {"timeout": 0.01})  # noqa: E731
+    monkeypatch.setattr(sqlite3, "connect", hasty)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_database_that_others_write_to_without_end_is_still_read(tmp_path):
+    put(tmp_path, KEYS[:5], ROWS[:5])
+    other = sqlite3.connect(tmp_path / "features.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with open_store(tmp_path) as store:
+        with pytest.warns(UserWarning, match="cannot be used: database is locked"):
+            store.put(KEYS[5:], ROWS[5:], PLENTY)
+        assert store.get_many(KEYS) == [*ROWS[:5], *[None] * 15]
+    other.execute("ROLLBACK")
+    other.close()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.filterwarnings("error")
+def test_a_write_that_fails_ends_its_transaction(tmp_path):
+    """Or the lock would keep other processes waiting until the run ends."""
+    with open_store(tmp_path) as store:
+        with pytest.raises(TypeError):  # after the rows were written
+            store.put(KEYS[:9], ROWS[:9], None)
+        put(tmp_path, KEYS[:3], ROWS[:3])
+    assert get_many(tmp_path) == [*ROWS[:3], *[None] * 17]
 
 
 def test_a_journal_does_not_outlive_its_database(tmp_path):

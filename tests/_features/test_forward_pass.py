@@ -1,5 +1,6 @@
 """Which images go through the network, and which features are cached."""
 
+import io
 import warnings
 
 import numpy as np
@@ -17,6 +18,8 @@ from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
+from sklearn_resnet._network.engines.store import describe_numerics
+from sklearn_resnet._runtime.progress import tqdm
 
 pytestmark = pytest.mark.cache
 RNG = np.random.default_rng(0)
@@ -123,16 +126,18 @@ def test_a_misspelt_cache_makes_no_folder(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_computed_before_an_error_are_cached(cache, computed, tmp_path):
+def test_features_computed_before_an_error_are_cached(cache, computed, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # two requests at a time, of an image each
     paths = [str(tmp_path / f"{i}.png") for i in range(9)]
     for path, image in zip(paths, IMAGES, strict=False):
         Image.fromarray(image).save(path)
-    X = ImageLoader(12, lazy=True).fit_transform(paths)
+    X = ImageLoader(256, lazy=True).fit_transform(paths)
     resnet = small(cache=cache, batch_size=1).fit(X)
     (tmp_path / "8.png").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"8\.png"):
         resnet.transform(X)
     n_kept = cache_info(cache).n_features
+    assert 4 <= n_kept <= 8
     Image.fromarray(IMAGES[8]).save(paths[8])
     del computed[:]
     resnet.transform(X)
@@ -149,7 +154,7 @@ def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
     np.testing.assert_array_equal(expected, eager)
 
     class NeverDecoded(LazyImages):
-        def _read(self, path):
+        def _read(self, path, *options):
             raise AssertionError(f"{path} is decoded")
 
     renamed = str(tmp_path / "other name.png")
@@ -321,6 +326,178 @@ def test_there_are_hits_at_all():
     for _ in range(2):
         small().fit_transform(IMAGES)
     assert (cache_info().hits, cache_info().misses) == (30, 30)
+
+
+@pytest.fixture
+def set_version(tmp_path, monkeypatch):
+    """Make other versions of distributions seem to be installed."""
+    folder = tmp_path / "site"
+
+    def install(name, number):
+        info = folder / f"{name.replace('-', '_')}-{number}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n")
+        monkeypatch.syspath_prepend(folder)
+        describe_numerics.cache_clear()
+
+    yield install
+    describe_numerics.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["sklearn-resnet", "numpy", "pillow", "openvino"])
+def test_other_versions_compute_anew(name, computed, set_version):
+    for _ in range(2):
+        small().fit_transform(IMAGES)
+    assert computed == [[(4,), 30]]
+    set_version(name, "99.9")
+    small().fit_transform(IMAGES)
+    assert computed == [[(4,), 30]] * 2
+
+
+def test_the_same_bytes_of_another_form_compute_anew(cache, computed):
+    """Where images are resized, the computation does not tell their shape and dtype."""
+    forms = [IMAGES, IMAGES.reshape(30, 9, 16), IMAGES.reshape(30, 24, 6), IMAGES.view(np.int8)]
+    for X in forms:
+        cached = small(cache=cache, image_size=8, value_range=(0, 255)).fit_transform(X)
+        exact = small(cache=None, image_size=8, value_range=(0, 255)).fit_transform(X)
+        np.testing.assert_array_equal(cached, exact)
+    assert [n for _, n in computed] == [30] * 8
+
+
+def test_another_value_range_of_resized_images_computes_anew(computed):
+    for value_range in [(0, 255), (0, 200), (10, 255), (0, 255)]:
+        small(image_size=8, value_range=value_range).fit_transform(IMAGES)
+    assert [n for _, n in computed] == [30] * 3
+
+
+def test_a_grey_image_of_the_exact_size_has_the_features_of_its_colours():
+    """In one batch with images of other sizes and channels, or alone."""
+    ragged = [IMAGES[0], np.repeat(IMAGES[0][..., np.newaxis], 3, -1), IMAGES[1][:9]]
+    mixed = small(image_size=12, cache=None).fit_transform(ragged)
+    np.testing.assert_array_equal(mixed[0], mixed[1])
+    alone = small(image_size=12).fit_transform(IMAGES[:1])
+    np.testing.assert_array_equal(alone, mixed[:1])
+    plan = small(image_size=12).fit(IMAGES)._plan(as_source(IMAGES))
+    assert plan.computation.image_shape == (12, 12, 3)
+    assert plan.is_resized
+
+
+def test_a_file_that_changes_during_a_run_is_not_cached_under_its_former_content(
+    cache, computed, tmp_path
+):
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for path, image in zip(paths, IMAGES, strict=False):
+        Image.fromarray(image).save(path)
+
+    class Changing(LazyImages):
+        def _read(self, path, *options):
+            if path == paths[1]:
+                Image.fromarray(IMAGES[9]).save(path)
+            return super()._read(path, *options)
+
+    options = {"size": (12, 12), "resize": "crop", "mode": "L"}
+    resnet = small(cache=cache).fit(IMAGES)
+    resnet.transform(Changing(paths, options, (0.0, 255.0), 1))
+    assert cache_info(cache).n_features == 2
+    Image.fromarray(IMAGES[1]).save(paths[1])
+    del computed[:]
+    found = resnet.transform(LazyImages(paths, options, (0.0, 255.0), 1))
+    assert computed == [[(4,), 1]]
+    np.testing.assert_array_equal(found, small(cache=None).fit_transform(IMAGES[:3]))
+
+
+def test_unreadable_images_are_nan_and_never_cached(cache, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(4)]
+    for path, image in zip(paths, IMAGES, strict=False):
+        Image.fromarray(image).save(path)
+    (tmp_path / "1.png").write_bytes(b"no image")
+    loader = ImageLoader(12, mode="L", lazy=True, on_error="nan")
+    X, resnet = loader.fit_transform(paths), small(cache=cache)
+    exact = small(cache=None).fit_transform(IMAGES[:4])
+    resnet.fit(IMAGES)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="1 of 4"):
+            features = resnet.transform(X)
+        assert np.isnan(features).all(axis=1).tolist() == [False, True, False, False]
+        np.testing.assert_array_equal(features[[0, 2, 3]], exact[[0, 2, 3]])
+        assert cache_info(cache).n_features == 3
+    Image.fromarray(IMAGES[1]).save(paths[1])
+    np.testing.assert_array_equal(resnet.transform(X), exact)
+    assert X.failures == {}
+
+
+def test_copies_of_an_unreadable_image_fail_too(tmp_path):
+    content = (b"no image", b"no image", b"other")
+    for i, each in enumerate(content):
+        (tmp_path / f"{i}.png").write_bytes(each)
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    X = ImageLoader(12, lazy=True, on_error="nan").fit_transform(paths)
+    with pytest.warns(UserWarning, match="3 of 3"):
+        assert np.isnan(small().fit(IMAGES).transform(X)).all()
+    assert sorted(X.failures) == [0, 1, 2]
+
+
+def test_features_of_many_images_are_in_order(computed):
+    """More than are looked up at once, with hits and misses mixed."""
+    X = np.arange(4200, dtype=np.uint16).reshape(-1, 1, 1) * np.ones((1, 2, 2), np.uint16)
+    resnet = small([2, 1], value_range=(0, 4200), pooling="max").fit(X)
+    exact = clone(resnet).set_params(cache=None).fit_transform(X)
+    assert len(np.unique(exact, axis=0)) > 4000
+    resnet.transform(X[::3])
+    for _ in range(2):
+        np.testing.assert_array_equal(resnet.transform(X), exact)
+    assert [n for _, n in computed] == [4200, 1400, 2800]
+
+
+def test_features_are_cached_while_a_pass_runs(tmp_path):
+    """So that a run that is killed does not lose all."""
+    resnet = small(16, pooling=["avg", "max"], cache=tmp_path, batch_size=64).fit(IMAGES)
+    n_images = 4 * 2**20 // (2 * 256 * 4) + 256  # more than are written at once
+    X = np.arange(n_images, dtype=np.uint16).view(np.uint8).reshape(-1, 1, 2)
+    images, n_kept = as_source(X), []
+
+    class Bar(tqdm):
+        def update(self, n=1):
+            n_kept.append(cache_info(tmp_path).n_features if len(n_kept) % 8 == 0 else 0)
+
+    resnet._plan(images).compute(images, Bar(disable=True), cache_only=True)
+    assert 0 < max(n_kept) < n_images
+
+
+def test_the_calibration_leaves_unreadable_images_out(tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for path, image in zip(paths, IMAGES, strict=False):
+        Image.fromarray(image).save(path)
+    (tmp_path / "1.png").write_bytes(b"no image")
+    X = ImageLoader(12, mode="L", lazy=True, on_error="nan").fit_transform(paths)
+    batch = small().fit(IMAGES)._plan(X).make_calibration_batch(X)
+    np.testing.assert_array_equal(batch.reshape(2, 12, 12), IMAGES[[0, 2]])
+
+
+def test_the_bar_counts_each_image_once(cache):
+    X = IMAGES[[0, 1, 0, 2, 1, 0, 3]]
+    resnet = small(cache=cache).fit(X)
+    resnet.transform(X[5:])
+    for store in (cache, None):
+        images = as_source(X)
+        with tqdm(file=io.StringIO()) as bar:
+            resnet.set_params(cache=store)._plan(images).compute(images, bar)
+        assert (bar.n, bar.total) == (7, 7)
+
+
+def test_features_are_in_the_order_of_the_layers():
+    exact = {layer: small(layer, cache=None).fit_transform(IMAGES) for layer in (2, 4, 9, 16)}
+    for layers in ([16, 2, 9], [9, 16]):
+        found = small(layers, cache=None).fit_transform(IMAGES)
+        expected = np.concatenate([exact[layer] for layer in layers], axis=1)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_the_order_of_layers_changes_no_key(computed):
+    """Neither that of `layers` nor that of `tap_layers`."""
+    for layers, tap_layers in [([9, 2, 16], None), ([16, 9, 2], None), (2, [16, 9]), (9, [2, 16])]:
+        small(layers, tap_layers=tap_layers).fit_transform(IMAGES)
+    assert computed == [[(2, 9, 16), 30]]
 
 
 def test_the_key_of_a_tap_has_all_taps_in_it():

@@ -40,10 +40,20 @@ def find_gpus(timeout=10):
 
 
 @lru_cache
-def describe_processor():
-    """Name the processor and its instruction sets that affect rounding."""
+def describe_processor(path="/proc/cpuinfo"):
+    """Name the processor and its instruction sets that affect rounding.
+
+    Parameters
+    ----------
+    path : path, default="/proc/cpuinfo"
+        Linux lists the properties of the processor there; other systems lack the file.
+
+    Returns
+    -------
+    str
+    """
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return f"{platform.processor()} {platform.machine()}"
     fields = dict(line.split(":", 1) for line in lines if ":" in line)

@@ -1,11 +1,15 @@
 """The GPUs that the driver shows, and the processor."""
 
 import os
+import platform
+import re
+import sys
+from pathlib import Path
 
 import pytest
 from drivers import install_driver
 
-from sklearn_resnet._network.engines.hardware import find_gpus
+from sklearn_resnet._network.engines.hardware import describe_processor, find_gpus
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the driver is a shell script")
 
@@ -72,3 +76,40 @@ def test_the_variable_of_cuda_hides_gpus(driver, monkeypatch, visible, n_gpus):
     driver(LISTS_TWO)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert len(find_gpus()) == n_gpus
+
+
+X86 = """processor\t: 0
+vendor_id\t: GenuineIntel
+model name\t: Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz
+flags\t\t: fpu sse4_2 fma avx avx2 avx512f amx_bf16 amx_tile pae
+bugs\t\t: spectre_v1
+
+processor\t: 1
+model name\t: Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz
+flags\t\t: fpu sse4_2 fma avx avx2 avx512f amx_bf16 amx_tile pae
+"""
+ARM = "processor\t: 0\nFeatures\t: fp asimd sve sve2 crc32\nCPU part\t: 0xd40\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (X86, "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz "
+              "amx_bf16 amx_tile avx avx2 avx512f fma"),
+        (ARM, f"{platform.machine()} sve sve2"),
+        ("", platform.machine()),
+        (None, f"{platform.processor()} {platform.machine()}"),
+    ],
+    ids=["x86", "ARM", "empty", "absent"],
+)  # fmt: skip
+def test_the_processor_is_named_with_the_sets_that_change_rounding(tmp_path, content, expected):
+    path = tmp_path / "cpuinfo"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert describe_processor(path) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists its processor in a file")
+def test_this_processor_is_described():
+    flags = re.findall(r"\b(?:avx|amx|fma|sve)\w*", Path("/proc/cpuinfo").read_text())
+    assert set(describe_processor().split()) >= set(flags)

@@ -7,7 +7,8 @@ import pytest
 from computations import compute, make_computation
 
 from sklearn_resnet._network.engines import store
-from sklearn_resnet._network.engines.store import compile_computation
+from sklearn_resnet._network.engines.hardware import describe_processor
+from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._network.layers import ARCHITECTURES
 
 RNG = np.random.default_rng(0)
@@ -59,6 +60,30 @@ def test_engines_agree_at_some_depths_of_each_architecture(architecture, images)
         compute(make_computation(e, **parameters), images) for e in ("openvino", "keras")
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_a_value_range_is_standardized_from_black_to_white(engine):
+    """To 0 to 255 for the network; layer 0 is the preprocessed image, from -1 to 1 in version 2."""
+    levels = np.array([-20.0, 30.0, 180.0, 255.0])
+    images = levels[:, None, None] * np.ones((8, 8), np.float32)
+    for low, high in ((-20.0, 180.0), (30.0, 255.0), (0.0, 255.0), (0.0, 1.0)):
+        computation = make_computation(
+            engine, taps=(0,), dtype="float32", value_range=(low, high)
+        )
+        found = compute(computation, images.astype("float32"))
+        expected = (levels - low) / (high - low) * 2 - 1
+        np.testing.assert_allclose(found, expected[:, None].repeat(3, 1), rtol=1e-5, atol=1e-5)
+
+
+def test_numerics_name_the_device_and_all_libraries_that_compute():
+    from importlib.metadata import version
+
+    for engine, libraries in (("openvino", ["openvino"]), ("keras", ["keras", "tensorflow"])):
+        device, *versions = describe_numerics(engine)
+        libraries = ["sklearn-resnet", "numpy", "pillow", *libraries]
+        assert versions == [f"{name} {version(name)}" for name in libraries]
+        assert describe_processor() in device
 
 
 def test_engines_agree_at_every_depth():
