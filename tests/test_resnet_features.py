@@ -1,5 +1,6 @@
 """ResNetFeatures: against Keras' own networks, and with images of all kinds."""
 
+import io
 import pickle
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -15,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_resnet import ResNetFeatures, datasets
+from sklearn_resnet import ImageLoader, ResNetFeatures, datasets
 from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import ARCHITECTURES
 from sklearn_resnet._network.weights import find_weights
@@ -348,3 +350,52 @@ def test_a_search_over_layers_and_a_pipeline():
 def test_progress_is_shown_to_people_alone(capfd):
     features(GREY, verbose=1)
     assert "images" not in capfd.readouterr().err  # no terminal, no bar
+
+
+def test_progress_is_shown_in_a_terminal_if_it_is_asked_for(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for verbose, is_shown in [(0, False), (1, True)]:
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        features(GREY, verbose=verbose)
+        assert ("5/5" in sys.stderr.getvalue()) == is_shown
+
+
+def test_rows_are_forgotten_by_a_fit_on_images(tmp_path):
+    Image.fromarray(GREY[0]).save(tmp_path / "0.png")
+    lazy = ImageLoader(12, lazy=True).fit_transform([tmp_path / "0.png"])
+    frame = pd.DataFrame(GREY.reshape(5, -1)).add_prefix("pixel")
+    for images in (GREY, lazy, [GREY[0], COLOUR[0]], ChunkedLike(GREY)):
+        resnet = ResNetFeatures(16, weights=None, random_state=0, image_size=12).fit(frame)
+        assert resnet.n_features_in_ == 144
+        assert resnet.image_shape_ == (12, 12)
+        resnet.fit(images)
+        for name in ("n_features_in_", "feature_names_in_", "image_shape_"):
+            assert not hasattr(resnet, name)
+
+
+class ChunkedLike:
+    """As an array of Zarr or h5py."""
+
+    def __init__(self, array):
+        self.array, self.chunks = array, (2, *array.shape[1:])
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index):
+        return self.array[index]
+
+    def __len__(self):
+        return len(self.array)
+
+
+def test_names_are_in_the_order_of_layers_poolings_and_channels():
+    resnet = ResNetFeatures([16, 2], weights=None, random_state=0, pooling=["max", "avg"])
+    names = resnet.fit(GREY).get_feature_names_out().tolist()
+    assert names == [
+        f"{layer}_{pooling}_{i}"
+        for layer, width in (("conv2_block1_out", 256), ("conv1_conv", 64))
+        for pooling in ("max", "avg")
+        for i in range(width)
+    ]

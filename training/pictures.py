@@ -8,6 +8,7 @@ fill the frame.
 
 import colorsys
 import os
+from itertools import islice
 from pathlib import Path
 
 import matplotlib
@@ -42,16 +43,18 @@ _TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 _LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")
 
 
-def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
+def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1, n_glyphs=None):
     """Make all raw material.
 
     Parameters
     ----------
     n_doodles, n_fractals, n_textures, n_leaves : int
-        Number of classes of each kind. The fonts determine the number of glyph classes.
+        Number of classes of each kind.
     seed : int
     n_jobs : int, default=-1
         Number of processes.
+    n_glyphs : int, default=None
+        Number of classes of characters. None takes all that the fonts distinguish.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1):
         label; ``map_held`` and ``picture_held``, whether an image is held out from training.
     """
     makers = [
-        ("glyph", _glyph_class, _distinct_codes()),
+        ("glyph", _glyph_class, islice(_distinct_codes(), n_glyphs)),
         ("doodle", _doodle_class, range(n_doodles)),
         ("fractal", _fractal_class, range(n_fractals)),
         ("texture", _texture_class, range(n_textures)),
@@ -123,9 +126,9 @@ def _draw_glyph(code, path):
 
 
 def _distinct_codes():
-    """List the codes of characters that look different from all earlier ones."""
+    """Yield the codes of characters that look different from all earlier ones."""
     path = next(p for p in _font_paths() if p.endswith("DejaVuSans.ttf"))
-    codes, seen = [], []
+    seen = []
     for code in _CODES:
         glyph = _draw_glyph(code, path)
         if glyph is None:
@@ -133,9 +136,8 @@ def _distinct_codes():
         glyph = gaussian_filter(glyph, 1.5).ravel()
         glyph /= np.linalg.norm(glyph)
         if not seen or max(np.dot(seen, glyph)) < 0.96:
-            codes.append(code)
             seen.append(glyph)
-    return codes
+            yield code
 
 
 def _glyph_class(code, rng):

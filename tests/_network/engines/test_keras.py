@@ -1,11 +1,18 @@
 """The Keras engine's batches."""
 
+import logging
+
 import numpy as np
 import pytest
 from computations import compute, make_computation
 
-from sklearn_resnet._network.engines.keras import padded_size
+from sklearn_resnet._network.engines.keras import (
+    _is_not_about_retracing,
+    load_network,
+    padded_size,
+)
 from sklearn_resnet._network.engines.store import compile_computation
+from sklearn_resnet._network.weights import find_weights
 
 
 @pytest.mark.parametrize(
@@ -33,3 +40,26 @@ def test_less_precision_gives_nearly_the_same_in_float32(precision):
     rough = compute(make_computation("keras", image_shape=(16, 16), precision=precision), images)
     assert rough.dtype == np.float32
     assert 0 < np.abs(rough - exact).max() < 0.03 * np.abs(exact).max()
+
+
+def test_the_precision_of_a_network_is_its_own():
+    import keras
+
+    load_network.cache_clear()
+    weights = find_weights("ResNet50V2", None, 0)
+    network = load_network(weights, "bfloat16")
+    assert network.layers[2].compute_dtype == "bfloat16"
+    assert {v.dtype for layer in network.layers for v in layer.weights} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert keras.layers.Dense(1).compute_dtype == "float32"
+
+
+def test_only_the_warning_of_retracing_is_suppressed_and_only_during_a_pass():
+    logger = logging.getLogger("tensorflow")
+    filters = list(logger.filters)
+    compute(make_computation("keras"), np.zeros((2, 8, 8), np.uint8))
+    assert logger.filters == filters
+    retracing = "5 out of the last 5 calls to <function> triggered tf.function retracing. Tracing is"
+    for message, is_shown in [(retracing, False), ("The GPU is out of memory", True)]:
+        record = logging.makeLogRecord({"msg": "%s", "args": (message,)})
+        assert _is_not_about_retracing(record) == is_shown

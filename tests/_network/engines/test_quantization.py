@@ -4,18 +4,21 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import platformdirs
 import pytest
-from computations import make_computation
+from computations import compute, make_computation
 from sklearn.base import clone
 from sklearn.datasets import load_sample_images
 
 from sklearn_resnet import ResNetFeatures, list_layers
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines import quantization
+from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weights import find_weights
 from sklearn_resnet.datasets import sample_patches
 
 
@@ -80,6 +83,41 @@ def test_features_are_close_to_those_of_full_precision(architecture, layers, pat
     # less what all images share, which hides how they differ
     assert cosines(rounded - rounded.mean(axis=0), exact - exact.mean(axis=0)).mean() > 0.995
     assert np.abs(rounded - exact).max() > 1e-3 * np.abs(exact).max()
+
+
+def test_kernels_have_a_scale_for_each_channel_and_inputs_have_256_levels(tmp_path):
+    """As rounded by NumPy, in a network of one position and channels that differ a thousandfold."""
+    name = "conv2_block1_1_conv"
+    table = {layer.name: layer for layer in layer_table("ResNet50V2")}
+    rng = np.random.default_rng(0)
+    arrays = {
+        f"{layer.name}/{i}": rng.uniform(0.1, 1, shape).astype(np.float32)
+        for layer in list(table.values())[: table[name].index + 1]
+        for i, shape in enumerate(layer.weight_shapes)
+    }
+    arrays["conv1_conv/0"] -= 0.55  # of both signs
+    kernel = rng.normal(size=(1, 1, 64, 64)) * np.geomspace(1e-3, 1, 64)
+    arrays[f"{name}/0"] = kernel = kernel.astype(np.float32)
+    np.savez(tmp_path / "weights.npz", **arrays)
+    weights = find_weights("ResNet50V2", tmp_path / "weights.npz", None)
+
+    def run(tap, ranges=None):
+        taps = (table[tap].index,)
+        computation = make_computation(taps=taps, image_shape=(1, 1, 3), precision="int8")
+        images = rng.integers(0, 256, (40, 1, 1, 3), dtype=np.uint8)
+        return compute(replace(computation, weights=weights, ranges=ranges), images)
+
+    rng = np.random.default_rng(1)
+    inputs = run("conv2_block1_preact_relu")
+    high = float(inputs.max())
+    rng = np.random.default_rng(1)
+    found = run(name, ((name, (0.0, high)),))
+    steps = np.abs(kernel[0, 0]).max(axis=0) / 127
+    levels = np.round(inputs.astype(float) / high * 255)
+    expected = levels / 255 * high @ (np.round(kernel[0, 0] / steps) * steps)
+    error = np.abs(found - expected) / np.abs(expected).max(axis=0)
+    assert error.max() < 1e-3
+    assert (inputs > 0).mean() > 0.3
 
 
 def test_two_fits_give_equal_bits(patches, monkeypatch, tmp_path):
