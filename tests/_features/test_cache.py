@@ -351,9 +351,7 @@ def test_a_value_of_another_key_is_not_taken(tmp_path):
     put(tmp_path)
     with sqlite3.connect(tmp_path / "features.sqlite") as connection:
         other = "(SELECT value FROM features WHERE key = ?)"
-        connection.execute(
-            f"UPDATE features SET value = {other} WHERE key = ?", (KEYS[4], KEYS[3])
-        )
+        connection.execute(f"UPDATE features SET value = {other} WHERE key = ?", (KEYS[4], KEYS[3]))
     connection.close()
     with pytest.warns(UserWarning, match="does not match its checksum"):
         assert get_many(tmp_path) == [*ROWS[:3], None, *ROWS[4:]]

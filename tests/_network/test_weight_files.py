@@ -122,7 +122,9 @@ def test_a_file_covers_the_layers_before_the_first_that_it_lacks(tmp_path):
 def test_a_layer_of_another_shape_is_named(tmp_path):
     kernel = np.zeros((1, 1, 64, 65), np.float32)
     path = write_npz(tmp_path / "a.npz", conv2_block1_1_conv__0=kernel)
-    message = r"'conv2_block1_1_conv' must have the shapes \[\(1, 1, 64, 64\)\], not \[\(1, 1, 64, 65\)\]"
+    message = (
+        r"'conv2_block1_1_conv' must have the shapes \[\(1, 1, 64, 64\)\], not \[\(1, 1, 64, 65\)\]"
+    )
     with pytest.raises(ValueError, match=message):
         find_weights("ResNet50V2", path, None)
 

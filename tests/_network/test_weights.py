@@ -242,7 +242,9 @@ def test_auto_does_not_mix_the_two_where_a_download_becomes_possible(files, stan
 def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_in, first_time):
     *_, imagenet = stand_in
     for layers in ((82, 86), (86, 82)):
-        with pytest.raises(ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"):
+        with pytest.raises(
+            ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"
+        ):
             choose_weights("ResNet50V2", "auto", cut(*layers), imagenet)
     other = {"ResNet101V2": replace(imagenet["ResNet50V2"], megabytes=171)}
     with pytest.raises(ConnectionError, match="ImageNet's weights of ResNet101V2"):

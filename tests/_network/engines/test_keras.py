@@ -59,7 +59,9 @@ def test_only_the_warning_of_retracing_is_suppressed_and_only_during_a_pass():
     filters = list(logger.filters)
     compute(make_computation("keras"), np.zeros((2, 8, 8), np.uint8))
     assert logger.filters == filters
-    retracing = "5 out of the last 5 calls to <function> triggered tf.function retracing. Tracing is"
+    retracing = (
+        "5 out of the last 5 calls to <function> triggered tf.function retracing. Tracing is"
+    )
     for message, is_shown in [(retracing, False), ("The GPU is out of memory", True)]:
         record = logging.makeLogRecord({"msg": "%s", "args": (message,)})
         assert _is_not_about_retracing(record) == is_shown

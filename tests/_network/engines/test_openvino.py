@@ -103,7 +103,14 @@ def test_what_was_yielded_is_not_overwritten_by_what_follows():
         {"taps": (1, 16)},
         {"architecture": "ResNet50", "taps": (2, 20)},
     ],
-    ids=["uint8", "one channel", "float32", "the pixels", "before the first convolution", "version 1"],
+    ids=[
+        "uint8",
+        "one channel",
+        "float32",
+        "the pixels",
+        "before the first convolution",
+        "version 1",
+    ],
 )
 def test_grey_images_are_images_of_three_equal_channels(parameters):
     parameters = {"taps": (2, 16), "image_shape": (12, 9), "dtype": "uint8"} | parameters

@@ -68,9 +68,7 @@ def test_a_value_range_is_standardized_from_black_to_white(engine):
     levels = np.array([-20.0, 30.0, 180.0, 255.0])
     images = levels[:, None, None] * np.ones((8, 8), np.float32)
     for low, high in ((-20.0, 180.0), (30.0, 255.0), (0.0, 255.0), (0.0, 1.0)):
-        computation = make_computation(
-            engine, taps=(0,), dtype="float32", value_range=(low, high)
-        )
+        computation = make_computation(engine, taps=(0,), dtype="float32", value_range=(low, high))
         found = compute(computation, images.astype("float32"))
         expected = (levels - low) / (high - low) * 2 - 1
         np.testing.assert_allclose(found, expected[:, None].repeat(3, 1), rtol=1e-5, atol=1e-5)
