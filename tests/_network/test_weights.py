@@ -26,6 +26,7 @@ from sklearn_resnet._network import weights as _weights
 from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table, resolve_layers
 from sklearn_resnet._network.weights import (
+    Weights,
     check_layers_covered,
     choose_weights,
     find_weights,
@@ -42,8 +43,8 @@ def test_a_cut_beyond_the_file_is_an_error(files):
         check_layers_covered(weights, resolve_layers("ResNet50V2", None))
 
 
-def test_the_last_layer_of_a_file_is_the_deepest_cut(files):
-    weights = find_weights("ResNet50V2", files / "block.weights.h5", None)
+def test_the_last_layer_of_a_file_is_the_deepest_cut():
+    weights = Weights("ResNet50V2", "sha256:0", n_layers=84, path="block.weights.h5")
     table = layer_table("ResNet50V2")
     check_layers_covered(weights, [table[83]])
     with pytest.raises(ValueError, match=r"must be at most 83 .* Got 84 "):
@@ -71,19 +72,24 @@ def test_a_folder_is_no_weights_file(tmp_path):
         find_weights("ResNet50V2", tmp_path, None)
 
 
-def test_a_path_may_begin_with_the_home_folder(files, monkeypatch):
-    monkeypatch.setenv("HOME", str(files))
-    monkeypatch.setenv("USERPROFILE", str(files))
-    weights = find_weights("ResNet50V2", "~/conv3.weights.h5", None)
-    assert weights.path == str(files / "conv3.weights.h5")
+def save_first_layer(path, value=0):
+    kernel, bias = np.full((7, 7, 3, 64), value, np.float32), np.zeros(64, np.float32)
+    np.savez(path, **{"conv1_conv/0": kernel, "conv1_conv/1": bias})
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    save_first_layer(tmp_path / "weights.npz")
+    weights = find_weights("ResNet50V2", "~/weights.npz", None)
+    assert weights.path == str(tmp_path / "weights.npz")
 
 
 def test_a_file_rewritten_at_its_size_has_another_fingerprint(tmp_path):
     path = tmp_path / "weights.npz"
     fingerprints = []
     for value in (1, 2):
-        kernel, bias = np.full((7, 7, 3, 64), value, np.float32), np.zeros(64, np.float32)
-        np.savez(path, **{"conv1_conv/0": kernel, "conv1_conv/1": bias})
+        save_first_layer(path, value)
         os.utime(path, ns=(value, value))
         fingerprints.append(find_weights("ResNet50V2", path, None).fingerprint)
     assert fingerprints[1] == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
