@@ -390,6 +390,24 @@ class ChunkedLike:
         return len(self.array)
 
 
+@pytest.mark.parametrize("on_error", ["nan", "skip"])
+def test_batches_number_images_and_failures_by_position(on_error, tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for path, image in zip(paths, GREY, strict=True):
+        Image.fromarray(image).save(path)
+    paths[3].write_bytes(b"no image")
+    X = ImageLoader(12, mode="L", lazy=True, on_error=on_error).fit_transform(paths)
+    resnet = ResNetFeatures(4, batch_size=2, weights=None, random_state=0).fit(GREY)
+    with pytest.warns(UserWarning, match="1 of 5"):
+        batches = list(resnet.transform_batches(X))
+    rows, found = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    kept = [0, 1, 2, 4] if on_error == "skip" else [0, 1, 2, 3, 4]
+    assert rows.tolist() == kept
+    assert list(X.failures) == [3]
+    is_read = rows != 3
+    np.testing.assert_array_equal(found[is_read], resnet.transform(GREY)[rows[is_read]])
+
+
 def test_names_are_in_the_order_of_layers_poolings_and_channels():
     resnet = ResNetFeatures([16, 2], weights=None, random_state=0, pooling=["max", "avg"])
     names = resnet.fit(GREY).get_feature_names_out().tolist()
