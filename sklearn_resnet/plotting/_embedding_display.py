@@ -156,7 +156,7 @@ class EmbeddingDisplay:
                 names = estimator.get_feature_names_out()
             except (AttributeError, ValueError):  # a step does not name its output
                 names = None
-            if np.ndim(names) == 0:  # of a FunctionTransformer that was never fitted
+            if names is not None and np.ndim(names) == 0:  # a FunctionTransformer, never fitted
                 names = None
         images = as_images(X) if images is None else images
         return cls.from_embedding(embedding, y, axis_names=names, images=images, ax=ax, **kwargs)
