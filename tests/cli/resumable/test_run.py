@@ -1140,33 +1140,23 @@ def test_killed_at_any_moment_while_the_table_is_put_in_its_place(output, monkey
 @pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one", "two"])
 def test_ctrl_c_ends_soon_and_leaves_no_half_file(options):
-    """Within 2 s. A machine busy with other things may delay it: so one of three times will do."""
     make_many(2000)
-    for i in range(3):
-        output, seconds = f"out{i}.parquet", time_to_end(f"out{i}.parquet", options)
-        assert not Path(output).exists()
-        names = [path.name for path in Path(f"{output}.partial").iterdir()]
-        assert all(is_part_name(name) for name in names) or options
-        if seconds < 2:
-            return
-    pytest.fail(f"It took {seconds:.1f} s, and more than 2 s twice before.")
-
-
-def time_to_end(output, options):
-    """Seconds from Ctrl-C to the end of a run that has some parts done."""
-    process = start(output, "--part-size", "100", "-l", "82", *options)
-    deadline = time.monotonic() + 120
-    while len(list(Path(f"{output}.partial").glob("part-*"))) < 2:
+    process = start("out.parquet", "--part-size", "100", "-l", "82", *options)
+    partial, deadline = Path("out.parquet.partial"), time.monotonic() + 120
+    while len(list(partial.glob("part-*"))) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    began = time.monotonic()
+    n_before = len(list(partial.glob("part-*")))
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to workers too
     _, stderr = process.communicate(timeout=60)
-    seconds = time.monotonic() - began
     assert process.returncode == 130
     assert "Traceback" not in stderr
-    assert f"parts are done, and kept in '{output}.partial': run the same command" in stderr
-    return seconds
+    assert "parts are done, and kept in 'out.parquet.partial': run the same command" in stderr
+    assert not Path("out.parquet").exists()
+    names = [path.name for path in partial.iterdir()]
+    assert all(is_part_name(name) for name in names) or options
+    # those under way, of 20 parts
+    assert sum(map(is_part_name, names)) <= n_before + 4
 
 
 @pytest.mark.long
