@@ -162,7 +162,7 @@ def drawn(monkeypatch):
 
 @pytest.mark.parametrize(("n_patches", "is_shown"), [(9, True), (201, False)])
 def test_patches_are_drawn_in_place_of_points_if_they_are_few(photos, n_patches, is_shown, drawn):
-    options = ["-m", "pca", "-d", 2, "--patches", n_patches, "--patch-size", 8, "-p"]
+    options = ["-m", "pca", "-d", 2, "--patches", n_patches, "--patch-size", 4, "-p"]
     run(photos / "cat/2.png", "out.npy", *options)
     ((display, title),) = drawn
     assert (len(display.thumbnails_) > 0) is is_shown
