@@ -351,6 +351,7 @@ def transform_and_tell_threads(X):
     return os.environ.get("TF_NUM_INTRAOP_THREADS"), os.environ.get("TF_NUM_INTEROP_THREADS")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
 def test_a_search_in_two_processes_gives_the_same_scores_and_keeps_to_the_cores(paths, patches):
     import psutil
@@ -388,6 +389,7 @@ def test_a_search_in_two_processes_gives_the_same_scores_and_keeps_to_the_cores(
     np.testing.assert_array_equal(threads.cv_results_[name], alone.cv_results_[name])
 
 
+@pytest.mark.long
 @pytest.mark.skipif(joblib.cpu_count() < 2, reason="needs cores to share")
 def test_each_of_two_workers_computes_with_its_share_of_the_cores(patches):
     told = joblib.Parallel(2)(

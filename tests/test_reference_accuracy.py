@@ -51,6 +51,7 @@ def digits():
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layer", REFERENCE)
 def test_accuracy_at_each_depth(layer, digits):
     X_train, y_train, X_test, y_test = digits

@@ -411,6 +411,7 @@ with open_store(folder) as store:
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
     def start(seed):

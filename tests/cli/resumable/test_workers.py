@@ -157,6 +157,7 @@ def test_workers_share_the_cores(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["4"]
 
 
+@pytest.mark.long
 def test_a_scheduler_that_is_not_there_is_an_error_that_helps():
     with pytest.raises(
         ConnectionError, match=r"No Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"

@@ -7,7 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_neighbors
 
 
-@pytest.mark.parametrize("is_exact", [True, False])
+@pytest.mark.parametrize("is_exact", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_neighbours_are_the_nearest_others(is_exact):
     X = np.random.RandomState(0).standard_normal((300, 4))
     found = find_neighbors(X, 5, max_exact=10_000 if is_exact else 10)
