@@ -150,3 +150,4 @@ def test_a_child_finds_a_lock_free_that_a_thread_held_at_the_fork():
     thread.join()
     assert status == 0
     assert lock.acquire(timeout=5)
+    lock.release()  # every later fork of this process waits for it

@@ -172,8 +172,9 @@ def test_dask_that_is_not_installed_is_an_error_that_helps(monkeypatch):
 
 
 _SLEEPERS = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from sklearn_resnet.cli.resumable.workers import LocalPool, run_in_workers
 
 def sleep(folder):
@@ -197,8 +198,6 @@ def test_workers_end_with_their_parent(tmp_path, sent):
     parent = subprocess.Popen(
         [sys.executable, "-c", _SLEEPERS, tmp_path],
         stderr=subprocess.DEVNULL,
-        # whoever runs the tests may ignore it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         deadline = time.monotonic() + 60
