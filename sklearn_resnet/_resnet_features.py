@@ -40,6 +40,7 @@ from sklearn_resnet._network.weights import (
     choose_weights,
     default_layers,
     find_weights,
+    is_auto,
     warn_about_large_images,
 )
 from sklearn_resnet._runtime.errors import ParameterError
@@ -536,7 +537,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ValueError
             If the weights, or the precision, have changed since `fit`.
         """
-        weights = getattr(self, "weights_", None) if _is_auto(self.weights) else self.weights
+        weights = getattr(self, "weights_", None) if is_auto(self.weights) else self.weights
         weights = find_weights(self.architecture, weights, self.random_seed_)
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
@@ -618,7 +619,3 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _is_auto(weights):
-    return isinstance(weights, str) and weights == "auto"

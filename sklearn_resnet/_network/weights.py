@@ -101,6 +101,11 @@ def default_layers(weights):
     return _PROCEDURAL_STAGE if _is_named("procedural", weights) else None
 
 
+def is_auto(weights):
+    """Return whether the parameter `weights` is ``"auto"``, which `choose_weights` resolves."""
+    return _is_named("auto", weights)
+
+
 def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     """Choose the weights for ``weights="auto"``; return any others as they are.
 
@@ -132,7 +137,7 @@ def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     WeightsFallbackWarning
         If the bundled weights are taken, once per process and cut.
     """
-    if not _is_named("auto", weights):
+    if not is_auto(weights):
         return weights
     file = imagenet[architecture]
     if file not in _failed_downloads:

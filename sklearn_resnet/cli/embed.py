@@ -1,5 +1,6 @@
 """`embedding INPUT OUTPUT`: features, pictures of them, and the record."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -49,7 +50,6 @@ from sklearn_resnet.cli.record import (
     write_record,
 )
 from sklearn_resnet.cli.resumable.run import (
-    SKIP_ADVICE,
     SUFFIXES,
     RunOptions,
     embed_in_parts,
@@ -136,7 +136,11 @@ def embed(options):
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
-    with importing_umap(plan.imports_umap), progress.timed("embedding"):
+    with (
+        importing_umap(plan.imports_umap),
+        progress.timed("embedding"),
+        _advising_to_skip(options.features.model),
+    ):
         embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
     shapes = {"input": data.images.shape, "embedding": embedding.shape}
@@ -149,6 +153,17 @@ def embed(options):
     finally:  # the table can be used without pictures
         result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
         finish(options.output, options.input, result, progress, former)
+
+
+@contextmanager
+def _advising_to_skip(model):
+    """Add to the error of an unreadable image how to continue without it."""
+    try:
+        yield
+    except ImageReadError as exc:
+        if model == "resnet":
+            exc.add_note("--on-error skip, or nan, continues without such a file.")
+        raise
 
 
 def _warn_about_other_weights(former, weights, progress):
@@ -251,12 +266,7 @@ def compute_embedding(plan, data, progress):
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
         data = data.select(_is_kept(n_images, failures, on_error))
     else:
-        try:
-            features = compute_features(data.images, options.features, progress)
-        except ImageReadError as exc:
-            if options.features.model == "resnet" and is_collection(options.input.source):
-                exc.add_note(SKIP_ADVICE)
-            raise
+        features = compute_features(data.images, options.features, progress)
         failures = tuple(as_source(data.images).failures.values())
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from local_server import serve_folder
+from local_server import serve, serve_folder
 
 from sklearn_resnet._io import downloads
 from sklearn_resnet._io.downloads import (
@@ -64,12 +64,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serve(_Handler) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

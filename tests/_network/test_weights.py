@@ -265,7 +265,7 @@ def test_other_weights_are_taken_as_they_are(weights):
 def test_fit_decodes_no_file_for_the_warning_of_large_images(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     images = ImageLoader(lazy=True).fit_transform([tmp_path / "broken.png"])
-    ResNetFeatures(4, weights=None, random_state=0).fit(images)
+    assert ResNetFeatures(4, weights=None, random_state=0).fit(images).layers_ == [4]
 
 
 @pytest.mark.usefixtures("first_time")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._io.table_formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing
 from sklearn_resnet.cli.resumable.lock import lock_output
@@ -43,9 +42,6 @@ class RunResult:
     metadata: dict
     failures: tuple
     shape: tuple
-
-
-SKIP_ADVICE = "--on-error skip, or nan, continues without such a file."
 
 
 def embed_in_parts(output, images, labels, resnet, options, progress):
@@ -107,8 +103,6 @@ def _advising(plan, done):
     except (Exception, KeyboardInterrupt) as exc:
         if done or isinstance(exc, KeyboardInterrupt):
             exc.add_note(_describe_progress(plan, len(done)))
-        if isinstance(exc, ImageReadError):
-            exc.add_note(SKIP_ADVICE)
         raise
 
 
