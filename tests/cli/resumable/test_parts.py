@@ -52,7 +52,7 @@ def test_a_part_is_read_as_it_was_written(tmp_path, suffix, labels):
 
 
 def test_a_part_is_written_to_a_store_without_folders():
-    part = make_part(as_path("memory://nowhere/part.parquet"))
+    part = make_part(as_path("memory://failing-part/part.parquet"))
     write_part(part, FEATURES, {})
     np.testing.assert_array_equal(read_features(part.path), FEATURES)
 
