@@ -103,7 +103,7 @@ test-oldest: dist  ## Test the wheel with the oldest supported dependencies, in 
 	$(call test_elsewhere,build/oldest,"$$(ls dist/*.whl)[test]" -c constraints-oldest.txt,-W ignore::DeprecationWarning)
 
 mutants: $(VENV)/.installed-test  ## Plant faults in a copy of the source, and print those that no test finds
-	$(BIN)/python tests/mutants
+	$(BIN)/python tests/mutants/run.py
 
 clean:  ## Remove the virtual environments and all build outputs
 	rm -rf $(VENV) .venv .venv-* docs/_build build dist demo .pytest_cache .ruff_cache .mypy_cache

@@ -1,7 +1,7 @@
 """Plant realistic faults, one at a time, in a copy of the source, and print those that no test finds.
 
-Run it as ``make mutants``, or ``python tests/mutants FILE.toml ...`` for some of the lists. The lists
-beside this file hold tables ``[[fault]]`` of these strings:
+Run it as ``make mutants``, or ``python tests/mutants/run.py FILE.toml ...`` for some of the lists
+(not on Windows). The lists beside this file hold tables ``[[fault]]`` of these strings:
 
 - ``file``: the source file, below the root of the repository;
 - ``find``: text that occurs in it once;
@@ -10,10 +10,11 @@ beside this file hold tables ``[[fault]]`` of these strings:
 """
 
 import argparse
+import multiprocessing
 import os
 import shlex
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import tomllib
@@ -21,12 +22,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("sklearn_resnet", "tests", "training", "benchmarks", "docs", "examples")
 FILES = ("pyproject.toml", "README.md", "CHANGES.md", "CONTRIBUTING.md", "Makefile")
 N_COPIES = 2
 MAX_SECONDS = 300  # a test that hangs has found the fault
-FAILED, INTERRUPTED, PASSED = 1, 2, 0  # exit codes of pytest; an import that fails is the second
+FOUND = (1, 2)  # exit codes of pytest: a test failed, or an import
+
+# Each fault has a process of its own, forked from one that has imported the libraries.
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
+    ["pytest", "matplotlib.pyplot", "openvino", "pandas", "polars", "pyarrow", "sklearn.pipeline"]
+)
 
 
 def main():
@@ -90,22 +99,27 @@ def try_fault(fault, copies):
 
 def run_tests(arguments, folder):
     """Run tests in a copy; return whether one failed, and the last line of the output."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    environ = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            [*command, *shlex.split(arguments)],
-            cwd=folder,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=MAX_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
+    output = folder.with_suffix(".txt")
+    process = CONTEXT.Process(target=run_pytest, args=(shlex.split(arguments), folder, output))
+    process.start()
+    process.join(MAX_SECONDS)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)
         return True, "it hung"
-    if done.returncode not in (PASSED, FAILED, INTERRUPTED):
-        raise ValueError(f"pytest {arguments} ran no test:\n{done.stdout}{done.stderr}")
-    return done.returncode != PASSED, done.stdout.strip().rpartition("\n")[-1]
+    end = output.read_text(encoding="utf-8").strip().rpartition("\n")[-1]
+    return process.exitcode in FOUND, end
+
+
+def run_pytest(arguments, folder, output):
+    """Run tests in this process, of a group of its own, with a copy in place of the package."""
+    os.setsid()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(folder)
+    os.environ |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    sys.path.insert(0, str(folder))
+    sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *arguments]))
 
 
 if __name__ == "__main__":
