@@ -31,11 +31,17 @@ N_COPIES = 2
 MAX_SECONDS = 300  # a test that hangs has found the fault
 FOUND = (1, 2)  # exit codes of pytest: a test failed, or an import
 
-# Each fault has a process of its own, forked from one that has imported the libraries.
+# Each fault has a process of its own, forked from one that has imported these.
+PRELOADED = [
+    "pytest",
+    "matplotlib.pyplot",
+    "openvino",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "sklearn.pipeline",
+]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    ["pytest", "matplotlib.pyplot", "openvino", "pandas", "polars", "pyarrow", "sklearn.pipeline"]
-)
 
 
 def main():
@@ -44,6 +50,7 @@ def main():
     parser.add_argument("lists", nargs="*", type=Path, help="default: all beside this file")
     lists = parser.parse_args().lists or sorted(Path(__file__).parent.glob("*.toml"))
     faults = [fault for path in lists for fault in read_faults(path)]
+    CONTEXT.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as folder:
         copies = SimpleQueue()
         for i in range(N_COPIES):
