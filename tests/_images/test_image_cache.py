@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures, clear_cache
-from sklearn_resnet._images import decoding
+from sklearn_resnet._images.decoding import reading as decoding
 from sklearn_resnet._images.image_cache import MAX_BYTES, ImageCache, image_cache
 
 pytestmark = pytest.mark.cache

@@ -1,0 +1,25 @@
+"""Image files and images in memory to upright 8-bit arrays of a size and mode.
+
+A module for each way in (`pillow`, `tiff`, `npy`) makes a `Pixels` record of all that a file says of
+its pixels. `conversion` applies it, in one order, whoever decoded the file.
+"""
+
+from sklearn_resnet._images.decoding.limits import MAX_PIXELS
+from sklearn_resnet._images.decoding.npy import read_npy_header
+from sklearn_resnet._images.decoding.reading import (
+    EXTENSIONS,
+    DecodingOptions,
+    convert_image,
+    convert_pillow_image,
+    read_image,
+)
+
+__all__ = [
+    "EXTENSIONS",
+    "MAX_PIXELS",
+    "DecodingOptions",
+    "convert_image",
+    "convert_pillow_image",
+    "read_image",
+    "read_npy_header",
+]

@@ -1,0 +1,174 @@
+"""Pixels to an upright 8-bit image of mode L or RGB, in one order for all formats.
+
+No data, white level, inversion, premultiplied alpha, depth, colour space, profile, alpha on white,
+orientation. Images of 8 bits begin at the colour space, because Pillow has done the rest.
+"""
+
+import numpy as np
+from PIL import Image
+
+from sklearn_resnet._images.decoding.pixels import PREMULTIPLIED, UNSPECIFIED
+from sklearn_resnet._images.decoding.profiles import convert_to_srgb
+from sklearn_resnet._images.intensity import find_value_range, to_uint8
+
+_BAND_BYTES = 2**20
+_PIL_MODES = {
+    "grey": "L",
+    "RGB": "RGB",
+    "palette": "RGB",
+    "CMYK": "CMYK",
+    "YCbCr": "YCbCr",
+    "Lab": "LAB",
+}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def to_8_bit_image(pixels, value_range, remarks):
+    """Apply all that a record says.
+
+    Parameters
+    ----------
+    pixels : Pixels
+    value_range : tuple of 2 float or None
+        The black and the white level; None infers them from the values.
+    remarks : list of Remark
+        Remarks on the image are appended.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode L or RGB.
+    """
+    image, alpha = pixels.samples, None
+    if isinstance(image, np.ndarray):
+        image, alpha = _to_8_bits(pixels, value_range)
+    if pixels.profile is not None:
+        if alpha is None:
+            image, alpha = _split_alpha(image)
+        image = convert_to_srgb(image, pixels.profile, remarks)
+    if alpha is not None:
+        image = image if image.mode == "L" else image.convert("RGB")
+        image.putalpha(alpha)
+    image = _lay_on_white(image)
+    return image.transpose(_TURNS[pixels.orientation]) if pixels.orientation > 1 else image
+
+
+def _to_8_bits(pixels, value_range):
+    """Scale an array; return an image, and its alpha or None."""
+    colours = pixels.samples[..., : pixels.n_colours]
+    alpha, is_premultiplied = _find_alpha(pixels)
+    known = _find_known(colours, pixels.no_data)
+    if pixels.space == "palette":
+        scaled = _look_up(colours[..., 0], pixels.palette)
+    elif pixels.space == "Lab":
+        scaled = colours
+    else:
+        values = colours if known is None else colours[known]
+        _check_finite(values)
+        if value_range is None:
+            value_range = _find_range(values, pixels.bits)
+        if known is not None:
+            colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
+        scaled = _scale(colours, value_range, alpha if is_premultiplied else None, pixels.bits)
+        scaled = 255 - scaled if pixels.white_is_zero else scaled
+    if alpha is not None:
+        alpha = to_uint8(alpha, (0, _full_scale(alpha.dtype, pixels.bits)))
+    if known is not None:
+        opaque = known * np.uint8(255)
+        alpha = opaque if alpha is None else np.minimum(alpha, opaque)
+    image = _to_pil(scaled, _PIL_MODES[pixels.space])
+    return image, None if alpha is None else Image.fromarray(np.ascontiguousarray(alpha))
+
+
+def _find_alpha(pixels):
+    """Return the first sample that is alpha, or None, and whether the colours are multiplied by it."""
+    for i, kind in enumerate(pixels.extra, start=pixels.n_colours):
+        if kind != UNSPECIFIED:
+            return pixels.samples[..., i], kind == PREMULTIPLIED
+    return None, False
+
+
+def _find_known(colours, no_data):
+    """Find the pixels with data; None if all have."""
+    if no_data is None:
+        return None
+    value = np.asarray(no_data)
+    if colours.dtype.kind == "f":
+        value = value.astype(colours.dtype)  # written as text, with the digits of another depth
+    is_missing = np.isnan(colours) if np.isnan(value).any() else colours == value
+    is_missing = is_missing.all(axis=-1)
+    return ~is_missing if is_missing.any() and not is_missing.all() else None
+
+
+def _check_finite(values):
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("it holds NaN or infinity")
+
+
+def _find_range(values, bits):
+    """Find the black and the white level of the values of one file."""
+    return (0, 2**bits - 1) if bits is not None else find_value_range(values)
+
+
+def _full_scale(dtype, bits):
+    """Return the largest value of a dtype: 1 for bool and floats."""
+    if bits is not None:
+        return 2**bits - 1
+    return np.iinfo(dtype).max if dtype.kind in "iu" else 1
+
+
+def _scale(colours, value_range, alpha, bits):
+    """Apply `to_uint8` in bands of rows, because it makes copies in float64."""
+    n_rows = max(1, _BAND_BYTES // max(1, colours[0].nbytes))
+    if alpha is None and (colours.dtype == np.uint8 or n_rows >= len(colours)):
+        return to_uint8(colours, value_range)
+    scaled = np.empty(colours.shape, np.uint8)
+    for start in range(0, len(colours), n_rows):
+        rows = slice(start, start + n_rows)
+        band = colours[rows]
+        if alpha is not None:
+            share = alpha[rows, :, np.newaxis] / _full_scale(alpha.dtype, bits)
+            # where it is 0, the colour cannot be seen
+            band = np.divide(band, share, out=np.zeros(band.shape), where=share > 0)
+        scaled[rows] = to_uint8(band, value_range)
+    return scaled
+
+
+def _look_up(indices, palette):
+    if indices.max() >= len(palette):
+        raise ValueError(f"its palette has {len(palette)} colours, and an index is {indices.max()}")
+    return palette[indices]
+
+
+def _to_pil(array, mode):
+    if mode == "LAB":  # from an array, Pillow would take a and b as signed
+        bands = [Image.fromarray(np.ascontiguousarray(array[..., i])) for i in range(3)]
+        return Image.merge(mode, bands)
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if mode == "L" else array), mode)
+
+
+def _split_alpha(image):
+    """Split the transparency off an image of Pillow; it has a mode that a profile can have."""
+    if not image.has_transparency_data:
+        return (image.convert("RGB") if image.mode == "P" else image), None
+    is_grey = image.mode in ("1", "L", "LA", "La")
+    image = image.convert("LA") if is_grey else image.convert("RGBA")
+    return image.convert("L" if is_grey else "RGB"), image.getchannel("A")
+
+
+def _lay_on_white(image):
+    """Convert an image to mode L or RGB, on white where it is transparent."""
+    if image.has_transparency_data:
+        if image.mode == "La":
+            image = image.convert("LA")
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image if image.mode in ("L", "RGB") else image.convert("RGB")

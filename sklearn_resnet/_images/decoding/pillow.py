@@ -1,0 +1,119 @@
+"""Images of Pillow, from files or in memory, to pixels."""
+
+import os
+import zlib
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
+from sklearn_resnet._images.decoding.pixels import Pixels
+
+# The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
+# excluded, TIFF has a module of its own. Pillow opens MPO files as JPEG.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
+# Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as the result is at
+# least this many times as large as the target of the exact filter: the value of its `thumbnail`.
+REDUCING_GAP = 2.0
+_ORIENTATION = 0x0112
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAY_BE_MASK = ("PNG", "BMP", "GIF", "PPM")  # without loss, so that 0 and 1 are no noise
+_GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
+
+
+def decode_by_pillow(file, size, mode, max_pixels):
+    """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if `size` allows."""
+    # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
+    image = Image.open(file, formats=FORMATS)
+    check_pixels(image.size[::-1], max_pixels)
+    if image.format == "JPEG":
+        check_scans(file, image)
+        if size is not None:
+            # the sides of a rotated one are still swapped
+            longest = int(max(size) * REDUCING_GAP)
+            image.draft(mode, (longest, longest))
+    elif image.format == "PNG":
+        _check_checksums(file)
+    return wrap_pillow_image(image)
+
+
+def wrap_pillow_image(image):
+    """Make the record of an image of Pillow; its mode says nearly all."""
+    if image.format == "PNG" and getattr(image, "tile", None):
+        if isinstance(image.info.get("transparency"), tuple) and image.tile[0].args == "RGB;16B":
+            return _wrap_deep_png(image)
+        image = _load_png(image)
+    samples, bits, no_data = image, None, None
+    is_mask = image.mode == "L" and image.format in _MAY_BE_MASK and image.getextrema()[1] == 1
+    if image.mode.startswith(("I", "F")) or is_mask:
+        samples = np.asarray(image)[..., np.newaxis]
+        if image.mode == "I" and image.format == "PPM":
+            samples = samples.astype(np.uint16)  # Pillow scales all depths to 16 bits
+        bits = 16 if samples.dtype == np.uint16 else None
+        no_data = image.info.get("transparency")
+    return Pixels(
+        samples=samples,
+        bits=bits,
+        no_data=no_data,
+        orientation=_find_orientation(image),
+        profile=image.info.get("icc_profile"),
+    )
+
+
+def _find_orientation(image):
+    """Read the orientation alone: other tags of EXIF may be malformed."""
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # Pillow raises errors of many types
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _load_png(image):
+    """Load a PNG, and bring its transparent colour to the depth of its loaded pixels."""
+    raw_mode, key = image.tile[0].args, image.info.get("transparency")
+    image.load()
+    if isinstance(key, int) and raw_mode in _GREY_BITS:
+        white = 2 ** _GREY_BITS[raw_mode] - 1
+        image = image.convert("L") if image.mode == "1" else image
+        image.info["transparency"] = (key & white) * 255 // white
+    elif isinstance(key, int) and image.mode == "L":
+        image.info["transparency"] = key & 255
+    elif isinstance(key, tuple):
+        image.info["transparency"] = tuple(value & 255 for value in key)
+    return image
+
+
+def _wrap_deep_png(image):
+    """Decode 16-bit colours, of which Pillow keeps the high bytes only: once more for the low bytes."""
+    file = image.fp
+    image.load()
+    file.seek(0)
+    low = Image.open(file, formats=["PNG"])
+    low.tile = [low.tile[0]._replace(args="RGB;16L")]
+    return Pixels(
+        samples=np.asarray(image).astype(np.uint16) << 8 | np.asarray(low),
+        space="RGB",
+        bits=16,
+        no_data=image.info["transparency"],
+        orientation=_find_orientation(image),
+        profile=image.info.get("icc_profile"),
+    )
+
+
+def _check_checksums(file):
+    """Raise ValueError if the checksum of a chunk of a PNG is wrong, which Pillow does not check."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        return
+    n_bytes = file.seek(0, os.SEEK_END)
+    file.seek(len(_PNG_SIGNATURE))
+    kind = b""
+    while kind != b"IEND" and file.tell() + 12 <= n_bytes:
+        start = file.read(8)
+        length, kind = int.from_bytes(start[:4]), start[4:]
+        if file.tell() + length + 4 > n_bytes:
+            break  # Pillow raises the error of a truncated file
+        content = file.read(length)
+        if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(file.read(4)):
+            raise ValueError(f"it is damaged: the checksum of its {kind!r} chunk is wrong")
+    file.seek(0)

@@ -1,0 +1,51 @@
+"""Pixels: everything that a file says of its pixels, in one record for all formats."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+N_COLOURS = {"grey": 1, "RGB": 3, "palette": 1, "CMYK": 4, "YCbCr": 3, "Lab": 3}
+STRAIGHT, PREMULTIPLIED, UNSPECIFIED = "straight alpha", "premultiplied alpha", "unspecified"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """The samples of an image, and all that gives them a meaning.
+
+    Attributes
+    ----------
+    samples : PIL.Image.Image, or ndarray of shape (height, width, n_samples)
+        An image of Pillow has 8 bits, and its mode describes its colours, palette and alpha. An array
+        has the dtype of the file.
+    space : {"grey", "RGB", "palette", "CMYK", "YCbCr", "Lab"}
+        The colour space of the first samples of an array. Lab has 8 bits, with a and b plus 128.
+    bits : int or None
+        The significant bits of unsigned integers; None for all others.
+    white_is_zero : bool
+        Whether 0 is white.
+    extra : tuple of {"straight alpha", "premultiplied alpha", "unspecified"}
+        The kinds of the samples of an array that follow the colours.
+    palette : ndarray of shape (n_colours, 3), dtype uint8, or None
+    no_data : float, tuple of int, or None
+        Pixels of an array whose colours all have this value, or these values, are transparent.
+    orientation : int
+        As defined by EXIF, from 1 to 8.
+    profile : bytes or None
+        The ICC profile.
+    """
+
+    samples: Image.Image | np.ndarray
+    space: str = "grey"
+    bits: int | None = None
+    white_is_zero: bool = False
+    extra: tuple[str, ...] = ()
+    palette: np.ndarray | None = None
+    no_data: float | tuple[int, ...] | None = None
+    orientation: int = 1
+    profile: bytes | None = None
+
+    @property
+    def n_colours(self):
+        """The number of samples of an array that are colours."""
+        return N_COLOURS[self.space]

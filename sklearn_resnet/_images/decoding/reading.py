@@ -1,0 +1,230 @@
+"""Decode an image file, or convert an array, to an upright 8-bit image of a size and mode."""
+
+import contextlib
+import os
+from typing import TypedDict
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from sklearn_resnet._images.decoding import tiff
+from sklearn_resnet._images.decoding.conversion import to_8_bit_image
+from sklearn_resnet._images.decoding.npy import decode_npy, wrap_array
+from sklearn_resnet._images.decoding.pillow import decode_by_pillow, wrap_pillow_image
+from sklearn_resnet._images.decoding.resizing import fit_image
+from sklearn_resnet._images.errors import (
+    ImageIsFolderError,
+    ImageNotFoundError,
+    ImageOpenError,
+    ImagePermissionError,
+    ImageReadError,
+)
+from sklearn_resnet._images.hashing import hash_stream
+from sklearn_resnet._images.image_cache import image_cache
+from sklearn_resnet._images.remarks import warn_about_remarks
+from sklearn_resnet._io.paths import open_file, suffix_of
+
+EXTENSIONS = frozenset((
+    ".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".ppm", ".pgm",
+    ".pbm", ".jp2", ".avif", ".npy",
+))  # fmt: skip
+
+
+class DecodingOptions(TypedDict):
+    """How images are brought to one form; see `read_image`."""
+
+    size: tuple[int, int] | None
+    resize: str
+    mode: str
+
+
+def read_image(
+    path,
+    *,
+    size=None,
+    resize="crop",
+    mode="RGB",
+    value_range=None,
+    max_pixels=None,
+    use_cache=False,
+    remarks=None,
+):
+    """Read an image file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that Pillow reads, a TIFF file that tifffile reads, or a ``.npy`` file; on disk, a
+        URL of fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+    size : tuple of 2 int, default=None
+        ``(height, width)`` of the result; None keeps the size of the file.
+    resize : {"crop", "pad", "stretch"}, default="crop"
+        How an image of another aspect ratio is brought to `size`.
+    mode : {"RGB", "L"}, default="RGB"
+        Colour or grey.
+    value_range : tuple of 2 float, default=None
+        The black and the white level of arrays; None infers them from the values.
+    max_pixels : int, default=None
+        The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
+    use_cache : bool, default=False
+        Whether to look up the image in `image_cache` by the content of the file, and to store it.
+    remarks : list of tuple of (str, Remark), default=None
+        Remarks on the file are appended, with its path; None warns of them.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+        Upright (the EXIF orientation is applied), in sRGB, on white where it was transparent, and
+        scaled to 0 to 255 from other bit depths.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is not an image, is damaged, has no pixels or too many, or changed while it was
+        read. If it cannot be opened, the error is also an OSError: FileNotFoundError,
+        IsADirectoryError, PermissionError or a plain one.
+    ImportError
+        If `path` is a URL, and the package that reads it is not installed.
+    """
+    name = str(path) if not isinstance(path, os.PathLike) else os.fspath(path)
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_file(name))
+        except ImportError:
+            raise
+        except Exception as exc:  # stores behind URLs raise errors of their own
+            raise _opening_error(name, exc) from exc
+        try:
+            options = name, size, resize, mode, value_range, max_pixels
+            key = _make_key(file, *options) if use_cache else None
+            image = None if key is None else image_cache.get(key)
+            found = []
+            if image is None:
+                image = _decode_and_fit(file, *options, found)
+            opened.close()  # raises an error if the file has changed
+        except PermissionError as exc:
+            raise _opening_error(name, exc) from exc
+        except Exception as exc:
+            raise _decoding_error(name, exc) from exc
+    if key is not None:
+        image_cache.put(key, image)
+    found = [(name, remark) for remark in found]
+    if remarks is None:
+        warn_about_remarks(found)
+    else:
+        remarks += found
+    return image
+
+
+def _make_key(file, name, *options):
+    """Hash the content of a file and all that changes its image; None if it is too large."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size
+        return None
+    settings = (options, suffix_of(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+    key = hash_stream(file, repr(settings).encode())
+    file.seek(0)
+    return key
+
+
+def _decode_and_fit(file, name, size, resize, mode, value_range, max_pixels, remarks):
+    """Decode a file to an array of the size and mode."""
+    pixels = _decode(file, name, size, mode, max_pixels, remarks)
+    return _to_array(pixels, value_range, size, resize, mode, remarks)
+
+
+def _to_array(pixels, value_range, size, resize, mode, remarks):
+    image = fit_image(to_8_bit_image(pixels, value_range, remarks), size, resize)
+    # each copy of a large image costs a tenth of its decoding
+    return np.asarray(image if image.mode == mode else image.convert(mode))
+
+
+def _opening_error(path, exc):
+    """The error of a file that cannot be opened."""
+    if isinstance(exc, FileNotFoundError):
+        remedy = (
+            f"Check the path, which is relative to the folder {os.getcwd()!r} unless it is "
+            "absolute."
+        )
+        return ImageNotFoundError("there is no such file", path, remedy=remedy)
+    if isinstance(exc, IsADirectoryError):
+        return ImageIsFolderError(
+            "it is a folder", path, remedy="load_image_folder() lists its images."
+        )
+    kind = ImagePermissionError if isinstance(exc, PermissionError) else ImageOpenError
+    cause = getattr(exc, "strerror", None) or str(exc).rstrip(".") or type(exc).__name__
+    return kind(cause, path, remedy="Check the file, or leave it out.")
+
+
+def _decoding_error(path, exc):
+    """The error of a file that is not an image, or damaged.
+
+    Pillow's decoders raise errors of many types for damaged files: OSError, SyntaxError,
+    struct.error, OverflowError, DecompressionBombError and more.
+    """
+    if isinstance(exc, UnidentifiedImageError):
+        cause = "its content is of no known image format"
+    else:
+        # the other lines of NumPy's messages advise the user to trust the file
+        cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
+    return ImageReadError(
+        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
+    )
+
+
+def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
+    """Convert an image in memory to the form that `read_image` returns.
+
+    Parameters
+    ----------
+    array : ndarray of shape (height, width) or (height, width, {1, 3, 4})
+        Grey, RGB, or RGB with alpha.
+    value_range : tuple of float
+        The black and the white level of `array`.
+    size, resize, mode
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+
+    Raises
+    ------
+    ValueError
+        If the array is not an image.
+    """
+    return _to_array(wrap_array(array), value_range, size, resize, mode, [])
+
+
+def convert_pillow_image(image, value_range=None, *, size=None, resize="crop", mode="RGB"):
+    """Convert an image of Pillow to the form that `read_image` returns.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Of any mode. It is not changed.
+    value_range : tuple of 2 float, default=None
+        The black and the white level of deep modes; None infers them from the values.
+    size, resize, mode
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+    """
+    remarks = []
+    array = _to_array(wrap_pillow_image(image), value_range, size, resize, mode, remarks)
+    warn_about_remarks([("an image of Pillow", remark) for remark in remarks])
+    return array
+
+
+def _decode(file, name, size, mode, max_pixels, remarks):
+    """Make the record of a file."""
+    if suffix_of(name) == ".npy":
+        return decode_npy(file, max_pixels)
+    start = file.read(4)
+    file.seek(0)
+    if start in tiff.MAGIC:
+        return tiff.decode_tiff(file, max_pixels, remarks)
+    return decode_by_pillow(file, size, mode, max_pixels)

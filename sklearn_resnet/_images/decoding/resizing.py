@@ -1,0 +1,29 @@
+"""Resizing of 8-bit images."""
+
+from PIL import Image
+
+from sklearn_resnet._images.decoding.pillow import REDUCING_GAP
+
+
+def fit_image(image, size, resize):
+    """Resize a PIL image to ``size = (height, width)``."""
+    if size is None or image.size == (size[1], size[0]):
+        return image
+    width, height = size[1], size[0]
+    scale_x, scale_y = width / image.width, height / image.height
+    box, inner = None, (width, height)
+    if resize == "crop":
+        scale = max(scale_x, scale_y)
+        # rounding may make them slightly negative, which Pillow rejects
+        margin_x = max(0.0, (image.width - width / scale) / 2)
+        margin_y = max(0.0, (image.height - height / scale) / 2)
+        box = (margin_x, margin_y, image.width - margin_x, image.height - margin_y)
+    elif resize == "pad":
+        scale = min(scale_x, scale_y)
+        inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    resized = image.resize(inner, Image.Resampling.BILINEAR, box, REDUCING_GAP)
+    if inner == (width, height):
+        return resized
+    padded = Image.new(image.mode, (width, height))
+    padded.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return padded
