@@ -22,7 +22,7 @@ from sklearn_resnet._images.errors import (
 )
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.intensity import ValueRangeError, infer_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
@@ -167,9 +167,8 @@ def _decoding_error(path, exc):
     else:
         # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
-    return ImageReadError(
-        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
-    )
+    remedy = exc.remedy if isinstance(exc, ValueRangeError) else "Replace the file or leave it out."
+    return ImageReadError(cause or type(exc).__name__, path, remedy=remedy)
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
@@ -272,7 +271,7 @@ def _decode_npy(file, max_pixels):
     file.seek(0)
     # numpy.load opens .npz, and its errors name the way to unpickle
     array = np.lib.format.read_array(file, allow_pickle=False)
-    return _without_alpha(_from_array(array, _file_value_range(array)))
+    return _without_alpha(_from_array(array, infer_value_range(array).checked()))
 
 
 def read_npy_header(file):
@@ -310,7 +309,7 @@ def _decode_tiff(file, max_pixels):
         array = page.asarray()  # tiff.asarray() may read other pages too
     if is_planar:
         array = np.moveaxis(array, 0, -1)
-    return _without_alpha(_from_array(array, _file_value_range(array)))
+    return _without_alpha(_from_array(array, infer_value_range(array).checked()))
 
 
 def _check_unpacked(file, page, max_bytes):
@@ -334,18 +333,10 @@ def _to_8_bit(image):
             array = array.astype(np.uint16)  # Pillow scales all depths to 16 bits
         elif image.format == "TIFF" and 1 in image.tag_v2.get(SAMPLEFORMAT, (1,)):
             array = array.view(np.uint32)  # Pillow reads these bits as signed
-    scaled = _from_array(array, _file_value_range(array))
+    scaled = _from_array(array, infer_value_range(array).checked())
     if "transparency" in image.info:
         scaled.putalpha(Image.fromarray(np.uint8(255) * (array != image.info["transparency"])))
     return scaled
-
-
-def _file_value_range(array):
-    """Find a value range; it is the minimum to the maximum for floats outside 0 to 255."""
-    if array.dtype.kind == "f" and array.size and (array.min() < 0 or array.max() > 255):
-        low, high = float(array.min()), float(array.max())
-        return low, (high if high > low else low + 1)
-    return find_value_range(array) if array.size else (0, 255)
 
 
 def _from_array(array, value_range):
