@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from itertools import islice
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -60,9 +60,32 @@ class DecodingOptions(TypedDict):
     size: tuple[int, int] | None
     resize: str
     mode: str
+    value_range: tuple[float, float] | None
 
 
-def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, use_cache=False):
+class DecodedImage(NamedTuple):
+    """An image in the cache, with the value ranges to report: none, or one."""
+
+    pixels: np.ndarray
+    inferred: tuple
+
+    @property
+    def nbytes(self):
+        """The size of the pixels."""
+        return self.pixels.nbytes
+
+
+def read_image(
+    path,
+    *,
+    size=None,
+    resize="crop",
+    mode="RGB",
+    value_range=None,
+    max_pixels=None,
+    use_cache=False,
+    report=None,
+):
     """Read an image file.
 
     Parameters
@@ -76,10 +99,14 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
         How an image of another aspect ratio is brought to `size`.
     mode : {"RGB", "L"}, default="RGB"
         Colour or grey.
+    value_range : tuple of 2 float, default=None
+        The black and the white level; None infers them.
     max_pixels : int, default=None
         The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
     use_cache : bool, default=False
         Whether to look up the image in `image_cache` by the content of the file, and to store it.
+    report : callable, default=None
+        Called with the `InferredRange` of the file, unless its format leaves no doubt.
 
     Returns
     -------
@@ -105,7 +132,7 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
         except Exception as exc:  # stores behind URLs raise errors of their own
             raise _opening_error(name, exc) from exc
         try:
-            options = name, size, resize, mode, max_pixels
+            options = name, size, resize, mode, max_pixels, value_range
             key = _make_key(file, *options) if use_cache else None
             image = None if key is None else image_cache.get(key)
             if image is None:
@@ -117,7 +144,10 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
             raise _decoding_error(name, exc) from exc
     if key is not None:
         image_cache.put(key, image)
-    return image
+    if report is not None:
+        for inferred in image.inferred:
+            report(inferred)
+    return image.pixels
 
 
 def _make_key(file, name, *options):
@@ -132,11 +162,20 @@ def _make_key(file, name, *options):
     return key
 
 
-def _decode_and_fit(file, name, size, resize, mode, max_pixels):
+def _decode_and_fit(file, name, size, resize, mode, max_pixels, value_range):
     """Decode a file to an array of the size and mode."""
-    image = _fit(_decode(file, name, size, mode, max_pixels), size, resize)
+    inferred = []
+
+    def find_range(array):
+        if value_range is not None or not array.size:
+            return value_range or (0, 255)
+        inferred.append(infer_value_range(array))
+        return inferred[0].checked()
+
+    image = _fit(_decode(file, name, size, mode, max_pixels, find_range), size, resize)
     # each copy of a large image costs a tenth of its decoding
-    return np.asarray(image if image.mode == mode else image.convert(mode))
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return DecodedImage(pixels, tuple(inferred))
 
 
 def _opening_error(path, exc):
@@ -196,28 +235,34 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     return np.asarray(_fit(image, size, resize).convert(mode))
 
 
-def _decode(file, name, size, mode, max_pixels):
+def _decode(file, name, size, mode, max_pixels, find_range):
     """Decode a file to an upright PIL image of mode L or RGB."""
     if suffix_of(name) == ".npy":
-        return _decode_npy(file, max_pixels)
+        return _decode_npy(file, max_pixels, find_range)
     # Given a path, Pillow 13 maps an uncompressed TIFF into memory, and swaps the sides of a rotated
     # one, which scrambles its pixels. Given a file object, it does not.
     try:
         image = Image.open(file, formats=_PILLOW_FORMATS)
     except UnidentifiedImageError:
-        return _decode_tiff(file, max_pixels)
+        return _decode_tiff(file, max_pixels, find_range)
     _check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         _check_scans(file, image)
     if image.format == "TIFF" and _is_misread(image.tag_v2):
-        return _decode_tiff(file, max_pixels)
+        return _decode_tiff(file, max_pixels, find_range)
     if size is not None:
         # affects only JPEGs; the sides of a rotated one are still swapped
         longest = int(max(size) * _REDUCING_GAP)
         image.draft(mode, (longest, longest))
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
-    return _without_alpha(_to_8_bit(image))
+    if image.mode.startswith(("I", "F")):
+        return _without_alpha(_to_8_bit(image, find_range))
+    value_range = find_range(np.asarray(image)) if image.mode in ("L", "RGB") else (0, 255)
+    image = _without_alpha(image)
+    if tuple(value_range) == (0, 255):
+        return image
+    return Image.fromarray(to_uint8(np.asarray(image), value_range))
 
 
 def _check_pixels(shape, max_pixels):
@@ -263,7 +308,7 @@ def _check_array(shape, dtype, max_pixels):
         )
 
 
-def _decode_npy(file, max_pixels):
+def _decode_npy(file, max_pixels, find_range):
     """Decode an array that numpy.save wrote."""
     shape, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
@@ -271,7 +316,7 @@ def _decode_npy(file, max_pixels):
     file.seek(0)
     # numpy.load opens .npz, and its errors name the way to unpickle
     array = np.lib.format.read_array(file, allow_pickle=False)
-    return _without_alpha(_from_array(array, infer_value_range(array).checked()))
+    return _without_alpha(_from_array(array, find_range(array)))
 
 
 def read_npy_header(file):
@@ -290,7 +335,7 @@ def _is_misread(tags):
     return is_plain_planar and len(bits) > 1 and max(bits) > 8
 
 
-def _decode_tiff(file, max_pixels):
+def _decode_tiff(file, max_pixels, find_range):
     """Decode a TIFF that Pillow cannot read, or misreads: float64, or 16 bits and colour."""
     file.seek(0)
     if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -309,7 +354,7 @@ def _decode_tiff(file, max_pixels):
         array = page.asarray()  # tiff.asarray() may read other pages too
     if is_planar:
         array = np.moveaxis(array, 0, -1)
-    return _without_alpha(_from_array(array, infer_value_range(array).checked()))
+    return _without_alpha(_from_array(array, find_range(array)))
 
 
 def _check_unpacked(file, page, max_bytes):
@@ -323,17 +368,17 @@ def _check_unpacked(file, page, max_bytes):
             raise ValueError("it unpacks to more than it claims to hold")
 
 
-def _to_8_bit(image):
+def _to_8_bit(image, find_range):
     """Scale modes of more than 8 bits, which Pillow's `convert` would clip."""
-    if not image.mode.startswith(("I", "F")):
-        return image
     array = np.asarray(image)
     if image.mode == "I":
         if image.format == "PPM":
             array = array.astype(np.uint16)  # Pillow scales all depths to 16 bits
         elif image.format == "TIFF" and 1 in image.tag_v2.get(SAMPLEFORMAT, (1,)):
             array = array.view(np.uint32)  # Pillow reads these bits as signed
-    scaled = _from_array(array, infer_value_range(array).checked())
+        elif image.format == "TIFF" and max(image.tag_v2.get(BITSPERSAMPLE, (32,))) == 16:
+            array = array.astype(np.int16)
+    scaled = _from_array(array, find_range(array))
     if "transparency" in image.info:
         scaled.putalpha(Image.fromarray(np.uint8(255) * (array != image.info["transparency"])))
     return scaled

@@ -52,11 +52,14 @@ class InferredRange(NamedTuple):
     is_guess : bool
         Whether the values may as well have another range: integers and floats with negative values,
         and floats that are neither on the scale of 1 nor on that of 255.
+    bits : int or None
+        The significant bits, if they were given.
     """
 
     value_range: tuple[float, float]
     extent: Extent
     is_guess: bool = False
+    bits: int | None = None
 
     @property
     def is_blank(self):
@@ -75,7 +78,9 @@ class InferredRange(NamedTuple):
         return self.extent.n_outside > _TRACE * self.extent.n_values
 
     def checked(self):
-        """Return the value range; raise ValueRangeError if it is a guess."""
+        """Return the value range; raise an error if it is a guess."""
+        if not math.isfinite(self.extent.min + self.extent.max):
+            raise ValueError("it holds NaN or infinity")
         if self.is_guess:
             raise ValueRangeError(self.extent)
         return self.value_range
@@ -124,10 +129,8 @@ def infer_value_range(images, *, bits=None):
 
     Raises
     ------
-    ValueError
-        If the images hold NaN or infinity.
     TypeError
-        If they are not of a bool, integer or float dtype.
+        If images are not of a bool, integer or float dtype.
     """
     extents = []
     for block in [images] if isinstance(images, np.ndarray) else images:
@@ -207,10 +210,11 @@ def _infer(extents, bits=None):
         sum(extent.n_outside for extent in counted),
     )
     if dtype.kind != "f":
-        return InferredRange((0.0, white), extent, is_guess=low < 0)
+        return InferredRange((0.0, white), extent, is_guess=low < 0, bits=bits)
     overshoot = _OVERSHOOT * white
-    is_guess = low < -overshoot or high > white + overshoot
-    return InferredRange((0.0, white), extent, is_guess or (white > 1 and high <= _darkest(white)))
+    fits = low >= -overshoot and high <= white + overshoot
+    is_too_dark = white > 1 and high <= _darkest(white)
+    return InferredRange((0.0, white), extent, is_guess=not fits or is_too_dark)
 
 
 def _infer_white(dtype, high, bits=None):
@@ -260,8 +264,6 @@ def _measure(array, bits):
     low, high = float(array.min()), float(array.max())
     if dtype.kind != "f":
         return Extent(dtype, low, high, array.size)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError("it holds NaN or infinity")
     white = _infer_white(dtype, high)
     n_outside = 0
     if low < 0 or high > white:
@@ -299,31 +301,29 @@ class RangeLog:
         self._overshooting = []
         self._n_overshooting = 0
 
-    def add(self, path, inferred, bits=None):
+    def add(self, path, inferred):
         """Add a file.
 
         Parameters
         ----------
         path : str
         inferred : InferredRange
-        bits : int, default=None
-            As for `infer_value_range`.
         """
         if not inferred.is_blank:
-            self._keep(path, inferred, bits)
+            self._keep(path, inferred)
         if inferred.overshoots:
             self._overshooting = self._overshooting or [(path, inferred)]
             self._n_overshooting += 1
 
     def update(self, other):
         """Add the files of another log."""
-        for (_, bits, _), (path, inferred) in other._brightest.items():
-            self._keep(path, inferred, bits)
+        for path, inferred in other._brightest.values():
+            self._keep(path, inferred)
         self._overshooting = self._overshooting or other._overshooting
         self._n_overshooting += other._n_overshooting
 
-    def _keep(self, path, inferred, bits):
-        key = inferred.extent.dtype.name, bits, inferred.value_range[1]
+    def _keep(self, path, inferred):
+        key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
         found = self._brightest.get(key)
         if found is None or inferred.extent.max > found[1].extent.max:
             self._brightest[key] = path, inferred
