@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_resnet._images.dask import load_dask
 from sklearn_resnet._images.decoding import MAX_PIXELS, DecodingOptions
 from sklearn_resnet._images.intensity import (
-    find_value_range,
+    check_value_range,
+    infer_list_range,
     warn_about_another_range,
-    warn_about_values_outside,
+    warn_about_inferred,
 )
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
@@ -61,6 +62,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         How an image of another aspect ratio is brought to `size`: by cropping it around its centre,
         by padding it with black at two sides, or by stretching it. The interpolation is bilinear
         and antialiased.
+    value_range : tuple of 2 float, default=None
+        The black and the white level of all images, files and arrays: ``(0, 4095)`` for 12 bits,
+        ``(-1024, 3071)`` for CT. Values outside are clipped. None infers the range; see Notes.
     n_jobs : int, default=None
         Number of threads that decode. None uses all cores that this process may use, because
         decoding in threads copies nothing and changes no result. -1 uses all cores.
@@ -85,7 +89,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     value_range_ : tuple of 2 float
-        The black and the white level of arrays in `fit`; (0, 255) for paths.
+        The black and the white level of arrays: `value_range`, or that of the arrays in `fit`, or
+        (0, 255) after a fit on paths.
     image_shape_ : tuple of int
         The shape of the image in each row. Only if `fit` saw rows.
     n_features_in_ : int
@@ -104,11 +109,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     ``.npy``. They are recognized by their content (``.npy`` by its name). The EXIF orientation is
     applied, transparent images are laid on white, and CMYK is converted to RGB.
 
-    Bit depths above 8 are scaled, not clipped. The white level of 16 bits is 65535; that of 32 bits
-    is the first of 255, 65535 and the maximum of the dtype that no value exceeds. Floats from 0 to
-    1, or from 0 to 255, are scaled from that range, and others from their minimum to their maximum.
-    For arrays in memory, `fit` infers one range for all, as `ResNetFeatures` does; values outside
-    it are clipped.
+    Black and white are inferred as in `ResNetFeatures`, for each file on its own, and for the arrays
+    in memory by `fit`, for all together. A file whose values fit several ranges, such as CT with
+    negative values, is an error. After all files, a warning says if they are nearly black, if files
+    of one dtype have different white levels, or if more than 1 % of the values of a file lie outside
+    the range.
 
     Decoded images are cached in memory, up to 256 MiB, keyed by the content of their files. If all
     images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
@@ -128,6 +133,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "mode": [StrOptions({"RGB", "L"})],
         "resize": [StrOptions({"crop", "pad", "stretch"})],
+        "value_range": [tuple, list, None],
         "n_jobs": [numbers.Integral, None],
         "lazy": ["boolean"],
         "on_error": [StrOptions({"raise", "nan", "skip"})],
@@ -140,6 +146,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         *,
         mode: str = "RGB",
         resize: str = "crop",
+        value_range: tuple[float, float] | None = None,
         n_jobs: int | None = None,
         lazy: bool = False,
         on_error: str = "raise",
@@ -148,6 +155,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.size = size
         self.mode = mode
         self.resize = resize
+        self.value_range = value_range
         self.n_jobs = n_jobs
         self.lazy = lazy
         self.on_error = on_error
@@ -181,11 +189,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             arrays = []
         else:
             arrays = _list_arrays(self._check(X, reset=True))
-        self.value_range_ = find_value_range(arrays) if arrays else (0.0, 255.0)
-        if arrays:
-            warn_about_values_outside(
-                arrays, self.value_range_, "Values outside this range are clipped."
-            )
+        if self.value_range is not None:
+            self.value_range_ = check_value_range(self.value_range)
+        elif arrays:
+            inferred = infer_list_range(arrays)
+            warn_about_inferred(inferred, "Values outside this range are clipped.")
+            self.value_range_ = inferred.value_range
+        else:
+            self.value_range_ = (0.0, 255.0)
         return self
 
     def transform(
@@ -225,8 +236,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             return load_dask(self, X)
         images = self._check(X, reset=False)
         arrays = _list_arrays(images)
-        if arrays:
-            warn_about_another_range(find_value_range(arrays), self.value_range_)
+        if arrays and self.value_range is None:
+            warn_about_another_range(infer_list_range(arrays), self.value_range_)
         loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
         if library != "default":
@@ -254,7 +265,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     def _load(self, images):
         n_threads = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
         options = DecodingOptions(
-            size=check_size("size", self.size), resize=self.resize, mode=self.mode
+            size=check_size("size", self.size),
+            resize=self.resize,
+            mode=self.mode,
+            value_range=None if self.value_range is None else self.value_range_,
         )
         return LazyImages(
             images,

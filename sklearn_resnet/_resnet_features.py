@@ -16,9 +16,10 @@ from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_sma
 from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
 from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.intensity import (
+    RangeLog,
     check_value_range,
     warn_about_another_range,
-    warn_about_values_outside,
+    warn_about_inferred,
 )
 from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
 from sklearn_resnet._images.sources import as_block_source, as_source
@@ -294,8 +295,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         n_seen = MAX_IMAGES if self.precision == "int8" else 0
         seen = self._check(images.sample(n_seen), reset=True)
         if self.value_range is None:
-            value_range = images.find_value_range()
-            warn_about_values_outside(seen.arrays, value_range, "Pass value_range= to change this.")
+            inferred = images.infer_value_range()
+            warn_about_inferred(inferred)
+            value_range = inferred.value_range
         else:
             value_range = check_value_range(self.value_range)
         is_random = self.weights is None
@@ -361,6 +363,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         with tqdm(unit=" images", disable=None if self.verbose else True) as bar:
             features = self._compute(X, bar)
         warn_about_failures(images.failures, len(features), "their features are NaN")
+        images.value_ranges.warn()
         return features
 
     def transform_batches(
@@ -402,10 +405,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images, start, failures, policy = as_block_source(X), 0, {}, "raise"
+        value_ranges = RangeLog()
         for block, features in self._compute_blocks(images):
             rows = np.arange(start, start + len(features))
             policy = block.on_error
             failures |= {start + i: failure for i, failure in block.failures.items()}
+            value_ranges.update(block.value_ranges)
             start += len(features)
             if policy == "skip":
                 is_kept = ~np.isin(rows, list(failures))
@@ -414,6 +419,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         images.record_failures(failures)
         consequence = "they are left out" if policy == "skip" else "their features are NaN"
         warn_about_failures(failures, start, consequence)
+        value_ranges.warn()
 
     def _compute_blocks(self, images):
         """Compute features block by block, the next one while one is used.
@@ -452,7 +458,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         images = self._check(X, reset=False)
         if self.value_range is None:
-            warn_about_another_range(images.find_value_range(), self.value_range_)
+            warn_about_another_range(images.infer_value_range(), self.value_range_)
         return self._plan(images).compute(images, bar)
 
     def precompute(
@@ -506,6 +512,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             else:
                 n_images = len(images)
                 forward.compute(images, bar, cache_only=True)
+                images.value_ranges.warn()
         n_bytes = n_images * sum(forward.widths.values()) * 4
         warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
         return self

@@ -1,45 +1,364 @@
-"""The value range of images: its black and white levels, found, checked and applied."""
+"""The value range of images: its black and white levels, inferred, checked and applied."""
 
+import math
 import numbers
-import warnings
+from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_resnet._images.remarks import Remark, warn_about_remarks
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
+
+# Cubic and Lanczos interpolation overshoot black and white by up to a fifth of their distance.
+_OVERSHOOT = 0.25
+_TRACE = 0.01  # the share of values that may overshoot without a warning
+_DARK = 1 / 16  # images that are not brighter than this share of white are nearly black
+_SCAN_BYTES = 2**20
 
 
-def find_value_range(images):
-    """Find the black and the white level of images.
+class Extent(NamedTuple):
+    """The values of images of one dtype.
 
-    Black is 0. The white level of integers follows from their dtype: 255 for uint8, 65535 for
-    uint16. That of wider and signed dtypes, which often hold smaller values, is the first of 255,
-    65535 and the maximum of the dtype that no value exceeds. That of floats is 1 if no value exceeds
-    it, and 255 otherwise.
+    Attributes
+    ----------
+    dtype : dtype
+    min, max : float
+        The smallest and the largest value. Unsigned integers of up to 16 bits are scanned only up
+        to a value that is bright enough to settle their white level.
+    n_values : int
+        The number of values.
+    n_outside : int
+        The number of floats outside the value range.
+    """
+
+    dtype: np.dtype
+    min: float
+    max: float
+    n_values: int = 0
+    n_outside: int = 0
+
+    def __str__(self):
+        return f"{self.min:.6g} to {self.max:.6g}"
+
+
+class InferredRange(NamedTuple):
+    """The value range of images, inferred from their dtype and values.
+
+    Attributes
+    ----------
+    value_range : tuple of 2 float
+        ``(black, white)``.
+    extent : Extent
+    is_guess : bool
+        Whether the values may as well have another range: integers and floats with negative values,
+        and floats that are neither on the scale of 1 nor on that of 255.
+    bits : int or None
+        The significant bits, if they were given.
+    """
+
+    value_range: tuple[float, float]
+    extent: Extent
+    is_guess: bool = False
+    bits: int | None = None
+
+    @property
+    def is_blank(self):
+        """Whether all values are 0, which fits any range."""
+        return self.extent.min == self.extent.max == 0
+
+    @property
+    def is_dark(self):
+        """Whether the brightest value is nearly black; never for dtypes of 8 bits."""
+        has_8_bits = self.extent.dtype.itemsize == 1
+        return not has_8_bits and 0 < self.extent.max <= _darkest(self.value_range[1])
+
+    @property
+    def overshoots(self):
+        """Whether more than a trace of the values lies outside the value range."""
+        return self.extent.n_outside > _TRACE * self.extent.n_values
+
+    def checked(self):
+        """Return the value range; raise an error if it is a guess."""
+        if not math.isfinite(self.extent.min + self.extent.max):
+            raise ValueError("it holds NaN or infinity")
+        if self.is_guess:
+            raise ValueRangeError(self.extent)
+        return self.value_range
+
+
+class ValueRangeError(ValueError):
+    """The value range of an image cannot be inferred.
 
     Parameters
     ----------
-    images : ndarray, or list of ndarray
-        Arrays of any shapes and numeric dtypes.
+    extent : Extent
+    """
+
+    remedy = "Pass value_range=(black, white) to ImageLoader."
+
+    def __init__(self, extent):
+        super().__init__(
+            f"it holds values from {extent}, from which no white level can be inferred"
+        )
+
+
+def infer_value_range(images, *, bits=None):
+    """Infer the black and the white level of images of one dtype.
+
+    Black is 0. White is
+
+    - for bool, and for integers of which all are 0 or 1: 1,
+    - for unsigned integers of up to 16 bits: the maximum of `bits`, or of the dtype,
+    - for other integers of at least 0: the first of 255, 65535 and the maximum of the dtype that no
+      value exceeds,
+    - for floats from 0 to 1: 1,
+    - for floats from 0 to 255 of which one is above 16: 255.
+
+    Floats may overshoot their range by a quarter, as interpolation does. Any other range is a guess.
+
+    Parameters
+    ----------
+    images : ndarray, or iterable of ndarray
+        An array of any shape, or its blocks.
+    bits : int, default=None
+        The number of significant bits of unsigned integers; None means all.
 
     Returns
     -------
-    tuple of float
-        ``(black, white)``.
+    InferredRange
+
+    Raises
+    ------
+    TypeError
+        If images are not of a bool, integer or float dtype.
     """
-    if isinstance(images, list):
-        return max((find_value_range(image) for image in images), key=lambda found: found[1])
-    kind, dtype = images.dtype.kind, images.dtype
-    if kind == "b":
-        return 0.0, 1.0
-    if kind == "f":
-        return 0.0, (1.0 if images.max() <= 1 else 255.0)
-    if kind in "iu":
-        limit = float(np.iinfo(dtype).max)
-        if kind == "u" and dtype.itemsize <= 2:
-            return 0.0, limit
-        max_value = images.max()
-        return 0.0, min(white for white in (255.0, 65535.0, limit) if max_value <= white)
-    raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
+    extents = []
+    for block in [images] if isinstance(images, np.ndarray) else images:
+        extents.append(_measure(block, bits))
+        if extents[-1].max > _settling(extents[-1].dtype, bits):
+            break
+    return _infer(extents, bits)
+
+
+def infer_list_range(images):
+    """Infer the black and the white level of images that may differ in dtype.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+
+    Returns
+    -------
+    InferredRange
+
+    Raises
+    ------
+    ValueError
+        If the white levels of dtypes differ.
+
+    Warns
+    -----
+    UserWarning
+        If floats on the scale of 1 are among floats on that of 255.
+    """
+    ranges = [infer_value_range(image) for image in images]
+    groups = {}
+    for i, inferred in enumerate(ranges):
+        if not inferred.is_blank:
+            groups.setdefault(inferred.extent.dtype, []).append(i)
+    if not groups:
+        return ranges[0]
+    merged = {dtype: _infer([ranges[i].extent for i in group]) for dtype, group in groups.items()}
+    firsts = {merged[dtype].value_range[1]: group[0] for dtype, group in groups.items()}
+    if len(firsts) > 1:
+        found = " and ".join(
+            f"a white level of {white:g} for image {i} ({ranges[i].extent.dtype})"
+            for white, i in firsts.items()
+        )
+        raise ValueError(
+            f"X must hold images of one scale. Got {found} instead. Convert them to one dtype, or "
+            "pass value_range=(black, white)."
+        )
+    for dtype, group in groups.items():
+        small = next((i for i in group if ranges[i].value_range != merged[dtype].value_range), None)
+        if dtype.kind == "f" and small is not None:
+            warn_caller(
+                f"X holds floats up to {ranges[small].extent.max:.6g} in image {small}, but up to "
+                f"{merged[dtype].extent.max:.6g} in others: their white level is "
+                f"{merged[dtype].value_range[1]:g}. Bring them to one scale, or pass "
+                "value_range=(black, white)."
+            )
+    return max(merged.values(), key=lambda inferred: (inferred.is_guess, inferred.extent.max))
+
+
+def _infer(extents, bits=None):
+    """Infer the value range of images from the extents of their parts."""
+    if not extents:
+        return InferredRange((0.0, 255.0), Extent(np.dtype(np.uint8), 0.0, 0.0))
+    dtype = extents[0].dtype
+    low, high = min(extent.min for extent in extents), max(extent.max for extent in extents)
+    white = _infer_white(dtype, high, bits)
+    # a part of another scale has counted the values outside that one
+    counted = [extent for extent in extents if _infer_white(dtype, extent.max, bits) == white]
+    extent = Extent(
+        dtype,
+        low,
+        high,
+        sum(extent.n_values for extent in extents),
+        sum(extent.n_outside for extent in counted),
+    )
+    if dtype.kind != "f":
+        return InferredRange((0.0, white), extent, is_guess=low < 0, bits=bits)
+    overshoot = _OVERSHOOT * white
+    fits = low >= -overshoot and high <= white + overshoot
+    is_too_dark = white > 1 and high <= _darkest(white)
+    return InferredRange((0.0, white), extent, is_guess=not fits or is_too_dark)
+
+
+def _infer_white(dtype, high, bits=None):
+    """Infer the white level of images from their largest value."""
+    if dtype.kind == "b":
+        return 1.0
+    if dtype.kind == "f":
+        return 1.0 if high <= 1 + _OVERSHOOT else 255.0
+    if high == 1:
+        return 1.0
+    limit = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
+    if _has_known_white(dtype, bits):
+        return limit
+    return min(white for white in (255.0, 65535.0, limit) if high <= white)
+
+
+def _has_known_white(dtype, bits):
+    """Whether the white level follows from the dtype, unless all values are 0 or 1."""
+    return dtype.kind == "u" and (bits is not None or dtype.itemsize <= 2)
+
+
+def _settling(dtype, bits):
+    """The value above which others need not be known."""
+    if dtype.kind == "b":
+        return 0.0
+    if not _has_known_white(dtype, bits):
+        return math.inf
+    return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, math.inf, bits))
+
+
+def _darkest(white):
+    """The largest value that is nearly black: a sixteenth of white."""
+    return (white + 1 if white > 1 else white) / 16  # 255 is the last of 256 levels
+
+
+def _measure(array, bits):
+    """Measure the extent of the values of an array."""
+    dtype = array.dtype
+    if dtype.kind not in "buif":
+        raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
+    if not array.size:
+        return Extent(dtype, 0.0, 0.0)
+    if dtype.kind == "b":
+        return Extent(dtype, 0.0, 1.0, array.size)
+    if _has_known_white(dtype, bits):
+        return Extent(dtype, 0.0, _find_bright(array, _settling(dtype, bits)), array.size)
+    low, high = float(array.min()), float(array.max())
+    if dtype.kind != "f":
+        return Extent(dtype, low, high, array.size)
+    white = _infer_white(dtype, high)
+    n_outside = 0
+    if low < 0 or high > white:
+        n_outside = sum(
+            np.count_nonzero(part < 0) + np.count_nonzero(part > white) for part in _parts(array)
+        )
+    return Extent(dtype, low, high, array.size, n_outside)
+
+
+def _find_bright(array, settling):
+    """Find the largest value of an array, or any value above `settling`."""
+    high = 0.0
+    for part in _parts(array):
+        high = max(high, float(part.max()))
+        if high > settling:
+            break
+    return high
+
+
+def _parts(array):
+    """Cut an array into parts of about a MiB."""
+    n_rows = max(1, _SCAN_BYTES * len(array) // array.nbytes)
+    return (array[i : i + n_rows] for i in range(0, len(array), n_rows))
+
+
+class RangeLog:
+    """The reports on the files of a pass, to warn about at its end: remarks and inferred ranges."""
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        """Forget all files."""
+        self._remarks = []
+        self._brightest = {}
+        self._overshooting = []
+        self._n_overshooting = 0
+
+    def add(self, path, report):
+        """Add a report on a file.
+
+        Parameters
+        ----------
+        path : str
+        report : Remark or InferredRange
+        """
+        if isinstance(report, Remark):
+            self._remarks.append((path, report))
+        else:
+            self._add_range(path, report)
+
+    def _add_range(self, path, inferred):
+        if not inferred.is_blank:
+            self._keep(path, inferred)
+        if inferred.overshoots:
+            self._overshooting = self._overshooting or [(path, inferred)]
+            self._n_overshooting += 1
+
+    def update(self, other):
+        """Add the files of another log."""
+        self._remarks += other._remarks
+        for path, inferred in other._brightest.values():
+            self._keep(path, inferred)
+        self._overshooting = self._overshooting or other._overshooting
+        self._n_overshooting += other._n_overshooting
+
+    def _keep(self, path, inferred):
+        key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
+        found = self._brightest.get(key)
+        if found is None or inferred.extent.max > found[1].extent.max:
+            self._brightest[key] = path, inferred
+
+    def warn(self):
+        """Warn of each kind of remark, and once if value ranges may be wrong."""
+        warn_about_remarks(self._remarks)
+        kinds = {}
+        for (dtype, bits, white), (path, inferred) in self._brightest.items():
+            kinds.setdefault((dtype, bits), {})[white] = path, inferred
+        problems = []
+        for (dtype, _), files in kinds.items():
+            white, (path, inferred) = max(files.items())
+            if len(files) > 1:
+                named = ", ".join(f"{white:g} for {files[white][0]!r}" for white in sorted(files))
+                problems.append(f"Files of {dtype} are read with different white levels: {named}.")
+            elif inferred.is_dark:
+                problems.append(
+                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in {path!r}), but "
+                    f"their white level is {white:g}: the images are nearly black."
+                )
+        for path, inferred in self._overshooting:
+            problems.append(
+                f"{self._n_overshooting} files hold values outside the value range, which are "
+                f"clipped; {path!r} goes from {inferred.extent}."
+            )
+        if problems:
+            warn_caller(" ".join([*problems, "To change this, pass value_range=(black, white)."]))
 
 
 def check_value_range(value_range):
@@ -71,43 +390,51 @@ def check_value_range(value_range):
     return tuple(map(float, value_range))
 
 
-def warn_about_another_range(value_range, fitted_range):
+def warn_about_inferred(inferred, consequence=""):
+    """Warn if the value range that `fit` inferred may be wrong.
+
+    Parameters
+    ----------
+    inferred : InferredRange
+    consequence : str, default=""
+        What happens to values outside, as a sentence.
+    """
+    black, white = inferred.value_range
+    problem = (
+        f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
+    )
+    remedy = "Pass value_range=(black, white) to change this."
+    if inferred.is_guess or inferred.overshoots:
+        warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
+    elif inferred.is_dark:
+        warn_caller(f"{problem}: the images are nearly black. {remedy}")
+
+
+def warn_about_another_range(inferred, fitted_range):
     """Warn if images seem to be on another scale than those in `fit`.
 
     Parameters
     ----------
-    value_range, fitted_range : tuple of 2 float
-        The value ranges that `find_value_range` found for these images and for those in `fit`.
+    inferred : InferredRange
+        Inferred for these images.
+    fitted_range : tuple of 2 float
+        Inferred for the images in `fit`.
     """
-    if value_range[1] != fitted_range[1]:
-        warnings.warn(
-            f"X seems to hold values from 0 to {value_range[1]:g}, but fit saw values "
-            f"from 0 to {fitted_range[1]:g}. Bring both to one range.",
-            stacklevel=3,
-        )
-
-
-def warn_about_values_outside(arrays, value_range, remedy):
-    """Warn about floats outside their value range.
-
-    Parameters
-    ----------
-    arrays : sequence of ndarray
-    value_range : tuple of 2 float
-    remedy : str
-        The last sentence of the warning.
-    """
-    for array in arrays:
-        if array.dtype.kind != "f":  # integers are in their range, and may be too many to scan
-            continue
-        min_value, max_value = array.min(), array.max()
-        if min_value < value_range[0] or max_value > value_range[1]:
-            warnings.warn(
-                f"X holds values from {min_value:.3g} to {max_value:.3g}, but the value range is "
-                f"{value_range[0]:g} to {value_range[1]:g}. {remedy}",
-                stacklevel=3,
-            )
+    (low, high), fitted_white = (inferred.extent.min, inferred.extent.max), fitted_range[1]
+    if inferred.is_blank:
+        return
+    if inferred.is_guess:  # a dark image among brighter ones may look like one
+        overshoot = _OVERSHOOT * fitted_white
+        if -overshoot <= low and high <= fitted_white + overshoot:
             return
+    elif inferred.value_range[1] == fitted_white:
+        return
+    else:
+        low, high = inferred.value_range
+    warn_caller(
+        f"X seems to hold values from {low:.6g} to {high:.6g}, but fit saw values from 0 to "
+        f"{fitted_white:g}. Bring both to one range."
+    )
 
 
 def to_uint8(images, value_range):

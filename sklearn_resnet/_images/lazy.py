@@ -21,6 +21,7 @@ from sklearn_resnet._images.decoding import (
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_stream
 from sklearn_resnet._images.image_cache import image_cache
+from sklearn_resnet._images.intensity import Extent, InferredRange, RangeLog
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
@@ -58,9 +59,9 @@ class _LazySource(ImageSource):
         for start in range(0, len(self), batch_size):
             yield self[start : start + batch_size]
 
-    def find_value_range(self):
+    def infer_value_range(self):
         """Return the range of uint8."""
-        return 0.0, 255.0
+        return InferredRange((0.0, 255.0), Extent(np.dtype(np.uint8), 0.0, 255.0))
 
 
 class LazyImages(_LazySource):
@@ -75,7 +76,7 @@ class LazyImages(_LazySource):
     items : sequence of path or ndarray
         The images.
     options : dict
-        The size, resize mode and colour mode, as for `ImageLoader`.
+        The size, resize mode, colour mode and value range, as for `ImageLoader`.
     value_range : tuple of 2 float
         The black and the white level of arrays.
     n_threads : int
@@ -94,6 +95,8 @@ class LazyImages(_LazySource):
     failures : dict of int to Failure
         The images that the last pass of `ResNetFeatures` could not read, by index. Each has a
         position, a path and a cause.
+    value_ranges : RangeLog
+        The reports on the files of the last pass.
     positions : ndarray of int
         The position of each image in the input of `ImageLoader`.
 
@@ -132,6 +135,7 @@ class LazyImages(_LazySource):
         self.on_error = on_error
         self._max_pixels = max_pixels
         self.failures: dict[int, Failure] = {}
+        self.value_ranges = RangeLog()
         size = options["size"]
         # every image of a selection is compared with the same first image
         self._first = None
@@ -200,10 +204,11 @@ class LazyImages(_LazySource):
         selected._items = [self._items[i] for i in chosen]
         selected.positions = self.positions[chosen]
         selected.failures = {}
+        selected.value_ranges = RangeLog()
         return selected
 
     def __iter__(self):
-        return self._decode(self._load_of_one_shape, range(len(self)), 2 * self._n_threads)
+        return self._decode_all(self._load_of_one_shape)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -213,7 +218,7 @@ class LazyImages(_LazySource):
         images = np.empty(self.shape, self.dtype)
         # of more images, each pass would evict all before the next one finds them
         load = partial(self._load_of_one_shape, use_cache=images.nbytes <= image_cache.max_bytes)
-        for i, image in enumerate(self._decode(load, range(len(self)), 2 * self._n_threads)):
+        for i, image in enumerate(self._decode_all(load)):
             images[i] = image
         return images if dtype is None else images.astype(dtype, copy=False)
 
@@ -335,28 +340,51 @@ class LazyImages(_LazySource):
         """
         self.failures = failures
 
+    def _decode_all(self, load):
+        """Yield all images, and warn at the end if their value ranges may be wrong."""
+        self.value_ranges.clear()
+        yield from self._decode(load, range(len(self)), 2 * self._n_threads)
+        self.value_ranges.warn()
+
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
-        self.shape  # noqa: B018  computed before the threads need it
-        return prefetch_map(load, positions, self._n_threads, n_ahead)
 
-    def _load(self, i, use_cache=False):
+        def load_and_report(i):
+            inferred = []
+            return i, load(i, report=inferred.append), inferred
+
+        self.shape  # noqa: B018  computed before the threads need it
+        for i, image, inferred in prefetch_map(
+            load_and_report, positions, self._n_threads, n_ahead
+        ):
+            for found in inferred:
+                self.value_ranges.add(_path_of(self._items[i]), found)
+            yield image
+
+    def _load(self, i, use_cache=False, report=None):
         item, position = self._items[i], int(self.positions[i])
         try:
             if is_path(item):
-                return self._read(item, use_cache)
-            return convert_image(np.asarray(item), self._value_range, **self.options)
+                return self._read(item, use_cache, report)
+            options = self.options | {"value_range": self._value_range}
+            return convert_image(np.asarray(item), **options)
         except ImageReadError as exc:
             exc.position = position
             raise
         except ValueError as exc:
             raise ImageReadError(str(exc), _path_of(item) or None, position) from exc
 
-    def _read(self, path, use_cache):
-        return read_image(path, max_pixels=self._max_pixels, use_cache=use_cache, **self.options)
+    def _read(self, path, use_cache, report):
+        return read_image(
+            path,
+            max_pixels=self._max_pixels,
+            use_cache=use_cache,
+            report=report,
+            **self.options,
+        )
 
-    def _load_of_one_shape(self, i, use_cache=False):
-        image = self._load(i, use_cache)
+    def _load_of_one_shape(self, i, use_cache=False, report=None):
+        image = self._load(i, use_cache, report)
         if image.shape != self.shape[1:]:
             raise ParameterError(
                 "size",
@@ -367,10 +395,10 @@ class LazyImages(_LazySource):
             )
         return image
 
-    def _load_or_record(self, i):
+    def _load_or_record(self, i, report):
         """Load an image, or record why it failed and return a black one."""
         try:
-            image = self._load(i)
+            image = self._load(i, report=report)
         except ImageReadError as exc:
             self.add_failure(int(i), exc.cause)
             return np.zeros(self.shape[1:], self.dtype)

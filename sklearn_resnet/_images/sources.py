@@ -8,7 +8,13 @@ from itertools import islice
 import numpy as np
 
 from sklearn_resnet._images.hashing import hash_content
-from sklearn_resnet._images.intensity import find_value_range
+from sklearn_resnet._images.intensity import (
+    Extent,
+    InferredRange,
+    RangeLog,
+    infer_list_range,
+    infer_value_range,
+)
 
 
 class ImageSource:
@@ -21,6 +27,8 @@ class ImageSource:
     dtype : dtype
     failures : dict of int to Failure
         The images that could not be read, by index. Only lazy images fail.
+    value_ranges : RangeLog
+        The value ranges inferred for the files of lazy images in the last pass.
     on_error : {"raise", "nan", "skip"}
         How to handle such images; see `ImageLoader`.
     is_lazy : bool
@@ -29,7 +37,7 @@ class ImageSource:
         Whether it is a Dask collection, whose features are a Dask array.
     reads_in_blocks : bool
         Whether it is read block by block, because its images may not fit into memory. It then has
-        only the methods `blocks`, `sample` and `find_value_range`.
+        only the methods `blocks`, `sample` and `infer_value_range`.
     image_format : str or None
         The dtype and shape of each image, if `digests` do not include them.
     arrays : sequence of ndarray
@@ -55,8 +63,8 @@ class ImageSource:
         Replace the failures of lazy images; other sources have none of their own.
     sample(n_images)
         Choose images for `fit`; the result is an input of `as_source`.
-    find_value_range()
-        Find the black and the white level.
+    infer_value_range()
+        Infer the black and the white level.
     """
 
     on_error = "raise"
@@ -122,6 +130,7 @@ class _InMemory(ImageSource):
     def __init__(self, images):
         self.images = images
         self.failures = {}
+        self.value_ranges = RangeLog()
 
     def __len__(self):
         return len(self.images)
@@ -146,10 +155,6 @@ class _InMemory(ImageSource):
     def file_versions(self):
         """Return None for each image, because none has a file."""
         return [None] * len(self)
-
-    def find_value_range(self):
-        """Find the black and the white level."""
-        return find_value_range(self.arrays)
 
 
 class ArraySource(_InMemory):
@@ -181,6 +186,10 @@ class ArraySource(_InMemory):
         size, pixels = len(pixels) // len(self), memoryview(pixels)
         return [hash_content(pixels[i : i + size]) for i in range(0, len(pixels), size)]
 
+    def infer_value_range(self):
+        """Infer the black and the white level."""
+        return infer_value_range(self.images)
+
     def _select(self, chosen):
         return self.images[chosen]
 
@@ -207,6 +216,10 @@ class ListSource(_InMemory):
             for image in self.images
         ]
 
+    def infer_value_range(self):
+        """Infer the black and the white level; images of different scales are an error."""
+        return infer_list_range(self.images)
+
     def _select(self, chosen):
         return [self.images[i] for i in chosen]
 
@@ -219,6 +232,7 @@ class ChunkedSource(ImageSource):
     def __init__(self, images):
         self.images = images
         self.failures = {}
+        self.value_ranges = RangeLog()
 
     @property
     def shape(self):
@@ -249,12 +263,12 @@ class ChunkedSource(ImageSource):
         rows = np.unique(np.linspace(0, self.shape[0] - 1, n_images).astype(int))
         return np.concatenate([np.asarray(self.images[i : i + 1]) for i in rows])
 
-    def find_value_range(self):
-        """Find the black and the white level; nothing is read if the dtype decides them."""
-        if self.dtype.kind in "bu" and self.dtype.itemsize <= 2:
-            return find_value_range([np.zeros(1, self.dtype)])
-        ranges = [find_value_range([block]) for block in self.blocks(1)]
-        return max(ranges, key=lambda found: found[1])
+    def infer_value_range(self):
+        """Infer the black and the white level; nothing is read if the dtype has 8 bits."""
+        if self.dtype.kind in "bu" and self.dtype.itemsize == 1:
+            white = 1.0 if self.dtype.kind == "b" else 255.0
+            return InferredRange((0.0, white), Extent(self.dtype, 0.0, white))
+        return infer_value_range(self.blocks(1))
 
 
 class DaskSource(ChunkedSource):

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import as_sequence, is_path
@@ -137,7 +137,7 @@ def _as_bytes(images):
 
 def find_shown_range(images):
     """The values shown as black and white, chosen so that images of a narrow range are not dark."""
-    black, white = find_value_range(images)
+    black, white = infer_value_range(iter(images)).value_range
     lowest = min(image.min() for image in images)
     highest = max(image.max() for image in images)
     if images[0].dtype in (bool, np.uint8) or not lowest < highest:

@@ -1,15 +1,20 @@
 """Value ranges: inferred, checked and applied; and their warnings."""
 
+import warnings
+
 import numpy as np
 import pytest
 import skimage.util
 
 from sklearn_resnet._images.intensity import (
+    RangeLog,
+    ValueRangeError,
     check_value_range,
-    find_value_range,
+    infer_list_range,
+    infer_value_range,
     to_uint8,
     warn_about_another_range,
-    warn_about_values_outside,
+    warn_about_inferred,
 )
 from sklearn_resnet._runtime.errors import ParameterError
 
@@ -18,33 +23,196 @@ from sklearn_resnet._runtime.errors import ParameterError
     ("dtype", "max_value", "white"),
     [
         (bool, 0, 1),
+        (np.uint8, 0, 255),
+        (np.uint8, 1, 1),
+        (np.uint8, 2, 255),
         (np.uint8, 3, 255),
+        (np.uint16, 0, 65_535),
+        (np.uint16, 1, 1),
         (np.uint16, 3, 65_535),
         (">u2", 3, 65_535),
+        (">u2", 1, 1),
+        (np.int8, 1, 1),
         (np.int8, 3, 127),
         (np.int16, 255, 255),
         (np.int16, 256, 32_767),
+        (">i2", 256, 32_767),
+        (np.int32, 0, 255),
+        (np.int32, 1, 1),
         (np.int32, 255, 255),
         (np.int32, 256, 65_535),
         (np.int32, 65_536, 2**31 - 1),
+        (np.uint32, 1, 1),
         (np.uint32, 2**32 - 1, 2**32 - 1),
         (np.int64, 255, 255),
         (np.int64, 2**63 - 1, 2.0**63),
         (np.uint64, 2**64 - 1, 2.0**64),
         (np.float16, 1, 1),
         (np.float32, 1, 1),
-        (np.float64, 1.001, 255),
-        (np.float64, 1000, 255),
+        (np.float64, 1.001, 1),
+        (np.float32, 1.25, 1),
+        (">f4", 17, 255),
+        (np.float64, 255.4, 255),
+        (np.float64, 300, 255),
     ],
 )
-def test_find_value_range(dtype, max_value, white):
-    assert find_value_range(np.array([[0, max_value]], dtype)) == (0, white)
+def test_infer_value_range(dtype, max_value, white):
+    inferred = infer_value_range(np.array([[0, max_value]], dtype))
+    assert inferred.value_range == inferred.checked() == (0, white)
+
+
+@pytest.mark.parametrize(
+    ("bits", "values", "white"),
+    [(12, [0, 4095], 4095), (10, [5], 1023), (12, [0, 1], 1), (1, [0, 1], 1), (16, [2], 65_535)],
+)
+def test_significant_bits_set_the_white_level(bits, values, white):
+    assert infer_value_range(np.array([values], np.uint16), bits=bits).value_range == (0, white)
+
+
+def test_significant_bits_of_wide_integers_set_the_white_level():
+    inferred = infer_value_range(np.array([[7]], np.uint32), bits=24)
+    assert inferred.value_range == (0, 2**24 - 1)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "white"),
+    [
+        (np.int16, [-1024, 3071], 32_767),
+        (np.int8, [-1, 100], 127),
+        (np.int32, [-3, 8848], 65_535),
+        (np.int64, [-1, 1], 1),
+        (np.float32, [-1, 1], 1),
+        (np.float32, [-0.26, 1], 1),
+        (np.float64, [0, 1.26], 255),
+        (np.float64, [0, 4], 255),
+        (np.float16, [0, 16], 255),
+        (np.float64, [-64, 255], 255),
+        (np.float64, [0, 319], 255),
+        (np.float64, [0, 1000], 255),
+    ],
+)
+def test_values_that_fit_several_ranges_are_a_guess(dtype, values, white):
+    inferred = infer_value_range(np.array([values], dtype))
+    assert inferred.is_guess
+    assert inferred.value_range == (0, white)
+    with pytest.raises(ValueRangeError, match=f"from {values[0]:g} to {values[1]:g}, from which"):
+        inferred.checked()
+    with pytest.warns(UserWarning, match=rf"X holds values .* to {white}\. .* Pass value_range="):
+        warn_about_inferred(inferred, "So what.")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_infinity_have_no_range(value):
+    with pytest.raises(ValueError, match="it holds NaN or infinity"):
+        infer_value_range(np.array([[0.5, value]])).checked()
 
 
 @pytest.mark.parametrize("dtype", [complex, object, str, "datetime64[s]"])
 def test_other_dtypes_have_no_value_range(dtype):
     with pytest.raises(TypeError, match=r"bool, integer or float dtype\. Got "):
-        find_value_range(np.zeros((2, 2)).astype(dtype))
+        infer_value_range(np.zeros((2, 2)).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_blocks_have_the_range_of_the_whole(dtype):
+    """The brightest block comes last."""
+    values = np.linspace(0, 250, 1000).astype(dtype).reshape(10, 10, 10)
+    inferred = infer_value_range(values[i : i + 3] for i in range(0, 10, 3))
+    assert inferred == infer_value_range(values)
+    assert inferred.extent.max == 250
+    assert inferred.value_range == (0, 65_535 if dtype == np.uint16 else 255)
+
+
+def test_no_pixels_are_blank():
+    assert infer_value_range(np.zeros((0, 3), np.float32)).is_blank
+    assert infer_value_range(iter([])).is_blank
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (np.linspace(0, 1, 201), False),
+        (np.r_[-0.03, np.linspace(0, 1, 298), 1.2], False),
+        (np.r_[-0.03, np.linspace(0, 1, 98), 1.2], True),
+        (np.r_[np.linspace(0, 255, 298), 260], False),
+        (np.r_[np.linspace(0, 255, 98), 260, -9], True),
+    ],
+)
+def test_more_than_a_trace_of_overshoot_is_warned_about(values, told):
+    """Interpolation leaves some values below black and above white."""
+    for part in (values, iter(np.split(values, 2))):
+        inferred = infer_value_range(part)
+        assert not inferred.is_guess
+        assert inferred.overshoots == told
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_about_inferred(inferred)
+    assert ["but the value range is 0 to" in str(w.message) for w in caught] == [True] * told
+
+
+def test_overshoot_of_a_dark_block_is_none_of_the_whole():
+    values = np.full((2, 100), 1.2)
+    values[1] = 200
+    assert infer_value_range(values[:1]).overshoots
+    assert not infer_value_range(iter(values)).overshoots
+
+
+@pytest.mark.parametrize(
+    ("dtype", "max_value", "bits", "is_dark"),
+    [
+        (np.uint8, 2, None, False),
+        (np.int8, 2, None, False),
+        (np.uint16, 4095, None, True),
+        (np.uint16, 4097, None, False),
+        (np.uint16, 4095, 12, False),
+        (np.uint16, 255, 12, True),
+        (np.int32, 3000, None, True),
+        (np.int64, 16, None, True),
+        (np.int64, 17, None, False),
+        (np.float32, 0.06, None, True),
+        (np.float32, 0.07, None, False),
+        (np.float32, 0, None, False),
+        (np.uint16, 1, None, False),
+    ],
+)
+def test_images_below_a_sixteenth_of_white_are_dark(dtype, max_value, bits, is_dark):
+    inferred = infer_value_range(np.array([[0, max_value]], dtype), bits=bits)
+    assert inferred.is_dark == is_dark
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_about_inferred(inferred)
+    assert ["the images are nearly black" in str(w.message) for w in caught] == [True] * is_dark
+
+
+class Counted(np.ndarray):
+    """Counts the values that its maxima have seen."""
+
+    seen = 0
+
+    def max(self, *args, **kwargs):
+        Counted.seen += self.size
+        return super().max(*args, **kwargs)
+
+    def min(self, *args, **kwargs):
+        raise AssertionError("scanned")
+
+
+@pytest.mark.parametrize(("dtype", "bright"), [(np.uint8, 2), (np.uint16, 5000)])
+def test_integers_of_known_white_are_scanned_up_to_a_bright_value(dtype, bright):
+    images = np.zeros((100, 256, 256), dtype).view(Counted)
+    images[30, 0, 0] = bright
+    Counted.seen = 0
+    assert infer_value_range(images).extent.max == bright
+    assert 30 * 256**2 < Counted.seen < 60 * 256**2
+
+
+def test_further_blocks_are_not_read_after_a_bright_value():
+    def read():
+        yield np.zeros((2, 2), np.uint16)
+        yield np.full((2, 2), 9000, np.uint16)
+        pytest.fail("read")
+
+    assert infer_value_range(read()).value_range == (0, 65_535)
 
 
 @pytest.mark.parametrize(
@@ -82,18 +250,6 @@ def test_to_uint8_copies_nothing_that_needs_no_scaling():
     assert to_uint8(images, (0.0, 255.0)) is images
 
 
-def test_integers_are_not_scanned_for_values_outside_their_range():
-    class Unscanned(np.ndarray):
-        def min(self, *args, **kwargs):
-            raise AssertionError("scanned")
-
-        max = min
-
-    warn_about_values_outside([np.zeros((2, 3, 3), np.uint8).view(Unscanned)], (0, 255), "")
-    with pytest.raises(AssertionError, match="scanned"):
-        warn_about_values_outside([np.zeros((2, 3, 3)).view(Unscanned)], (0, 255), "")
-
-
 @pytest.mark.parametrize("value_range", [(1, 0), (0, 0), (0, 1, 2), ("a", "b"), (0, None)])
 def test_an_invalid_value_range_is_an_error_of_the_parameter(value_range):
     with pytest.raises(ParameterError, match="black less than white") as caught:
@@ -101,29 +257,43 @@ def test_an_invalid_value_range_is_an_error_of_the_parameter(value_range):
     assert caught.value.parameter == "value_range"
 
 
-def test_another_white_level_is_warned_about():
-    with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):
-        warn_about_another_range((0.0, 255.0), (0.0, 1.0))
-    warn_about_another_range((0.0, 1.0), (0.0, 1.0))
+def infer(*values, dtype=float):
+    return infer_value_range(np.array([values], dtype))
 
 
-def test_floats_outside_their_range_are_warned_about():
-    with pytest.warns(
-        UserWarning, match=r"from -1 to 2, but the value range is 0 to 1\. Mend it\."
-    ):
-        warn_about_values_outside([np.array([-1.0, 2.0])], (0, 1), "Mend it.")
+@pytest.mark.parametrize(
+    ("inferred", "fitted_white", "seen"),
+    [
+        (infer(200.0), 1, "from 0 to 255"),
+        (infer(0.5), 255, "from 0 to 1"),
+        (infer(1, dtype=np.uint8), 255, "from 0 to 1"),
+        (infer(9, dtype=np.uint8), 1, "from 0 to 255"),
+        (infer(9, dtype=np.uint8), 65_535, "from 0 to 255"),
+        (infer(-2, 2), 1, "from -2 to 2"),
+        (infer(-1, 1), 1, "from -1 to 1"),
+        (infer(0, 1000), 255, "from 0 to 1000"),
+        (infer(-1000, 100, dtype=np.int16), 255, "from -1000 to 100"),
+        (infer(5.0), 1, "from 0 to 5"),
+    ],
+)
+def test_another_range_is_warned_about(inferred, fitted_white, seen):
+    with pytest.warns(UserWarning, match=f"{seen}, but fit saw values .* to {fitted_white}"):
+        warn_about_another_range(inferred, (0.0, fitted_white))
 
 
-@pytest.mark.parametrize("values", [[-0.5, 1.0], [0.0, 1.5]])
-def test_floats_outside_either_end_are_warned_about_once(values):
-    arrays = [np.array([0.5]), np.array(values), np.array(values)]
-    with pytest.warns(UserWarning, match="but the value range is 0 to 1") as caught:
-        warn_about_values_outside(arrays, (0, 1), "")
-    assert len(caught) == 1
-
-
-def test_floats_within_their_range_are_not_warned_about():
-    warn_about_values_outside([np.array([0.0, 1.0])], (0, 1), "")
+@pytest.mark.parametrize(
+    ("inferred", "fitted_white"),
+    [
+        (infer(0.5), 1),
+        (infer(0, 1.2), 1),
+        (infer(12.0), 255),
+        (infer(0.0), 255),
+        (infer(0, dtype=np.uint8), 1),
+        (infer(9, dtype=np.uint8), 255),
+    ],
+)
+def test_images_that_fit_the_range_of_fit_are_not_warned_about(inferred, fitted_white):
+    warn_about_another_range(inferred, (0.0, fitted_white))
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.float64])
@@ -138,8 +308,80 @@ def test_values_just_below_and_above_a_half_are_rounded_apart(dtype):
 
 def test_the_range_of_a_list_is_that_of_its_brightest_image():
     images = [np.full((2, 2), value) for value in (0.5, 200.0, 0.25)]
-    assert find_value_range(images) == (0, 255)
-    assert find_value_range(images[::2]) == (0, 1)
+    with pytest.warns(UserWarning, match=r"up to 0\.5 in image 0, but up to 200 in others: .* 255"):
+        assert infer_list_range(images).value_range == (0, 255)
+    assert infer_list_range(images[::2]).value_range == (0, 1)
+
+
+def test_a_list_holds_images_of_one_scale():
+    byte, floats = np.full((2, 2), 128, np.uint8), np.full((3, 3), 0.5)
+    with pytest.raises(
+        ValueError, match=r"255 for image 0 \(uint8\) and .* 1 for image 2 \(float64"
+    ):
+        infer_list_range([byte, byte, floats])
+    with pytest.raises(ValueError, match="one scale.* pass value_range="):
+        infer_list_range([byte, byte.astype(np.uint16) * 257])
+    assert infer_list_range([byte, byte.astype(np.int16)]).value_range == (0, 255)
+    assert infer_list_range([byte, floats * 400]).value_range == (0, 255)
+
+
+def test_black_images_of_a_list_fit_any_scale():
+    black = np.zeros((2, 2))
+    assert infer_list_range([black, np.full((2, 2), 9, np.uint8)]).value_range == (0, 255)
+    assert infer_list_range([black, black.astype(np.uint8)]).value_range == (0, 1)
+
+
+def test_a_doubt_about_an_image_of_a_list_is_kept():
+    signed, photo = np.array([[-5, 100]], np.int16), np.full((2, 2), 200, np.uint8)
+    for images in ([signed, photo], [photo, signed]):
+        assert infer_list_range(images).is_guess
+
+
+def warn_about_files(*files):
+    log, other = RangeLog(), RangeLog()
+    for i, inferred in enumerate(files):
+        (log if i % 2 else other).add(f"{i}.tif", inferred)
+    log.update(other)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        log.warn()
+    log.clear()
+    log.warn()
+    return [str(w.message) for w in caught]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [],
+        [infer(0.2), infer(1.0), infer(0.0)],
+        [infer(100, dtype=np.uint16), infer(5000, dtype=np.uint16)],
+        [infer(1, dtype=np.uint8), infer(0, dtype=np.uint8)],
+        [infer(2, dtype=np.uint8)],
+        [infer(0.5), infer(9, dtype=np.uint8), infer(9000, dtype=np.uint16)],
+        [
+            infer_value_range(np.full((2, 2), 4095, np.uint16), bits=12),
+            infer(9000, dtype=np.uint16),
+        ],
+    ],
+)
+def test_files_of_sure_ranges_are_not_warned_about(files):
+    assert warn_about_files(*files) == []
+
+
+def test_files_are_warned_about_once():
+    (told,) = warn_about_files(
+        infer(100, dtype=np.uint16),
+        infer(3000, dtype=np.uint16),
+        infer(0.5),
+        infer(200.0),
+        infer(-0.1, 1),
+        infer(0, 1.2),
+    )
+    assert "Files of uint16 hold values up to 3000 (in '1.tif'), but" in told
+    assert "Files of float64 are read with different white levels: 1 for '5.tif', 255 for" in told
+    assert "2 files hold values outside the value range, which are clipped; '" in told
+    assert told.endswith("pass value_range=(black, white).")
 
 
 @pytest.mark.parametrize("dtype", [bool, np.float32, np.float64])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sklearn_resnet._images.decoding.pixels import PREMULTIPLIED, UNSPECIFIED
 from sklearn_resnet._images.decoding.profiles import convert_to_srgb
-from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 
 _BAND_BYTES = 2**20
 _PIL_MODES = {
@@ -31,7 +31,7 @@ _TURNS = {
 }
 
 
-def to_8_bit_image(pixels, value_range, remarks):
+def to_8_bit_image(pixels, value_range, report):
     """Apply all that a record says.
 
     Parameters
@@ -39,8 +39,8 @@ def to_8_bit_image(pixels, value_range, remarks):
     pixels : Pixels
     value_range : tuple of 2 float or None
         The black and the white level; None infers them from the values.
-    remarks : list of Remark
-        Remarks on the image are appended.
+    report : callable
+        Called with each `Remark` on the image, and with the `InferredRange` of its values.
 
     Returns
     -------
@@ -49,19 +49,22 @@ def to_8_bit_image(pixels, value_range, remarks):
     """
     image, alpha = pixels.samples, None
     if isinstance(image, np.ndarray):
-        image, alpha = _to_8_bits(pixels, value_range)
+        image, alpha = _to_8_bits(pixels, value_range, report)
+        value_range = None  # applied
     if pixels.profile is not None:
         if alpha is None:
             image, alpha = _split_alpha(image)
-        image = convert_to_srgb(image, pixels.profile, remarks)
+        image = convert_to_srgb(image, pixels.profile, report)
     if alpha is not None:
         image = image if image.mode == "L" else image.convert("RGB")
         image.putalpha(alpha)
     image = _lay_on_white(image)
+    if value_range is not None and tuple(value_range) != (0, 255):
+        image = Image.fromarray(to_uint8(np.asarray(image), value_range))
     return image.transpose(_TURNS[pixels.orientation]) if pixels.orientation > 1 else image
 
 
-def _to_8_bits(pixels, value_range):
+def _to_8_bits(pixels, value_range, report):
     """Scale an array; return an image, and its alpha or None."""
     colours = pixels.samples[..., : pixels.n_colours]
     alpha, is_premultiplied = _find_alpha(pixels)
@@ -74,7 +77,9 @@ def _to_8_bits(pixels, value_range):
         values = colours if known is None else colours[known]
         _check_finite(values)
         if value_range is None:
-            value_range = _find_range(values, pixels.bits)
+            inferred = infer_value_range(values, bits=pixels.bits)
+            report(inferred)
+            value_range = inferred.checked()
         if known is not None:
             colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
         scaled = _scale(colours, value_range, alpha if is_premultiplied else None, pixels.bits)
@@ -111,11 +116,6 @@ def _find_known(colours, no_data):
 def _check_finite(values):
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("it holds NaN or infinity")
-
-
-def _find_range(values, bits):
-    """Find the black and the white level of the values of one file."""
-    return (0, 2**bits - 1) if bits is not None else find_value_range(values)
 
 
 def _full_scale(dtype, bits):

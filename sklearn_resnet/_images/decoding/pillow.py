@@ -44,20 +44,28 @@ def wrap_pillow_image(image):
             return _wrap_deep_png(image)
         image = _load_png(image)
     samples, bits, no_data = image, None, None
-    is_mask = image.mode == "L" and image.format in _MAY_BE_MASK and image.getextrema()[1] == 1
-    if image.mode.startswith(("I", "F")) or is_mask:
-        samples = np.asarray(image)[..., np.newaxis]
+    if image.mode.startswith(("I", "F")) or _is_mask(image):
+        samples = np.atleast_3d(np.asarray(image))
         if image.mode == "I" and image.format == "PPM":
             samples = samples.astype(np.uint16)  # Pillow scales all depths to 16 bits
         bits = 16 if samples.dtype == np.uint16 else None
         no_data = image.info.get("transparency")
     return Pixels(
         samples=samples,
+        space="RGB" if image.mode == "RGB" else "grey",
         bits=bits,
         no_data=no_data,
         orientation=_find_orientation(image),
         profile=image.info.get("icc_profile"),
     )
+
+
+def _is_mask(image):
+    """Whether all samples of 8 bits are 0 or 1."""
+    if image.mode not in ("L", "RGB") or image.format not in _MAY_BE_MASK:
+        return False
+    row = image.crop((0, image.height // 2, image.width, image.height // 2 + 1))
+    return all(np.ravel(part.getextrema()).max() <= 1 for part in (row, image))
 
 
 def _find_orientation(image):

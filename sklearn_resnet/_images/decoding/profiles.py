@@ -12,7 +12,7 @@ _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 _MAX_ROUNDING = 1  # of a profile that is sRGB in all but name
 
 
-def convert_to_srgb(image, profile, remarks):
+def convert_to_srgb(image, profile, report):
     """Convert an image by its ICC profile, relative colorimetrically.
 
     Parameters
@@ -20,8 +20,8 @@ def convert_to_srgb(image, profile, remarks):
     image : PIL.Image.Image
         Without alpha.
     profile : bytes
-    remarks : list of Remark
-        A remark on a profile that cannot be used is appended; the image is left as it is.
+    report : callable
+        Called with a `Remark` on a profile that cannot be used; the image is then left as it is.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def convert_to_srgb(image, profile, remarks):
     image = image.convert("L") if image.mode == "1" else image
     transform, problem = _make_transform(profile, image.mode)
     if problem:
-        remarks.append(Remark("the colour profile cannot be used and was ignored", problem))
+        report(Remark("the colour profile cannot be used and was ignored", problem))
     return image if transform is None else ImageCms.applyTransform(image, transform)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -21,7 +21,7 @@ from sklearn_resnet._images.errors import (
 )
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.remarks import warn_about_remarks
+from sklearn_resnet._images.intensity import ValueRangeError
 from sklearn_resnet._io.paths import open_file, suffix_of
 
 EXTENSIONS = frozenset((
@@ -36,6 +36,19 @@ class DecodingOptions(TypedDict):
     size: tuple[int, int] | None
     resize: str
     mode: str
+    value_range: tuple[float, float] | None
+
+
+class DecodedImage(NamedTuple):
+    """An image in the cache, with the reports on its file."""
+
+    array: np.ndarray
+    reports: tuple
+
+    @property
+    def nbytes(self):
+        """The size of the array."""
+        return self.array.nbytes
 
 
 def read_image(
@@ -47,7 +60,7 @@ def read_image(
     value_range=None,
     max_pixels=None,
     use_cache=False,
-    remarks=None,
+    report=None,
 ):
     """Read an image file.
 
@@ -63,13 +76,13 @@ def read_image(
     mode : {"RGB", "L"}, default="RGB"
         Colour or grey.
     value_range : tuple of 2 float, default=None
-        The black and the white level of arrays; None infers them from the values.
+        The black and the white level; None infers them.
     max_pixels : int, default=None
         The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
     use_cache : bool, default=False
         Whether to look up the image in `image_cache` by the content of the file, and to store it.
-    remarks : list of tuple of (str, Remark), default=None
-        Remarks on the file are appended, with its path; None warns of them.
+    report : callable, default=None
+        Called with each `Remark` on the file, and with the `InferredRange` of its values.
 
     Returns
     -------
@@ -98,9 +111,8 @@ def read_image(
             options = name, size, resize, mode, value_range, max_pixels
             key = _make_key(file, *options) if use_cache else None
             image = None if key is None else image_cache.get(key)
-            found = []
             if image is None:
-                image = _decode_and_fit(file, *options, found)
+                image = _decode_and_fit(file, *options)
             opened.close()  # raises an error if the file has changed
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
@@ -108,12 +120,9 @@ def read_image(
             raise _decoding_error(name, exc) from exc
     if key is not None:
         image_cache.put(key, image)
-    found = [(name, remark) for remark in found]
-    if remarks is None:
-        warn_about_remarks(found)
-    else:
-        remarks += found
-    return image
+    for found in image.reports if report is not None else ():
+        report(found)
+    return image.array
 
 
 def _make_key(file, name, *options):
@@ -128,14 +137,16 @@ def _make_key(file, name, *options):
     return key
 
 
-def _decode_and_fit(file, name, size, resize, mode, value_range, max_pixels, remarks):
+def _decode_and_fit(file, name, size, resize, mode, value_range, max_pixels):
     """Decode a file to an array of the size and mode."""
-    pixels = _decode(file, name, size, mode, max_pixels, remarks)
-    return _to_array(pixels, value_range, size, resize, mode, remarks)
+    reports = []
+    pixels = _decode(file, name, size, mode, max_pixels, reports.append)
+    array = _to_array(pixels, value_range, size, resize, mode, reports.append)
+    return DecodedImage(array, tuple(reports))
 
 
-def _to_array(pixels, value_range, size, resize, mode, remarks):
-    image = fit_image(to_8_bit_image(pixels, value_range, remarks), size, resize)
+def _to_array(pixels, value_range, size, resize, mode, report):
+    image = fit_image(to_8_bit_image(pixels, value_range, report), size, resize)
     # each copy of a large image costs a tenth of its decoding
     return np.asarray(image if image.mode == mode else image.convert(mode))
 
@@ -168,9 +179,8 @@ def _decoding_error(path, exc):
     else:
         # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
-    return ImageReadError(
-        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
-    )
+    remedy = exc.remedy if isinstance(exc, ValueRangeError) else "Replace the file or leave it out."
+    return ImageReadError(cause or type(exc).__name__, path, remedy=remedy)
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
@@ -194,37 +204,39 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     ValueError
         If the array is not an image.
     """
-    return _to_array(wrap_array(array), value_range, size, resize, mode, [])
+    return _to_array(wrap_array(array), value_range, size, resize, mode, _ignore)
 
 
-def convert_pillow_image(image, value_range=None, *, size=None, resize="crop", mode="RGB"):
+def convert_pillow_image(
+    image, value_range=None, *, size=None, resize="crop", mode="RGB", report=None
+):
     """Convert an image of Pillow to the form that `read_image` returns.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Of any mode. It is not changed.
-    value_range : tuple of 2 float, default=None
-        The black and the white level of deep modes; None infers them from the values.
-    size, resize, mode
+    value_range, size, resize, mode, report
         As for `read_image`.
 
     Returns
     -------
     ndarray of shape (height, width, 3) or (height, width), dtype uint8
     """
-    remarks = []
-    array = _to_array(wrap_pillow_image(image), value_range, size, resize, mode, remarks)
-    warn_about_remarks([("an image of Pillow", remark) for remark in remarks])
-    return array
+    pixels = wrap_pillow_image(image)
+    return _to_array(pixels, value_range, size, resize, mode, report or _ignore)
 
 
-def _decode(file, name, size, mode, max_pixels, remarks):
+def _ignore(report):
+    """Do nothing with a report."""
+
+
+def _decode(file, name, size, mode, max_pixels, report):
     """Make the record of a file."""
     if suffix_of(name) == ".npy":
         return decode_npy(file, max_pixels)
     start = file.read(4)
     file.seek(0)
     if start in tiff.MAGIC:
-        return tiff.decode_tiff(file, max_pixels, remarks)
+        return tiff.decode_tiff(file, max_pixels, report)
     return decode_by_pillow(file, size, mode, max_pixels)

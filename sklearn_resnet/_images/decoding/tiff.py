@@ -42,15 +42,15 @@ _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
 
-def decode_tiff(file, max_pixels, remarks):
+def decode_tiff(file, max_pixels, report):
     """Decode the first page of full resolution.
 
     Parameters
     ----------
     file : binary file object
     max_pixels : int or None
-    remarks : list of Remark
-        Remarks on the file are appended.
+    report : callable
+        Called with each `Remark` on the file.
 
     Returns
     -------
@@ -60,11 +60,11 @@ def decode_tiff(file, max_pixels, remarks):
 
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        i, page = _choose_page(tiff, remarks)
+        i, page = _choose_page(tiff, report)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
         check_unpacked(file, page, max_pixels)
-        tags = _read_tags(page, remarks)
+        tags = _read_tags(page, report)
         if _is_packed(page):
             samples = _unpack(file, page)
         elif _is_decodable(page):
@@ -76,7 +76,7 @@ def decode_tiff(file, max_pixels, remarks):
     return Pixels(samples=samples, **tags)
 
 
-def _choose_page(tiff, remarks):
+def _choose_page(tiff, report):
     """Find the first page that is no reduced copy and no mask; remark on others."""
     first = list(enumerate(islice(tiff.pages, _MAX_SEARCHED_PAGES)))
     whole = [(i, page) for i, page in first if not page.subfiletype & (_REDUCED | _MASK)]
@@ -86,7 +86,7 @@ def _choose_page(tiff, remarks):
     if tiff.shaped_metadata and tiff.shaped_metadata[0].get("truncated"):
         n_pages = max(n_pages, math.prod(tiff.shaped_metadata[0]["shape"]) // tiff.pages[0].size)
     if n_pages > 1:
-        remarks.append(
+        report(
             Remark(
                 "only the first page was read",
                 f"{n_pages} pages",
@@ -96,7 +96,7 @@ def _choose_page(tiff, remarks):
     return (whole or first)[0]
 
 
-def _read_tags(page, remarks):
+def _read_tags(page, report):
     """Read what gives the samples a meaning, as arguments of `Pixels`."""
     if page.imagedepth > 1:
         raise ValueError("it holds a volume, not an image")
@@ -107,7 +107,7 @@ def _read_tags(page, remarks):
     kinds = [_EXTRA.get(int(kind), UNSPECIFIED) for kind in page.extrasamples]
     extra = tuple((kinds + [UNSPECIFIED] * n_extra)[:n_extra])
     if UNSPECIFIED in extra:
-        remarks.append(
+        report(
             Remark(
                 "the file does not say what these samples are, so they were left out",
                 f"{page.samplesperpixel} samples per pixel, {extra.count(UNSPECIFIED)} unspecified",
@@ -135,9 +135,9 @@ def _find_space(page):
         raise ValueError(f"its colour space (PhotometricInterpretation {name}) is not supported")
     if space == "CMYK" and _value(page, _INK_SET, 1) != 1:
         raise ValueError("its inks are not cyan, magenta, yellow and black (InkSet)")
-    if space == "YCbCr" and page.compression not in _JPEG:
-        if tuple(_value(page, _YCBCR_SUBSAMPLING, (1, 1))) != (1, 1):
-            raise ValueError("its chroma samples are subsampled without JPEG compression")
+    is_subsampled = tuple(_value(page, _YCBCR_SUBSAMPLING, (1, 1))) != (1, 1)
+    if space == "YCbCr" and is_subsampled and page.compression not in _JPEG:
+        raise ValueError("its chroma samples are subsampled without JPEG compression")
     return space
 
 
