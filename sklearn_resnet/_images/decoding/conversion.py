@@ -8,18 +8,10 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._images.decoding.pixels import PREMULTIPLIED, UNSPECIFIED
-from sklearn_resnet._images.decoding.profiles import convert_to_srgb
+from sklearn_resnet._images.decoding.profiles import convert_lab_to_srgb, convert_to_srgb
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 
 _BAND_BYTES = 2**20
-_PIL_MODES = {
-    "grey": "L",
-    "RGB": "RGB",
-    "palette": "RGB",
-    "CMYK": "CMYK",
-    "YCbCr": "YCbCr",
-    "Lab": "LAB",
-}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,6 +47,8 @@ def to_8_bit_image(pixels, value_range, report):
         if alpha is None:
             image, alpha = _split_alpha(image)
         image = convert_to_srgb(image, pixels.profile, report)
+    if image.mode == "LAB":
+        image = convert_lab_to_srgb(image)
     if alpha is not None:
         image = image if image.mode == "L" else image.convert("RGB")
         image.putalpha(alpha)
@@ -69,28 +63,26 @@ def _to_8_bits(pixels, value_range, report):
     colours = pixels.samples[..., : pixels.n_colours]
     alpha, is_premultiplied = _find_alpha(pixels)
     known = _find_known(colours, pixels.no_data)
-    if pixels.space == "palette":
-        scaled = _look_up(colours[..., 0], pixels.palette)
-    elif pixels.space == "Lab":
-        scaled = colours
+    values = colours if known is None else colours[known]
+    _check_finite(values)
+    if known is not None:
+        colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
+    if pixels.space in _CONVERSIONS:
+        image = _CONVERSIONS[pixels.space](colours, pixels)
     else:
-        values = colours if known is None else colours[known]
-        _check_finite(values)
         if value_range is None:
             inferred = infer_value_range(values, bits=pixels.bits)
             report(inferred)
             value_range = inferred.checked()
-        if known is not None:
-            colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
         scaled = _scale(colours, value_range, alpha if is_premultiplied else None, pixels.bits)
         scaled = 255 - scaled if pixels.white_is_zero else scaled
+        image = _to_pil(scaled, "CMYK" if pixels.space == "CMYK" else None)
     if alpha is not None:
         alpha = to_uint8(alpha, (0, _full_scale(alpha.dtype, pixels.bits)))
     if known is not None:
         opaque = known * np.uint8(255)
         alpha = opaque if alpha is None else np.minimum(alpha, opaque)
-    image = _to_pil(scaled, _PIL_MODES[pixels.space])
-    return image, None if alpha is None else Image.fromarray(np.ascontiguousarray(alpha))
+    return image, None if alpha is None else _to_pil(alpha)
 
 
 def _find_alpha(pixels):
@@ -142,17 +134,50 @@ def _scale(colours, value_range, alpha, bits):
     return scaled
 
 
-def _look_up(indices, palette):
-    if indices.max() >= len(palette):
-        raise ValueError(f"its palette has {len(palette)} colours, and an index is {indices.max()}")
-    return palette[indices]
+def _look_up(indices, pixels):
+    """Replace the indices of a palette by its colours."""
+    n_colours, max_index = len(pixels.palette), int(indices.max())
+    if max_index >= n_colours:
+        raise ValueError(f"its palette has {n_colours} colours, and an index is {max_index}")
+    return _to_pil(pixels.palette[indices[..., 0].astype(np.intp)])
 
 
-def _to_pil(array, mode):
-    if mode == "LAB":  # from an array, Pillow would take a and b as signed
-        bands = [Image.fromarray(np.ascontiguousarray(array[..., i])) for i in range(3)]
-        return Image.merge(mode, bands)
-    return Image.fromarray(np.ascontiguousarray(array[..., 0] if mode == "L" else array), mode)
+def _ycbcr_to_rgb(ycbcr, pixels):
+    """Convert YCbCr of the full range to RGB, by the coefficients of BT.601."""
+    white, zero = 2**pixels.bits - 1, 2 ** (pixels.bits - 1)
+    y, cb, cr = np.moveaxis(ycbcr.astype(np.float32), -1, 0)
+    cb, cr = cb - zero, cr - zero
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)
+    return _to_pil(to_uint8(rgb, (0, white)))
+
+
+def _encode_lab(lab, pixels):
+    """Bring L*, a* and b* to Pillow's 8 bits: a* and b* plus 128."""
+    if pixels.bits not in (8, 16):
+        raise ValueError(f"L*a*b* must have 8 or 16 bits, not {pixels.bits}")
+    lightness, a_and_b = lab[..., :1].astype(np.float32), lab[..., 1:]
+    if pixels.space == "CIELab":
+        a_and_b = a_and_b.astype(f"i{pixels.bits // 8}")
+    a_and_b = a_and_b.astype(np.float32)
+    if pixels.bits == 16:
+        lightness, a_and_b = lightness / (257 if pixels.space == "CIELab" else 256), a_and_b / 256
+    a_and_b = a_and_b + 128 if pixels.space == "CIELab" else a_and_b
+    bands = np.concatenate([lightness, a_and_b], axis=-1)
+    # from one array, Pillow would take a* and b* as signed
+    return Image.merge("LAB", [_to_pil(to_uint8(bands[..., i], (0, 255))) for i in range(3)])
+
+
+_CONVERSIONS = {
+    "palette": _look_up,
+    "YCbCr": _ycbcr_to_rgb,
+    "CIELab": _encode_lab,
+    "ICCLab": _encode_lab,
+}
+
+
+def _to_pil(array, mode=None):
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    return Image.fromarray(np.ascontiguousarray(array), mode)
 
 
 def _split_alpha(image):

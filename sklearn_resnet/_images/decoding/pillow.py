@@ -43,6 +43,8 @@ def wrap_pillow_image(image):
         if isinstance(image.info.get("transparency"), tuple) and image.tile[0].args == "RGB;16B":
             return _wrap_deep_png(image)
         image = _load_png(image)
+    else:
+        image.load()  # turns a TIFF
     samples, bits, no_data = image, None, None
     if image.mode.startswith(("I", "F")) or _is_mask(image):
         samples = np.atleast_3d(np.asarray(image))

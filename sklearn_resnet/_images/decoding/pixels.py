@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-N_COLOURS = {"grey": 1, "RGB": 3, "palette": 1, "CMYK": 4, "YCbCr": 3, "Lab": 3}
+N_COLOURS = {"grey": 1, "RGB": 3, "palette": 1, "CMYK": 4, "YCbCr": 3, "CIELab": 3, "ICCLab": 3}
 STRAIGHT, PREMULTIPLIED, UNSPECIFIED = "straight alpha", "premultiplied alpha", "unspecified"
 
 
@@ -18,10 +18,11 @@ class Pixels:
     samples : PIL.Image.Image, or ndarray of shape (height, width, n_samples)
         An image of Pillow has 8 bits, and its mode describes its colours, palette and alpha. An array
         has the dtype of the file.
-    space : {"grey", "RGB", "palette", "CMYK", "YCbCr", "Lab"}
-        The colour space of the first samples of an array. Lab has 8 bits, with a and b plus 128.
+    space : {"grey", "RGB", "palette", "CMYK", "YCbCr", "CIELab", "ICCLab"}
+        The colour space of the first samples of an array, as TIFF defines it: a* and b* are signed in
+        CIELab, and have an offset in ICCLab.
     bits : int or None
-        The significant bits of unsigned integers; None for all others.
+        The significant bits of unsigned integers of up to 16 bits; None for all others.
     white_is_zero : bool
         Whether 0 is white.
     extra : tuple of {"straight alpha", "premultiplied alpha", "unspecified"}

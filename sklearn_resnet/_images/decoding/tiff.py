@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import math
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -27,6 +27,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _COLOR_MAP, _INK_SET, _ICC_PROFILE, _GDAL_NODATA = 274, 320, 332, 34675, 42113
 _YCBCR_SUBSAMPLING = 530
 _JPEG = (6, 7)
+_PACKBITS = 32773
 _SPACES = {
     0: "grey",
     1: "grey",
@@ -34,8 +35,8 @@ _SPACES = {
     3: "palette",
     5: "CMYK",
     6: "YCbCr",
-    8: "Lab",  # CIELab
-    9: "Lab",  # ICCLab
+    8: "CIELab",
+    9: "ICCLab",
 }
 _EXTRA = {0: UNSPECIFIED, 1: PREMULTIPLIED, 2: STRAIGHT, 999: STRAIGHT}  # CorelDRAW writes 999
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -71,8 +72,6 @@ def decode_tiff(file, max_pixels, report):
             samples = _put_samples_last(page.asarray(), page)
         else:
             return _decode_by_pillow(file, i, page, tags)
-        if tags["space"] == "Lab":
-            samples = _encode_lab(samples, page)
     return Pixels(samples=samples, **tags)
 
 
@@ -113,17 +112,21 @@ def _read_tags(page, report):
                 f"{page.samplesperpixel} samples per pixel, {extra.count(UNSPECIFIED)} unspecified",
             )
         )
-    is_unsigned = page.sampleformat == 1 and space != "Lab"
+    is_unsigned = page.sampleformat == 1 and page.bitspersample <= 16
+    if space not in ("grey", "RGB", "CMYK") and (not is_unsigned or PREMULTIPLIED in extra):
+        raise ValueError(
+            f"its samples, of {space}, must be unsigned integers of at most 16 bits, not multiplied "
+            f"by alpha. Got {page.bitspersample} bits of sample format {page.sampleformat}"
+        )
+    orientation = _value(page, _ORIENTATION)
     return {
         "space": space,
-        "bits": page.bitspersample if is_unsigned and page.bitspersample <= 16 else None,
+        "bits": page.bitspersample if is_unsigned else None,
         "white_is_zero": page.photometric == 0,
         "extra": extra,
         "palette": _read_palette(page) if space == "palette" else None,
         "no_data": _read_no_data(page),
-        "orientation": _value(page, _ORIENTATION, 1)
-        if _value(page, _ORIENTATION) in range(1, 9)
-        else 1,
+        "orientation": orientation if orientation in range(1, 9) else 1,
         "profile": _value(page, _ICC_PROFILE),
     }
 
@@ -164,40 +167,48 @@ def _read_no_data(page):
 
 
 def _is_packed(page):
-    """Whether samples are not aligned to bytes, and in strips that the standard library unpacks."""
+    """Whether samples are not aligned to bytes, and the standard library decompresses them."""
     return (
         page.bitspersample in range(2, 16)
         and page.bitspersample != 8
         and page.sampleformat == 1
-        and not page.is_tiled
-        and (page.compression == 1 or page.compression in DECOMPRESSORS)
         and page.predictor == 1
+        and (page.compression == 1 or page.compression in DECOMPRESSORS)
     )
 
 
 def _unpack(file, page):
-    """Read samples that are not aligned to bytes; each row is."""
-    is_planar, bits = _is_planar(page), page.bitspersample
-    n_planes, n_together = (page.samplesperpixel, 1) if is_planar else (1, page.samplesperpixel)
-    n_values = page.imagewidth * n_together
-    n_bytes = -(-n_values * bits // 8)  # of a row, rounded up
-    strips_per_plane = -(-page.imagelength // page.rowsperstrip)
-    planes = []
-    for first in range(0, n_planes * strips_per_plane, strips_per_plane):
-        rows = b""
-        for i in range(first, first + strips_per_plane):
-            file.seek(page.dataoffsets[i])
-            strip = file.read(page.databytecounts[i])
-            if page.compression != 1:
-                strip = DECOMPRESSORS[page.compression]().decompress(strip)
-            rows += strip
-        rows = np.frombuffer(rows, np.uint8, page.imagelength * n_bytes)
-        order = "little" if page.fillorder == 2 else "big"
-        one_by_one = np.unpackbits(rows.reshape(-1, n_bytes), 1, n_values * bits, order)
-        powers = (1 << np.arange(bits)[::-1]).astype(np.uint16)
-        values = one_by_one.reshape(page.imagelength, page.imagewidth, n_together, bits) @ powers
-        planes.append(values)
-    return np.concatenate(planes, axis=2)
+    """Read samples that are not aligned to bytes; each row of a strip or tile is."""
+    n_samples, n_together = page.samplesperpixel, 1 if _is_planar(page) else page.samplesperpixel
+    height, width = page.imagelength, page.imagewidth
+    if page.is_tiled:
+        n_rows, n_columns = page.tilelength, page.tilewidth
+    else:
+        n_rows, n_columns = min(page.rowsperstrip, height), width
+    corners = product(
+        range(0, n_samples, n_together), range(0, height, n_rows), range(0, width, n_columns)
+    )
+    samples = np.zeros((height, width, n_samples), np.uint16)
+    segments = zip(corners, page.dataoffsets, page.databytecounts, strict=False)
+    for (first, top, left), offset, n_bytes in segments:
+        file.seek(offset)
+        content = file.read(n_bytes)
+        if page.compression != 1:
+            content = DECOMPRESSORS[page.compression]().decompress(content)
+        shape = (min(n_rows, height - top) if not page.is_tiled else n_rows, n_columns, n_together)
+        values = _unpack_rows(content, shape, page.bitspersample, page.fillorder)
+        target = samples[top : top + n_rows, left : left + n_columns, first : first + n_together]
+        target[:] = values[: target.shape[0], : target.shape[1]]
+    return samples
+
+
+def _unpack_rows(content, shape, bits, fill_order):
+    n_values = shape[1] * shape[2]
+    n_bytes = -(-n_values * bits // 8)  # rounded up
+    rows = np.frombuffer(content, np.uint8, shape[0] * n_bytes).reshape(-1, n_bytes)
+    order = "little" if fill_order == 2 else "big"
+    one_by_one = np.unpackbits(rows, 1, n_values * bits, order)
+    return one_by_one.reshape(*shape, bits) @ (1 << np.arange(bits)[::-1]).astype(np.uint16)
 
 
 def _is_planar(page):
@@ -205,12 +216,12 @@ def _is_planar(page):
 
 
 def _is_decodable(page):
-    """Whether tifffile decodes a page, and alone: with imagecodecs all but JPEG, which Pillow converts."""
-    if page.compression == 1 or page.compression in DECOMPRESSORS:
-        is_plain = page.bitspersample in (1, 8, 16, 32, 64) and page.predictor in (1, 2)
-        if page.dtype is not None and is_plain:
-            return True
-    return page.compression not in _JPEG and importlib.util.find_spec("imagecodecs") is not None
+    """Whether tifffile decodes a page; JPEG is left to Pillow, which converts its colours."""
+    if importlib.util.find_spec("imagecodecs") is not None:
+        return page.compression not in _JPEG
+    is_known = page.compression in DECOMPRESSORS or page.compression in (1, _PACKBITS)
+    is_plain = page.bitspersample in (1, 8, 16, 32, 64) and page.predictor in (1, 2)
+    return page.dtype is not None and is_known and is_plain
 
 
 def _put_samples_last(array, page):
@@ -220,37 +231,24 @@ def _put_samples_last(array, page):
     return array.reshape(*shape, page.samplesperpixel)
 
 
-def _encode_lab(samples, page):
-    """Encode L*, a* and b* in 8 bits as Pillow has them: a and b plus 128."""
-    is_signed = page.photometric == 8  # CIELab; ICCLab adds half of the range
-    if samples.dtype.kind not in "iu" or page.bitspersample not in (8, 16):
-        raise ValueError(f"its L*a*b* samples of {page.bitspersample} bits are not supported")
-    lightness = samples[..., 0].astype(np.float32)
-    a_and_b = samples[..., 1:3].astype(f"i{page.bitspersample // 8}").astype(np.float32)
-    if page.bitspersample == 16:
-        lightness, a_and_b = lightness / (257 if is_signed else 256), a_and_b / 256
-    a_and_b = a_and_b + 128 if is_signed else a_and_b % 256
-    encoded = np.concatenate([lightness[..., np.newaxis], a_and_b], axis=-1)
-    encoded = np.rint(encoded).clip(0, 255).astype(np.uint8)
-    return np.concatenate([encoded, samples[..., 3:]], axis=-1) if samples.shape[2] > 3 else encoded
-
-
 def _decode_by_pillow(file, i, page, tags):
-    """Decode a compression that Pillow knows; it converts JPEG's colours, and inverts white for zero."""
+    """Decode a compression that tifffile does not; Pillow turns the image, and inverts 8 bits."""
+    bits, space, extra = page.bitspersample, tags["space"], tags["extra"]
+    is_plain = not extra or (bits == 8 and space == "RGB" and len(extra) == 1)
     file.seek(0)
     try:
         image = Image.open(file, formats=["TIFF"])
         image.seek(i)
-    except (UnidentifiedImageError, SyntaxError) as exc:
-        compression = getattr(page.compression, "name", page.compression)
+    except (UnidentifiedImageError, SyntaxError):
+        is_plain = False
+    if not is_plain or (tags["no_data"] is not None and image.mode not in ("I;16", "I", "F")):
         raise ValueError(
-            f"tifffile needs imagecodecs for {page.bitspersample}-bit samples with the compression "
-            f"{compression} and the predictor {page.predictor}: pip install imagecodecs"
-        ) from exc
-    image.load()
+            f"it has {page.samplesperpixel} samples of {bits} bits with the compression "
+            f"{getattr(page.compression, 'name', page.compression)} and the predictor "
+            f"{page.predictor}, which only imagecodecs decodes: pip install imagecodecs"
+        )
     pixels = wrap_pillow_image(image)
-    settings = {"orientation": tags["orientation"], "profile": tags["profile"]}
-    if not isinstance(pixels.samples, Image.Image):
-        settings["samples"] = pixels.samples.astype(page.dtype)  # Pillow widens and signs integers
-        settings |= {key: tags[key] for key in ("bits", "white_is_zero", "no_data")}
-    return replace(pixels, **settings)
+    if not isinstance(pixels.samples, np.ndarray):
+        return replace(pixels, profile=tags["profile"])
+    samples = pixels.samples.astype(page.dtype)  # Pillow widens and signs integers
+    return Pixels(samples=samples, **tags | {"orientation": 1})
