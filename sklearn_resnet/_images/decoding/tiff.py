@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import math
 from dataclasses import replace
-from itertools import islice, product
+from itertools import product
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -40,6 +40,8 @@ _SPACES = {
 }
 _EXTRA = {0: UNSPECIFIED, 1: PREMULTIPLIED, 2: STRAIGHT, 999: STRAIGHT}  # CorelDRAW writes 999
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_BYTE_ORDERS = {"<": "little", ">": "big"}
+_MAX_PAGES = 100_000
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
 
@@ -76,10 +78,11 @@ def decode_tiff(file, max_pixels, report):
 
 
 def _choose_page(tiff, report):
-    """Find the first page that is no reduced copy and no mask; remark on others."""
-    first = list(enumerate(islice(tiff.pages, _MAX_SEARCHED_PAGES)))
+    """Find the first page that is no reduced copy and no mask; report others."""
+    n_pages = _count_pages(tiff)
+    first = [(i, tiff.pages[i]) for i in range(min(n_pages, _MAX_SEARCHED_PAGES))]
     whole = [(i, page) for i, page in first if not page.subfiletype & (_REDUCED | _MASK)]
-    n_pages = len(whole) + max(0, len(tiff.pages) - _MAX_SEARCHED_PAGES)
+    n_pages -= len(first) - len(whole)
     # ImageJ writes long stacks, and tifffile arrays, as one page that the others follow
     n_pages = max(n_pages, int((tiff.imagej_metadata or {}).get("images", 1)))
     if tiff.shaped_metadata and tiff.shaped_metadata[0].get("truncated"):
@@ -93,6 +96,22 @@ def _choose_page(tiff, report):
             )
         )
     return (whole or first)[0]
+
+
+def _count_pages(tiff):
+    """Count the pages; tifffile would follow a chain that runs in a circle."""
+    form, file = tiff.tiff, tiff.filehandle
+    offsets = set()
+    file.seek(8 if form.is_bigtiff else 4)
+    while len(offsets) < _MAX_PAGES:
+        offset = int.from_bytes(file.read(form.offsetsize), _BYTE_ORDERS[form.byteorder])
+        if not 0 < offset < file.size or offset in offsets:
+            break
+        offsets.add(offset)
+        file.seek(offset)
+        n_tags = int.from_bytes(file.read(form.tagnosize), _BYTE_ORDERS[form.byteorder])
+        file.seek(offset + form.tagnosize + n_tags * form.tagsize)
+    return max(1, len(offsets))
 
 
 def _read_tags(page, report):
