@@ -102,7 +102,7 @@ def _find_known(colours, no_data):
         value = value.astype(colours.dtype)  # written as text, with the digits of another depth
     is_missing = np.isnan(colours) if np.isnan(value).any() else colours == value
     is_missing = is_missing.all(axis=-1)
-    return ~is_missing if is_missing.any() and not is_missing.all() else None
+    return ~is_missing if is_missing.any() else None
 
 
 def _check_finite(values):

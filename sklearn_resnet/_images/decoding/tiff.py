@@ -28,6 +28,7 @@ _ORIENTATION, _COLOR_MAP, _INK_SET, _ICC_PROFILE, _GDAL_NODATA = 274, 320, 332, 
 _YCBCR_SUBSAMPLING = 530
 _JPEG = (6, 7)
 _PACKBITS = 32773
+_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")  # samples as they are stored
 _SPACES = {
     0: "grey",
     1: "grey",
@@ -251,7 +252,7 @@ def _put_samples_last(array, page):
 
 
 def _decode_by_pillow(file, i, page, tags):
-    """Decode a compression that tifffile does not; Pillow turns the image, and inverts 8 bits."""
+    """Decode a compression that tifffile does not know; Pillow has turned the image upright."""
     bits, space, extra = page.bitspersample, tags["space"], tags["extra"]
     is_plain = not extra or (bits == 8 and space == "RGB" and len(extra) == 1)
     file.seek(0)
@@ -260,14 +261,25 @@ def _decode_by_pillow(file, i, page, tags):
         image.seek(i)
     except (UnidentifiedImageError, SyntaxError):
         is_plain = False
-    if not is_plain or (tags["no_data"] is not None and image.mode not in ("I;16", "I", "F")):
+    if not is_plain or (tags["no_data"] is not None and image.mode not in _RAW_MODES):
         raise ValueError(
             f"it has {page.samplesperpixel} samples of {bits} bits with the compression "
             f"{getattr(page.compression, 'name', page.compression)} and the predictor "
             f"{page.predictor}, which only imagecodecs decodes: pip install imagecodecs"
         )
     pixels = wrap_pillow_image(image)
-    if not isinstance(pixels.samples, np.ndarray):
+    is_signed = page.sampleformat == 2
+    if isinstance(pixels.samples, Image.Image) and tags["no_data"] is None and not is_signed:
         return replace(pixels, profile=tags["profile"])
-    samples = pixels.samples.astype(page.dtype)  # Pillow widens and signs integers
+    samples = np.atleast_3d(np.asarray(pixels.samples))
+    if samples.dtype == bool or (image.mode == "L" and page.photometric != 3):
+        samples = _undo_8_bits(samples.astype(np.uint8), image.mode, bits, tags["white_is_zero"])
+    samples = samples.astype(page.dtype)  # Pillow widens and signs integers
     return Pixels(samples=samples, **tags | {"orientation": 1})
+
+
+def _undo_8_bits(samples, mode, bits, is_inverted):
+    """Recover the samples that Pillow has inverted and scaled to 8 bits."""
+    white = 1 if mode == "1" else 255
+    samples = white - samples if is_inverted else samples
+    return samples // (white // (2**bits - 1))
