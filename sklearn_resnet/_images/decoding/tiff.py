@@ -1,5 +1,6 @@
 """TIFF files to pixels: tifffile reads the tags, and tifffile, Pillow or NumPy the samples."""
 
+import contextlib
 import importlib.util
 import logging
 import math
@@ -28,7 +29,7 @@ _ORIENTATION, _COLOR_MAP, _INK_SET, _ICC_PROFILE, _GDAL_NODATA = 274, 320, 332, 
 _YCBCR_SUBSAMPLING = 530
 _JPEG = (6, 7)
 _PACKBITS = 32773
-_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")  # samples as they are stored
+_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")
 _SPACES = {
     0: "grey",
     1: "grey",
@@ -179,11 +180,12 @@ def _read_palette(page):
 
 
 def _read_no_data(page):
-    text = _value(page, _GDAL_NODATA)
+    """Read the value of samples without data; None if no sample can have it."""
     try:
-        return None if text is None else float(str(text).strip("\0 "))
+        value = float(str(_value(page, _GDAL_NODATA)).strip("\0 "))
     except ValueError:
         return None
+    return value if page.sampleformat == 3 or value.is_integer() else None
 
 
 def _is_packed(page):
@@ -252,34 +254,43 @@ def _put_samples_last(array, page):
 
 
 def _decode_by_pillow(file, i, page, tags):
-    """Decode a compression that tifffile does not know; Pillow has turned the image upright."""
-    bits, space, extra = page.bitspersample, tags["space"], tags["extra"]
-    is_plain = not extra or (bits == 8 and space == "RGB" and len(extra) == 1)
+    """Decode a compression that tifffile does not know; Pillow turns the image upright."""
     file.seek(0)
-    try:
+    image = None
+    with contextlib.suppress(UnidentifiedImageError, SyntaxError):
         image = Image.open(file, formats=["TIFF"])
         image.seek(i)
-    except (UnidentifiedImageError, SyntaxError):
-        is_plain = False
-    if not is_plain or (tags["no_data"] is not None and image.mode not in _RAW_MODES):
+    if image is None or not _is_readable_by_pillow(image, page, tags):
         raise ValueError(
-            f"it has {page.samplesperpixel} samples of {bits} bits with the compression "
-            f"{getattr(page.compression, 'name', page.compression)} and the predictor "
+            f"it has {page.samplesperpixel} samples of {page.bitspersample} bits with the "
+            f"compression {getattr(page.compression, 'name', page.compression)} and the predictor "
             f"{page.predictor}, which only imagecodecs decodes: pip install imagecodecs"
         )
     pixels = wrap_pillow_image(image)
-    is_signed = page.sampleformat == 2
-    if isinstance(pixels.samples, Image.Image) and tags["no_data"] is None and not is_signed:
+    is_8_bit = isinstance(pixels.samples, Image.Image)
+    if is_8_bit and tags["no_data"] is None and page.sampleformat != 2:
         return replace(pixels, profile=tags["profile"])
     samples = np.atleast_3d(np.asarray(pixels.samples))
-    if samples.dtype == bool or (image.mode == "L" and page.photometric != 3):
-        samples = _undo_8_bits(samples.astype(np.uint8), image.mode, bits, tags["white_is_zero"])
+    if image.mode in ("1", "L"):
+        samples = _undo_8_bits(samples, image.mode, page.bitspersample, tags["white_is_zero"])
     samples = samples.astype(page.dtype)  # Pillow widens and signs integers
     return Pixels(samples=samples, **tags | {"orientation": 1})
 
 
+def _is_readable_by_pillow(image, page, tags):
+    """Whether Pillow reads the samples right; and as they are stored, if some are no data."""
+    space, extra = tags["space"], tags["extra"]
+    if extra and not (page.bitspersample == 8 and space == "RGB" and len(extra) == 1):
+        return False
+    if _is_planar(page) and space in ("CIELab", "ICCLab"):
+        return False
+    is_deep = page.bitspersample > 8 and image.mode in ("RGB", "RGBA", "CMYK")  # loses low bytes
+    is_raw = image.mode in _RAW_MODES and not is_deep and PREMULTIPLIED not in extra
+    return tags["no_data"] is None or is_raw
+
+
 def _undo_8_bits(samples, mode, bits, is_inverted):
     """Recover the samples that Pillow has inverted and scaled to 8 bits."""
-    white = 1 if mode == "1" else 255
+    white, samples = 1 if mode == "1" else 255, samples.astype(np.uint8)
     samples = white - samples if is_inverted else samples
     return samples // (white // (2**bits - 1))
