@@ -29,7 +29,7 @@ _ORIENTATION, _COLOR_MAP, _INK_SET, _ICC_PROFILE, _GDAL_NODATA = 274, 320, 332, 
 _YCBCR_SUBSAMPLING = 530
 _JPEG = (6, 7)
 _PACKBITS = 32773
-_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F")
+_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F")
 _SPACES = {
     0: "grey",
     1: "grey",
@@ -266,6 +266,9 @@ def _decode_by_pillow(file, i, page, tags):
             f"compression {getattr(page.compression, 'name', page.compression)} and the predictor "
             f"{page.predictor}, which only imagecodecs decodes: pip install imagecodecs"
         )
+    if UNSPECIFIED in tags["extra"] and image.mode == "RGBA":
+        image = image.convert("RGB")  # drops what Pillow takes for alpha
+        tags["extra"] = ()
     pixels = wrap_pillow_image(image)
     is_8_bit = isinstance(pixels.samples, Image.Image)
     if is_8_bit and tags["no_data"] is None and page.sampleformat != 2:
@@ -281,6 +284,8 @@ def _is_readable_by_pillow(image, page, tags):
     """Whether Pillow reads the samples right; and as they are stored, if some are no data."""
     space, extra = tags["space"], tags["extra"]
     if extra and not (page.bitspersample == 8 and space == "RGB" and len(extra) == 1):
+        return False
+    if space == "YCbCr" and page.compression not in _JPEG:
         return False
     if _is_planar(page) and space in ("CIELab", "ICCLab"):
         return False
