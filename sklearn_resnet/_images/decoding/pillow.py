@@ -17,7 +17,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 REDUCING_GAP = 2.0
 _ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAY_BE_MASK = ("PNG", "BMP", "GIF", "PPM")  # without loss, so that 0 and 1 are no noise
+_MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
 
@@ -96,11 +96,13 @@ def _load_png(image):
 
 def _wrap_deep_png(image):
     """Decode 16-bit colours, of which Pillow keeps the high bytes only: once more for the low bytes."""
-    file = image.fp
-    image.load()
+    file, position = image.fp, image.fp.tell()
     file.seek(0)
     low = Image.open(file, formats=["PNG"])
     low.tile = [low.tile[0]._replace(args="RGB;16L")]
+    low.load()
+    file.seek(position)
+    image.load()
     return Pixels(
         samples=np.asarray(image).astype(np.uint16) << 8 | np.asarray(low),
         space="RGB",

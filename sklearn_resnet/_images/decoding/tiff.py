@@ -287,7 +287,7 @@ def _is_readable_by_pillow(image, page, tags):
         return False
     if space == "YCbCr" and page.compression not in _JPEG:
         return False
-    if _is_planar(page) and space in ("CIELab", "ICCLab"):
+    if _is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
         return False
     is_deep = page.bitspersample > 8 and image.mode in ("RGB", "RGBA", "CMYK")  # loses low bytes
     is_raw = image.mode in _RAW_MODES and not is_deep and PREMULTIPLIED not in extra

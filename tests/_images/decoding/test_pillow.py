@@ -1,0 +1,180 @@
+"""Files that Pillow decodes: EXIF, checksums, transparent colours, masks."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from sklearn_resnet._images.decoding import convert_pillow_image, read_image
+from sklearn_resnet._images.errors import ImageReadError
+
+RED = (255, 0, 0)
+
+
+def make_chunk(kind, content):
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+def make_png(width, height, depth, colour_type, rows, *chunks):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    content = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = [(b"IHDR", header), *chunks, (b"IDAT", content), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(make_chunk(*chunk) for chunk in chunks)
+
+
+def save_turned_jpeg(path, *entries):
+    """Save a photo of three stripes that lies, with EXIF entries beside its orientation."""
+    upright = np.zeros((32, 48, 3), np.uint8)
+    upright[:, :16, 0] = upright[:, 16:32, 1] = upright[:, 32:, 2] = 255
+    entries = sorted([(0x0112, 3, 1, struct.pack("<HH", 6, 0)), *entries])
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
+    exif += b"".join(struct.pack("<HHI", *entry[:3]) + entry[3] for entry in entries)
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
+    stored.save(path, quality=100, subsampling=0, exif=exif + bytes(4))
+    return upright
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow
+@pytest.mark.parametrize(
+    "entry",
+    [
+        (259, 4, 1, struct.pack("<I", 100_000)),  # a compression of 32 bits
+        (282, 2, 3, b"72\0\0"),  # a resolution as text
+        (296, 1, 1, b"\2\0\0\0"),  # the unit of resolution as a byte
+        (700, 2, 4, b"<x/>"),  # XMP as text
+        (34665, 4, 1, struct.pack("<I", 2**31)),  # an EXIF folder beyond the end
+        (40961, 9, 2**31, bytes(4)),
+    ],
+)
+def test_a_malformed_tag_beside_the_orientation_harms_nothing(tmp_path, entry):
+    upright = save_turned_jpeg(tmp_path / "a.jpg", entry)
+    assert abs(read_image(tmp_path / "a.jpg").astype(int) - upright).max() <= 8
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow
+def test_exif_that_is_garbage_or_no_orientation_leaves_the_image(tmp_path):
+    image = Image.new("RGB", (6, 4), RED)
+    for i, exif in enumerate([b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff"]):
+        image.save(tmp_path / f"{i}.jpg", exif=exif)
+        assert read_image(tmp_path / f"{i}.jpg").shape == (4, 6, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    image.save(tmp_path / "77.png", exif=exif)
+    assert read_image(tmp_path / "77.png").shape == (4, 6, 3)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+
+
+def save_png(path):
+    Image.fromarray(PIXELS).save(path)
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("start", [0.3, 0.5, 0.95])
+def test_a_png_of_which_the_tail_is_zero_is_damaged(tmp_path, start):
+    path = tmp_path / "a.png"
+    content = save_png(path)
+    start = int(start * len(content))
+    content[start:] = bytes(len(content) - start)
+    path.write_bytes(content)
+    with pytest.raises(ImageReadError, match=r"it is damaged: the checksum of its b'IDAT' chunk"):
+        read_image(path)
+
+
+def test_a_png_with_a_wrong_checksum_is_damaged_unless_pillow_may_take_it(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    content = save_png(path)
+    content[content.index(b"IEND") - 5] ^= 1  # of the last IDAT
+    path.write_bytes(content)
+    with pytest.raises(ImageReadError, match="checksum"):
+        read_image(path)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    np.testing.assert_array_equal(read_image(path), PIXELS)
+
+
+def test_a_png_without_its_end_or_with_more_behind_it_is_read(tmp_path):
+    path = tmp_path / "a.png"
+    content = save_png(path)
+    for changed in (content[:-12], content + b"\0\0\0\x01junkjunkjunk"):
+        path.write_bytes(changed)
+        np.testing.assert_array_equal(read_image(path), PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("depth", "row", "key", "expected"),
+    [
+        (1, b"\x50", 1, [0, 255, 0, 255]),
+        (1, b"\x50", 0, [255, 255, 255, 255]),
+        (2, b"\x1b", 1, [0, 255, 170, 255]),
+        (4, b"\x05\xaf", 5, [0, 255, 170, 255]),
+        (8, b"\x00\x55\xaa\xff", 0x55, [0, 255, 170, 255]),
+        (16, bytes.fromhex("0000555555560000"), 0x5555, [0, 255, 85, 0]),
+    ],
+)
+def test_the_transparent_grey_of_a_png_has_the_depth_of_its_pixels(
+    tmp_path, depth, row, key, expected
+):
+    key = struct.pack(">H", key)
+    (tmp_path / "a.png").write_bytes(make_png(4, 1, depth, 0, [row], (b"tRNS", key)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", mode="L"), [expected])
+
+
+def test_a_transparent_colour_of_16_bits_differs_from_its_neighbour(tmp_path):
+    row = struct.pack(">9H", 65535, 0, 0, 0x1234, 0x1234, 0x1234, 0x1234, 0x1234, 0x1235)
+    key = struct.pack(">3H", 0x1234, 0x1234, 0x1234)
+    (tmp_path / "a.png").write_bytes(make_png(3, 1, 16, 2, [row], (b"tRNS", key)))
+    expected = [[RED, (255, 255, 255), (18, 18, 18)]]
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), expected)
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(convert_pillow_image(image), expected)
+
+
+@pytest.mark.parametrize("extension", ["png", "bmp", "pgm"])
+@pytest.mark.parametrize("highest", [1, 2])
+def test_a_mask_of_0_and_1_is_black_and_white(tmp_path, extension, highest):
+    mask = np.array([[0, 1, 0, highest]], np.uint8).repeat(4, axis=0)
+    Image.fromarray(mask).save(tmp_path / f"a.{extension}")
+    found = read_image(tmp_path / f"a.{extension}", mode="L")
+    np.testing.assert_array_equal(found, mask * 255 if highest == 1 else mask)
+
+
+def test_a_dark_jpeg_is_no_mask(tmp_path):
+    Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "a.jpg", quality=100)
+    assert read_image(tmp_path / "a.jpg", mode="L").max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("RGB", (2, 2), RED).convert("CMYK"), RED),
+        (Image.new("RGB", (2, 2), RED).quantize(4), RED),
+        (Image.new("RGB", (2, 2), RED).convert("YCbCr"), (254, 0, 0)),
+        (Image.new("RGBA", (2, 2), (*RED, 0)), (255, 255, 255)),
+        (Image.new("LA", (2, 2), (10, 255)), (10, 10, 10)),
+        (Image.new("1", (2, 2), 1), (255, 255, 255)),
+        (Image.fromarray(np.full((2, 2), 257 * 9, np.uint16)), (9, 9, 9)),
+        (Image.fromarray(np.full((2, 2), 0.2, np.float32)), (51, 51, 51)),
+    ],
+    ids=lambda value: getattr(value, "mode", ""),
+)
+def test_an_image_in_memory_has_the_colours_of_its_mode(image, expected):
+    assert (convert_pillow_image(image) == expected).all()
+
+
+def test_an_image_in_memory_is_turned_and_not_changed():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("RGB", (16, 8), RED)
+    image.info["exif"] = exif.tobytes()
+    assert convert_pillow_image(image).shape == (16, 8, 3)
+    assert image.size == (16, 8)
+
+
+def test_a_value_range_applies_to_8_bits_too(tmp_path):
+    Image.fromarray(np.array([[0, 10, 20, 30]], np.uint8)).save(tmp_path / "a.png")
+    found = read_image(tmp_path / "a.png", mode="L", value_range=(10, 20))
+    np.testing.assert_array_equal(found, [[0, 0, 255, 255]])
