@@ -286,6 +286,15 @@ def test_a_full_disk(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_full_database_is_still_read(tmp_path):
+    with open_store(tmp_path) as store:
+        store.put([b"known"], [bytes(8)], 2**30)
+        store._connection.execute("PRAGMA max_page_count = 10")  # as on a full disk
+        with pytest.warns(UserWarning, match="full"):
+            store.put([b"large"], [bytes(400_000)], 2**30)
+        assert store.get_many([b"known"]) == [bytes(8)]
+
+
 def test_one_of_another_version(tmp_path):
     small(cache=tmp_path).fit_transform(IMAGES)
     with sqlite3.connect(tmp_path / "features.sqlite") as connection:
@@ -438,3 +447,14 @@ def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
             process.kill()
             process.communicate()
     assert n_found > 100
+
+
+@pytest.mark.parametrize(("n_bytes", "is_enough"), [(10 * 64 * 4, True), (10 * 64 * 4 - 1, False)])
+def test_precompute_warns_of_a_cache_that_holds_too_few_features(n_bytes, is_enough):
+    X = np.random.default_rng(0).integers(0, 256, (10, 12, 12), dtype=np.uint8)
+    resnet = small(layers=4, cache_size=n_bytes / 2**20)
+    assert resnet.fit_transform(X).nbytes == 10 * 64 * 4
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resnet.precompute(X)
+    assert (len(caught) == 0) == is_enough

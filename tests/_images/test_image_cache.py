@@ -264,3 +264,17 @@ def test_threads_share_it():
     for thread in threads:
         thread.join()
     assert not errors
+
+
+def test_an_image_in_the_cache_is_too_large_for_a_lower_limit(paths):
+    load(paths, max_pixels=9 * 12)
+    with pytest.raises(ImageReadError, match="more than the limit of 107"):
+        load(paths, max_pixels=9 * 12 - 1)
+
+
+def test_an_image_that_fits_only_without_its_entry_is_not_kept():
+    cache = ImageCache(1000)
+    cache.put(b"key", np.zeros(1000, np.uint8))
+    assert len(cache) == 0
+    cache.put(b"key", np.zeros(500, np.uint8))
+    assert len(cache) == 1

@@ -141,3 +141,13 @@ def test_values_in_memory_are_checked_and_others_are_not(paths):
 def test_a_bag_of_paths_holds_no_images():
     with pytest.raises(ValueError, match=r"a Dask array of images\. Got a Bag.*ImageLoader"):
         ResNetFeatures(4, weights=None).fit(db.from_sequence(["a.png"]))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 100])
+def test_blocks_are_whole_chunks_at_any_batch_size(batch_size):
+    import zarr
+
+    images = np.arange(25 * 2 * 2, dtype=np.uint8).reshape(25, 2, 2)
+    blocks = list(as_source(zarr.array(images, chunks=(10, 2, 2))).blocks(batch_size))
+    np.testing.assert_array_equal(np.concatenate(blocks), images)
+    assert all(len(block) % 10 == 0 for block in blocks[:-1])

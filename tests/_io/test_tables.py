@@ -190,6 +190,24 @@ def test_labels_that_look_like_missing_values_stay_text(tmp_path, suffix):
     np.testing.assert_array_equal(table.features, features)
 
 
+def test_rows_that_were_changed_beside_their_npy_are_not_taken(tmp_path):
+    output = tmp_path / "out.npy"
+    columns = {"path": list("abcd"), "label": list("1234")}
+    FORMATS[".npz"].write_part(tmp_path / "part.npz", columns, FEATURES, {})
+    FORMATS[".npy"].join([tmp_path / "part.npz"], output, {})
+    rows = tmp_path / "out_rows.csv"
+    rows.write_text(rows.read_text().replace("4", "5"))
+    with pytest.raises(ValueError, match="the manifest describes other files"):
+        FORMATS[".npy"].read_metadata(output)
+
+
+def test_columns_of_a_part_without_rows_are_text(tmp_path):
+    columns = {"path": [], "label": []}
+    FORMATS[".parquet"].write_part(tmp_path / "part.parquet", columns, FEATURES[:0], {})
+    schema = pa.parquet.read_schema(tmp_path / "part.parquet")
+    assert schema.field("path").type == schema.field("label").type == pa.string()
+
+
 def test_rows_beside_a_npy_that_was_written_again_are_not_taken(tmp_path):
     output = tmp_path / "out.npy"
     write_part = FORMATS[".npz"].write_part

@@ -84,6 +84,16 @@ def test_from_search_takes_the_best_of_other_parameters_at_each_depth():
     assert means.size == len(parameters)
 
 
+@pytest.mark.parametrize("scores", [[0.5, 0.9], [0.9, 0.5]])
+def test_the_best_candidate_of_a_depth_is_taken_wherever_it_stands(scores):
+    grid = {"resnetfeatures__layers": [4], "ridgeclassifier__alpha": [1, 2]}
+    search = GridSearchCV(make(), grid, cv=2).fit(X, Y)
+    search.cv_results_["mean_test_score"] = np.array(scores)
+    for i in range(2):
+        search.cv_results_[f"split{i}_test_score"] = np.array(scores)
+    assert LayerSearchDisplay.from_search(search).scores.tolist() == [[0.9, 0.9]]
+
+
 def test_from_a_randomized_search():
     grid = {"resnetfeatures__layers": [2, 4, 9]}
     search = RandomizedSearchCV(make(), grid, n_iter=2, cv=2, random_state=0).fit(X, Y)

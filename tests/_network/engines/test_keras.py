@@ -1,6 +1,7 @@
 """The Keras engine's batches."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,15 @@ def test_the_precision_of_a_network_is_its_own():
     assert {v.dtype for layer in network.layers for v in layer.weights} == {"float32"}
     assert keras.config.dtype_policy().name == "float32"
     assert keras.layers.Dense(1).compute_dtype == "float32"
+
+
+def test_the_precision_of_others_survives_an_architecture_that_keras_does_not_have():
+    import keras
+
+    weights = find_weights("ResNet50V2", None, 0)
+    with pytest.raises(AttributeError):
+        load_network(replace(weights, architecture="ResNet51V2"), "bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_only_the_warning_of_retracing_is_suppressed_and_only_during_a_pass():

@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -17,7 +18,7 @@ from sklearn.base import clone
 from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network.engines import openvino as engine
 from sklearn_resnet._network.engines import store
-from sklearn_resnet._network.engines.openvino import _regroup, request_size
+from sklearn_resnet._network.engines.openvino import _regroup, _run, request_size
 from sklearn_resnet._network.engines.store import compile_computation
 
 RNG = np.random.default_rng(0)
@@ -270,3 +271,45 @@ def test_a_forked_process_computes_as_its_parent_does(n_before):
         "print(os.waitpid(pid, 0)[1])\n"
     )
     assert run_program(program, n_before) == "True True\n0\n"
+
+
+class Request:
+    """A stand-in for a request of OpenVINO, which reads its images until it has been waited for."""
+
+    def __init__(self):
+        self.is_running = False
+
+    def start_async(self, inputs, share_inputs):
+        self.is_running = True
+
+    def wait(self):
+        self.is_running = False
+
+    def get_output_tensor(self):
+        return SimpleNamespace(data=np.zeros((2, 4), np.float32))
+
+
+class Compiled:
+    """A stand-in for a compiled model for batches of two images."""
+
+    def __init__(self):
+        self.requests = []
+
+    def input(self, i):
+        return SimpleNamespace(shape=(2, 8, 8))
+
+    def get_property(self, name):
+        return 3
+
+    def create_infer_request(self):
+        self.requests.append(Request())
+        return self.requests[-1]
+
+
+def test_a_consumer_that_stops_early_leaves_no_request_that_reads_its_images():
+    compiled = Compiled()
+    features = _run(compiled, (np.zeros((2, 8, 8), np.uint8) for _ in range(9)), 2)
+    next(features)
+    assert any(request.is_running for request in compiled.requests)
+    features.close()
+    assert not any(request.is_running for request in compiled.requests)
