@@ -7,11 +7,11 @@ by an error whose cause names the variant. `MUST_BE_READ` lists what may not be 
 
 import functools
 import itertools
+import math
 import random
 import re
 import struct
 import zlib
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -32,6 +32,7 @@ from image_writers import (
     write_tiff,
 )
 
+from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._images.errors import ImageReadError
 
@@ -53,8 +54,8 @@ PRODUCT = {
     "is_planar": [False, True],
     "order": ["<", ">"],
 }
-# and all pairs of a value of these and a value of any other axis.
-PAIRED = {
+# and all pairs of values of any two axes.
+DRAWN = {
     "orientation": list(range(1, 9)),
     "compression": ["none", "deflate", "old deflate", "PackBits", "LZW"],
     "predictor": [1, 2],
@@ -91,6 +92,7 @@ MUST_BE_READ = [
         "extra": {"none"},
         "is_planar": {False},
         "compression": {"none"},
+        "layout": {"one strip", "strips"},
     },
     {
         "photometric": {*GREYS, "RGB", "palette", "CMYK"},
@@ -149,7 +151,7 @@ NAMES = {
     "predictor": {2: "predictor"},
     "layout": {"tiles": "tile"},
     "nodata": {"nan": "no.?data"},
-    "kind": {"i": "signed|negative", "f": "float"},
+    "kind": {"i": "signed|values from -", "f": "float|values from"},
 }
 
 
@@ -386,30 +388,20 @@ def make_colormap(variant, rng):
 # --------------------------------------------------------------------------- which are written
 
 
-def pair_up(product, paired, is_possible):
-    """Rows of the whole product, with values of further axes such that all pairs occur.
-
-    Each axis in turn takes the value whose pairs with the row's others were used the least.
-    """
-    used, rng = Counter(), random.Random(0)
-    for values in itertools.product(*product.values()):
-        row = dict(zip(product, values, strict=True))
-        for axis, choices in paired.items():
-            possible = [value for value in choices if is_possible({**row, axis: value})]
-            rng.shuffle(possible)  # else axes of as many values would go in step
-            # by the root, a pair that is new counts most
-            uses = [
-                sum(used[axis, value, *item] ** 0.5 for item in row.items()) for value in possible
-            ]
-            value = possible[uses.index(min(uses))]
-            used.update((axis, value, *item) for item in row.items())
-            row[axis] = value
-        yield row
+def draw_rows(product, drawn, n_times=1):
+    """Rows of the whole product, some times, each with drawn values of the other axes."""
+    rng = random.Random(0)
+    for _ in range(n_times):
+        for values in itertools.product(*product.values()):
+            row = dict(zip(product, values, strict=True))
+            for axis, choices in drawn.items():
+                row[axis] = rng.choice([v for v in choices if is_possible({**row, axis: v})])
+            yield row
 
 
 def is_possible(row):
-    """Whether the definitions allow the values of an axis beside those of the others."""
-    is_float = row["sample"][0] == "f"
+    """Whether the definitions allow the values of a TIFF's axes together."""
+    is_float = row.get("sample", "u8")[0] == "f"
     has_differences = row.get("predictor") == 2
     if has_differences and row["compression"] not in ("deflate", "old deflate", "LZW"):
         return False
@@ -422,17 +414,19 @@ def is_possible(row):
 def tiff_rows():
     """All variants, by photometric interpretation and samples."""
     groups = {}
-    for row in pair_up(PRODUCT, PAIRED, is_possible):
+    for row in draw_rows(PRODUCT, DRAWN):
         groups.setdefault((row["photometric"], row["sample"]), []).append(row)
     return groups
 
 
 def rows_of_line(line, *further_axes):
-    """The product of a line of `MUST_BE_READ`, with all values of further axes."""
-    axes = {**PRODUCT, **PAIRED}
+    """The product of a line of `MUST_BE_READ` and further axes; of a short one, several times."""
+    axes = {**PRODUCT, **DRAWN}
     axes = {axis: [v for v in axes[axis] if v in line.get(axis, axes[axis])] for axis in axes}
-    product = {axis: axes.pop(axis) for axis in (*PRODUCT, *further_axes)}
-    return [row for row in pair_up(product, axes, is_possible) if must_be_read(row)]
+    product = {axis: axes.pop(axis) for axis in (*PRODUCT, "compression", *further_axes)}
+    n_times = -(-300 // math.prod(map(len, product.values())))
+    rows = draw_rows(product, axes, n_times)
+    return [row for row in rows if not _is_in(MAY_BE_REFUSED, row)]
 
 
 def must_be_read(row):
@@ -513,33 +507,32 @@ def test_tiff_has_the_defined_pixels_or_a_named_error(tmp_path, photometric, sam
 @pytest.mark.parametrize("i", range(len(MUST_BE_READ)))
 def test_common_tiff_is_read(tmp_path, i):
     rows = rows_of_line(MUST_BE_READ[i])
-    assert len(rows) > 4
+    assert len(rows) > 200
     assert_no_problems({describe(row): check_tiff(tmp_path / "a.tif", row) for row in rows})
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("i", range(len(MUST_BE_READ)))
-def test_common_tiff_is_read_in_each_orientation_and_compression(tmp_path, i):
-    rows = rows_of_line(MUST_BE_READ[i], "orientation", "compression")
+def test_common_tiff_is_read_in_each_orientation(tmp_path, i):
+    rows = rows_of_line(MUST_BE_READ[i], "orientation")
     assert_no_problems({describe(row): check_tiff(tmp_path / "a.tif", row) for row in rows})
 
 
 def test_all_pairs_of_values_are_written():
     rows = list(itertools.chain(*tiff_rows().values()))
     found = {pair for row in rows for pair in itertools.combinations(row.items(), 2)}
-    axes = {**PRODUCT, **PAIRED}
+    axes = {**PRODUCT, **DRAWN}
     pairs = {
         ((one, a), (other, b))
         for one, other in itertools.combinations(axes, 2)
         for a, b in itertools.product(axes[one], axes[other])
     }
-    missing = pairs - found
     integers = set(SAMPLES) - {"f16", "f32", "f64"}
-    assert missing == {
-        *((("sample", s), ("nodata", "nan")) for s in integers),
-        *((("sample", s), ("predictor", 2)) for s in SAMPLES if s[1:] not in ("8", "16", "32")),
-        *((("sample", s), ("predictor", 2)) for s in ("f16", "f32")),
-        *((("compression", c), ("predictor", 2)) for c in ("none", "PackBits")),
+    whole_bytes = {"u8", "u16", "u32", "i8", "i16", "i32"}
+    assert pairs - found == {
+        *((("sample", sample), ("nodata", "nan")) for sample in integers),
+        *((("sample", sample), ("predictor", 2)) for sample in set(SAMPLES) - whole_bytes),
+        *((("compression", name), ("predictor", 2)) for name in ("none", "PackBits")),
         (("predictor", 2), ("nodata", "nan")),
     }
 
@@ -584,7 +577,7 @@ def test_samples_that_are_left_out_warn(tmp_path, photometric, extra, sample, is
     samples = make_samples(variant, (6, 8), np.random.default_rng(0))
     (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
     with pytest.warns(UserWarning, match="samples"):
-        read_image(tmp_path / "a.tif")
+        ImageLoader().fit_transform([str(tmp_path / "a.tif")])
 
 
 @st.composite
@@ -631,7 +624,7 @@ PNG_PRODUCT = {
     "filters": [(0,), (1,), (2,), (3,), (4,), (4, 3, 2, 1, 0)],
     "n_parts": [1, 3],
 }
-PNG_PAIRED = {
+PNG_DRAWN = {
     "orientation": [None, *range(1, 9)],
     "exif_order": ["<", ">"],
     "before_pixels": [(), (GAMMA,), (SRGB,), (GAMMA, SRGB)],
@@ -679,7 +672,7 @@ def check_png(path, colour_type, depth, samples, rng, *, has_transparency, mode,
 @pytest.mark.parametrize(("colour_type", "depth"), PNG_KINDS)
 def test_png_has_the_defined_pixels(tmp_path, colour_type, depth):
     problems = {}
-    for i, row in enumerate(pair_up(PNG_PRODUCT, PNG_PAIRED, lambda row: True)):
+    for i, row in enumerate(draw_rows(PNG_PRODUCT, PNG_DRAWN)):
         rng, options = np.random.default_rng([i, colour_type, depth]), dict(row)
         samples = make_png_samples(colour_type, depth, options.pop("size"), rng)
         problems[describe(row)] = check_png(
@@ -730,6 +723,7 @@ def make_damaged_pngs(colour_type, depth, is_interlaced):
     start, end = ends[0][1], ends[-2][1]
     for place in range(start, end, max(1, (end - start) // 20)):
         yield f"zeros from {place}", content[:place] + bytes(len(content) - place)
+    for place in range(start, end - 20, max(1, (end - start) // 20)):  # before zlib's checksum
         yield f"cut at {place}", content[:place]
 
 
