@@ -62,6 +62,7 @@ class TiffVariant:
     layout: str = "one strip"  # or "strips" of 2 rows, or "tiles"
     is_big: bool = False
     nodata: str | None = None
+    fill_order: int = 1  # 2: the first column in the lowest bit; for samples of 1 bit
 
     @property
     def kind(self):
@@ -159,14 +160,15 @@ def _pack(block, variant):
     if variant.bits in (8, 16, 32, 64):
         packed = block.astype(block.dtype.newbyteorder(variant.order))
         return [row.tobytes() for row in packed]
-    return pack_bits(block.reshape(len(block), -1), variant.bits)
+    order = "little" if variant.fill_order == 2 else "big"
+    return pack_bits(block.reshape(len(block), -1), variant.bits, order)
 
 
-def pack_bits(rows, bits):
+def pack_bits(rows, bits, order="big"):
     """Samples of some bits, the first in the highest bits; each row fills its last byte."""
     places = np.arange(bits - 1, -1, -1)
     is_set = (rows[..., None] >> places.astype(rows.dtype)) & 1
-    return [row.tobytes() for row in np.packbits(is_set.reshape(len(rows), -1) > 0, axis=1)]
+    return [row.tobytes() for row in np.packbits(is_set.reshape(len(rows), -1) > 0, 1, order)]
 
 
 def _pack_bits_of_macintosh(rows):
@@ -248,6 +250,8 @@ def _tiff_tags(variant, shape, colormap):
         tags |= {322: (_SHORT, [TILE]), 323: (_SHORT, [TILE])}
     else:
         tags[278] = (_LONG, [_rows_per_strip(variant, height)])
+    if variant.fill_order != 1:
+        tags[266] = (_SHORT, [variant.fill_order])
     if variant.predictor != 1:
         tags[317] = (_SHORT, [variant.predictor])
     if colormap is not None:  # all reds, all greens, all blues

@@ -236,7 +236,7 @@ def _light_of_cmyk(variant, colours, white, colormap):
 
 def _light_of_ycbcr(variant, colours, white, colormap):
     if variant.kind != "u":
-        return None  # the value of no chroma is defined for unsigned integers
+        return None  # only for unsigned integers is the code of grey chroma defined
     y, cb, cr = np.moveaxis(colours.astype(float), -1, 0)
     cb, cr = cb - (white + 1) / 2, cr - (white + 1) / 2
     red, blue = y + (2 - 2 * 0.299) * cr, y + (2 - 2 * 0.114) * cb
@@ -343,20 +343,18 @@ def make_samples(variant, size, rng):
 
 
 def _encode(variant, srgb):
-    """Codes of colours in YCbCr or Lab, in gamut; the first pixel has the largest code."""
+    """Codes of colours in YCbCr or Lab, which are in gamut; of YCbCr, one has the largest code."""
+    n_steps = 2**variant.bits
     if variant.photometric == "YCbCr":
         y = to_grey(srgb)
         chroma = [(srgb[..., i] - y) / (2 - 2 * k) for i, k in ((2, 0.114), (0, 0.299))]
-        codes = variant.white * np.stack([y, *chroma], axis=2)
-        codes[..., 1:] += (variant.white + 1) / 2
+        codes = variant.white * np.stack([y, *chroma], axis=2) + np.array([0, 1, 1]) * n_steps / 2
         codes[1, 0, 0] = variant.white
         return np.rint(codes).clip(0, variant.white)
     lab = srgb_to_lab(0.15 + 0.8 * srgb)
-    scale = 1 if variant.bits <= 8 else 2 ** (variant.bits - 8)
     if variant.photometric == "ICCLab":
-        return np.rint(scale * (lab * [2.55, 1, 1] + [0, 128, 128])).clip(0, variant.white)
-    codes = np.rint(lab * [variant.white / 100, scale, scale])
-    return codes % 2**variant.bits
+        return np.rint((lab * [2.55, 1, 1] + [0, 128, 128]) * n_steps / 256).clip(0, variant.white)
+    return np.rint(lab * [variant.white / 100, n_steps / 256, n_steps / 256]) % n_steps
 
 
 def _with_nodata(samples, nodata, n_colours):
@@ -538,10 +536,18 @@ def test_all_pairs_of_values_are_written():
 
 
 @pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_bits_in_the_order_of_facsimiles(tmp_path, orientation, photometric):
+    variant = TiffVariant(photometric, "u1", orientation=orientation, fill_order=2)
+    samples = make_samples(variant, (6, 9), np.random.default_rng(0))
+    assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", True) is None
+
+
+@pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
 @pytest.mark.parametrize("sample", ["u32", "i32"])
 @pytest.mark.parametrize("white", [255, 65535])
 def test_wide_integers_of_smaller_values(tmp_path, photometric, sample, white):
-    variant = TiffVariant(photometric=photometric, sample=sample)
+    variant = TiffVariant(photometric, sample)
     values = np.random.default_rng(0).integers(0, white, (6, 8, variant.n_samples), endpoint=True)
     values[0, 0] = white
     samples = values.astype(variant.dtype)
@@ -560,7 +566,7 @@ def test_wide_integers_of_smaller_values(tmp_path, photometric, sample, white):
 def test_values_without_a_known_white_are_refused(
     tmp_path, sample, low, high, photometric, compression
 ):
-    variant = TiffVariant(photometric=photometric, sample=sample, compression=compression)
+    variant = TiffVariant(photometric, sample, compression=compression)
     values = np.linspace(low, high, 48 * variant.n_samples).reshape(6, 8, -1)
     samples = values.astype(variant.dtype)
     assert pixels_of(variant, samples, None) is None
@@ -573,7 +579,7 @@ def test_values_without_a_known_white_are_refused(
 @pytest.mark.parametrize("extra", ["unspecified", "no tag"])
 @pytest.mark.parametrize("photometric", ["BlackIsZero", "RGB"])
 def test_samples_that_are_left_out_warn(tmp_path, photometric, extra, sample, is_planar):
-    variant = TiffVariant(photometric=photometric, extra=extra, sample=sample, is_planar=is_planar)
+    variant = TiffVariant(photometric, sample, extra, is_planar)
     samples = make_samples(variant, (6, 8), np.random.default_rng(0))
     (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
     with pytest.warns(UserWarning, match="samples"):
