@@ -67,23 +67,23 @@ DRAWN = {
 }
 
 GREYS, ADDITIVE, LAB = {"WhiteIsZero", "BlackIsZero"}, {"BlackIsZero", "RGB"}, {"CIELab", "ICCLab"}
-DEFLATE = {"none", "deflate", "old deflate"}
+UNPACKED = {"none", "deflate", "old deflate", "PackBits"}
 NOT_ASSOCIATED = set(EXTRA_SAMPLES) - {"associated"}
 WIDE = {"u32", "i8", "i16", "i32", "f32", "f64"}
 # A variant must be read without imagecodecs if a line holds all its values. Associated alpha is there
 # for samples of light alone: it is not defined whether that of others multiplies ink, index or colour.
 MUST_BE_READ = [
-    {"sample": {"u8", "u16"}, "compression": DEFLATE, "extra": NOT_ASSOCIATED},
+    {"sample": {"u8", "u16"}, "compression": UNPACKED, "extra": NOT_ASSOCIATED},
     {
         "photometric": ADDITIVE,
         "sample": {"u8", "u16"} | WIDE,
-        "compression": DEFLATE,
+        "compression": UNPACKED,
         "extra": {"associated"},
     },
     {
         "photometric": GREYS | {"RGB"},
         "sample": WIDE,
-        "compression": DEFLATE,
+        "compression": UNPACKED,
         "extra": NOT_ASSOCIATED,
     },
     {
@@ -99,21 +99,21 @@ MUST_BE_READ = [
         "sample": {"u8"},
         "extra": {"none"},
         "is_planar": {False},
-        "compression": {"LZW", "PackBits"},
+        "compression": {"LZW"},
     },
     {
         "photometric": {"RGB"},
         "sample": {"u8"},
         "extra": {"associated", "unassociated"},
         "is_planar": {False},
-        "compression": {"LZW", "PackBits"},
+        "compression": {"LZW"},
     },
     {
         "photometric": {"BlackIsZero"},
         "sample": {"u16"},
         "extra": {"none"},
         "is_planar": {False},
-        "compression": {"LZW", "PackBits"},
+        "compression": {"LZW"},
     },
 ]
 # Exceptions from these lines.
@@ -121,7 +121,7 @@ MAY_BE_REFUSED = [
     {"photometric": {"palette"}, "sample": {"u16"}},  # of 65,536 colours
     {"nodata": {"nan"}},
     # Pillow opens none of these
-    {"compression": {"LZW", "PackBits"}, "is_big": {True}, "order": {">"}},
+    {"compression": {"LZW"}, "is_big": {True}, "order": {">"}},
 ]
 
 # The words by which the cause of an error may name a variant; it must have one of its file.
