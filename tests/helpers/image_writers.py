@@ -249,7 +249,8 @@ def _tiff_tags(variant, shape, colormap):
     if variant.layout == "tiles":
         tags |= {322: (_SHORT, [TILE]), 323: (_SHORT, [TILE])}
     else:
-        tags[278] = (_LONG, [_rows_per_strip(variant, height)])
+        n_rows = _rows_per_strip(variant, height)
+        tags[278] = (_LONG, [2**32 - 1 if n_rows == height else n_rows])  # the default: all
     if variant.fill_order != 1:
         tags[266] = (_SHORT, [variant.fill_order])
     if variant.predictor != 1:
