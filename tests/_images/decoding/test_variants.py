@@ -513,9 +513,10 @@ def test_common_tiff_is_read(tmp_path, i):
 @pytest.mark.parametrize("photometric", PHOTOMETRICS)
 def test_lzw_is_right_or_refused(tmp_path, photometric):
     # tifffile decodes it by imagecodecs alone, and Pillow not as it lies
-    axes = {**DRAWN, **PRODUCT, "photometric": [photometric], "compression": ["LZW"]}
-    product = {axis: axes.pop(axis) for axis in (*PRODUCT, "compression")}
-    rows = draw_rows(product, axes)
+    samples = ["u1", "u4", "u8", "u16", "i8", "i16"]
+    product = {**PRODUCT, "photometric": [photometric], "sample": samples, "compression": ["LZW"]}
+    drawn = {axis: values for axis, values in DRAWN.items() if axis != "compression"}
+    rows = draw_rows(product, drawn, n_times=2)
     assert_no_problems({describe(row): check_tiff(tmp_path / "a.tif", row) for row in rows})
 
 
