@@ -62,7 +62,7 @@ class TiffVariant:
     layout: str = "one strip"  # or "strips" of 2 rows, or "tiles"
     is_big: bool = False
     nodata: str | None = None
-    fill_order: int = 1  # 2: the first column in the lowest bit; for samples of 1 bit
+    fill_order: int = 1  # 2: the bits of each byte in the reverse order, of uncompressed samples
 
     @property
     def kind(self):
@@ -159,16 +159,20 @@ def _pack(block, variant):
         block = np.concatenate([block[:, :1], block[:, 1:] - block[:, :-1]], axis=1)
     if variant.bits in (8, 16, 32, 64):
         packed = block.astype(block.dtype.newbyteorder(variant.order))
-        return [row.tobytes() for row in packed]
-    order = "little" if variant.fill_order == 2 else "big"
-    return pack_bits(block.reshape(len(block), -1), variant.bits, order)
+        rows = [row.tobytes() for row in packed]
+    else:
+        rows = pack_bits(block.reshape(len(block), -1), variant.bits)
+    return rows if variant.fill_order == 1 else [row.translate(_REVERSED_BITS) for row in rows]
 
 
-def pack_bits(rows, bits, order="big"):
+_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def pack_bits(rows, bits):
     """Samples of some bits, the first in the highest bits; each row fills its last byte."""
     places = np.arange(bits - 1, -1, -1)
     is_set = (rows[..., None] >> places.astype(rows.dtype)) & 1
-    return [row.tobytes() for row in np.packbits(is_set.reshape(len(rows), -1) > 0, 1, order)]
+    return [row.tobytes() for row in np.packbits(is_set.reshape(len(rows), -1) > 0, axis=1)]
 
 
 def _pack_bits_of_macintosh(rows):

@@ -553,9 +553,9 @@ def test_tiff_without_any_data_is_white(tmp_path, photometric, sample):
 
 
 @pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
-@pytest.mark.parametrize("orientation", [1, 6])
-def test_bits_in_the_order_of_facsimiles(tmp_path, orientation, photometric):
-    variant = TiffVariant(photometric, "u1", orientation=orientation, fill_order=2)
+@pytest.mark.parametrize("sample", ["u1", "u4", "u8", "u12", "u16"])
+def test_bits_in_the_order_of_facsimiles(tmp_path, sample, photometric):
+    variant = TiffVariant(photometric, sample, fill_order=2)
     samples = make_samples(variant, (6, 9), np.random.default_rng(0))
     assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", True) is None
 
