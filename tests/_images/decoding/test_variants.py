@@ -120,8 +120,9 @@ MUST_BE_READ = [
 MAY_BE_REFUSED = [
     {"photometric": {"palette"}, "sample": {"u16"}},  # of 65,536 colours
     {"nodata": {"nan"}},
-    # Pillow opens none of these
-    {"compression": {"LZW"}, "is_big": {True}, "order": {">"}},
+    {"compression": {"LZW"}, "is_big": {True}, "order": {">"}},  # Pillow opens none
+    # Pillow divides by alpha, so that no value can be compared
+    {"compression": {"LZW"}, "extra": {"associated"}, "nodata": {"number", "foreign"}},
 ]
 
 # The words by which the cause of an error may name a variant; it must have one of its file.
