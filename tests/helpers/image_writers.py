@@ -43,8 +43,8 @@ EXTRA_SAMPLES = {  # the values of ExtraSamples; None: a sample more, and no suc
 }
 COMPRESSIONS = {"none": 1, "LZW": 5, "deflate": 8, "old deflate": 32946, "PackBits": 32773}
 TILE = 16
-_SHORT, _LONG, _ASCII, _LONG8 = 3, 4, 2, 16
-_SIZES = {_ASCII: 1, _SHORT: 2, _LONG: 4, _LONG8: 8}
+ASCII, SHORT, LONG, RATIONAL, LONG8 = 2, 3, 4, 5, 16  # types of values
+_SIZES = {ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 4, LONG8: 8}  # a RATIONAL is a pair of LONG
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class TiffVariant:
     layout: str = "one strip"  # or "strips" of 2 rows, or "tiles"
     is_big: bool = False
     nodata: str | None = None
+    tags: tuple = ()  # instead of, or beside, those that the rest gives: (tag, type, values or None)
     fill_order: int = 1  # 2: the bits of each byte in the reverse order, of uncompressed samples
 
     @property
@@ -109,7 +110,7 @@ def turn(upright, orientation):
     return upright.swapaxes(0, 1) if row_side in ("left", "right") else upright
 
 
-def write_tiff(variant, samples, colormap=None):
+def write_tiff(variant, samples, colormap=None, n_missing_rows=0):
     """The bytes of a TIFF file.
 
     Parameters
@@ -118,12 +119,14 @@ def write_tiff(variant, samples, colormap=None):
     samples : ndarray of shape (height, width, n_samples), dtype `variant.dtype`
         Upright.
     colormap : ndarray of shape (n_entries, 3), dtype uint16, default=None
+    n_missing_rows : int, default=0
+        How many of the last rows of each strip or tile are left out, as in a damaged file.
     """
     stored = np.ascontiguousarray(turn(samples, variant.orientation))
     planes = np.split(stored, variant.n_samples, axis=2) if variant.is_planar else [stored]
     cut = _cut_tiles if variant.layout == "tiles" else _cut_strips
     blocks = [
-        _COMPRESSORS[variant.compression](_pack(block, variant))
+        _COMPRESSORS[variant.compression](_pack(block[: len(block) - n_missing_rows], variant))
         for plane in planes
         for block in cut(plane, variant)
     ]
@@ -241,43 +244,44 @@ def _tiff_tags(variant, shape, colormap):
     height, width, n = shape
     sample_format = {"u": 1, "i": 2, "f": 3}[variant.kind]
     tags = {
-        256: (_LONG, [width]),
-        257: (_LONG, [height]),
-        258: (_SHORT, [variant.bits] * n),
-        259: (_SHORT, [COMPRESSIONS[variant.compression]]),
-        262: (_SHORT, [PHOTOMETRICS[variant.photometric][0]]),
-        274: (_SHORT, [variant.orientation]),
-        277: (_SHORT, [n]),
-        284: (_SHORT, [2 if variant.is_planar else 1]),
+        256: (LONG, [width]),
+        257: (LONG, [height]),
+        258: (SHORT, [variant.bits] * n),
+        259: (SHORT, [COMPRESSIONS[variant.compression]]),
+        262: (SHORT, [PHOTOMETRICS[variant.photometric][0]]),
+        274: (SHORT, [variant.orientation]),
+        277: (SHORT, [n]),
+        284: (SHORT, [2 if variant.is_planar else 1]),
     }
     if variant.layout == "tiles":
-        tags |= {322: (_SHORT, [TILE]), 323: (_SHORT, [TILE])}
+        tags |= {322: (SHORT, [TILE]), 323: (SHORT, [TILE])}
     else:
         n_rows = _rows_per_strip(variant, height)
-        tags[278] = (_LONG, [2**32 - 1 if n_rows == height else n_rows])  # the default: all
+        tags[278] = (LONG, [2**32 - 1 if n_rows == height else n_rows])  # the default: all
     if variant.fill_order != 1:
-        tags[266] = (_SHORT, [variant.fill_order])
+        tags[266] = (SHORT, [variant.fill_order])
     if variant.predictor != 1:
-        tags[317] = (_SHORT, [variant.predictor])
+        tags[317] = (SHORT, [variant.predictor])
     if colormap is not None:  # all reds, all greens, all blues
-        tags[320] = (_SHORT, np.ascontiguousarray(colormap.T).ravel())
+        tags[320] = (SHORT, np.ascontiguousarray(colormap.T).ravel())
     if variant.photometric == "CMYK":
-        tags[332] = (_SHORT, [1])  # InkSet
+        tags[332] = (SHORT, [1])  # InkSet
     if variant.photometric == "YCbCr":
-        tags[530] = (_SHORT, [1, 1])  # no subsampling; the default is 2, 2
+        tags[530] = (SHORT, [1, 1])  # no subsampling; the default is 2, 2
     extra = EXTRA_SAMPLES[variant.extra]
     if extra and extra != (None,):
-        tags[338] = (_SHORT, extra)
+        tags[338] = (SHORT, extra)
     if sample_format != 1:
-        tags[339] = (_SHORT, [sample_format] * n)
+        tags[339] = (SHORT, [sample_format] * n)
     if variant.nodata is not None:
-        tags[42113] = (_ASCII, list(variant.nodata.encode() + b"\0"))
-    return tags
+        tags[42113] = (ASCII, list(variant.nodata.encode() + b"\0"))
+    tags |= {tag: (kind, values) for tag, kind, values in variant.tags}
+    return {tag: content for tag, content in tags.items() if content[1] is not None}
 
 
 def _assemble(variant, tags, blocks):
     """The header, the blocks, the values that are too long for their entries, the directory."""
-    order, offset_type = variant.order, _LONG8 if variant.is_big else _LONG
+    order, offset_type = variant.order, LONG8 if variant.is_big else LONG
     mark = b"II" if order == "<" else b"MM"
     header_size, inline = (16, 8) if variant.is_big else (8, 4)
     content = bytearray(header_size)
@@ -290,7 +294,7 @@ def _assemble(variant, tags, blocks):
     names = (324, 325) if variant.layout == "tiles" else (273, 279)
     tags = tags | {
         names[0]: (offset_type, [append(block) for block in blocks]),
-        names[1]: (_LONG, [len(block) for block in blocks]),
+        names[1]: (LONG, [len(block) for block in blocks]),
     }
     entries = []
     for tag, (kind, values) in sorted(tags.items()):
@@ -374,7 +378,7 @@ def _chunk(kind, content):
 
 def _exif(orientation, order):
     mark = b"II*\0" if order == "<" else b"MM\0*"
-    return mark + struct.pack(order + "IHHHIHHI", 8, 1, 274, _SHORT, 1, orientation, 0, 0)
+    return mark + struct.pack(order + "IHHHIHHI", 8, 1, 274, SHORT, 1, orientation, 0, 0)
 
 
 def _filter_rows(samples, depth, filters):

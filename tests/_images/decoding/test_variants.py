@@ -25,6 +25,8 @@ from image_writers import (
     INDEXED,
     PHOTOMETRICS,
     PNG_SAMPLES,
+    RATIONAL,
+    SHORT,
     TRUECOLOUR,
     TRUECOLOUR_ALPHA,
     TiffVariant,
@@ -589,6 +591,73 @@ def test_values_without_a_known_white_are_refused(
     samples = values.astype(variant.dtype)
     assert pixels_of(variant, samples, None) is None
     assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", False) is None
+
+
+BITS, PHOTOMETRIC, PREDICTOR, FORMAT = 258, 262, 317, 339
+COEFFICIENTS, REFERENCE_BLACK_WHITE = 529, 532
+
+
+@pytest.mark.parametrize("sample", ["u8", "u16"])
+@pytest.mark.parametrize(
+    ("coefficients", "headroom"),
+    [((2990, 5870, 1140), 0), ((2125, 7154, 721), 0), ((2990, 5870, 1140), 16)],
+)
+def test_ycbcr_of_other_coefficients_and_reference_levels(tmp_path, sample, coefficients, headroom):
+    """The levels are for black and white, and for no chroma and most chroma, as codes."""
+    white, zero = 2 ** int(sample[1:]) - 1, 2 ** (int(sample[1:]) - 1)
+    black = headroom * (white + 1) // 256
+    levels = [black, white - black, *[zero, white - black] * 2]
+    tags = (
+        (COEFFICIENTS, RATIONAL, [(value, 10_000) for value in coefficients]),
+        (REFERENCE_BLACK_WHITE, RATIONAL, [(level, 1) for level in levels]),
+    )
+    variant = TiffVariant("YCbCr", sample, tags=tags)
+    codes = make_samples(variant, (6, 8), np.random.default_rng(0))
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, codes))
+    k_red, k_green, k_blue = (value / 10_000 for value in coefficients)
+    y, cb, cr = np.moveaxis(codes.astype(float), -1, 0)
+    y = (y - black) * white / (white - 2 * black)
+    cb, cr = ((chroma - zero) * (zero - 1) / (white - black - zero) for chroma in (cb, cr))
+    red, blue = y + (2 - 2 * k_red) * cr, y + (2 - 2 * k_blue) * cb
+    green = (y - k_red * red - k_blue * blue) / k_green
+    expected = 255 * (np.stack([red, green, blue], axis=2) / white).clip(0, 1)
+    problem = find_problem(tmp_path / "a.tif", "RGB", expected, 1, "YCbCr|coefficients|reference")
+    assert problem is None
+
+
+@pytest.mark.parametrize("sample", ["u8", "u16", "f32"])
+@pytest.mark.parametrize("layout", ["one strip", "tiles"])
+def test_predictor_without_compression_is_ignored(tmp_path, layout, sample):
+    variant = TiffVariant("RGB", sample, layout=layout, tags=((PREDICTOR, SHORT, [2]),))
+    samples = make_samples(variant, (6, 8), np.random.default_rng(0))
+    assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", True) is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "names"),
+    [
+        ((BITS, SHORT, [8, 8, 4]), "bits"),
+        ((BITS, SHORT, [5, 6, 5]), "bits"),
+        ((FORMAT, SHORT, [1, 1, 3]), "format"),
+        ((PHOTOMETRIC, SHORT, None), "photometric"),
+    ],
+)
+def test_tags_that_fit_no_record_are_refused(tmp_path, tag, names):
+    variant = TiffVariant("RGB", tags=(tag,))
+    samples = make_samples(variant, (6, 8), np.random.default_rng(0))
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
+    assert find_problem(tmp_path / "a.tif", "RGB", None, 0, names) is None
+
+
+@pytest.mark.parametrize("compression", ["none", "deflate", "PackBits", "LZW"])
+@pytest.mark.parametrize("layout", ["one strip", "strips", "tiles"])
+@pytest.mark.parametrize("sample", ["u1", "u8", "u12", "u16", "f32"])
+def test_tiff_whose_last_bytes_are_missing_is_refused(tmp_path, sample, layout, compression):
+    variant = TiffVariant("RGB", sample, layout=layout, compression=compression)
+    samples = make_samples(variant, (6, 8), np.random.default_rng(0))
+    content = write_tiff(variant, samples, n_missing_rows=1)
+    (tmp_path / "a.tif").write_bytes(content)
+    assert find_problem(tmp_path / "a.tif", "RGB", None, 0, "") is None
 
 
 @pytest.mark.filterwarnings("default")
