@@ -307,9 +307,9 @@ def srgb_to_lab(srgb):
 def tolerance_of(variant, mode):
     """Of 255: 1 for rounding, and 1 where alpha is composed, where inks multiply, or for luma."""
     is_composed = variant.alpha is not None or variant.photometric == "CMYK"
-    # Readers hold Lab in 8 bits, of which half a step is up to 7 of 255 in saturated colours.
+    # Readers hold Lab in 8 bits, of which half a step is up to 5 of 255 in the colours of `_encode`.
     is_deep_lab = variant.photometric in LAB and variant.bits == 16
-    return 1 + is_composed + (mode == "L") + 7 * is_deep_lab
+    return 1 + is_composed + (mode == "L") + 5 * is_deep_lab
 
 
 def to_grey(pixels):
@@ -354,7 +354,7 @@ def _encode(variant, srgb):
         codes = variant.white * np.stack([y, *chroma], axis=2) + np.array([0, 1, 1]) * n_steps / 2
         codes[1, 0, 0] = variant.white
         return np.rint(codes).clip(0, variant.white)
-    lab = srgb_to_lab(0.15 + 0.8 * srgb)
+    lab = srgb_to_lab(0.3 + 0.6 * srgb)
     if variant.photometric == "ICCLab":
         return np.rint((lab * [2.55, 1, 1] + [0, 128, 128]) * n_steps / 256).clip(0, variant.white)
     return np.rint(lab * [variant.white / 100, n_steps / 256, n_steps / 256]) % n_steps
