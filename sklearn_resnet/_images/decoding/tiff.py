@@ -25,8 +25,9 @@ from sklearn_resnet._images.remarks import Remark
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ORIENTATION, _COLOR_MAP, _INK_SET, _ICC_PROFILE, _GDAL_NODATA = 274, 320, 332, 34675, 42113
-_YCBCR_SUBSAMPLING = 530
+_PHOTOMETRIC, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 274, 320, 332
+_ICC_PROFILE, _GDAL_NODATA = 34675, 42113
+_YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
 _JPEG = (6, 7)
 _PACKBITS = 32773
 _RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F")
@@ -65,7 +66,11 @@ def decode_tiff(file, max_pixels, report):
 
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        i, page = _choose_page(tiff, report)
+        try:
+            i, page = _choose_page(tiff, report)
+        except TypeError as exc:  # of tifffile
+            raise ValueError("a tag has several values, such as a SampleFormat each") from exc
+        _check_samples(page)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
         check_unpacked(file, page, max_pixels)
@@ -116,10 +121,28 @@ def _count_pages(tiff):
     return max(1, len(offsets))
 
 
-def _read_tags(page, report):
-    """Read what gives the samples a meaning, as arguments of `Pixels`."""
+def _check_samples(page):
+    """Refuse samples that no reader expects, by name."""
     if page.imagedepth > 1:
         raise ValueError("it holds a volume, not an image")
+    for name in ("bitspersample", "sampleformat"):
+        if isinstance(getattr(page, name), tuple):
+            raise ValueError(f"its samples differ in their {name}: {getattr(page, name)}")
+    if page.sampleformat not in (1, 2, 3):
+        raise ValueError(
+            f"samples of the format {page.sampleformat} (SampleFormat) are not supported"
+        )
+    if page.compression == 1:
+        page.predictor = 1  # that of another compression, which some writers leave
+        n_bits = page.bitspersample * (1 if _is_planar(page) else page.samplesperpixel)
+        n_rows = page.imagelength * (page.samplesperpixel if _is_planar(page) else 1)
+        n_bytes = n_rows * -(-page.imagewidth * n_bits // 8)
+        if any(page.dataoffsets) and sum(page.databytecounts) < n_bytes:
+            raise ValueError(f"it is damaged: it has {sum(page.databytecounts)} of {n_bytes} bytes")
+
+
+def _read_tags(page, report):
+    """Read what gives the samples a meaning, as arguments of `Pixels`."""
     space = _find_space(page)
     n_extra = page.samplesperpixel - N_COLOURS[space]
     if n_extra < 0:
@@ -153,16 +176,34 @@ def _read_tags(page, report):
 
 
 def _find_space(page):
+    if _value(page, _PHOTOMETRIC) is None:
+        raise ValueError("it has no tag PhotometricInterpretation, which names its colour space")
     space = _SPACES.get(page.photometric)
-    name = getattr(page.photometric, "name", page.photometric)
     if space is None:
+        name = getattr(page.photometric, "name", page.photometric)
         raise ValueError(f"its colour space (PhotometricInterpretation {name}) is not supported")
     if space == "CMYK" and _value(page, _INK_SET, 1) != 1:
         raise ValueError("its inks are not cyan, magenta, yellow and black (InkSet)")
-    is_subsampled = tuple(_value(page, _YCBCR_SUBSAMPLING, (1, 1))) != (1, 1)
-    if space == "YCbCr" and is_subsampled and page.compression not in _JPEG:
-        raise ValueError("its chroma samples are subsampled without JPEG compression")
+    if space == "YCbCr" and page.compression not in _JPEG:
+        _check_ycbcr(page)
     return space
+
+
+def _check_ycbcr(page):
+    """Refuse YCbCr other than that of BT.601 with the full range and all chroma samples."""
+    zero, white = 2 ** (page.bitspersample - 1), 2**page.bitspersample - 1
+    for code, name, expected in (
+        (_YCBCR_SUBSAMPLING, "YCbCrSubSampling", (1, 1)),
+        (_YCBCR_COEFFICIENTS, "YCbCrCoefficients", (0.299, 0.587, 0.114)),
+        (_REFERENCE_BLACK_WHITE, "ReferenceBlackWhite", (0, white, zero, white, zero, white)),
+    ):
+        value = _value(page, code)
+        if value is None:
+            continue
+        if len(value) == 2 * len(expected):  # fractions
+            value = [a / b if b else math.nan for a, b in zip(value[::2], value[1::2], strict=True)]
+        if not np.allclose(value, expected, rtol=1e-3):
+            raise ValueError(f"its {name} {tuple(value)} is not supported, only {expected}")
 
 
 def _value(page, code, default=None):
