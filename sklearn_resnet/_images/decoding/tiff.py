@@ -62,14 +62,8 @@ def decode_tiff(file, max_pixels, report):
     -------
     Pixels
     """
-    import tifffile
-
-    file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        try:
-            i, page = _choose_page(tiff, report)
-        except TypeError as exc:  # of tifffile
-            raise ValueError("a tag has several values, such as a SampleFormat each") from exc
+    with _open(file) as tiff:
+        i, page = _choose_page(tiff, report)
         _check_samples(page)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
@@ -82,6 +76,16 @@ def decode_tiff(file, max_pixels, report):
         else:
             return _decode_by_pillow(file, i, page, tags)
     return Pixels(samples=samples, **tags)
+
+
+def _open(file):
+    import tifffile
+
+    file.seek(0)
+    try:
+        return tifffile.TiffFile(file)
+    except TypeError as exc:
+        raise ValueError("its samples differ in their SampleFormat, or a tag is malformed") from exc
 
 
 def _choose_page(tiff, report):
