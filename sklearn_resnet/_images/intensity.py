@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ class Extent(NamedTuple):
     ----------
     dtype : dtype
     min, max : float
-        The smallest and the largest value. Unsigned integers of up to 16 bits are scanned only up
-        to a value that is bright enough to settle their white level.
+        The smallest and the largest value. For unsigned integers of up to 16 bits the scan ends at
+        a value that is bright enough to settle their white level.
     n_values : int
         The number of values.
     n_outside : int
@@ -77,9 +78,14 @@ class InferredRange(NamedTuple):
         """Whether more than a trace of the values lies outside the value range."""
         return self.extent.n_outside > _TRACE * self.extent.n_values
 
+    @property
+    def is_finite(self):
+        """Whether no value is NaN or infinity."""
+        return math.isfinite(self.extent.min) and math.isfinite(self.extent.max)
+
     def checked(self):
         """Return the value range; raise an error if it is a guess."""
-        if not math.isfinite(self.extent.min + self.extent.max):
+        if not self.is_finite:
             raise ValueError("it holds NaN or infinity")
         if self.is_guess:
             raise ValueRangeError(self.extent)
@@ -107,7 +113,8 @@ def infer_value_range(images, *, bits=None):
 
     Black is 0. White is
 
-    - for bool, and for integers of which all are 0 or 1: 1,
+    - for bool, and for integers of which all are 0 or 1 (8 and 16 bits: of which some are 0 and
+      some 1): 1,
     - for unsigned integers of up to 16 bits: the maximum of `bits`, or of the dtype,
     - for other integers of at least 0: the first of 255, 65535 and the maximum of the dtype that no
       value exceeds,
@@ -164,7 +171,7 @@ def infer_list_range(images):
     ranges = [infer_value_range(image) for image in images]
     groups = {}
     for i, inferred in enumerate(ranges):
-        if not inferred.is_blank:
+        if inferred.is_finite and not inferred.is_blank:
             groups.setdefault(inferred.extent.dtype, []).append(i)
     if not groups:
         return ranges[0]
@@ -198,10 +205,13 @@ def _infer(extents, bits=None):
     if not extents:
         return InferredRange((0.0, 255.0), Extent(np.dtype(np.uint8), 0.0, 0.0))
     dtype = extents[0].dtype
-    low, high = min(extent.min for extent in extents), max(extent.max for extent in extents)
-    white = _infer_white(dtype, high, bits)
-    # a part of another scale has counted the values outside that one
-    counted = [extent for extent in extents if _infer_white(dtype, extent.max, bits) == white]
+    low, high = (  # NaN if one is
+        float(np.min([extent.min for extent in extents])),
+        float(np.max([extent.max for extent in extents])),
+    )
+    white = _infer_white(dtype, low, high, bits)
+    # a dark part of floats to 255 has counted the values above 1
+    counted = [extent for extent in extents if dtype.kind != "f" or _float_white(extent.max) == white]
     extent = Extent(
         dtype,
         low,
@@ -217,18 +227,22 @@ def _infer(extents, bits=None):
     return InferredRange((0.0, white), extent, is_guess=not fits or is_too_dark)
 
 
-def _infer_white(dtype, high, bits=None):
-    """Infer the white level of images from their largest value."""
+def _infer_white(dtype, low, high, bits=None):
+    """Infer the white level of images from their smallest and their largest value."""
     if dtype.kind == "b":
         return 1.0
     if dtype.kind == "f":
-        return 1.0 if high <= 1 + _OVERSHOOT else 255.0
-    if high == 1:
-        return 1.0
+        return _float_white(high)
     limit = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
     if _has_known_white(dtype, bits):
-        return limit
+        return 1.0 if (low, high) == (0, 1) else limit
+    if high == 1:
+        return 1.0
     return min(white for white in (255.0, 65535.0, limit) if high <= white)
+
+
+def _float_white(high):
+    return 1.0 if high <= 1 + _OVERSHOOT else 255.0
 
 
 def _has_known_white(dtype, bits):
@@ -242,7 +256,7 @@ def _settling(dtype, bits):
         return 0.0
     if not _has_known_white(dtype, bits):
         return math.inf
-    return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, math.inf, bits))
+    return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, 0, math.inf, bits))
 
 
 def _darkest(white):
@@ -260,12 +274,12 @@ def _measure(array, bits):
     if dtype.kind == "b":
         return Extent(dtype, 0.0, 1.0, array.size)
     if _has_known_white(dtype, bits):
-        return Extent(dtype, 0.0, _find_bright(array, _settling(dtype, bits)), array.size)
+        high = _find_bright(array, _settling(dtype, bits))
+        return Extent(dtype, float(array.min()) if high == 1 else 0.0, high, array.size)
     low, high = float(array.min()), float(array.max())
     if dtype.kind != "f":
         return Extent(dtype, low, high, array.size)
-    white = _infer_white(dtype, high)
-    n_outside = 0
+    white, n_outside = _float_white(high), 0
     if low < 0 or high > white:
         n_outside = sum(
             np.count_nonzero(part < 0) + np.count_nonzero(part > white) for part in _parts(array)
@@ -306,7 +320,7 @@ class RangeLog:
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
         inferred : InferredRange
         """
         if not inferred.is_blank:
@@ -337,17 +351,19 @@ class RangeLog:
         for (dtype, _), files in kinds.items():
             white, (path, inferred) = max(files.items())
             if len(files) > 1:
-                named = ", ".join(f"{white:g} for {files[white][0]!r}" for white in sorted(files))
+                named = ", ".join(
+                    f"{white:g} for {os.fspath(path)!r}" for white, (path, _) in sorted(files.items())
+                )
                 problems.append(f"Files of {dtype} are read with different white levels: {named}.")
             elif inferred.is_dark:
                 problems.append(
-                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in {path!r}), but "
+                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in {os.fspath(path)!r}), but "
                     f"their white level is {white:g}: the images are nearly black."
                 )
         for path, inferred in self._overshooting:
             problems.append(
                 f"{self._n_overshooting} files hold values outside the value range, which are "
-                f"clipped; {path!r} goes from {inferred.extent}."
+                f"clipped; {os.fspath(path)!r} goes from {inferred.extent}."
             )
         if problems:
             warn_caller(" ".join([*problems, "To change this, pass value_range=(black, white)."]))
@@ -391,13 +407,16 @@ def warn_about_inferred(inferred, consequence=""):
     consequence : str, default=""
         What happens to values outside, as a sentence.
     """
+    if not inferred.is_finite:  # an error follows where the values are used
+        return
     black, white = inferred.value_range
     problem = f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
     remedy = "Pass value_range=(black, white) to change this."
-    if inferred.is_guess or inferred.overshoots:
-        warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
-    elif inferred.is_dark:
+    is_inside = black <= inferred.extent.min and inferred.extent.max <= white
+    if is_inside and (inferred.is_guess or inferred.is_dark):
         warn_caller(f"{problem}: the images are nearly black. {remedy}")
+    elif inferred.is_guess or inferred.overshoots:
+        warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
 
 
 def warn_about_another_range(inferred, fitted_range):
@@ -411,7 +430,7 @@ def warn_about_another_range(inferred, fitted_range):
         Inferred for the images in `fit`.
     """
     (low, high), fitted_white = (inferred.extent.min, inferred.extent.max), fitted_range[1]
-    if inferred.is_blank:
+    if inferred.is_blank or not inferred.is_finite:
         return
     if inferred.is_guess:  # a dark image among brighter ones may look like one
         overshoot = _OVERSHOOT * fitted_white
