@@ -18,6 +18,7 @@ from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.intensity import (
     RangeLog,
     check_value_range,
+    unify_scales,
     warn_about_another_range,
     warn_about_inferred,
 )
@@ -297,9 +298,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         if self.value_range is None:
             inferred = images.infer_value_range()
             warn_about_inferred(inferred)
-            value_range = inferred.value_range
+            value_range, seen_range = inferred.value_range, inferred.seen
         else:
-            value_range = check_value_range(self.value_range)
+            value_range = seen_range = check_value_range(self.value_range)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
@@ -311,7 +312,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             warn_about_large_images(weights, images)
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
-        self.value_range_ = value_range
+        self.value_range_, self._seen_range = value_range, seen_range
         self.random_seed_ = seed
         self.weights_ = chosen
         self.weights_fingerprint_ = weights.fingerprint
@@ -458,7 +459,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         images = self._check(X, reset=False)
         if self.value_range is None:
-            warn_about_another_range(images.infer_value_range(), self.value_range_)
+            warn_about_another_range(
+                images.infer_value_range(), self.value_range_, self._seen_range
+            )
         return self._plan(images).compute(images, bar)
 
     def precompute(
@@ -616,6 +619,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         items = as_sequence(X)
         if items:
             refuse_path(items[0])
+            if self.value_range is None:
+                items = unify_scales(list(map(np.asarray, items)), reset=reset)
         if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
             return check_image_list(self, items, reset=reset)
         # the column of a dataframe is replaced by its items

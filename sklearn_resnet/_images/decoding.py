@@ -22,7 +22,7 @@ from sklearn_resnet._images.errors import (
 )
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.intensity import ValueRangeError, infer_value_range, to_uint8
+from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._io.paths import open_file, suffix_of
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
@@ -170,7 +170,7 @@ def _decode_and_fit(file, name, size, resize, mode, max_pixels, value_range):
         if value_range is not None or not array.size:
             return value_range or (0, 255)
         inferred.append(infer_value_range(array))
-        return inferred[0].checked()
+        return inferred[0].of_file
 
     image = _fit(_decode(file, name, size, mode, max_pixels, find_range), size, resize)
     # each copy of a large image costs a tenth of its decoding
@@ -206,8 +206,9 @@ def _decoding_error(path, exc):
     else:
         # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
-    remedy = exc.remedy if isinstance(exc, ValueRangeError) else "Replace the file or leave it out."
-    return ImageReadError(cause or type(exc).__name__, path, remedy=remedy)
+    return ImageReadError(
+        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
+    )
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):

@@ -15,6 +15,7 @@ _OVERSHOOT = 0.25
 _TRACE = 0.01  # the share of values that may overshoot without a warning
 _DARK = 1 / 16  # images that are not brighter than this share of white are nearly black
 _SCAN_BYTES = 2**20
+_NUMERIC = "buif"
 
 
 class Extent(NamedTuple):
@@ -63,6 +64,12 @@ class InferredRange(NamedTuple):
     bits: int | None = None
 
     @property
+    def seen(self):
+        """The value range, widened to the values: what `fit` saw."""
+        black, white = self.value_range
+        return min(black, self.extent.min), max(white, self.extent.max)
+
+    @property
     def is_blank(self):
         """Whether all values are 0, which fits any range."""
         return self.extent.min == self.extent.max == 0
@@ -83,29 +90,14 @@ class InferredRange(NamedTuple):
         """Whether no value is NaN or infinity."""
         return math.isfinite(self.extent.min) and math.isfinite(self.extent.max)
 
-    def checked(self):
-        """Return the value range; raise an error if it is a guess."""
+    @property
+    def of_file(self):
+        """The value range of a file on its own: for a guess, that of its values and 0."""
         if not self.is_finite:
             raise ValueError("it holds NaN or infinity")
-        if self.is_guess:
-            raise ValueRangeError(self.extent)
-        return self.value_range
-
-
-class ValueRangeError(ValueError):
-    """The value range of an image cannot be inferred.
-
-    Parameters
-    ----------
-    extent : Extent
-    """
-
-    remedy = "Pass value_range=(black, white) to ImageLoader."
-
-    def __init__(self, extent):
-        super().__init__(
-            f"it holds values from {extent}, from which no white level can be inferred"
-        )
+        if not self.is_guess:
+            return self.value_range
+        return min(0.0, self.extent.min), max(0.0, self.extent.max)
 
 
 def infer_value_range(images, *, bits=None):
@@ -148,56 +140,73 @@ def infer_value_range(images, *, bits=None):
 
 
 def infer_list_range(images):
-    """Infer the black and the white level of images that may differ in dtype.
+    """Infer the black and the white level of a list of images, which may have several dtypes.
 
     Parameters
     ----------
     images : sequence of ndarray
+        After `unify_scales`.
 
     Returns
     -------
     InferredRange
+    """
+    ranges = list(_infer_by_dtype(images).values())
+    sure = [inferred for inferred in ranges if inferred.is_finite and not inferred.is_blank]
+    return max(sure or ranges, key=lambda inferred: (inferred.is_guess, inferred.extent.max))
 
-    Raises
-    ------
-    ValueError
-        If the white levels of dtypes differ.
+
+def unify_scales(images, *, reset):
+    """Convert images to 8 bits, each by the white level of its dtype, if these levels differ.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+    reset : bool
+        Whether to warn about floats of two scales, as `fit` does.
+
+    Returns
+    -------
+    sequence of ndarray
+        `images`, if their dtypes have one white level, or if they are not finite or no numbers.
 
     Warns
     -----
     UserWarning
-        If floats on the scale of 1 are among floats on that of 255.
+        If a white level may be wrong.
     """
-    ranges = [infer_value_range(image) for image in images]
+    if not all(image.dtype.kind in _NUMERIC for image in images):
+        return images
+    if reset:
+        _warn_about_floats_of_two_scales(images)
+    if len({image.dtype for image in images}) == 1:
+        return images
+    ranges = _infer_by_dtype(images)
+    whites = {inferred.value_range[1] for inferred in ranges.values() if not inferred.is_blank}
+    if len(whites) < 2 or not all(inferred.is_finite for inferred in ranges.values()):
+        return images
+    for inferred in ranges.values():
+        warn_about_inferred(inferred)
+    return [to_uint8(image, ranges[image.dtype].value_range) for image in images]
+
+
+def _infer_by_dtype(images):
     groups = {}
-    for i, inferred in enumerate(ranges):
-        if inferred.is_finite and not inferred.is_blank:
-            groups.setdefault(inferred.extent.dtype, []).append(i)
-    if not groups:
-        return ranges[0]
-    merged = {
-        dtype: _infer([ranges[i].extent for i in group]) for dtype, group in groups.items()
-    }
-    firsts = {merged[dtype].value_range[1]: group[0] for dtype, group in groups.items()}
-    if len(firsts) > 1:
-        found = " and ".join(
-            f"a white level of {white:g} for image {i} ({ranges[i].extent.dtype})"
-            for white, i in firsts.items()
+    for image in images:
+        groups.setdefault(image.dtype, []).append(image)
+    return {dtype: infer_value_range(iter(group)) for dtype, group in groups.items()}
+
+
+def _warn_about_floats_of_two_scales(images):
+    highest = {i: float(image.max()) for i, image in enumerate(images) if image.dtype.kind == "f"}
+    low = next((i for i, high in highest.items() if 0 < high <= 1 + _OVERSHOOT), None)
+    high = next((i for i, high in highest.items() if high > _darkest(255)), None)
+    if low is not None and high is not None:
+        warn_caller(
+            f"X holds floats up to {highest[low]:.6g} in image {low}, and up to {highest[high]:.6g} "
+            f"in image {high}: their white level is 255. Bring both to one range, or pass "
+            "value_range=(black, white)."
         )
-        raise ValueError(
-            f"X must hold images of one scale. Got {found} instead. Convert them to one dtype, or "
-            "pass value_range=(black, white)."
-        )
-    for dtype, group in groups.items():
-        small = next((i for i in group if ranges[i].value_range != merged[dtype].value_range), None)
-        if dtype.kind == "f" and small is not None:
-            warn_caller(
-                f"X holds floats up to {ranges[small].extent.max:.6g} in image {small}, but up to "
-                f"{merged[dtype].extent.max:.6g} in others: their white level is "
-                f"{merged[dtype].value_range[1]:g}. Bring them to one scale, or pass "
-                "value_range=(black, white)."
-            )
-    return max(merged.values(), key=lambda inferred: (inferred.is_guess, inferred.extent.max))
 
 
 def _infer(extents, bits=None):
@@ -211,7 +220,9 @@ def _infer(extents, bits=None):
     )
     white = _infer_white(dtype, low, high, bits)
     # a dark part of floats to 255 has counted the values above 1
-    counted = [extent for extent in extents if dtype.kind != "f" or _float_white(extent.max) == white]
+    counted = [
+        extent for extent in extents if dtype.kind != "f" or _float_white(extent.max) == white
+    ]
     extent = Extent(
         dtype,
         low,
@@ -221,10 +232,9 @@ def _infer(extents, bits=None):
     )
     if dtype.kind != "f":
         return InferredRange((0.0, white), extent, is_guess=low < 0, bits=bits)
-    overshoot = _OVERSHOOT * white
-    fits = low >= -overshoot and high <= white + overshoot
     is_too_dark = white > 1 and high <= _darkest(white)
-    return InferredRange((0.0, white), extent, is_guess=not fits or is_too_dark)
+    is_guess = is_too_dark or not _may_overshoot(low, high, white)
+    return InferredRange((0.0, white), extent, is_guess)
 
 
 def _infer_white(dtype, low, high, bits=None):
@@ -243,6 +253,11 @@ def _infer_white(dtype, low, high, bits=None):
 
 def _float_white(high):
     return 1.0 if high <= 1 + _OVERSHOOT else 255.0
+
+
+def _may_overshoot(low, high, white):
+    """Whether values leave their range no further than interpolation does."""
+    return low >= -_OVERSHOOT * white and high <= (1 + _OVERSHOOT) * white
 
 
 def _has_known_white(dtype, bits):
@@ -266,8 +281,8 @@ def _darkest(white):
 
 def _measure(array, bits):
     """Measure the extent of the values of an array."""
-    dtype = array.dtype
-    if dtype.kind not in "buif":
+    array, dtype = np.atleast_1d(array), array.dtype
+    if dtype.kind not in _NUMERIC:
         raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
     if not array.size:
         return Extent(dtype, 0.0, 0.0)
@@ -280,7 +295,7 @@ def _measure(array, bits):
     if dtype.kind != "f":
         return Extent(dtype, low, high, array.size)
     white, n_outside = _float_white(high), 0
-    if low < 0 or high > white:
+    if (low < 0 or high > white) and _may_overshoot(low, high, white):
         n_outside = sum(
             np.count_nonzero(part < 0) + np.count_nonzero(part > white) for part in _parts(array)
         )
@@ -312,8 +327,7 @@ class RangeLog:
     def clear(self):
         """Forget all files."""
         self._brightest = {}
-        self._overshooting = []
-        self._n_overshooting = 0
+        self._doubtful = {}
 
     def add(self, path, inferred):
         """Add a file.
@@ -323,18 +337,27 @@ class RangeLog:
         path : str or path-like
         inferred : InferredRange
         """
-        if not inferred.is_blank:
+        if inferred.is_guess or inferred.overshoots:
+            self._count(inferred.is_guess, 1, path, inferred)
+        if not inferred.is_guess and not inferred.is_blank:
             self._keep(path, inferred)
-        if inferred.overshoots:
-            self._overshooting = self._overshooting or [(path, inferred)]
-            self._n_overshooting += 1
 
     def update(self, other):
         """Add the files of another log."""
+        for is_guess, (n_files, path, inferred) in other._doubtful.items():
+            self._count(is_guess, n_files, path, inferred)
         for path, inferred in other._brightest.values():
             self._keep(path, inferred)
-        self._overshooting = self._overshooting or other._overshooting
-        self._n_overshooting += other._n_overshooting
+
+    def warn(self):
+        """Warn, once, if value ranges may be wrong."""
+        problems = [*self._describe_doubtful(), *self._describe_brightest()]
+        if problems:
+            warn_caller(" ".join([*problems, "Pass value_range=(black, white) to change this."]))
+
+    def _count(self, is_guess, n_files, *first):
+        n_before, *first = self._doubtful.get(is_guess, (0, *first))
+        self._doubtful[is_guess] = n_before + n_files, *first
 
     def _keep(self, path, inferred):
         key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
@@ -342,31 +365,34 @@ class RangeLog:
         if found is None or inferred.extent.max > found[1].extent.max:
             self._brightest[key] = path, inferred
 
-    def warn(self):
-        """Warn, once, if value ranges may be wrong."""
+    def _describe_doubtful(self):
+        for is_guess, (n_files, path, inferred) in self._doubtful.items():
+            others = f" and {n_files - 1} more" if n_files > 1 else ""
+            how = (
+                "which fit no usual range; each is scaled from its own darkest to its brightest value"
+                if is_guess
+                else f"and those outside 0 to {inferred.value_range[1]:g} are clipped"
+            )
+            yield f"{os.fspath(path)!r}{others}: values from {inferred.extent}, {how}."
+
+    def _describe_brightest(self):
         kinds = {}
-        for (dtype, bits, white), (path, inferred) in self._brightest.items():
-            kinds.setdefault((dtype, bits), {})[white] = path, inferred
-        problems = []
+        for (dtype, bits, white), found in self._brightest.items():
+            kinds.setdefault((dtype, bits), {})[white] = found
         for (dtype, _), files in kinds.items():
             white, (path, inferred) = max(files.items())
             if len(files) > 1:
                 named = ", ".join(
-                    f"{white:g} for {os.fspath(path)!r}" for white, (path, _) in sorted(files.items())
+                    f"{white:g} for {os.fspath(path)!r}"
+                    for white, (path, _) in sorted(files.items())
                 )
-                problems.append(f"Files of {dtype} are read with different white levels: {named}.")
+                yield f"Files of {dtype} are read with different white levels: {named}."
             elif inferred.is_dark:
-                problems.append(
-                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in {os.fspath(path)!r}), but "
-                    f"their white level is {white:g}: the images are nearly black."
+                yield (
+                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in "
+                    f"{os.fspath(path)!r}), but their white level is {white:g}: the images are nearly "
+                    "black."
                 )
-        for path, inferred in self._overshooting:
-            problems.append(
-                f"{self._n_overshooting} files hold values outside the value range, which are "
-                f"clipped; {os.fspath(path)!r} goes from {inferred.extent}."
-            )
-        if problems:
-            warn_caller(" ".join([*problems, "To change this, pass value_range=(black, white)."]))
 
 
 def check_value_range(value_range):
@@ -410,7 +436,9 @@ def warn_about_inferred(inferred, consequence=""):
     if not inferred.is_finite:  # an error follows where the values are used
         return
     black, white = inferred.value_range
-    problem = f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
+    problem = (
+        f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
+    )
     remedy = "Pass value_range=(black, white) to change this."
     is_inside = black <= inferred.extent.min and inferred.extent.max <= white
     if is_inside and (inferred.is_guess or inferred.is_dark):
@@ -419,7 +447,7 @@ def warn_about_inferred(inferred, consequence=""):
         warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
 
 
-def warn_about_another_range(inferred, fitted_range):
+def warn_about_another_range(inferred, fitted_range, seen):
     """Warn if images seem to be on another scale than those in `fit`.
 
     Parameters
@@ -428,22 +456,23 @@ def warn_about_another_range(inferred, fitted_range):
         Inferred for these images.
     fitted_range : tuple of 2 float
         Inferred for the images in `fit`.
+    seen : tuple of 2 float
+        The `InferredRange.seen` of `fit`.
     """
-    (low, high), fitted_white = (inferred.extent.min, inferred.extent.max), fitted_range[1]
     if inferred.is_blank or not inferred.is_finite:
         return
-    if inferred.is_guess:  # a dark image among brighter ones may look like one
-        overshoot = _OVERSHOOT * fitted_white
-        if -overshoot <= low and high <= fitted_white + overshoot:
-            return
-    elif inferred.value_range[1] == fitted_white:
-        return
+    if inferred.is_guess:  # dark images of a brighter collection may look like one
+        low, high = inferred.extent.min, inferred.extent.max
+        overshoot = _OVERSHOOT * (seen[1] - seen[0])
+        is_another = low < seen[0] - overshoot or high > seen[1] + overshoot
     else:
         low, high = inferred.value_range
-    warn_caller(
-        f"X seems to hold values from {low:.6g} to {high:.6g}, but fit saw values from 0 to "
-        f"{fitted_white:g}. Bring both to one range."
-    )
+        is_another = high != fitted_range[1]
+    if is_another:
+        warn_caller(
+            f"X seems to hold values from {low:.6g} to {high:.6g}, but fit saw values from "
+            f"{seen[0]:.6g} to {seen[1]:.6g}. Bring both to one range."
+        )
 
 
 def to_uint8(images, value_range):

@@ -11,7 +11,6 @@ import tifffile
 from PIL import Image, ImageOps
 
 from sklearn_resnet._images.decoding import convert_image, read_image
-from sklearn_resnet._images.errors import ImageReadError
 
 RED, BLUE, WHITE, BLACK = (255, 0, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 274
@@ -142,10 +141,14 @@ TIFF = {
     "uint32": (np.array([[0, 2**30, 2**31, 2**32 - 1]], np.uint32), [0, 64, 128, 255]),
     "float to 1": (np.array([[0, 0.2, 1]], np.float32), [0, 51, 255]),
     "float to 255": (np.array([[0, 51, 200]], np.float32), [0, 51, 200]),
+    "float beyond 255": (np.array([[0, 200, 1000]], np.float32), [0, 51, 255]),
+    "negative float": (np.array([[-1, -0.6, 1]], np.float32), [0, 51, 255]),
+    "one negative float": (np.array([[-3, -3]], np.float32), [0, 0]),
     "int16": (np.array([[0, 16_384, 32_767]], np.int16), [0, 128, 255]),
     "float with overshoot": (np.array([[-0.1, 0, 0.2, 1, 1.2]], np.float32), [0, 0, 51, 255, 255]),
     "float16": (np.array([[0, 0.2, 1]], np.float16), [0, 51, 255]),
     "float64": (np.array([[0, 0.2, 1]]), [0, 51, 255]),
+    "float64 beyond 255": (np.array([[-500, -300, 500]], float), [0, 51, 255]),
 }
 
 
@@ -257,6 +260,8 @@ def test_pgm_of_more_than_8_bits(tmp_path, maximum, values, expected):
         (np.array([[0, 16_384, 32_767]], np.int16), colour(BLACK, (128,) * 3, WHITE)),
         (np.array([[0, 51]], np.int64), colour(BLACK, (51,) * 3)),
         (np.array([[0, 0.2]], np.float16), colour(BLACK, (51,) * 3)),
+        (np.array([[-1, 1]], np.float32), colour(BLACK, WHITE)),
+        (np.array([[0, 1000]], float), colour(BLACK, WHITE)),
         (np.array([[RED, BLUE]], float), colour(RED, BLUE)),
         (np.array([[[1, 0, 0, 1], [1, 0, 0, 0.2]]]), colour(RED, (255, 204, 204))),
         (np.asfortranarray(blocks(RED, BLUE)), blocks(RED, BLUE)),
@@ -280,14 +285,16 @@ def test_npy_of_each_dtype_and_shape(tmp_path, array, expected):
     ],
     ids=lambda array: f"{array.dtype} to {array.max():g}",
 )
-def test_a_file_of_unknown_range_is_an_error_unless_the_range_is_given(tmp_path, array, extension):
-    path = tmp_path / f"image.{extension}"
+def test_a_file_of_unusual_range_is_scaled_from_its_own_and_reported(tmp_path, array, extension):
+    path, reports = tmp_path / f"image.{extension}", []
     np.save(path, array) if extension == "npy" else tifffile.imwrite(path, array)
     low, high = float(array.min()), float(array.max())
-    with pytest.raises(ImageReadError, match=rf"from {low:g} to {high:g}, .* Pass value_range="):
-        read_image(path)
-    pixels = read_image(path, mode="L", value_range=(low, high))
-    np.testing.assert_array_equal(pixels, [[0, 51, 255]])
+    for options in ({"report": reports.append}, {"value_range": (low, high)}):
+        pixels = read_image(path, mode="L", **options)
+        np.testing.assert_array_equal(pixels, [[0, 51, 255]])
+    (inferred,) = reports
+    assert inferred.is_guess
+    assert inferred.extent[1:3] == (low, high)
 
 
 @pytest.mark.parametrize("extension", ["tif", "npy", "png"])
@@ -719,7 +726,7 @@ def test_deep_images_are_scaled_in_bands(tmp_path):
     low, high = array.min(), array.max()
     expected = np.rint((array - low) * (255 / (high - low))).astype(np.uint8)
     tracemalloc.start()
-    pixels = read_image(tmp_path / "image.npy", mode="L", value_range=(low, high))
+    pixels = read_image(tmp_path / "image.npy", mode="L")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_array_equal(pixels, expected)
