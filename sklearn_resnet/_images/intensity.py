@@ -203,9 +203,10 @@ def _warn_about_floats_of_two_scales(images):
     high = next((i for i, high in highest.items() if high > _darkest(255)), None)
     if low is not None and high is not None:
         warn_caller(
-            f"X holds floats up to {highest[low]:.6g} in image {low}, and up to {highest[high]:.6g} "
-            f"in image {high}: their white level is 255. Bring both to one range, or pass "
-            "value_range=(black, white)."
+            ValueRangeWarning(
+                f"X holds floats up to {highest[low]:.6g} in image {low}, and up to "
+                f"{highest[high]:.6g} in image {high}: the white level of all is 255."
+            )
         )
 
 
@@ -318,6 +319,25 @@ def _parts(array):
     return (array[i : i + n_rows] for i in range(0, len(array), n_rows))
 
 
+class ValueRangeWarning(UserWarning):
+    """The value range of images may be wrong.
+
+    Parameters
+    ----------
+    problem : str
+        The values, and the range.
+    """
+
+    remedy = "Pass value_range=(black, white) to change this."
+
+    def __init__(self, problem):
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self):
+        return f"{self.problem} {self.remedy}"
+
+
 class RangeLog:
     """The value ranges that were inferred for the files of a pass, to warn about at its end."""
 
@@ -353,7 +373,7 @@ class RangeLog:
         """Warn, once, if value ranges may be wrong."""
         problems = [*self._describe_doubtful(), *self._describe_brightest()]
         if problems:
-            warn_caller(" ".join([*problems, "Pass value_range=(black, white) to change this."]))
+            warn_caller(ValueRangeWarning(" ".join(problems)))
 
     def _count(self, is_guess, n_files, *first):
         n_before, *first = self._doubtful.get(is_guess, (0, *first))
@@ -439,12 +459,11 @@ def warn_about_inferred(inferred, consequence=""):
     problem = (
         f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
     )
-    remedy = "Pass value_range=(black, white) to change this."
     is_inside = black <= inferred.extent.min and inferred.extent.max <= white
     if is_inside and (inferred.is_guess or inferred.is_dark):
-        warn_caller(f"{problem}: the images are nearly black. {remedy}")
+        warn_caller(ValueRangeWarning(f"{problem}: the images are nearly black."))
     elif inferred.is_guess or inferred.overshoots:
-        warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
+        warn_caller(ValueRangeWarning(" ".join(filter(None, (f"{problem}.", consequence)))))
 
 
 def warn_about_another_range(inferred, fitted_range, seen):
