@@ -196,7 +196,9 @@ def read_input(
     check_input(source, patches)
     path = as_path(source)
     if patches is not None:
-        (image,) = ImageLoader(value_range=value_range).fit_transform([str(path)])
+        image = path
+        if value_range is not None:
+            (image,) = ImageLoader(value_range=value_range).fit_transform([str(path)])
         with renamed_parameters(n="patches", size="patch_size"):
             cut = datasets.sample_patches(image, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))

@@ -271,8 +271,9 @@ def input_parameters(record):
     names = {"source": "input", "seed": "seed", "image_size": "image_size"}
     if record.get("patches"):
         names |= {"patches": "patches", "patch_size": "patch_size"}
-    parameters = {name: record[key] for name, key in names.items()}
-    return parameters | {"value_range": file_range(record)}
+    if file_range(record) is not None:
+        names |= {"value_range": "file_range"}
+    return {name: record[key] for name, key in names.items()}
 
 
 def file_range(record):
