@@ -166,8 +166,8 @@ def _decode_and_fit(file, name, size, resize, mode, max_pixels, value_range):
     """Decode a file to an array of the size and mode."""
     inferred = []
 
-    def find_range(array):
-        if value_range is not None or not array.size:
+    def find_range(array, is_known=False):
+        if value_range is not None or is_known or not array.size:
             return value_range or (0, 255)
         inferred.append(infer_value_range(array))
         return inferred[0].of_file
@@ -259,8 +259,9 @@ def _decode(file, name, size, mode, max_pixels, find_range):
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         return _without_alpha(_to_8_bit(image, find_range))
-    value_range = find_range(np.asarray(image)) if image.mode in ("L", "RGB") else (0, 255)
-    image = _without_alpha(image)
+    is_grey, image = image.mode == "L", _without_alpha(image)
+    # a grey file may be a mask of 0 and 1; colours of 8 bits have one range
+    value_range = find_range(np.asarray(image), is_known=not is_grey)
     if tuple(value_range) == (0, 255):
         return image
     return Image.fromarray(to_uint8(np.asarray(image), value_range))

@@ -342,12 +342,13 @@ class RangeLog:
     """The value ranges that were inferred for the files of a pass, to warn about at its end."""
 
     def __init__(self):
-        self.clear()
+        self._brightest = {}
+        self._doubtful = {}
 
     def clear(self):
         """Forget all files."""
-        self._brightest = {}
-        self._doubtful = {}
+        self._brightest.clear()
+        self._doubtful.clear()
 
     def add(self, path, inferred):
         """Add a file.
