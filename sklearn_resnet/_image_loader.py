@@ -16,6 +16,7 @@ from sklearn_resnet._images.decoding import MAX_PIXELS, DecodingOptions
 from sklearn_resnet._images.intensity import (
     check_value_range,
     infer_list_range,
+    unify_scales,
     warn_about_another_range,
     warn_about_inferred,
 )
@@ -190,13 +191,13 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         else:
             arrays = _list_arrays(self._check(X, reset=True))
         if self.value_range is not None:
-            self.value_range_ = check_value_range(self.value_range)
+            self.value_range_ = self._seen_range = check_value_range(self.value_range)
         elif arrays:
             inferred = infer_list_range(arrays)
             warn_about_inferred(inferred, "Values outside this range are clipped.")
-            self.value_range_ = inferred.value_range
+            self.value_range_, self._seen_range = inferred.value_range, inferred.seen
         else:
-            self.value_range_ = (0.0, 255.0)
+            self.value_range_ = self._seen_range = (0.0, 255.0)
         return self
 
     def transform(
@@ -237,7 +238,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         images = self._check(X, reset=False)
         arrays = _list_arrays(images)
         if arrays and self.value_range is None:
-            warn_about_another_range(infer_list_range(arrays), self.value_range_)
+            inferred = infer_list_range(arrays)
+            warn_about_another_range(inferred, self.value_range_, self._seen_range)
         loaded = self._load(images)
         library = get_output_config("transform", self)["dense"]
         if library != "default":
@@ -309,6 +311,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             raise ValueError("X must hold at least one image. Got an empty sequence instead.")
         elif reset:
             reset_n_features(self)
+        if isinstance(images, list) and self.value_range is None:
+            images = _unify_arrays(images, reset)
         return images
 
     def __sklearn_tags__(self):
@@ -324,6 +328,15 @@ def _list_arrays(images):
     if not isinstance(images, list):
         return [images]
     return [np.asarray(image) for image in images if not is_path(image) and np.size(image)]
+
+
+def _unify_arrays(images, reset):
+    """Bring the arrays among images and paths to one scale."""
+    arrays = _list_arrays(images)
+    if not arrays:
+        return images
+    unified = iter(unify_scales(arrays, reset=reset))
+    return [image if is_path(image) or not np.size(image) else next(unified) for image in images]
 
 
 def _to_frame(images, X, library):

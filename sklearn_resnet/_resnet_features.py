@@ -18,6 +18,7 @@ from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.intensity import (
     RangeLog,
     check_value_range,
+    unify_scales,
     warn_about_another_range,
     warn_about_inferred,
 )
@@ -100,15 +101,19 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         bilinear interpolation that ignores their aspect ratio. An int is the side of a square. None
         keeps the size of the images.
     image_shape : tuple of 2 or 3 int, default=None
-        The shape of the image in each row of a 2-D `X`: (height, width) or (height, width,
-        channels). None interprets a row of s * s values as a square grey image, and one of
-        3 * s * s values as a square RGB image, channels last. It interprets any other row as a grey
-        image one pixel high, and warns.
+        The shape of the image in each row of a 2-D `X`: (height, width), (height, width, channels)
+        or, for rows with all of red before all of green, (3, height, width). None interprets a row
+        of s * s values as a square grey image, and one of 3 * s * s values as a square RGB image,
+        channels last; it warns if the channels seem to come first, as in CIFAR-10. It interprets
+        any other row as a grey image one pixel high, and warns.
     value_range : tuple of 2 float, default=None
-        The black and the white level of the images. None lets `fit` infer them. The white level of
-        integers follows from their dtype: 255 for uint8, 65535 for uint16, and for wider and signed
-        dtypes the first of 255, 65535 and the maximum of the dtype that no value exceeds. That of
-        floats is 1 if no value exceeds it, and 255 otherwise. Black is 0.
+        The black and the white level of the images. None lets `fit` infer them. Black is 0. White
+        is 255 for uint8, 65535 for uint16, and for other integers the first of 255, 65535 and the
+        maximum of the dtype that no value exceeds; but 1 for bool and for integers that are all 0
+        or 1. White is 1 for floats that do not exceed it, and 255 for others; floats may overshoot
+        by a quarter, as interpolation does. `fit` warns if the values fit another range as well, if
+        more than a trace of them lies outside, or if all are nearly black. In a list, images whose
+        dtypes have different white levels are converted to 8 bits.
     engine : {"auto", "openvino", "keras"}, default="auto"
         The library that runs the network: OpenVINO on the CPU, or Keras on any device that its
         backend supports. ``"auto"`` is Keras if it can use a GPU, and OpenVINO otherwise.
@@ -282,7 +287,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If ``weights="auto"`` takes the bundled weights, once per process and cut.
         UserWarning
             If a cut ignores layers that come before it, or if images of more than 128 x 128 pixels
-            enter a network with the bundled weights.
+            enter a network with the bundled weights; if the value range may be wrong; or if rows
+            seem to hold one channel after the other.
         """
         check_image_shape(self.image_shape)
         check_size("image_size", self.image_size)
@@ -297,9 +303,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         if self.value_range is None:
             inferred = images.infer_value_range()
             warn_about_inferred(inferred)
-            value_range = inferred.value_range
+            value_range, seen_range = inferred.value_range, inferred.seen
         else:
-            value_range = check_value_range(self.value_range)
+            value_range = seen_range = check_value_range(self.value_range)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
@@ -311,7 +317,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             warn_about_large_images(weights, images)
         self.tap_layers_ = [layer.index for layer in tap_layers]
         self.layers_ = [layer.index for layer in layers]
-        self.value_range_ = value_range
+        self.value_range_, self._seen_range = value_range, seen_range
         self.random_seed_ = seed
         self.weights_ = chosen
         self.weights_fingerprint_ = weights.fingerprint
@@ -458,7 +464,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         images = self._check(X, reset=False)
         if self.value_range is None:
-            warn_about_another_range(images.infer_value_range(), self.value_range_)
+            warn_about_another_range(
+                images.infer_value_range(), self.value_range_, self._seen_range
+            )
         return self._plan(images).compute(images, bar)
 
     def precompute(
@@ -616,6 +624,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         items = as_sequence(X)
         if items:
             refuse_path(items[0])
+            if self.value_range is None:
+                items = unify_scales(list(map(np.asarray, items)), reset=reset)
         if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
             return check_image_list(self, items, reset=reset)
         # the column of a dataframe is replaced by its items

@@ -4,6 +4,7 @@ import os
 import pickle
 import tarfile
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
 from sklearn_resnet._images.decoding import EXTENSIONS, read_image
+from sklearn_resnet._images.intensity import RangeLog
 from sklearn_resnet._images.validation import check_size, is_path
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards
@@ -385,7 +387,7 @@ def sample_patches(
     (5, 64, 64, 3)
     """
     name = repr(os.fspath(image)) if is_path(image) else "the image"
-    pixels = read_image(image) if is_path(image) else np.asarray(image)
+    pixels = _read_and_warn(image) if is_path(image) else np.asarray(image)
     shape = check_size("size", size)
     places = np.subtract(pixels.shape[:2], shape) + 1
     if n < 1:
@@ -401,6 +403,14 @@ def sample_patches(
     from sklearn.feature_extraction.image import extract_patches_2d  # slow to import
 
     return extract_patches_2d(pixels, shape, max_patches=n, random_state=random_state)
+
+
+def _read_and_warn(path):
+    """Read an image file, and warn if its value range may be wrong."""
+    value_ranges = RangeLog()
+    pixels = read_image(path, report=partial(value_ranges.add, path))
+    value_ranges.warn()
+    return pixels
 
 
 def _bunch(data, target, target_names, description, return_X_y):

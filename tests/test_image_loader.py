@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from sklearn_resnet import ImageLoader
+from sklearn_resnet import ImageLoader, ResNetFeatures
 from sklearn_resnet._runtime.threads import set_thread_limit
 
 RNG = np.random.default_rng(0)
@@ -175,15 +175,83 @@ def test_arrays_of_different_sizes():
         (GREY, 255),
         (GREY / 255, 1),
         (GREY / 1.0, 255),
-        (GREY.astype(np.uint16), 65_535),
+        (GREY.astype(np.uint16) * 257, 65_535),
         ([GREY[0], GREY[1, 1:]], 255),
         ([GREY[0] / 255, GREY[1, 1:] / 255], 1),
         (["a.png", GREY[0] / 255], 1),
-        ([np.full((2, 2), 0.5), np.full((3, 3), 200.0)], 255),
+        (GREY // 128, 1),
+        (GREY / 250, 1),
     ],
 )
 def test_fit_learns_the_value_range(X, white):
     assert ImageLoader().fit(X).value_range_ == (0, white)
+
+
+@pytest.mark.parametrize(
+    ("X", "white", "told"),
+    [
+        (GREY.astype(np.uint16), 65_535, "from 0 to 2[0-9]+, but .* nearly black"),
+        (GREY // 25 / 1.0, 255, "from 0 to 9, but the value range is 0 to 255: .* nearly black"),
+        ([np.full((2, 2), 0.5), np.full((3, 3), 200.0)], 255, "0.5 in image 0, and up to 200"),
+    ],
+)
+def test_fit_warns_of_a_range_that_may_be_wrong(X, white, told):
+    with pytest.warns(UserWarning, match=told):
+        assert ImageLoader().fit(X).value_range_ == (0, white)
+
+
+def test_a_value_range_that_is_given_is_the_range_of_files_and_arrays(tmp_path):
+    images = [np.array([[-100, 150, 400]], dtype) for dtype in (np.int16, np.int32, float)]
+    paths = [str(tmp_path / f"{i}.npy") for i in range(3)]
+    for path, image in zip(paths, images, strict=True):
+        np.save(path, image)
+    loader = ImageLoader(mode="L", value_range=(-100, 400)).fit(images)
+    assert loader.value_range_ == (-100, 400)
+    for X in (images, paths, [*paths, *images]):
+        assert (loader.transform(X) == [[0, 128, 255]]).all()
+        assert (loader.fit_transform(X) == [[0, 128, 255]]).all()
+    assert (loader.transform([np.array([[0, 150, 200]], np.uint8)]) == [[51, 128, 153]]).all()
+    with pytest.warns(
+        UserWarning, match=r"0\.npy' and 2 more: .* -100 to 400, .* Pass value_range="
+    ):
+        assert (ImageLoader(mode="L").fit_transform(paths) == [[0, 128, 255]]).all()
+
+
+@pytest.mark.parametrize("value_range", [(1, 0), (0, 1, 2), "ab"])
+def test_an_invalid_value_range(value_range):
+    with pytest.raises(ValueError, match="'value_range' parameter"):
+        ImageLoader(value_range=value_range).fit(["a.png"])
+
+
+def test_each_image_of_a_list_has_the_white_level_of_its_dtype(paths):
+    loader, mixed = ImageLoader(mode="L"), [GREY[0], GREY[0] / 255, GREY[0].astype(np.uint16) * 257]
+    for images in (loader.fit_transform(mixed), loader.fit(GREY).transform(mixed)):
+        np.testing.assert_array_equal(images, np.stack([GREY[0]] * 3))
+    mixed = [paths[0], *mixed, paths[1]]
+    np.testing.assert_array_equal(loader.fit_transform(mixed)[1:4], np.stack([GREY[0]] * 3))
+    assert mixed[0] is paths[0]
+
+
+def test_dark_files_are_warned_about_once(tmp_path):
+    """Of 12 bits; the darkest come first."""
+    arrays = [np.full((2, 2), 40 * i, np.uint16) for i in range(100)]
+    paths = [str(tmp_path / f"{i:02}.npy") for i in range(100)]
+    for path, array in zip(paths, arrays, strict=True):
+        np.save(path, array)
+    images = ImageLoader(lazy=True, n_jobs=4).fit_transform(paths)
+    with pytest.warns(
+        UserWarning, match=r"uint16 .* 3960 .in '.*99\.npy'.* 65535: .*black"
+    ) as told:
+        ImageLoader().fit_transform(paths)
+    assert len(told) == 1
+    resnet = ResNetFeatures(4, weights=None, cache=None, batch_size=8).fit(images)
+    for run in (np.asarray, list, resnet.transform, lambda X: list(resnet.transform_batches(X))):
+        with pytest.warns(UserWarning, match="3960") as told:
+            run(images)
+        assert len(told) == 1
+    np.save(paths[1], np.full((2, 2), 5000, np.uint16))
+    for run in (np.asarray, list, resnet.transform, lambda X: list(resnet.transform_batches(X))):
+        run(images)
 
 
 @pytest.mark.parametrize("container", [np.asarray, list])
@@ -227,7 +295,8 @@ def test_a_fit_on_a_dask_collection_forgets_rows(paths):
     loader = ImageLoader(4).fit(pd.DataFrame(np.full((2, 4), 0.5), columns=list("abcd")))
     assert loader.value_range_ == (0, 1)
     loader.fit(bag.from_sequence(paths))
-    assert vars(loader) == {**vars(ImageLoader(4)), "value_range_": (0, 255)}
+    fitted = {"value_range_": (0, 255), "_seen_range": (0, 255)}
+    assert vars(loader) == {**vars(ImageLoader(4)), **fitted}
 
 
 def test_a_failed_fit_keeps_what_rows_taught():

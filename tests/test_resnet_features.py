@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
@@ -25,6 +26,21 @@ from sklearn_resnet._network.weights import find_weights
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 21, 17, 3), dtype=np.uint8)
 GREY = RNG.integers(0, 256, (5, 12, 12), dtype=np.uint8)
+
+
+def overshooting(images):
+    images[0, 0, 0], images[-1, 0, 0] = 1.2, -0.03
+    return images
+
+
+def as_zarr(images):
+    return zarr.array(images, chunks=(2, *images.shape[1:]))
+
+
+def as_dask(images):
+    import dask.array as da
+
+    return da.from_array(images, chunks=(2, *images.shape[1:]))
 
 
 def features(X, layers=16, **parameters):
@@ -171,6 +187,66 @@ def test_the_value_range_is_learnt_by_fit():
     assert_close(given, features(GREY))
 
 
+@pytest.mark.parametrize("container", [np.asarray, list, as_zarr, as_dask])
+@pytest.mark.parametrize(
+    ("images", "white"),
+    [
+        (GREY // 128, 1),
+        ((GREY // 128).astype(np.uint32), 1),
+        ((GREY // 128).astype(">i2"), 1),
+        (overshooting(GREY / 255), 1),
+        (overshooting(GREY / 255).astype(np.float16), 1),
+        (GREY * 1.002, 255),
+        (GREY.astype(np.int16), 255),
+    ],
+)
+def test_the_value_range_of_each_container(images, white, container):
+    resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None)
+    if container in (as_zarr, as_dask) and images.dtype == np.uint8:
+        assert resnet.fit(container(images)).value_range_ == (0, 255)  # nothing is read
+        with pytest.warns(UserWarning, match="from 0 to 1, but fit saw values from 0 to 255"):
+            np.asarray(resnet.transform(container(images)))
+    else:
+        found = np.asarray(resnet.fit_transform(container(images)))
+        assert resnet.value_range_ == (0, white)
+        assert_close(found, features(images, layers=4, value_range=(0, white)))
+
+
+@pytest.mark.parametrize("container", [np.asarray, list, as_zarr, as_dask])
+@pytest.mark.parametrize(
+    ("images", "seen"),
+    [
+        (GREY.astype(np.int16) * 16 - 1024, "from -1024 to 30"),
+        (GREY / 64, "from 0 to 3.9"),
+        (GREY / 255 * 2 - 1, "from -1 to 1"),
+        (GREY.astype(np.uint16) * 16, "from 0 to 40"),
+        (GREY.astype(np.int32) * 12, "from 0 to 30"),
+    ],
+)
+def test_a_doubtful_value_range_is_warned_of_once(images, seen, container):
+    resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None)
+    with pytest.warns(UserWarning, match=f"{seen}.*, but the value range is 0 to") as told:
+        np.asarray(resnet.fit_transform(container(images)))
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("image_size", [None, 8])
+def test_each_image_of_a_list_has_the_white_level_of_its_dtype(image_size):
+    images = [GREY[0], GREY[1] / 255, GREY[2].astype(np.uint16) * 257, GREY[3] > 127]
+    if image_size:
+        images[0] = images[0][:9]
+    same = [*images[:1], GREY[1], GREY[2], (GREY[3] > 127) * np.uint8(255)]
+    for fitted in (images, same):
+        resnet = ResNetFeatures(4, weights=None, random_state=0, image_size=image_size).fit(fitted)
+        assert_close(resnet.transform(images), resnet.transform(same))
+
+
+def test_a_value_range_that_is_given_is_the_range_of_each_image_of_a_list():
+    images = [GREY[0].astype(np.float32), GREY[0, 1:].astype(np.int16)]
+    found = features(images, image_size=8, value_range=(0, 255))
+    assert_close(found, features([image.astype(np.uint8) for image in images], image_size=8))
+
+
 def test_another_range_than_that_of_fit_is_warned_of():
     resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY / 255)
     with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):
@@ -200,6 +276,10 @@ def test_images_are_resized_as_keras_does_with_antialiasing():
 def test_rows_take_the_shape_that_is_given():
     rows = COLOUR.reshape(5, -1)
     np.testing.assert_array_equal(features(rows, image_shape=(21, 17, 3)), features(COLOUR))
+    planar = np.moveaxis(COLOUR, -1, 1).reshape(5, -1)
+    for options in ({}, {"image_size": 9}, {"cache": None}):
+        found = features(planar, image_shape=(3, 21, 17), **options)
+        np.testing.assert_array_equal(found, features(COLOUR, **options))
     with pytest.warns(UserWarning, match="one pixel high"):
         features(GREY.reshape(5, -1)[:, :10])
 

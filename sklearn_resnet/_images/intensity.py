@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ _OVERSHOOT = 0.25
 _TRACE = 0.01  # the share of values that may overshoot without a warning
 _DARK = 1 / 16  # images that are not brighter than this share of white are nearly black
 _SCAN_BYTES = 2**20
+_NUMERIC = "buif"
 
 
 class Extent(NamedTuple):
@@ -24,8 +26,8 @@ class Extent(NamedTuple):
     ----------
     dtype : dtype
     min, max : float
-        The smallest and the largest value. Unsigned integers of up to 16 bits are scanned only up
-        to a value that is bright enough to settle their white level.
+        The smallest and the largest value. For unsigned integers of up to 16 bits the scan ends at
+        a value that is bright enough to settle their white level.
     n_values : int
         The number of values.
     n_outside : int
@@ -63,6 +65,12 @@ class InferredRange(NamedTuple):
     bits: int | None = None
 
     @property
+    def seen(self):
+        """The value range, widened to the values: what `fit` saw."""
+        black, white = self.value_range
+        return min(black, self.extent.min), max(white, self.extent.max)
+
+    @property
     def is_blank(self):
         """Whether all values are 0, which fits any range."""
         return self.extent.min == self.extent.max == 0
@@ -78,29 +86,19 @@ class InferredRange(NamedTuple):
         """Whether more than a trace of the values lies outside the value range."""
         return self.extent.n_outside > _TRACE * self.extent.n_values
 
-    def checked(self):
-        """Return the value range; raise an error if it is a guess."""
-        if not math.isfinite(self.extent.min + self.extent.max):
+    @property
+    def is_finite(self):
+        """Whether no value is NaN or infinity."""
+        return math.isfinite(self.extent.min) and math.isfinite(self.extent.max)
+
+    @property
+    def of_file(self):
+        """The value range of a file on its own: for a guess, that of its values and 0."""
+        if not self.is_finite:
             raise ValueError("it holds NaN or infinity")
-        if self.is_guess:
-            raise ValueRangeError(self.extent)
-        return self.value_range
-
-
-class ValueRangeError(ValueError):
-    """The value range of an image cannot be inferred.
-
-    Parameters
-    ----------
-    extent : Extent
-    """
-
-    remedy = "Pass value_range=(black, white) to ImageLoader."
-
-    def __init__(self, extent):
-        super().__init__(
-            f"it holds values from {extent}, from which no white level can be inferred"
-        )
+        if not self.is_guess:
+            return self.value_range
+        return min(0.0, self.extent.min), max(0.0, self.extent.max)
 
 
 def infer_value_range(images, *, bits=None):
@@ -108,7 +106,8 @@ def infer_value_range(images, *, bits=None):
 
     Black is 0. White is
 
-    - for bool, and for integers of which all are 0 or 1: 1,
+    - for bool, and for integers of which all are 0 or 1 (8 and 16 bits: of which some are 0 and
+      some 1): 1,
     - for unsigned integers of up to 16 bits: the maximum of `bits`, or of the dtype,
     - for other integers of at least 0: the first of 255, 65535 and the maximum of the dtype that no
       value exceeds,
@@ -142,54 +141,74 @@ def infer_value_range(images, *, bits=None):
 
 
 def infer_list_range(images):
-    """Infer the black and the white level of images that may differ in dtype.
+    """Infer the black and the white level of a list of images, which may have several dtypes.
 
     Parameters
     ----------
     images : sequence of ndarray
+        After `unify_scales`.
 
     Returns
     -------
     InferredRange
+    """
+    ranges = list(_infer_by_dtype(images).values())
+    sure = [inferred for inferred in ranges if inferred.is_finite and not inferred.is_blank]
+    return max(sure or ranges, key=lambda inferred: (inferred.is_guess, inferred.extent.max))
 
-    Raises
-    ------
-    ValueError
-        If the white levels of dtypes differ.
+
+def unify_scales(images, *, reset):
+    """Convert images to 8 bits, each by the white level of its dtype, if these levels differ.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+    reset : bool
+        Whether to warn about floats of two scales, as `fit` does.
+
+    Returns
+    -------
+    sequence of ndarray
+        `images`, if their dtypes have one white level, or if they are not finite or no numbers.
 
     Warns
     -----
     UserWarning
-        If floats on the scale of 1 are among floats on that of 255.
+        If a white level may be wrong.
     """
-    ranges = [infer_value_range(image) for image in images]
+    if not all(image.dtype.kind in _NUMERIC for image in images):
+        return images
+    if reset:
+        _warn_about_floats_of_two_scales(images)
+    if len({image.dtype for image in images}) == 1:
+        return images
+    ranges = _infer_by_dtype(images)
+    whites = {inferred.value_range[1] for inferred in ranges.values() if not inferred.is_blank}
+    if len(whites) < 2 or not all(inferred.is_finite for inferred in ranges.values()):
+        return images
+    for inferred in ranges.values():
+        warn_about_inferred(inferred)
+    return [to_uint8(image, ranges[image.dtype].value_range) for image in images]
+
+
+def _infer_by_dtype(images):
     groups = {}
-    for i, inferred in enumerate(ranges):
-        if not inferred.is_blank:
-            groups.setdefault(inferred.extent.dtype, []).append(i)
-    if not groups:
-        return ranges[0]
-    merged = {dtype: _infer([ranges[i].extent for i in group]) for dtype, group in groups.items()}
-    firsts = {merged[dtype].value_range[1]: group[0] for dtype, group in groups.items()}
-    if len(firsts) > 1:
-        found = " and ".join(
-            f"a white level of {white:g} for image {i} ({ranges[i].extent.dtype})"
-            for white, i in firsts.items()
-        )
-        raise ValueError(
-            f"X must hold images of one scale. Got {found} instead. Convert them to one dtype, or "
-            "pass value_range=(black, white)."
-        )
-    for dtype, group in groups.items():
-        small = next((i for i in group if ranges[i].value_range != merged[dtype].value_range), None)
-        if dtype.kind == "f" and small is not None:
-            warn_caller(
-                f"X holds floats up to {ranges[small].extent.max:.6g} in image {small}, but up to "
-                f"{merged[dtype].extent.max:.6g} in others: their white level is "
-                f"{merged[dtype].value_range[1]:g}. Bring them to one scale, or pass "
-                "value_range=(black, white)."
+    for image in images:
+        groups.setdefault(image.dtype, []).append(image)
+    return {dtype: infer_value_range(iter(group)) for dtype, group in groups.items()}
+
+
+def _warn_about_floats_of_two_scales(images):
+    highest = {i: float(image.max()) for i, image in enumerate(images) if image.dtype.kind == "f"}
+    low = next((i for i, high in highest.items() if 0 < high <= 1 + _OVERSHOOT), None)
+    high = next((i for i, high in highest.items() if high > _darkest(255)), None)
+    if low is not None and high is not None:
+        warn_caller(
+            ValueRangeWarning(
+                f"X holds floats up to {highest[low]:.6g} in image {low}, and up to "
+                f"{highest[high]:.6g} in image {high}: the white level of all is 255."
             )
-    return max(merged.values(), key=lambda inferred: (inferred.is_guess, inferred.extent.max))
+        )
 
 
 def _infer(extents, bits=None):
@@ -197,10 +216,15 @@ def _infer(extents, bits=None):
     if not extents:
         return InferredRange((0.0, 255.0), Extent(np.dtype(np.uint8), 0.0, 0.0))
     dtype = extents[0].dtype
-    low, high = min(extent.min for extent in extents), max(extent.max for extent in extents)
-    white = _infer_white(dtype, high, bits)
-    # a part of another scale has counted the values outside that one
-    counted = [extent for extent in extents if _infer_white(dtype, extent.max, bits) == white]
+    low, high = (  # NaN if one is
+        float(np.min([extent.min for extent in extents])),
+        float(np.max([extent.max for extent in extents])),
+    )
+    white = _infer_white(dtype, low, high, bits)
+    # a dark part of floats to 255 has counted the values above 1
+    counted = [
+        extent for extent in extents if dtype.kind != "f" or _float_white(extent.max) == white
+    ]
     extent = Extent(
         dtype,
         low,
@@ -210,24 +234,32 @@ def _infer(extents, bits=None):
     )
     if dtype.kind != "f":
         return InferredRange((0.0, white), extent, is_guess=low < 0, bits=bits)
-    overshoot = _OVERSHOOT * white
-    fits = low >= -overshoot and high <= white + overshoot
     is_too_dark = white > 1 and high <= _darkest(white)
-    return InferredRange((0.0, white), extent, is_guess=not fits or is_too_dark)
+    is_guess = is_too_dark or not _may_overshoot(low, high, white)
+    return InferredRange((0.0, white), extent, is_guess)
 
 
-def _infer_white(dtype, high, bits=None):
-    """Infer the white level of images from their largest value."""
+def _infer_white(dtype, low, high, bits=None):
+    """Infer the white level of images from their smallest and their largest value."""
     if dtype.kind == "b":
         return 1.0
     if dtype.kind == "f":
-        return 1.0 if high <= 1 + _OVERSHOOT else 255.0
-    if high == 1:
-        return 1.0
+        return _float_white(high)
     limit = float(np.iinfo(dtype).max if bits is None else 2**bits - 1)
     if _has_known_white(dtype, bits):
-        return limit
+        return 1.0 if (low, high) == (0, 1) else limit
+    if high == 1:
+        return 1.0
     return min(white for white in (255.0, 65535.0, limit) if high <= white)
+
+
+def _float_white(high):
+    return 1.0 if high <= 1 + _OVERSHOOT else 255.0
+
+
+def _may_overshoot(low, high, white):
+    """Whether values leave their range no further than interpolation does."""
+    return low >= -_OVERSHOOT * white and high <= (1 + _OVERSHOOT) * white
 
 
 def _has_known_white(dtype, bits):
@@ -241,7 +273,7 @@ def _settling(dtype, bits):
         return 0.0
     if not _has_known_white(dtype, bits):
         return math.inf
-    return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, math.inf, bits))
+    return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, 0, math.inf, bits))
 
 
 def _darkest(white):
@@ -251,21 +283,21 @@ def _darkest(white):
 
 def _measure(array, bits):
     """Measure the extent of the values of an array."""
-    dtype = array.dtype
-    if dtype.kind not in "buif":
+    array, dtype = np.atleast_1d(array), array.dtype
+    if dtype.kind not in _NUMERIC:
         raise TypeError(f"Images must be of a bool, integer or float dtype. Got {dtype} instead.")
     if not array.size:
         return Extent(dtype, 0.0, 0.0)
     if dtype.kind == "b":
         return Extent(dtype, 0.0, 1.0, array.size)
     if _has_known_white(dtype, bits):
-        return Extent(dtype, 0.0, _find_bright(array, _settling(dtype, bits)), array.size)
+        high = _find_bright(array, _settling(dtype, bits))
+        return Extent(dtype, float(array.min()) if high == 1 else 0.0, high, array.size)
     low, high = float(array.min()), float(array.max())
     if dtype.kind != "f":
         return Extent(dtype, low, high, array.size)
-    white = _infer_white(dtype, high)
-    n_outside = 0
-    if low < 0 or high > white:
+    white, n_outside = _float_white(high), 0
+    if (low < 0 or high > white) and _may_overshoot(low, high, white):
         n_outside = sum(
             np.count_nonzero(part < 0) + np.count_nonzero(part > white) for part in _parts(array)
         )
@@ -288,46 +320,76 @@ def _parts(array):
     return (array[i : i + n_rows] for i in range(0, len(array), n_rows))
 
 
+class ValueRangeWarning(UserWarning):
+    """The value range of images may be wrong.
+
+    Parameters
+    ----------
+    problem : str
+        The values, and the range.
+    """
+
+    remedy = "Pass value_range=(black, white) to change this."
+
+    def __init__(self, problem):
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self):
+        return f"{self.problem} {self.remedy}"
+
+
 class RangeLog:
     """The reports on the files of a pass, to warn about at its end: remarks and inferred ranges."""
 
     def __init__(self):
-        self.clear()
+        self._remarks = []
+        self._brightest = {}
+        self._doubtful = {}
 
     def clear(self):
         """Forget all files."""
-        self._remarks = []
-        self._brightest = {}
-        self._overshooting = []
-        self._n_overshooting = 0
+        self._remarks.clear()
+        self._brightest.clear()
+        self._doubtful.clear()
 
     def add(self, path, report):
         """Add a report on a file.
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
         report : Remark or InferredRange
         """
         if isinstance(report, Remark):
-            self._remarks.append((path, report))
+            self._remarks.append((os.fspath(path), report))
         else:
             self._add_range(path, report)
 
     def _add_range(self, path, inferred):
-        if not inferred.is_blank:
+        if inferred.is_guess or inferred.overshoots:
+            self._count(inferred.is_guess, 1, path, inferred)
+        if not inferred.is_guess and not inferred.is_blank:
             self._keep(path, inferred)
-        if inferred.overshoots:
-            self._overshooting = self._overshooting or [(path, inferred)]
-            self._n_overshooting += 1
 
     def update(self, other):
         """Add the files of another log."""
         self._remarks += other._remarks
+        for is_guess, (n_files, path, inferred) in other._doubtful.items():
+            self._count(is_guess, n_files, path, inferred)
         for path, inferred in other._brightest.values():
             self._keep(path, inferred)
-        self._overshooting = self._overshooting or other._overshooting
-        self._n_overshooting += other._n_overshooting
+
+    def warn(self):
+        """Warn of each kind of remark, and once if value ranges may be wrong."""
+        warn_about_remarks(self._remarks)
+        problems = [*self._describe_doubtful(), *self._describe_brightest()]
+        if problems:
+            warn_caller(ValueRangeWarning(" ".join(problems)))
+
+    def _count(self, is_guess, n_files, *first):
+        n_before, *first = self._doubtful.get(is_guess, (0, *first))
+        self._doubtful[is_guess] = n_before + n_files, *first
 
     def _keep(self, path, inferred):
         key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
@@ -335,30 +397,34 @@ class RangeLog:
         if found is None or inferred.extent.max > found[1].extent.max:
             self._brightest[key] = path, inferred
 
-    def warn(self):
-        """Warn of each kind of remark, and once if value ranges may be wrong."""
-        warn_about_remarks(self._remarks)
+    def _describe_doubtful(self):
+        for is_guess, (n_files, path, inferred) in self._doubtful.items():
+            others = f" and {n_files - 1} more" if n_files > 1 else ""
+            how = (
+                "which fit no usual range; each is scaled from its own darkest to its brightest value"
+                if is_guess
+                else f"and those outside 0 to {inferred.value_range[1]:g} are clipped"
+            )
+            yield f"{os.fspath(path)!r}{others}: values from {inferred.extent}, {how}."
+
+    def _describe_brightest(self):
         kinds = {}
-        for (dtype, bits, white), (path, inferred) in self._brightest.items():
-            kinds.setdefault((dtype, bits), {})[white] = path, inferred
-        problems = []
+        for (dtype, bits, white), found in self._brightest.items():
+            kinds.setdefault((dtype, bits), {})[white] = found
         for (dtype, _), files in kinds.items():
             white, (path, inferred) = max(files.items())
             if len(files) > 1:
-                named = ", ".join(f"{white:g} for {files[white][0]!r}" for white in sorted(files))
-                problems.append(f"Files of {dtype} are read with different white levels: {named}.")
-            elif inferred.is_dark:
-                problems.append(
-                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in {path!r}), but "
-                    f"their white level is {white:g}: the images are nearly black."
+                named = ", ".join(
+                    f"{white:g} for {os.fspath(path)!r}"
+                    for white, (path, _) in sorted(files.items())
                 )
-        for path, inferred in self._overshooting:
-            problems.append(
-                f"{self._n_overshooting} files hold values outside the value range, which are "
-                f"clipped; {path!r} goes from {inferred.extent}."
-            )
-        if problems:
-            warn_caller(" ".join([*problems, "To change this, pass value_range=(black, white)."]))
+                yield f"Files of {dtype} are read with different white levels: {named}."
+            elif inferred.is_dark:
+                yield (
+                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in "
+                    f"{os.fspath(path)!r}), but their white level is {white:g}: the images are nearly "
+                    "black."
+                )
 
 
 def check_value_range(value_range):
@@ -399,18 +465,20 @@ def warn_about_inferred(inferred, consequence=""):
     consequence : str, default=""
         What happens to values outside, as a sentence.
     """
+    if not inferred.is_finite:  # an error follows where the values are used
+        return
     black, white = inferred.value_range
     problem = (
         f"X holds values from {inferred.extent}, but the value range is {black:g} to {white:g}"
     )
-    remedy = "Pass value_range=(black, white) to change this."
-    if inferred.is_guess or inferred.overshoots:
-        warn_caller(" ".join(filter(None, (f"{problem}.", consequence, remedy))))
-    elif inferred.is_dark:
-        warn_caller(f"{problem}: the images are nearly black. {remedy}")
+    is_inside = black <= inferred.extent.min and inferred.extent.max <= white
+    if is_inside and (inferred.is_guess or inferred.is_dark):
+        warn_caller(ValueRangeWarning(f"{problem}: the images are nearly black."))
+    elif inferred.is_guess or inferred.overshoots:
+        warn_caller(ValueRangeWarning(" ".join(filter(None, (f"{problem}.", consequence)))))
 
 
-def warn_about_another_range(inferred, fitted_range):
+def warn_about_another_range(inferred, fitted_range, seen):
     """Warn if images seem to be on another scale than those in `fit`.
 
     Parameters
@@ -419,22 +487,23 @@ def warn_about_another_range(inferred, fitted_range):
         Inferred for these images.
     fitted_range : tuple of 2 float
         Inferred for the images in `fit`.
+    seen : tuple of 2 float
+        The `InferredRange.seen` of `fit`.
     """
-    (low, high), fitted_white = (inferred.extent.min, inferred.extent.max), fitted_range[1]
-    if inferred.is_blank:
+    if inferred.is_blank or not inferred.is_finite:
         return
-    if inferred.is_guess:  # a dark image among brighter ones may look like one
-        overshoot = _OVERSHOOT * fitted_white
-        if -overshoot <= low and high <= fitted_white + overshoot:
-            return
-    elif inferred.value_range[1] == fitted_white:
-        return
+    if inferred.is_guess:  # dark images of a brighter collection may look like one
+        low, high = inferred.extent.min, inferred.extent.max
+        overshoot = _OVERSHOOT * (seen[1] - seen[0])
+        is_another = low < seen[0] - overshoot or high > seen[1] + overshoot
     else:
         low, high = inferred.value_range
-    warn_caller(
-        f"X seems to hold values from {low:.6g} to {high:.6g}, but fit saw values from 0 to "
-        f"{fitted_white:g}. Bring both to one range."
-    )
+        is_another = high != fitted_range[1]
+    if is_another:
+        warn_caller(
+            f"X seems to hold values from {low:.6g} to {high:.6g}, but fit saw values from "
+            f"{seen[0]:.6g} to {seen[1]:.6g}. Bring both to one range."
+        )
 
 
 def to_uint8(images, value_range):

@@ -358,7 +358,7 @@ class LazyImages(_LazySource):
             load_and_report, positions, self._n_threads, n_ahead
         ):
             for found in inferred:
-                self.value_ranges.add(_path_of(self._items[i]), found)
+                self.value_ranges.add(self._items[i], found)
             yield image
 
     def _load(self, i, use_cache=False, report=None):

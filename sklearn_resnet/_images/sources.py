@@ -217,7 +217,7 @@ class ListSource(_InMemory):
         ]
 
     def infer_value_range(self):
-        """Infer the black and the white level; images of different scales are an error."""
+        """Infer the black and the white level."""
         return infer_list_range(self.images)
 
     def _select(self, chosen):

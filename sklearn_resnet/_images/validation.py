@@ -10,6 +10,11 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
+
+_N_LOOKED_AT = 32  # rows, to find how their values are laid out
+_MIN_LOOKED_AT = 1000  # values, below which noise may look smooth
+_FAR_SMOOTHER = 0.8
 
 
 def is_path(item) -> TypeGuard[str | os.PathLike]:
@@ -78,9 +83,9 @@ def row_shape(n_features, image_shape=None):
     n_features : int
         Length of a row.
     image_shape : tuple of 2 or 3 int, default=None
-        ``(height, width)`` or ``(height, width, channels)``. None interprets a row of s * s values
-        as a square grey image, one of 3 * s * s values as a square RGB image, and any other as a
-        grey image one pixel high.
+        See `check_image_shape`. None interprets a row of s * s values as a square grey image, one
+        of 3 * s * s values as a square RGB image with channels last, and any other as a grey image
+        one pixel high.
 
     Returns
     -------
@@ -150,7 +155,11 @@ def check_size(name, size):
 
 
 def check_image_shape(image_shape):
-    """Raise ParameterError unless `image_shape` is None or the shape of an image."""
+    """Raise ParameterError unless `image_shape` is None or the shape of an image.
+
+    That is ``(height, width)``, ``(height, width, channels)`` with 1 or 3 channels, or ``(3, height,
+    width)``. A shape that fits both of the last two, such as (3, 8, 3), has its channels last.
+    """
     if image_shape is None:
         return
     is_shape = (
@@ -158,12 +167,20 @@ def check_image_shape(image_shape):
         and len(image_shape) in (2, 3)
         and all(isinstance(n, numbers.Integral) and n > 0 for n in image_shape)
     )
-    if not is_shape or (len(image_shape) == 3 and image_shape[2] not in (1, 3)):
+    if not is_shape or (
+        len(image_shape) == 3 and not (image_shape[2] in (1, 3) or _is_planar(image_shape))
+    ):
         raise ParameterError(
             "image_shape",
-            "must be None, (height, width) or (height, width, channels) with 1 or 3 channels",
+            "must be None, (height, width), (3, height, width) or (height, width, channels) with 1 "
+            "or 3 channels",
             repr(image_shape),
         )
+
+
+def _is_planar(shape):
+    """Whether the channels of a row come one after the other: (3, height, width)."""
+    return len(shape) == 3 and shape[0] == 3 and shape[2] not in (1, 3)
 
 
 def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
@@ -200,7 +217,34 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
         estimator.image_shape_ = row_shape(X.shape[1], image_shape)
     # an estimator that was fitted on images has not seen rows
     shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape)
-    return X.reshape(len(X), *shape)
+    if image_shape is None and len(shape) == 3:
+        _warn_about_planar_rows(X, shape[0])
+    images = X.reshape(len(X), *shape)
+    return np.moveaxis(images, 1, -1) if _is_planar(shape) else images
+
+
+def _warn_about_planar_rows(X, side):
+    """Warn if rows look as if their channels came one after the other.
+
+    The pixel below another is `side` values later in such a row, and ``3 * side`` values later in one
+    with channels last. (The pixel to the right tells less: the next value of a grey pixel is its
+    own.) In 15 photos, cut or resized to 8 to 64 pixels, the first kind of rows had a ratio of 0.05 to
+    0.85, the second one of 1.3 to 82.
+    """
+    rows = X[:: max(1, len(X) // _N_LOOKED_AT)][:_N_LOOKED_AT].astype(np.float64)
+    if rows.size < _MIN_LOOKED_AT:
+        return
+    step, interleaved_step = (
+        np.abs(np.diff(rows.reshape(shape), axis=axis)).mean()
+        for shape, axis in (((-1, 3, side, side), 2), ((-1, side, side, 3), 1))
+    )
+    if step < _FAR_SMOOTHER * interleaved_step:
+        warn_caller(
+            f"X has rows of {X.shape[1]} values, which are interpreted as RGB images with channels "
+            "last, but their values seem to come channel by channel, as in CIFAR-10. If so, pass "
+            f"image_shape=(3, {side}, {side}) to ResNetFeatures, or "
+            f"np.moveaxis(X.reshape(-1, 3, {side}, {side}), 1, -1) as X."
+        )
 
 
 def check_image_list(estimator, X, *, reset):

@@ -18,7 +18,13 @@ from sklearn_resnet.cli.features import (
     compute_resnet,
     uses_openvino,
 )
-from sklearn_resnet.cli.inputs import InputOptions, check_apart, check_input, load_input
+from sklearn_resnet.cli.inputs import (
+    InputOptions,
+    check_apart,
+    check_input,
+    load_input,
+    reads_files,
+)
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, beside, finish, hash_table, read_former_record
@@ -122,6 +128,8 @@ def plan_comparison(options, progress):
         dimensions=2,
     )
     check_input(options.input.source, options.input.patches)
+    if reads_files(options.input.source):
+        features = replace(features, value_range=None)
     with renamed_parameters(layers="compare"):
         features = check_features(features, progress)
     default = _resolve_layer(architecture, default_layers(features.weights))

@@ -28,6 +28,7 @@ from sklearn_resnet.cli.inputs import (
     check_input,
     is_collection,
     load_input,
+    reads_files,
 )
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
@@ -200,6 +201,8 @@ def plan_embedding(options, progress):
         raise ParameterError(
             "on_error", "requires a folder or a tar of images as INPUT", repr(source)
         )
+    if reads_files(source):
+        features = replace(features, value_range=None)
     features = check_features(features, progress)
     options = replace(options, features=features)
     if features.model == "pca":

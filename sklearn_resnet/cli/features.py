@@ -9,6 +9,7 @@ import platformdirs
 
 from sklearn_resnet._features.forward_pass import resolve_pooling
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.weights import WeightsFallbackWarning
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -20,7 +21,11 @@ _FALLBACK_REMEDY = "--weights procedural takes the bundled weights without this 
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """How features are computed: ``cache`` is a folder or None; the rest is as on the command line."""
+    """How features are computed: as on the command line, except for two.
+
+    ``cache`` is a folder or None; ``value_range`` is that of arrays, and None for image files, which
+    are read as bytes.
+    """
 
     model: str
     dimensions: int
@@ -34,6 +39,7 @@ class FeatureOptions:
     precision: str
     cache: Path | None
     seed: int | None
+    value_range: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ def make_resnet(options):
         weights=None if options.weights == "random" else options.weights,
         pooling=options.pooling,
         image_size=options.image_size,
+        value_range=options.value_range,
         engine=options.engine,
         precision=options.precision,
         cache=options.cache,
@@ -137,7 +144,8 @@ def compute_pca(images, options):
     size, n_components = options.image_size, options.dimensions
     if size is not None and images.shape[1:3] != (size, size):
         mode = "L" if images.ndim < 4 else "RGB"
-        images = ImageLoader(size, mode=mode, resize="stretch").fit_transform(images)
+        loader = ImageLoader(size, mode=mode, resize="stretch", value_range=options.value_range)
+        images = loader.fit_transform(images)
     rows = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False)
     if n_components > min(rows.shape):
         raise ParameterError(
@@ -164,6 +172,7 @@ def compute_resnet(images, options, progress):
     resnet = make_resnet(options).fit(images)
     with progress.count_images() as bar:
         values = resnet._compute(images, bar)
+    as_source(images).value_ranges.warn()
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
 

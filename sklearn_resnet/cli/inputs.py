@@ -39,6 +39,12 @@ class InputOptions:
     patch_size: int = 64
     on_error: str = "raise"
     seed: int | None = None
+    value_range: tuple | None = None
+
+    @property
+    def file_range(self):
+        """The black and the white level of image files; None for arrays, or if it is inferred."""
+        return self.value_range if reads_files(self.source) else None
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ def load_input(options):
         patch_size=options.patch_size,
         seed=options.seed,
         on_error=options.on_error,
+        value_range=options.value_range,
     )
     n_images = len(data.images)
     if options.labels is not None:
@@ -138,13 +145,25 @@ def _is_image_file(path):
     return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
 
 
+def reads_files(source):
+    """Return whether INPUT is one image file or a collection of them."""
+    return is_collection(source) or _is_image_file(as_path(source))
+
+
 def is_collection(source):
     """Return whether INPUT holds image files: a folder or a tar, on disk or behind a URL."""
     return source not in NAMED and (as_path(source).is_dir() or is_tar(source))
 
 
 def read_input(
-    source, *, image_size=None, patches=None, patch_size=64, seed=None, on_error="raise"
+    source,
+    *,
+    image_size=None,
+    patches=None,
+    patch_size=64,
+    seed=None,
+    on_error="raise",
+    value_range=None,
 ):
     """Read INPUT.
 
@@ -162,6 +181,8 @@ def read_input(
         Seed of their places.
     on_error : {"raise", "nan", "skip"}, default="raise"
         How to handle files that cannot be read; see `ImageLoader`.
+    value_range : tuple of 2 float, default=None
+        The black and the white level of image files; arrays are not scaled.
 
     Returns
     -------
@@ -175,18 +196,22 @@ def read_input(
     check_input(source, patches)
     path = as_path(source)
     if patches is not None:
+        image = path
+        if value_range is not None:
+            (image,) = ImageLoader(value_range=value_range).fit_transform([str(path)])
         with renamed_parameters(n="patches", size="patch_size"):
-            cut = datasets.sample_patches(path, patches, patch_size, random_state=seed)
+            cut = datasets.sample_patches(image, patches, patch_size, random_state=seed)
         return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
     if is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
-        loader = ImageLoader(image_size, lazy=True, on_error=on_error)
+        loader = ImageLoader(image_size, lazy=True, on_error=on_error, value_range=value_range)
         return Input(loader.fit_transform(paths), labels, paths)
     if _is_image_file(path):
         paths = np.array([str(path)])
-        return Input(ImageLoader(image_size).fit_transform(paths), paths=paths)
+        loader = ImageLoader(image_size, value_range=value_range)
+        return Input(loader.fit_transform(paths), paths=paths)
     return _read_arrays(path)
 
 

@@ -215,6 +215,14 @@ _NOT_COMPARED = (
     "nan and skip list such files in OUTPUT_errors.csv.",
 )
 @click.option(
+    "--value-range",
+    metavar="BLACK WHITE",
+    nargs=2,
+    type=float,
+    help="Pixel values that are black and white: 0 4095 for 12 bits, -1024 3071 for CT.  [default: "
+    "inferred from the dtype and the values]",
+)
+@click.option(
     "-p",
     "--plot",
     is_flag=True,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from sklearn_resnet._images.intensity import ValueRangeWarning
 from sklearn_resnet._runtime.progress import tqdm
 
 
@@ -58,9 +59,15 @@ def warnings_in_one_line():
     progress = Progress()
     with warnings.catch_warnings():
         warnings.showwarning = lambda warning, *place, **_: progress.warn(
-            " ".join(str(warning).split())
+            " ".join(_describe(warning).split())
         )
         yield
+
+
+def _describe(warning):
+    if isinstance(warning, ValueRangeWarning):
+        return f"{warning.problem} --value-range BLACK WHITE changes this."
+    return str(warning)
 
 
 def _format_line(step, text):

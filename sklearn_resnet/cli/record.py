@@ -91,6 +91,7 @@ def write_record(output, options, result, progress, former=None):
         **result.metadata,
         "patches": options.patches,
         "patch_size": options.patch_size if options.patches else None,
+        "file_range": options.file_range,
         "seed": options.seed,
         "seconds": {step: round(seconds, 3) for step, seconds in progress.seconds.items()},
         "versions": {"python": platform.python_version()} | _list_versions(),
@@ -270,4 +271,11 @@ def input_parameters(record):
     names = {"source": "input", "seed": "seed", "image_size": "image_size"}
     if record.get("patches"):
         names |= {"patches": "patches", "patch_size": "patch_size"}
+    if file_range(record) is not None:
+        names |= {"value_range": "file_range"}
     return {name: record[key] for name, key in names.items()}
+
+
+def file_range(record):
+    """The black and the white level that were given for the image files of a table, or None."""
+    return record.get("file_range")

@@ -159,7 +159,7 @@ def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
 
     renamed = str(tmp_path / "other name.png")
     (tmp_path / "3.png").rename(renamed)
-    options = {"size": (10, 10), "resize": "crop", "mode": "RGB"}
+    options = {"size": (10, 10), "resize": "crop", "mode": "RGB", "value_range": None}
     again = pipe[1].transform(
         NeverDecoded([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2)
     )

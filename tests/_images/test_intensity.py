@@ -8,11 +8,11 @@ import skimage.util
 
 from sklearn_resnet._images.intensity import (
     RangeLog,
-    ValueRangeError,
     check_value_range,
     infer_list_range,
     infer_value_range,
     to_uint8,
+    unify_scales,
     warn_about_another_range,
     warn_about_inferred,
 )
@@ -58,7 +58,14 @@ from sklearn_resnet._runtime.errors import ParameterError
 )
 def test_infer_value_range(dtype, max_value, white):
     inferred = infer_value_range(np.array([[0, max_value]], dtype))
-    assert inferred.value_range == inferred.checked() == (0, white)
+    assert inferred.value_range == inferred.of_file == (0, white)
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.uint16, 65_535), (np.int32, 1)])
+def test_bytes_that_are_all_1_are_dark_not_a_mask(dtype, white):
+    ones = np.ones((2, 2), dtype)
+    assert infer_value_range(ones).value_range == (0, white)
+    assert infer_value_range(iter([ones, ones * 0])).value_range == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,7 @@ def test_significant_bits_of_wide_integers_set_the_white_level():
         (np.int32, [-3, 8848], 65_535),
         (np.int64, [-1, 1], 1),
         (np.float32, [-1, 1], 1),
-        (np.float32, [-0.26, 1], 1),
+        (np.float64, [-0.26, 1], 1),
         (np.float64, [0, 1.26], 255),
         (np.float64, [0, 4], 255),
         (np.float16, [0, 16], 255),
@@ -95,16 +102,15 @@ def test_values_that_fit_several_ranges_are_a_guess(dtype, values, white):
     inferred = infer_value_range(np.array([values], dtype))
     assert inferred.is_guess
     assert inferred.value_range == (0, white)
-    with pytest.raises(ValueRangeError, match=f"from {values[0]:g} to {values[1]:g}, from which"):
-        inferred.checked()
-    with pytest.warns(UserWarning, match=rf"X holds values .* to {white}\. .* Pass value_range="):
+    assert inferred.of_file == (values[0], values[1])
+    with pytest.warns(UserWarning, match=rf"X holds values .* to {white}[:.] .* Pass value_range="):
         warn_about_inferred(inferred, "So what.")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_and_infinity_have_no_range(value):
     with pytest.raises(ValueError, match="it holds NaN or infinity"):
-        infer_value_range(np.array([[0.5, value]])).checked()
+        infer_value_range(np.array([[0.5, value]])).of_file  # noqa: B018
 
 
 @pytest.mark.parametrize("dtype", [complex, object, str, "datetime64[s]"])
@@ -131,10 +137,10 @@ def test_no_pixels_are_blank():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        (np.linspace(0, 1, 201), False),
+        (np.linspace(0, 1, 200), False),
         (np.r_[-0.03, np.linspace(0, 1, 298), 1.2], False),
         (np.r_[-0.03, np.linspace(0, 1, 98), 1.2], True),
-        (np.r_[np.linspace(0, 255, 298), 260], False),
+        (np.r_[np.linspace(0, 255, 299), 260], False),
         (np.r_[np.linspace(0, 255, 98), 260, -9], True),
     ],
 )
@@ -266,19 +272,19 @@ def infer(*values, dtype=float):
     [
         (infer(200.0), 1, "from 0 to 255"),
         (infer(0.5), 255, "from 0 to 1"),
-        (infer(1, dtype=np.uint8), 255, "from 0 to 1"),
+        (infer(0, 1, dtype=np.uint8), 255, "from 0 to 1"),
         (infer(9, dtype=np.uint8), 1, "from 0 to 255"),
         (infer(9, dtype=np.uint8), 65_535, "from 0 to 255"),
         (infer(-2, 2), 1, "from -2 to 2"),
         (infer(-1, 1), 1, "from -1 to 1"),
         (infer(0, 1000), 255, "from 0 to 1000"),
         (infer(-1000, 100, dtype=np.int16), 255, "from -1000 to 100"),
-        (infer(5.0), 1, "from 0 to 5"),
+        (infer(0, 5), 1, "from 0 to 5"),
     ],
 )
 def test_another_range_is_warned_about(inferred, fitted_white, seen):
     with pytest.warns(UserWarning, match=f"{seen}, but fit saw values .* to {fitted_white}"):
-        warn_about_another_range(inferred, (0.0, fitted_white))
+        warn_about_another_range(inferred, (0.0, fitted_white), (0.0, fitted_white))
 
 
 @pytest.mark.parametrize(
@@ -293,7 +299,15 @@ def test_another_range_is_warned_about(inferred, fitted_white, seen):
     ],
 )
 def test_images_that_fit_the_range_of_fit_are_not_warned_about(inferred, fitted_white):
-    warn_about_another_range(inferred, (0.0, fitted_white))
+    warn_about_another_range(inferred, (0.0, fitted_white), (0.0, fitted_white))
+
+
+def test_a_guess_is_compared_with_the_values_in_fit():
+    fitted = infer(-3.1, 2.9)
+    assert fitted.seen == (-3.1, 255)
+    warn_about_another_range(infer(-3.5, 2.7), fitted.value_range, fitted.seen)
+    with pytest.warns(UserWarning, match="from -99 to 2, but fit saw values from -3.1 to 255"):
+        warn_about_another_range(infer(-99, 2), fitted.value_range, fitted.seen)
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.float64])
@@ -306,35 +320,80 @@ def test_values_just_below_and_above_a_half_are_rounded_apart(dtype):
     np.testing.assert_array_equal(to_uint8(above, (0, white)), np.arange(1, 256))
 
 
+def test_the_range_of_a_file_holds_0():
+    assert infer(900, 1000).of_file == (0, 1000)
+    assert infer(-900, -100).of_file == (-900, 0)
+
+
 def test_the_range_of_a_list_is_that_of_its_brightest_image():
     images = [np.full((2, 2), value) for value in (0.5, 200.0, 0.25)]
-    with pytest.warns(UserWarning, match=r"up to 0\.5 in image 0, but up to 200 in others: .* 255"):
-        assert infer_list_range(images).value_range == (0, 255)
+    assert infer_list_range(images).value_range == (0, 255)
     assert infer_list_range(images[::2]).value_range == (0, 1)
-
-
-def test_a_list_holds_images_of_one_scale():
-    byte, floats = np.full((2, 2), 128, np.uint8), np.full((3, 3), 0.5)
-    with pytest.raises(
-        ValueError, match=r"255 for image 0 \(uint8\) and .* 1 for image 2 \(float64"
-    ):
-        infer_list_range([byte, byte, floats])
-    with pytest.raises(ValueError, match="one scale.* pass value_range="):
-        infer_list_range([byte, byte.astype(np.uint16) * 257])
-    assert infer_list_range([byte, byte.astype(np.int16)]).value_range == (0, 255)
-    assert infer_list_range([byte, floats * 400]).value_range == (0, 255)
-
-
-def test_black_images_of_a_list_fit_any_scale():
-    black = np.zeros((2, 2))
-    assert infer_list_range([black, np.full((2, 2), 9, np.uint8)]).value_range == (0, 255)
-    assert infer_list_range([black, black.astype(np.uint8)]).value_range == (0, 1)
+    assert infer_list_range([images[0], images[1].astype(np.uint8)]).value_range == (0, 255)
 
 
 def test_a_doubt_about_an_image_of_a_list_is_kept():
     signed, photo = np.array([[-5, 100]], np.int16), np.full((2, 2), 200, np.uint8)
     for images in ([signed, photo], [photo, signed]):
         assert infer_list_range(images).is_guess
+
+
+def test_black_images_of_a_list_fit_any_range():
+    black = np.zeros((2, 2))
+    assert infer_list_range([black, np.full((2, 2), 9, np.uint8)]).value_range == (0, 255)
+
+
+def test_images_of_several_scales_are_converted_by_their_dtypes():
+    values = np.array([[0, 51, 255]])
+    images = [
+        values.astype(np.uint8),
+        values / 255,
+        (values / 255).astype(np.float32),
+        (values * 257).astype(np.uint16),
+        values > 99,
+        values * 0.0,
+    ]
+    found = unify_scales(images, reset=True)
+    assert all(image.dtype == np.uint8 for image in found)
+    for image in found[:4]:
+        np.testing.assert_array_equal(image, values)
+    np.testing.assert_array_equal(found[4], [[0, 0, 255]])
+    assert not found[5].any()
+
+
+def test_a_dark_image_is_converted_by_the_white_level_of_its_dtype():
+    photo = np.full((2, 2), 0.5)
+    dark, bright = np.full((2, 2), 100, np.int32), np.full((2, 2), 25_700, np.int32)
+    assert (unify_scales([photo, dark, bright], reset=False)[1] == 0).all()
+    assert (unify_scales([photo, dark], reset=False)[1] == 100).all()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        [np.full((2, 2), 9, np.uint8), np.full((2, 2), 9, np.int16)],
+        [np.full((2, 2), 0.9), np.full((2, 2), 0.9, np.float32)],
+        [np.full((2, 2), 9, np.uint8), np.zeros((2, 2))],
+        [np.full((2, 2), 9, np.uint8), np.full((2, 2), 0.5), np.full((2, 2), np.nan, np.float32)],
+    ],
+)
+def test_images_of_one_scale_are_left_as_they_are(images):
+    assert unify_scales(images, reset=True) is images
+
+
+def test_floats_of_two_scales_are_warned_about_by_fit():
+    images = [np.full((2, 2), value) for value in (0.0, 0.5, 200.0, 0.25)]
+    with pytest.warns(
+        UserWarning, match=r"up to 0\.5 in image 1, and up to 200 in image 2: .* 255"
+    ):
+        assert unify_scales(images, reset=True) is images
+    assert unify_scales(images, reset=False) is images
+    assert unify_scales([images[1], images[2] / 20], reset=True)
+
+
+def test_a_doubt_about_a_dtype_is_told_before_it_is_converted():
+    with pytest.warns(UserWarning, match="values from -9 to 0.5, but"):
+        unify_scales([np.full((2, 2), 9, np.uint8), np.array([[-9, 0.5]])], reset=False)
 
 
 def warn_about_files(*files):
@@ -356,7 +415,7 @@ def warn_about_files(*files):
         [],
         [infer(0.2), infer(1.0), infer(0.0)],
         [infer(100, dtype=np.uint16), infer(5000, dtype=np.uint16)],
-        [infer(1, dtype=np.uint8), infer(0, dtype=np.uint8)],
+        [infer(0, 1, dtype=np.uint8), infer(0, dtype=np.uint8)],
         [infer(2, dtype=np.uint8)],
         [infer(0.5), infer(9, dtype=np.uint8), infer(9000, dtype=np.uint16)],
         [
@@ -380,8 +439,17 @@ def test_files_are_warned_about_once():
     )
     assert "Files of uint16 hold values up to 3000 (in '1.tif'), but" in told
     assert "Files of float64 are read with different white levels: 1 for '5.tif', 255 for" in told
-    assert "2 files hold values outside the value range, which are clipped; '" in told
-    assert told.endswith("pass value_range=(black, white).")
+    assert " and 1 more: values from " in told
+    assert "and those outside 0 to 1 are clipped" in told
+    assert told.endswith("Pass value_range=(black, white) to change this.")
+
+
+def test_files_of_no_usual_range_are_counted():
+    (told,) = warn_about_files(*[infer(-1024, 3071, dtype=np.int16)] * 5, infer(0, 4))
+    assert told.startswith(
+        "'1.tif' and 5 more: values from -1024 to 3071, which fit no usual range;"
+    )
+    assert "white levels" not in told
 
 
 @pytest.mark.parametrize("dtype", [bool, np.float32, np.float64])

@@ -55,9 +55,9 @@ class WatchedImages(LazyImages):
         super().__init__(*args)
         self._before_read = before_read
 
-    def _read(self, path, use_cache):
+    def _read(self, path, *options):
         self._before_read(path)
-        return super()._read(path, use_cache)
+        return super()._read(path, *options)
 
 
 def watched(before_read, paths, size=8, mode="RGB", n_threads=2):

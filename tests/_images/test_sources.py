@@ -88,7 +88,7 @@ def test_a_sample_of_few_images_holds_none_twice():
 def test_a_source_is_its_own_source(source):
     assert as_source(source) is source
     assert source.sample(3) is source
-    assert source.find_value_range() == (0, 255)
+    assert source.infer_value_range().value_range == (0, 255)
     assert source.failures == {}
     assert sum(len(block) for block in source.blocks(3)) == N
 

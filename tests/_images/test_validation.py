@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import skimage.data
 from sklearn.base import BaseEstimator
 
 from sklearn_resnet._images.validation import (
@@ -150,14 +151,16 @@ def test_check_size_errors(size):
 
 
 @pytest.mark.parametrize(
-    "image_shape", [None, (8, 8), [8, 8], (8, 9, 1), (8, 9, 3), (np.int64(8), 9)]
+    "image_shape",
+    [None, (8, 8), [8, 8], (8, 9, 1), (8, 9, 3), (np.int64(8), 9), (3, 8, 9), (3, 8, 3), [3, 8, 8]],
 )
 def test_check_image_shape(image_shape):
     check_image_shape(image_shape)
 
 
 @pytest.mark.parametrize(
-    "image_shape", [8, (8,), (8, 8, 2), (8, 8, 4), (3, 8, 8), (1, 2, 3, 4), (0, 8), (8.0, 8), "88"]
+    "image_shape",
+    [8, (8,), (8, 8, 2), (8, 8, 4), (1, 8, 8), (4, 8, 8), (1, 2, 3, 4), (0, 8), (8.0, 8), "88"],
 )
 def test_check_image_shape_errors(image_shape):
     with pytest.raises(ValueError, match=r"'image_shape' parameter must be .* 1 or 3 channels\. "):
@@ -170,6 +173,8 @@ def test_check_image_shape_errors(image_shape):
         ((5, 64), None, (5, 8, 8)),
         ((5, 12), None, (5, 2, 2, 3)),
         ((5, 12), (4, 3), (5, 4, 3)),
+        ((5, 24), (3, 2, 4), (5, 2, 4, 3)),
+        ((5, 27), (3, 3, 3), (5, 3, 3, 3)),
         ((5, 8, 9), None, (5, 8, 9)),
         ((5, 8, 9, 1), None, (5, 8, 9, 1)),
         ((5, 8, 9, 3), None, (5, 8, 9, 3)),
@@ -184,6 +189,64 @@ def test_check_images_gives_a_view_of_the_same_dtype(given, image_shape, shape, 
     assert images.shape == shape
     assert images.dtype == dtype
     assert np.shares_memory(images, X)
+
+
+def planar(images):
+    return np.moveaxis(images, -1, 1).reshape(len(images), -1)
+
+
+def interleaved(images):
+    return images.reshape(len(images), -1)
+
+
+def test_channels_come_first_or_last_as_image_shape_says():
+    images = np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3)
+    for rows, shape in ((planar(images), (3, 4, 5)), (interleaved(images), (4, 5, 3))):
+        estimator = BaseEstimator()
+        found = check_images(estimator, rows, image_shape=shape, reset=True)
+        np.testing.assert_array_equal(found, images)
+        assert estimator.image_shape_ == shape
+    last = check_images(
+        BaseEstimator(), planar(images[:, :3, :3]), image_shape=(3, 3, 3), reset=True
+    )
+    np.testing.assert_array_equal(last.ravel(), planar(images[:, :3, :3]).ravel())
+
+
+def cut_photos(side):
+    photos = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.chelsea()]
+    corners = np.random.default_rng(0).integers(0, 200, (3, 8, 2))
+    return np.stack(
+        [
+            photo[i : i + side, j : j + side]
+            for photo, places in zip(photos, corners, strict=True)
+            for i, j in places
+        ]
+    )
+
+
+@pytest.mark.parametrize("side", [8, 16, 32, 64])
+@pytest.mark.parametrize("is_grey", [False, True])
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_rows_that_seem_planar_are_warned_about(side, is_grey, scale):
+    photos = cut_photos(side) * scale
+    if is_grey:
+        photos = np.repeat(photos[..., :1], 3, axis=-1)
+    check_images(BaseEstimator(), interleaved(photos), reset=True)
+    check_images(BaseEstimator(), planar(photos), image_shape=(3, side, side), reset=True)
+    for reset in (True, False):
+        estimator = BaseEstimator()
+        estimator.n_features_in_ = 3 * side**2
+        with pytest.warns(UserWarning, match=rf"CIFAR-10.* image_shape=\(3, {side}, {side}\)"):
+            found = check_images(estimator, planar(photos), reset=reset)
+        np.testing.assert_array_equal(found.ravel(), planar(photos).ravel())
+
+
+@pytest.mark.parametrize("n", [1, 5, 500])
+def test_noise_and_constant_rows_do_not_seem_planar(n):
+    for i in range(20):
+        noise = np.random.default_rng(i).random((n, 192))
+        check_images(BaseEstimator(), noise, reset=True)
+    check_images(BaseEstimator(), np.zeros((n, 192)), reset=True)
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (2, 3, 5), (2, 3, 5, 3)])

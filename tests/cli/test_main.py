@@ -113,6 +113,70 @@ def test_tables_name_their_columns(photos):
     assert frame.columns[-1] == "pool1_pool_max_63"
 
 
+@pytest.fixture
+def dark_photos(tmp_path):
+    """Of 12 bits in 16; and the same in all 16."""
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        values = rng.integers(0, 4096, (16, 16), dtype=np.uint16)
+        for name, image in (("dark", values), ("bright", np.rint(values * (65_535 / 4095)))):
+            path = tmp_path / name / "ab"[i % 2] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.astype(np.uint16)).save(path)
+    return tmp_path / "dark"
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("model", [RESNET, ["-m", "pca", "-d", "2"]], ids=["resnet", "pca"])
+def test_a_value_range_is_that_of_image_files(dark_photos, model):
+    options = [*model, "--image-size", 8, "-q"]
+    told = run(dark_photos, "dark.npz", *options)
+    assert told.count("warning") == told.count("--value-range BLACK WHITE changes this.") == 1
+    assert "Files of uint16 hold values up to 4" in told
+    assert run(dark_photos, "mended.npz", *options, "--value-range", 0, 4095) == ""
+    assert run("bright", "bright.npz", *options) == ""
+    found = {name: np.load(f"{name}.npz")["features"] for name in ("dark", "mended", "bright")}
+    np.testing.assert_allclose(found["mended"], found["bright"], atol=0.05)
+    assert abs(found["dark"] - found["bright"]).max() > 0.5
+    record = json.loads(Path("mended.json").read_text(encoding="utf-8"))
+    assert record["file_range"] == [0, 4095]
+    if model == RESNET:
+        assert record["value_range"] == [0, 255]
+        (first,) = [
+            line.split()
+            for line in run("similar", "dark/a/0.png", "mended.npz").splitlines()
+            if line.strip().startswith("1 ")
+        ]
+        assert first[1] == "0.0000"
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_value_range_is_that_of_arrays(tmp_path):
+    X = np.random.default_rng(0).integers(-1024, 3072, (5, 8, 8)).astype(np.int16)
+    np.save(tmp_path / "ct.npy", X)
+    told = run("ct.npy", "doubtful.npy", *RESNET, "-q")
+    assert "warning    X holds values from -1" in told
+    assert told.endswith("--value-range BLACK WHITE changes this.\n")
+    assert run("ct.npy", "sure.npy", *RESNET, "-q", "--value-range", -1024, 3071) == ""
+    record = json.loads(Path("sure.json").read_text(encoding="utf-8"))
+    assert (record["value_range"], record["file_range"]) == ([-1024, 3071], None)
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_value_range_is_that_of_the_image_of_patches(dark_photos):
+    options = [*RESNET, "--patches", 3, "--patch-size", 8, "-q"]
+    assert "--value-range BLACK WHITE" in run("dark/a/0.png", "dark.npy", *options)
+    assert run("dark/a/0.png", "mended.npy", *options, "--value-range", 0, 4095) == ""
+    assert run("bright/a/0.png", "bright.npy", *options) == ""
+    np.testing.assert_allclose(np.load("mended.npy"), np.load("bright.npy"), atol=0.05)
+
+
+@pytest.mark.parametrize("source", ["digits", "photos"])
+def test_an_invalid_value_range_is_an_error_of_the_option(source, photos):
+    told = run(source, "out.npy", *RESNET, "--value-range", 5, 1, code=1)
+    assert "--value-range must be None or (black, white), with black less than white" in told
+
+
 def test_the_record_says_how_it_was_made(digits):
     run(digits, "out.npz", *RESNET[:2], "-l", "4,conv2_block1_out", "-s", 7, "-b", 16)
     record = json.loads(Path("out.json").read_text(encoding="utf-8"))

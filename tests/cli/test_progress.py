@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+from sklearn_resnet._images.intensity import ValueRangeWarning
 from sklearn_resnet.cli.progress import Progress, warnings_in_one_line
 
 
@@ -47,8 +48,12 @@ def test_a_warning_of_python_is_one_line(capsys):
         with warnings_in_one_line():
             warnings.warn("It is\nlarge.", stacklevel=1)
             warnings.warn("It is old.", RuntimeWarning, stacklevel=1)
+            warnings.warn(ValueRangeWarning("It is dark."), stacklevel=1)
         assert warnings.showwarning is before
-    assert capsys.readouterr().err == "warning    It is large.\nwarning    It is old.\n"
+    assert capsys.readouterr().err == (
+        "warning    It is large.\nwarning    It is old.\n"
+        "warning    It is dark. --value-range BLACK WHITE changes this.\n"
+    )
 
 
 def test_warnings_of_the_library_reach_the_shell_as_one_line(tmp_path):

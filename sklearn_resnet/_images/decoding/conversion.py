@@ -73,7 +73,7 @@ def _to_8_bits(pixels, value_range, report):
         if value_range is None:
             inferred = infer_value_range(values, bits=pixels.bits)
             report(inferred)
-            value_range = inferred.checked()
+            value_range = inferred.of_file
         scaled = _scale(colours, value_range, alpha if is_premultiplied else None, pixels.bits)
         scaled = 255 - scaled if pixels.white_is_zero else scaled
         image = _to_pil(scaled, "CMYK" if pixels.space == "CMYK" else None)

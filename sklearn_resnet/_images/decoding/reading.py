@@ -21,7 +21,6 @@ from sklearn_resnet._images.errors import (
 )
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.intensity import ValueRangeError
 from sklearn_resnet._io.paths import open_file, suffix_of
 
 EXTENSIONS = frozenset((
@@ -179,8 +178,9 @@ def _decoding_error(path, exc):
     else:
         # the other lines of NumPy's messages advise the user to trust the file
         cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
-    remedy = exc.remedy if isinstance(exc, ValueRangeError) else "Replace the file or leave it out."
-    return ImageReadError(cause or type(exc).__name__, path, remedy=remedy)
+    return ImageReadError(
+        cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
+    )
 
 
 def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
+from sklearn_resnet._images.intensity import RangeLog
 from sklearn_resnet._io.folders import list_folder, remove
 from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import dask_task
@@ -52,17 +53,20 @@ def compute_missing(plan, finished, options, progress, done):
     _announce(plan, tasks, options, progress)
     n_images = len(plan.images)
     n_done = n_images - sum(len(part.images) for part in missing)
+    value_ranges = RangeLog()
     with progress.count_images(total=n_images, initial=n_done) as bar:
         if options.n_workers == 1 and options.scheduler is None:
             for task in tasks:
-                embed_part(*task, bar)
+                value_ranges.update(embed_part(*task, bar))
                 done.append(task[0])
         else:
             pool = open_pool(options.n_workers, options.scheduler)
             turn = nullcontext if options.scheduler is None else dask_task
-            for part, *_ in run_in_workers(partial(embed_part, turn=turn), tasks, pool):
+            embed = partial(embed_part, turn=turn)
+            for part, *_ in run_in_workers(embed, tasks, pool, value_ranges.update):
                 done.append(part)
                 bar.update(len(part.images))
+    value_ranges.warn()
     return [failure for part in plan.parts for failure in _read_failures(part)]
 
 
@@ -81,6 +85,11 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
     turn : callable, default=nullcontext
         Returns a context manager, in which the features are computed; files are read and written
         outside of it.
+
+    Returns
+    -------
+    RangeLog
+        The value ranges of the files that were decoded.
     """
     n_images = len(part.images)
     features = np.empty((n_images, resnet.get_feature_names_out().size), np.float32)
@@ -91,7 +100,7 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
             features[here] = read_features(path, there)
             is_new[here] = False
     new = np.flatnonzero(is_new)
-    failures = {}
+    failures, value_ranges = {}, RangeLog()
     if bar is not None:
         bar.update(n_images - len(new))
     if len(new):
@@ -99,7 +108,9 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
         with turn():
             features[new] = resnet._compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
+        value_ranges = images.value_ranges
     write_part(part, features, failures)
+    return value_ranges
 
 
 def _file_of(reusable_row):

@@ -40,7 +40,7 @@ def open_pool(n_workers, scheduler=None):
     return LocalPool(n_workers) if scheduler is None else DaskPool(scheduler)
 
 
-def run_in_workers(function, tasks, pool):
+def run_in_workers(function, tasks, pool, collect=None):
     """Call a function for each task, in processes; a task whose worker dies is repeated.
 
     Only a few more tasks than workers are submitted at once, so that waiting tasks use no memory
@@ -53,6 +53,8 @@ def run_in_workers(function, tasks, pool):
         The arguments of each call.
     pool : Pool
         It is ended when all tasks are done.
+    collect : callable, default=None
+        Called with the result of each task.
 
     Yields
     ------
@@ -83,7 +85,9 @@ def run_in_workers(function, tasks, pool):
                     death = future.exception()
                     waiting.appendleft(task)
                 else:
-                    future.result()
+                    result = future.result()
+                    if collect is not None:
+                        collect(result)
                     n_deaths = 0
                     yield task
             if death:

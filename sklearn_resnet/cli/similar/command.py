@@ -14,7 +14,7 @@ from sklearn_resnet._io.table_formats import Table
 from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import image_shape
+from sklearn_resnet.cli.record import file_range, image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.record import (
@@ -218,7 +218,8 @@ def _load_files(paths, record, progress):
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
     size = [max(1, round(side * scale)) for side in shape]
-    images = ImageLoader(size, lazy=True, on_error="nan").fit_transform(paths)
+    loader = ImageLoader(size, lazy=True, on_error="nan", value_range=file_range(record))
+    images = loader.fit_transform(paths)
     tiles = [image for batch in images.batches(len(paths)) for image in batch]
     if images.failures:
         failures = sorted(images.failures.values())

@@ -6,6 +6,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.cli.inputs import read_input
 from sklearn_resnet.cli.record import (
+    file_range,
     image_shape,
     input_parameters,
     read_record,
@@ -55,7 +56,8 @@ def load_queries(paths, record):
     """Load query images in the size and mode of the images of the table."""
     height, width, *channels = image_shape(record)
     mode = "L" if channels in ([], [1]) else "RGB"
-    return ImageLoader((height, width), mode=mode).fit_transform(list(paths))
+    loader = ImageLoader((height, width), mode=mode, value_range=file_range(record))
+    return loader.fit_transform(list(paths))
 
 
 def embed_queries(images, record, table_path, weights=None):

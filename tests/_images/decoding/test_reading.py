@@ -144,6 +144,8 @@ TIFF = {
     "float beyond 255": (np.array([[0, 200, 1000]], np.float32), [0, 51, 255]),
     "negative float": (np.array([[-1, -0.6, 1]], np.float32), [0, 51, 255]),
     "one negative float": (np.array([[-3, -3]], np.float32), [0, 0]),
+    "int16": (np.array([[0, 16_384, 32_767]], np.int16), [0, 128, 255]),
+    "float with overshoot": (np.array([[-0.1, 0, 0.2, 1, 1.2]], np.float32), [0, 0, 51, 255, 255]),
     "float16": (np.array([[0, 0.2, 1]], np.float16), [0, 51, 255]),
     "float64": (np.array([[0, 0.2, 1]]), [0, 51, 255]),
     "float64 beyond 255": (np.array([[-500, -300, 500]], float), [0, 51, 255]),
@@ -268,6 +270,59 @@ def test_pgm_of_more_than_8_bits(tmp_path, maximum, values, expected):
 def test_npy_of_each_dtype_and_shape(tmp_path, array, expected):
     np.save(tmp_path / "image.npy", array)
     np.testing.assert_array_equal(read_image(tmp_path / "image.npy"), expected)
+
+
+@pytest.mark.parametrize("extension", ["tif", "npy"])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[0, 200, 1000]], np.float32),
+        np.array([[0, 0.8, 4]]),
+        np.array([[-1, -0.6, 1]], np.float32),
+        np.array([[-500, -300, 500]], float),
+        np.array([[-1024, -205, 3071]], np.int16),
+        np.array([[-400, 1300, 8100]], np.int32),
+    ],
+    ids=lambda array: f"{array.dtype} to {array.max():g}",
+)
+def test_a_file_of_unusual_range_is_scaled_from_its_own_and_reported(tmp_path, array, extension):
+    path, reports = tmp_path / f"image.{extension}", []
+    np.save(path, array) if extension == "npy" else tifffile.imwrite(path, array)
+    low, high = float(array.min()), float(array.max())
+    for options in ({"report": reports.append}, {"value_range": (low, high)}):
+        pixels = read_image(path, mode="L", **options)
+        np.testing.assert_array_equal(pixels, [[0, 51, 255]])
+    (inferred,) = reports
+    assert inferred.is_guess
+    assert inferred.extent[1:3] == (low, high)
+
+
+@pytest.mark.parametrize("extension", ["tif", "npy", "png"])
+def test_a_mask_of_0_and_1_is_black_and_white(tmp_path, extension):
+    mask = np.array([[0, 1, 1]], np.uint8)
+    path = tmp_path / f"image.{extension}"
+    np.save(path, mask) if extension == "npy" else Image.fromarray(mask).save(path)
+    np.testing.assert_array_equal(read_image(path, mode="L"), [[0, 255, 255]])
+    np.testing.assert_array_equal(read_image(path, mode="L", value_range=(0, 255)), mask)
+
+
+def test_a_value_range_that_is_given_scales_files_of_8_bits_too(tmp_path):
+    with_mode("RGB", (0, 50, 100)).save(tmp_path / "image.png")
+    pixels = read_image(tmp_path / "image.png", value_range=(0, 100))
+    np.testing.assert_array_equal(pixels, colour((0, 128, 255)))
+
+
+def test_the_inferred_range_is_reported_from_the_cache_too(tmp_path):
+    np.save(tmp_path / "image.npy", np.array([[0, 300]], np.uint16))
+    reports = []
+    for value_range in (None, None, (0, 300)):
+        read_image(
+            tmp_path / "image.npy",
+            value_range=value_range,
+            use_cache=True,
+            report=reports.append,
+        )
+    assert [inferred.extent.max for inferred in reports] == [300, 300]
 
 
 def save_turned(path, orientation, image):

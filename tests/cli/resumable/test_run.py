@@ -64,6 +64,12 @@ def photos(tmp_path, monkeypatch):
     return Path("photos")
 
 
+def darken(photos):
+    """Make them 16-bit PNGs whose values are nearly black, the darkest last."""
+    for path in photos.rglob("*.png"):
+        Image.fromarray(np.full((16, 16), 4000 - 9 * int(path.stem), np.uint16)).save(path)
+
+
 class Watch:
     """The photos whose features are computed, in order, and what is done just before that."""
 
@@ -465,6 +471,28 @@ def test_files_are_read_and_written_outside_of_the_turn(name, monkeypatch):
     embed_part(part, [(0, other.path, 0)], plan.resnet, turn=turn)
     expected = {"read_features": [name, "enter", "exit"], "write_part": ["enter", "exit", name]}
     assert steps == expected[name]
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["here", "workers"])
+def test_dark_files_of_all_parts_are_told_of_once(photos, options):
+    darken(photos)
+    told = embed("out.npy", "-q", *options)
+    assert told.count("uint16 hold values up to 4000 (in 'photos") == told.count("warning") == 1
+    assert embed("out.npy", "-q", *options) == ""
+    Image.fromarray(np.full((16, 16), 9000, np.uint16)).save("photos/b/9.png")
+    assert embed("again.npy", "-q", *options) == ""
+
+
+def test_another_value_range_computes_all_parts_again(photos):
+    darken(photos)
+    for value_range in ((0, 4095), (0, 4095), (0, 5000)):
+        embed("out.npy", "-q", "--value-range", *value_range)
+        expected = ImageLoader(16, value_range=value_range).fit_transform(
+            load_image_folder(photos).data
+        )
+        resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None)
+        np.testing.assert_array_equal(np.load("out.npy"), resnet.fit_transform(expected))
 
 
 def test_only_the_workers_of_dask_take_turns(monkeypatch):
