@@ -332,6 +332,8 @@ def _is_readable_by_pillow(image, page, tags):
         return False
     if space == "YCbCr" and page.compression not in _JPEG:
         return False
+    if page.planarconfig == 2 and page.bitspersample == 32:
+        return False
     if _is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
         return False
     is_deep = page.bitspersample > 8 and image.mode in ("RGB", "RGBA", "CMYK")  # loses low bytes
