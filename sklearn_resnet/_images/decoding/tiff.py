@@ -332,6 +332,9 @@ def _is_readable_by_pillow(image, page, tags):
         return False
     if space == "YCbCr" and page.compression not in _JPEG:
         return False
+    is_big_endian = page.parent.byteorder == ">"
+    if page.sampleformat == 2 and page.bitspersample == 16 and is_big_endian:
+        return False
     if page.planarconfig == 2 and page.bitspersample == 32:
         return False
     if _is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
