@@ -144,3 +144,12 @@ def test_jpeg_in_tiff_has_the_colours_of_the_jpeg(tmp_path):
     )
     Image.fromarray(pixels).save(tmp_path / "a.tif", compression="jpeg", quality=100)
     assert abs(read_image(tmp_path / "a.tif").astype(int) - pixels).max() <= 4
+
+
+def test_a_bomb_is_refused_where_nobody_sets_a_limit(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        for name in ("ImageWidth", "ImageLength"):
+            file.pages[0].tags[name].overwrite(20_000)
+    with pytest.raises(ImageReadError, match="400000000 pixels, which could be a decompression bomb"):
+        read_image(tmp_path / "a.tif")
