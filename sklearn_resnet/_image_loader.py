@@ -107,14 +107,16 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     Notes
     -----
     The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
-    ``.npy``. They are recognized by their content (``.npy`` by its name). The EXIF orientation is
-    applied, transparent images are laid on white, and CMYK is converted to RGB.
+    ``.npy``. They are recognized by their content (``.npy`` by its name). The orientation is applied,
+    transparent images are laid on white, and other colour spaces and ICC profiles are converted to
+    sRGB. Of a TIFF file, the first page of full resolution is read, and samples that the file does
+    not describe are left out, both with a warning at the end.
 
     Black and white are inferred as in `ResNetFeatures`, for each file on its own, and for the arrays
     in memory by `fit`, for all together. A file whose values fit several ranges, such as CT with
-    negative values, is an error. After all files, a warning says if they are nearly black, if files
-    of one dtype have different white levels, or if more than 1 % of the values of a file lie outside
-    the range.
+    negative values, is scaled from its smallest to its largest value. After all files, a warning
+    tells of such files, if they are nearly black, if files of one dtype have different white levels,
+    or if more than 1 % of the values of a file lie outside the range.
 
     Decoded images are cached in memory, up to 256 MiB, keyed by the content of their files. If all
     images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
