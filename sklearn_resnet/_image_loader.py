@@ -18,13 +18,14 @@ from sklearn_resnet._images.intensity import (
     warn_about_another_range,
     warn_about_values_outside,
 )
+from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
     check_images,
+    check_not_empty,
     check_size,
-    is_path,
     reset_n_features,
 )
 from sklearn_resnet._runtime.errors import ParameterError
@@ -290,10 +291,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Validate `X`; return a list of paths and arrays, or one array of images."""
         images = as_sequence(X)
         if images is None:
-            images = check_images(self, X, channels=(1, 3, 4), reset=reset)
-        elif not images:
-            raise ValueError("X must hold at least one image. Got an empty sequence instead.")
-        elif reset:
+            return check_images(self, X, channels=(1, 3, 4), reset=reset)
+        check_not_empty(images)
+        if reset:
             reset_n_features(self)
         return images
 
@@ -309,7 +309,7 @@ def _list_arrays(images):
     """List the arrays among images and paths."""
     if not isinstance(images, list):
         return [images]
-    return [np.asarray(image) for image in images if not is_path(image) and np.size(image)]
+    return [np.asarray(image) for image in images if is_array(image) and np.size(image)]
 
 
 def _to_frame(images, X, library):

@@ -23,12 +23,12 @@ from sklearn_resnet._images.intensity import (
 from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
 from sklearn_resnet._images.sources import as_block_source, as_source
 from sklearn_resnet._images.validation import (
+    as_arrays,
     as_sequence,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
-    refuse_path,
     reset_n_features,
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
@@ -607,12 +607,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def _check_values(self, X, reset):
         items = as_sequence(X)
-        if items:
-            refuse_path(items[0])
-        if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
-            return check_image_list(self, items, reset=reset)
-        # the column of a dataframe is replaced by its items
-        return check_images(self, items or X, image_shape=self.image_shape, reset=reset)
+        if items is None:
+            return check_images(self, X, image_shape=self.image_shape, reset=reset)
+        images = as_arrays(items)
+        if self.image_size is not None and len({np.shape(image) for image in images}) > 1:
+            return check_image_list(self, images, reset=reset)
+        return check_images(self, images, image_shape=self.image_shape, reset=reset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
 from sklearn_resnet._images.decoding import EXTENSIONS, read_image
-from sklearn_resnet._images.validation import check_size, is_path
+from sklearn_resnet._images.items import is_path
+from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar

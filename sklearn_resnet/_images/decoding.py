@@ -1,16 +1,18 @@
 """Decode an image file, or convert an array, to an upright 8-bit image of a size and mode."""
 
 import contextlib
+import io
 import lzma
 import math
 import os
 import re
 import zlib
+from functools import partial
 from itertools import islice
 from typing import TypedDict
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, COMPRESSION, PLANAR_CONFIGURATION, SAMPLEFORMAT
 
 from sklearn_resnet._images.errors import (
@@ -20,10 +22,13 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
+from sklearn_resnet._images.formats import FormatError, check_codecs, open_other
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.items import EncodedImage, name_of
 from sklearn_resnet._io.paths import open_file, suffix_of
+from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
 # excluded. Pillow opens MPO files as JPEG.
@@ -54,6 +59,20 @@ _UNPACKERS = {
 }
 
 
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_INFO_TYPES = (bytes, int, float, str, tuple)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
+
+
 class DecodingOptions(TypedDict):
     """How images are brought to one form; see `read_image`."""
 
@@ -67,9 +86,9 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or EncodedImage
         A file that Pillow reads, a TIFF file that tifffile reads, or a ``.npy`` file; on disk, a
-        URL of fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+        URL of fsspec, a member of a tar (``"shards/a.tar/00001.jpg"``), or in memory.
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"
@@ -96,10 +115,10 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
     ImportError
         If `path` is a URL, and the package that reads it is not installed.
     """
-    name = str(path) if not isinstance(path, os.PathLike) else os.fspath(path)
+    name = name_of(path)
     with contextlib.ExitStack() as opened:
         try:
-            file = opened.enter_context(open_file(name))
+            file = opened.enter_context(open_image(path, name))
         except ImportError:
             raise
         except Exception as exc:  # stores behind URLs raise errors of their own
@@ -113,11 +132,20 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
             opened.close()  # raises an error if the file has changed
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
+        except FormatError as exc:
+            raise ImageReadError(exc.cause, name, remedy=exc.remedy) from exc
         except Exception as exc:
             raise _decoding_error(name, exc) from exc
     if key is not None:
         image_cache.put(key, image)
     return image
+
+
+def open_image(item, name):
+    """Open a path, which is its name, or the content of a file, for reading bytes; a context."""
+    if isinstance(item, EncodedImage):
+        return contextlib.nullcontext(io.BytesIO(item.content))
+    return open_file(name)
 
 
 def _make_key(file, name, *options):
@@ -162,11 +190,8 @@ def _decoding_error(path, exc):
     Pillow's decoders raise errors of many types for damaged files: OSError, SyntaxError,
     struct.error, OverflowError, DecompressionBombError and more.
     """
-    if isinstance(exc, UnidentifiedImageError):
-        cause = "its content is of no known image format"
-    else:
-        # the other lines of NumPy's messages advise the user to trust the file
-        cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
+    # the other lines of NumPy's messages advise the user to trust the file
+    cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
     return ImageReadError(
         cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
     )
@@ -197,6 +222,72 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     return np.asarray(_fit(image, size, resize).convert(mode))
 
 
+def convert_pillow_image(image, *, size=None, resize="crop", mode="RGB"):
+    """Convert an image of Pillow to the form that `read_image` returns for its file.
+
+    Parameters
+    ----------
+    image : PIL Image
+        It is loaded if it has not been, and stays as it is otherwise.
+    size, resize, mode
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+
+    Raises
+    ------
+    ImageReadError
+        If it is closed, or its file is damaged.
+    """
+    try:
+        converted = _without_alpha(_to_8_bit(_load(image)))
+        return np.asarray(_fit(_turn(converted, image), size, resize).convert(mode))
+    except Exception as exc:
+        raise _decoding_error("", exc) from exc
+
+
+def pillow_to_array(image):
+    """Convert an image of Pillow to an array: its samples if they are deep, else its colours in 8 bits."""
+    if image.mode.startswith(("I", "F")) and "transparency" not in image.info:
+        return np.asarray(_turn(_load(image), image))
+    return convert_pillow_image(image)
+
+
+def describe_pillow_image(image):
+    """Yield bytes that tell an image of Pillow from others: its pixels and all that changes them."""
+    _load(image)
+    # what its file said: palette, transparency, profile, tags of TIFF
+    info = {**image.info, **dict(getattr(image, "tag_v2", {}))}
+    known = sorted((str(k), repr(v)) for k, v in info.items() if isinstance(v, _INFO_TYPES))
+    palette = image.getpalette(None)
+    form = image.mode, image.size, image.format, palette, _orientation_of(image), known
+    yield repr(form).encode()
+    yield image.tobytes()
+
+
+def _load(image):
+    """Load an image of Pillow, which may be in several places of X, and return it."""
+    with _loading[id(image) // 64 % len(_loading)]:
+        image.load()
+    return image
+
+
+def _orientation_of(image):
+    """Read the EXIF orientation of an image of Pillow; 1 if it has none."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # of malformed tags
+        return 1
+
+
+def _turn(converted, image):
+    """Turn a converted image of Pillow upright."""
+    method = _TURNS.get(_orientation_of(image))
+    return converted if method is None else converted.transpose(method)
+
+
 def _decode(file, name, size, mode, max_pixels):
     """Decode a file to an upright PIL image of mode L or RGB."""
     if suffix_of(name) == ".npy":
@@ -206,14 +297,17 @@ def _decode(file, name, size, mode, max_pixels):
     try:
         image = Image.open(file, formats=_PILLOW_FORMATS)
     except UnidentifiedImageError:
-        return _decode_tiff(file, max_pixels)
+        file.seek(0)
+        if file.read(4) in _TIFF_SIGNATURES:
+            return _decode_tiff(file, max_pixels)
+        image = open_other(file, partial(_check_pixels, max_pixels=max_pixels))
     _check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         _check_scans(file, image)
     if image.format == "TIFF" and _is_misread(image.tag_v2):
         return _decode_tiff(file, max_pixels)
-    if size is not None:
-        # affects only JPEGs; the sides of a rotated one are still swapped
+    if size is not None and image.format == "JPEG":  # that of HEIC would be a thumbnail
+        # the sides of a rotated one are still swapped
         longest = int(max(size) * _REDUCING_GAP)
         image.draft(mode, (longest, longest))
     image.load()
@@ -293,9 +387,6 @@ def _is_misread(tags):
 
 def _decode_tiff(file, max_pixels):
     """Decode a TIFF that Pillow cannot read, or misreads: float64, or 16 bits and colour."""
-    file.seek(0)
-    if file.read(4) not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        raise UnidentifiedImageError
     import tifffile
 
     file.seek(0)
@@ -307,6 +398,7 @@ def _decode_tiff(file, max_pixels):
         _check_array(shape, np.dtype(page.dtype), max_pixels)
         if max_pixels is not None:
             _check_unpacked(file, page, _PIXEL_BYTES * max_pixels)
+        check_codecs(page)
         array = page.asarray()  # tiff.asarray() may read other pages too
     if is_planar:
         array = np.moveaxis(array, 0, -1)

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points

@@ -5,9 +5,10 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
+from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet._images.validation import as_sequence, is_path
+from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI

@@ -233,7 +233,10 @@ def test_raise_names_the_file_its_position_and_the_cause(broken):
         assert "is of no known image format" in message
         assert "It is image 3, counted from 0" in message
         assert (raised.value.path, raised.value.position) == (broken[3], 3)
-        assert raised.value.cause == "its content is of no known image format"
+        assert raised.value.cause == (
+            "its content is of no known image format: it is an HTML page, such as the error page of "
+            "a server"
+        )
     with pytest.raises(FileNotFoundError, match="none.png.* image 7, counted from 0"):
         lazy(broken)[7]
 

@@ -13,7 +13,7 @@ from sklearn_resnet._images.validation import (
     check_image_shape,
     check_images,
     check_size,
-    refuse_path,
+    refuse_file,
     reset_n_features,
     row_shape,
 )
@@ -296,5 +296,5 @@ def test_paths_where_images_are_needed_name_the_loader(X, first):
     with pytest.raises(
         ValueError, match=rf"Got paths instead, the first one '{first}'.*ImageLoader"
     ):
-        refuse_path(X[0])
-    refuse_path(np.ones(3))
+        refuse_file(X[0])
+    refuse_file(np.ones(3))

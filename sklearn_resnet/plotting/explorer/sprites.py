@@ -10,9 +10,9 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import to_uint8
+from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet._images.validation import is_path
 from sklearn_resnet.plotting._thumbnails import find_shown_range, read_list, shrink
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
