@@ -222,14 +222,14 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
     return np.asarray(_fit(image, size, resize).convert(mode))
 
 
-def convert_pillow_image(image, *, size=None, resize="crop", mode="RGB"):
+def convert_pillow_image(image, *, size=None, resize="crop", mode="RGB", max_pixels=None):
     """Convert an image of Pillow to the form that `read_image` returns for its file.
 
     Parameters
     ----------
     image : PIL Image
         It is loaded if it has not been, and stays as it is otherwise.
-    size, resize, mode
+    size, resize, mode, max_pixels
         As for `read_image`.
 
     Returns
@@ -242,6 +242,7 @@ def convert_pillow_image(image, *, size=None, resize="crop", mode="RGB"):
         If it is closed, or its file is damaged.
     """
     try:
+        _check_pixels(image.size[::-1], max_pixels)
         converted = _without_alpha(_to_8_bit(_load(image)))
         return np.asarray(_fit(_turn(converted, image), size, resize).convert(mode))
     except Exception as exc:

@@ -119,6 +119,11 @@ def is_image_item(item):
     return _is_flat_buffer(item) or hasattr(item, "read") or _is_upath(item)
 
 
+def is_image_dict(item):
+    """Whether a dict is an image as Hugging Face's data sets have it."""
+    return bool(item) and item.keys() <= {"bytes", "path"}
+
+
 def is_missing(item):
     """Whether a scalar marks a missing value: None, NaN, NaT or pandas' NA."""
     if item is None:
@@ -166,7 +171,7 @@ def _as_path(text):
 
 
 def _from_dict(item):
-    if not item or not item.keys() <= {"bytes", "path"}:
+    if not is_image_dict(item):
         raise ValueError(_describe_type(item))
     content, path = item.get("bytes"), item.get("path")
     if content is None:
@@ -200,7 +205,7 @@ def _read_file(file):
 
 def _describe_type(item):
     """Say that an object is no image, and name the part of it that may be one."""
-    kind = f"a {type(item).__name__}"
+    kind = f"an object of type {type(item).__name__}"
     remedy = "Pass paths, arrays, images of Pillow or the bytes of files."
     if isinstance(item, dict):
         kind = f"a dict with {list_names(item)}"

@@ -273,6 +273,8 @@ class LazyImages(_LazySource):
                 form = repr((self._value_range, array.dtype.str, array.shape)).encode()
                 return hash_content(options, form, np.ascontiguousarray(array))
             try:
+                if isinstance(item, UnusableItem):
+                    return os.urandom(HASH_BYTES)
                 if isinstance(item, Image.Image):
                     return hash_content(options, *describe_pillow_image(item))
                 name = name_of(item)
@@ -353,7 +355,7 @@ class LazyImages(_LazySource):
             if is_array(item):
                 return convert_image(np.asarray(item), self._value_range, **self.options)
             if isinstance(item, Image.Image):
-                return convert_pillow_image(item, **self.options)
+                return convert_pillow_image(item, max_pixels=self._max_pixels, **self.options)
             if isinstance(item, UnusableItem):
                 raise ImageReadError(item.cause, item.name or None, remedy=item.remedy)
             return self._read(item, use_cache)

@@ -4,18 +4,19 @@ import math
 import numbers
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import numpy as np
 from PIL import Image
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_resnet._images.decoding import pillow_to_array
-from sklearn_resnet._images.errors import shorten
+from sklearn_resnet._images.errors import ImageReadError, shorten
 from sklearn_resnet._images.items import (
     EncodedImage,
     UnusableItem,
     as_item,
+    is_image_dict,
     is_image_item,
     is_missing,
     is_path,
@@ -65,10 +66,8 @@ def _refuse_single(X):
             f"X must be a list of paths. Got the single path {shorten(os.fspath(X))!r} instead; "
             f"{remedy}."
         )
-    if isinstance(X, dict):
-        remedy = (
-            "its data, as in X.data" if "data" in X else "one of its values, or a list of dicts"
-        )
+    if isinstance(X, dict) and not is_image_dict(X):
+        remedy = "its data, as in X.data" if "data" in X else "one of its values"
         raise ValueError(
             f"X must be images or a list of paths. Got a {type(X).__name__} with "
             f"{list_names(X)} instead; pass {remedy}."
@@ -82,8 +81,9 @@ def _refuse_single(X):
 def _refuse_unordered(X):
     """Raise an error if `X` can be read only once, or has no order."""
     if isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not hasattr(X, "__array__"):
+        remedy = "sorted(X)" if isinstance(X, Set) else "list(X)"
         raise ValueError(
-            f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass list(X)."
+            f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass {remedy}."
         )
 
 
@@ -96,8 +96,8 @@ def _list_objects(X):
     if hasattr(X, "to_series") and len(X.shape) == 2 and X.shape[1] == 1:
         X = X.to_series()  # of polars, whose structs NumPy takes for rows
     array = np.asarray(X)
-    if array.dtype.kind == "f" and array.ndim == 1 and len(array) and np.isnan(array).all():
-        return array.tolist()  # of missing paths
+    if array.dtype.kind == "f" and array.ndim == 1 and np.isnan(array).all():
+        return array.tolist()  # empty, or of missing paths
     if array.dtype.kind not in "OUST" or array.ndim == 0:
         return None
     if array.dtype.kind == "S":
@@ -115,9 +115,11 @@ def _list_objects(X):
 def _holds_images(items):
     """Whether objects are images or paths, some of them possibly missing, rather than rows or numbers."""
     first = next((item for item in items if not is_missing(item)), None)
-    if first is None or is_image_item(first) or np.ndim(first) > 1:
+    if first is None or is_image_item(first):
         return True
-    return any(map(is_image_item, items))
+    if isinstance(first, (list, tuple)) and any(map(is_image_item, first[:3])):
+        return True  # with labels or so, which is an error
+    return np.ndim(first) > 1 or any(map(is_image_item, items))
 
 
 def as_arrays(items):
@@ -139,6 +141,9 @@ def as_arrays(items):
     check_not_empty(items)
     for item in items:
         refuse_file(item)
+    for i, item in enumerate(items):
+        if isinstance(item, UnusableItem):
+            raise ImageReadError(item.cause, item.name, i, item.remedy)
     return [pillow_to_array(item) if isinstance(item, Image.Image) else item for item in items]
 
 
@@ -154,8 +159,6 @@ def refuse_file(item):
         found = f"paths instead, the first one {shorten(os.fspath(item))!r}"
     elif isinstance(item, EncodedImage):
         found = "the contents of files instead"
-    elif isinstance(item, UnusableItem):
-        found = f"an item of which {item.cause} instead"
     else:
         return
     raise ValueError(
@@ -288,12 +291,31 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     """
     if _count_dimensions(X) > 2:
         return _check_stack(estimator, X, channels, reset)
-    X = validate_data(estimator, X, reset=reset)
+    try:
+        rows = validate_data(estimator, X, reset=reset)
+    except (TypeError, ValueError):
+        _refuse_texts(X)
+        raise
+    _refuse_texts(rows)
+    X = rows
     if reset:
         estimator.image_shape_ = row_shape(X.shape[1], image_shape)
     # an estimator that was fitted on images has not seen rows
     shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape)
     return X.reshape(len(X), *shape)
+
+
+def _refuse_texts(X):
+    """Raise an error if `X` is a scalar, or a table with texts."""
+    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if array.ndim == 0:
+        got = repr(X) if X is None or isinstance(X, (bool, int, float)) else f"a {type(X).__name__}"
+        raise ValueError(f"X must be a list of paths, or images. Got {got} instead.")
+    if array.dtype.kind in "UT" or (array.dtype == object and any(map(is_path, array.flat))):
+        raise ValueError(
+            f"X must hold images, or paths in one column. Got texts in a table of shape {array.shape} "
+            "instead. Select the column of paths, as in X['path']."
+        )
 
 
 def check_image_list(estimator, X, *, reset):
