@@ -22,7 +22,7 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
-from sklearn_resnet._images.formats import FormatError, check_codecs, open_other
+from sklearn_resnet._images.formats import FormatError, check_codecs, check_no_raw, open_other
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import find_value_range, to_uint8
@@ -305,8 +305,10 @@ def _decode(file, name, size, mode, max_pixels):
     _check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         _check_scans(file, image)
-    if image.format == "TIFF" and _is_misread(image.tag_v2):
-        return _decode_tiff(file, max_pixels)
+    if image.format == "TIFF":
+        check_no_raw(file, image.tag_v2)
+        if _is_misread(image.tag_v2):
+            return _decode_tiff(file, max_pixels)
     if size is not None and image.format == "JPEG":  # that of HEIC would be a thumbnail
         # the sides of a rotated one are still swapped
         longest = int(max(size) * _REDUCING_GAP)
@@ -393,6 +395,7 @@ def _decode_tiff(file, max_pixels):
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         page = tiff.pages[0]
+        check_no_raw(file, {tag.code: tag.value for tag in page.tags})
         shape = page.shape
         is_planar = len(shape) == 3 and shape[-1] not in (3, 4) and shape[0] in (3, 4)
         shape = (*shape[1:], shape[0]) if is_planar else shape

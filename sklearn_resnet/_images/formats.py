@@ -8,6 +8,8 @@ from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._runtime.imports import import_optional
 
 _HEAD_BYTES = 4096
+_SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUB_IFDS, _DNG_VERSION = 254, 262, 271, 330, 50706  # TIFF
+_RAW_PHOTOMETRICS = (32803, 34892)  # a mosaic of colours; linear values of a sensor
 _JPEG_HEAD_BYTES = 2**20  # profiles come before the frame
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a JPEG
 _REPLACE = "Replace the file or leave it out."
@@ -73,6 +75,7 @@ _BRANDS = {
 }
 # mif1 and msf1 are any codec's; those of AVIF, which Pillow reads, name avif too
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1"}
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
 _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 
 
@@ -132,7 +135,10 @@ def _open_jpeg_xl(file, check_shape):
     _import("pillow_jxl", "jxl", "A JPEG XL image")  # registers itself
     check_shape(_read_jpeg_xl_shape(file))  # opening decodes it
     file.seek(0)
-    return Image.open(file, formats=["JXL"])
+    try:
+        return Image.open(file, formats=["JXL"])
+    except Exception as exc:  # its message advises to build a library
+        raise FormatError("it is a damaged JPEG XL image", _REPLACE) from exc
 
 
 def _open_deep_jpeg(file, check_shape):
@@ -145,6 +151,22 @@ def _open_deep_jpeg(file, check_shape):
     file.seek(0)
     samples = codecs.jpeg8_decode(file.read())
     return Image.fromarray(to_uint8(samples, (0, 2**depth - 1)))
+
+
+def check_no_raw(file, tags):
+    """Raise FormatError if a TIFF is a camera RAW, of which other decoders read a preview.
+
+    Parameters
+    ----------
+    file : binary file object
+    tags : mapping of int to object
+        The tags of its first page.
+    """
+    file.seek(8)
+    is_preview = tags.get(_SUBFILE_TYPE) == 1 and _SUB_IFDS in tags and _MAKE in tags
+    is_mosaic = tags.get(_PHOTOMETRIC) in _RAW_PHOTOMETRICS
+    if file.read(2) == b"CR" or _DNG_VERSION in tags or is_preview or is_mosaic:
+        raise FormatError("it is a camera RAW", _CONVERT)
 
 
 def check_codecs(page):
@@ -269,7 +291,8 @@ def identify(head):
     for offset, signature, found in _SIGNATURES:
         if head.startswith(signature, offset):
             return found
-    if b"<svg" in head and head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if b"<svg" in text and text.startswith(b"<") and not text.startswith(_HTML):
         return Format("an SVG drawing", _CONVERT)
     return None
 
@@ -277,7 +300,7 @@ def identify(head):
 def _identify_text(head):
     """Identify the texts that are saved for images by mistake."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")):
+    if text.startswith(_HTML):
         return Format("an HTML page, such as the error page of a server", _AGAIN)
     if text.startswith((b"<?xml", b"<error", b"{", b"[")):
         return Format("a text in XML or JSON, such as the error message of a server", _AGAIN)

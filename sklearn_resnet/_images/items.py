@@ -50,7 +50,7 @@ class UnusableItem:
     name: str = ""
 
 
-_IMAGES = (Image.Image, EncodedImage, UnusableItem, bytes, bytearray, dict)
+_IMAGES = (Image.Image, EncodedImage, UnusableItem, bytes, bytearray)
 
 
 def is_path(item) -> TypeGuard[str | os.PathLike]:
@@ -116,7 +116,12 @@ def is_image_item(item):
     """Whether an object is a path, an image of Pillow or an encoded file; arrays are told by their shape."""
     if is_path(item) or isinstance(item, _IMAGES):
         return True
-    return _is_flat_buffer(item) or hasattr(item, "read") or _is_upath(item)
+    return is_dict(item) or _is_flat_buffer(item) or hasattr(item, "read") or _is_upath(item)
+
+
+def is_dict(item):
+    """Whether an object is a dict; a sparse array can be one too."""
+    return isinstance(item, dict) and not hasattr(item, "shape")
 
 
 def is_image_dict(item):

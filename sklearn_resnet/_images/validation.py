@@ -16,6 +16,7 @@ from sklearn_resnet._images.items import (
     EncodedImage,
     UnusableItem,
     as_item,
+    is_dict,
     is_image_dict,
     is_image_item,
     is_missing,
@@ -66,7 +67,7 @@ def _refuse_single(X):
             f"X must be a list of paths. Got the single path {shorten(os.fspath(X))!r} instead; "
             f"{remedy}."
         )
-    if isinstance(X, dict) and not is_image_dict(X):
+    if is_dict(X) and not is_image_dict(X):
         remedy = "its data, as in X.data" if "data" in X else "one of its values"
         raise ValueError(
             f"X must be images or a list of paths. Got a {type(X).__name__} with "
@@ -308,7 +309,7 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
 def _refuse_texts(X):
     """Raise an error if `X` is a scalar, or a table with texts."""
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
-    if array.ndim == 0:
+    if array.ndim == 0 and not hasattr(X, "shape"):
         got = repr(X) if X is None or isinstance(X, (bool, int, float)) else f"a {type(X).__name__}"
         raise ValueError(f"X must be a list of paths, or images. Got {got} instead.")
     if array.dtype.kind in "UT" or (array.dtype == object and any(map(is_path, array.flat))):
