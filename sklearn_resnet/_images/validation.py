@@ -81,18 +81,22 @@ def _refuse_single(X):
 
 def _refuse_unordered(X):
     """Raise an error if `X` can be read only once, or has no order."""
-    if isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not hasattr(X, "__array__"):
+    if isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not _is_array_like(X):
         remedy = "sorted(X)" if isinstance(X, Set) else "list(X)"
         raise ValueError(
             f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass {remedy}."
         )
 
 
+def _is_array_like(X):
+    return hasattr(X, "__array__") or hasattr(X, "shape")
+
+
 def _list_objects(X):
     """List the objects in `X`; None if it is an array of numbers, a table or a scalar."""
     if isinstance(X, (list, tuple)):
         return X
-    if not any(hasattr(X, name) for name in ("__array__", "shape")) and hasattr(X, "__getitem__"):
+    if hasattr(X, "__getitem__") and not _is_array_like(X):
         return [X[i] for i in range(len(X))]  # Hugging Face's column
     if hasattr(X, "to_series") and len(X.shape) == 2 and X.shape[1] == 1:
         X = X.to_series()  # of polars, whose structs NumPy takes for rows
