@@ -1,7 +1,6 @@
 """ImageLoader: load image files, or convert arrays, to images of one size."""
 
 import numbers
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -49,7 +48,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Load image files as arrays of one size.
 
     Images come out upright, with 8 bits per channel, in RGB, and in the order of their paths.
-    Several threads decode them. Images in memory are converted to the same form.
+    Several threads decode them. Arrays and images of Pillow are converted to the same form.
 
     Parameters
     ----------
@@ -102,7 +101,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     Notes
     -----
     The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
-    ``.npy``. They are recognized by their content (``.npy`` by its name). The EXIF orientation is
+    ``.npy``; HEIC and JPEG XL with the extras ``heif`` and ``jxl``; and JPEG of 12 bits and rare
+    compressions of TIFF with the extra ``tiff``. They are recognized by their content (``.npy`` by
+    its name). The EXIF orientation is
     applied, transparent images are laid on white, and CMYK is converted to RGB.
 
     Bit depths above 8 are scaled, not clipped. The white level of 16 bits is 65535; that of 32 bits
@@ -155,7 +156,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.max_pixels = max_pixels
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array", y: Any = None) -> Self:
+    def fit(self, X: "Sequence | ArrayLike | da.Array", y: Any = None) -> Self:
         """Infer the value range of arrays; for paths, learn and read nothing.
 
         Parameters
@@ -190,19 +191,20 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         return self
 
     def transform(
-        self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array"
+        self, X: "Sequence | ArrayLike | da.Array"
     ) -> "np.ndarray | LazyImages | da.Array | pd.DataFrame | pl.DataFrame":
         """Load images.
 
         Parameters
         ----------
-        X : sequence of path, or array-like of images
-            A list, array, series or dataframe column of paths (str or path-like); a list of arrays
-            of any sizes; or one array: rows as in `ResNetFeatures`, grey images
-            (n, height, width), or images (n, height, width, channels) with 1, 3 or, with alpha, 4
-            channels. Paths can be URLs of fsspec, and members of tars
-            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths and a list of
-            delayed lists of paths are accepted too.
+        X : sequence of path or image, or array-like of images
+            A list, array, series or dataframe column, or one array: rows as in `ResNetFeatures`,
+            grey images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
+            with alpha, 4 channels. The items of a list are paths (str or path-like), which can be
+            URLs of fsspec and members of tars (``"shards/a.tar/00001.jpg"``); arrays of any sizes;
+            images of Pillow; the bytes of files, or files open for reading bytes; or dicts
+            ``{"bytes": ..., "path": ...}`` of Hugging Face. A Dask array of paths, a bag of paths
+            and a list of delayed lists of paths are accepted too.
 
         Returns
         -------

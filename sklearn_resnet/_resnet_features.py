@@ -329,8 +329,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, {1, 3}), LazyImages, or Dask, Zarr or h5py array
             Rows, grey images, or images with channels last, of any numeric dtype. It is never
-            written to, and it is converted batch by batch. With `image_size`, it can be a list of
-            images of different sizes. `LazyImages` are decoded while the network computes the
+            written to, and it is converted batch by batch. It can be a list of images of Pillow,
+            and with `image_size`, a list of images of different sizes. `LazyImages` are decoded while the network computes the
             images before them. Arrays of Zarr and h5py are read block by block.
 
         Returns

@@ -146,6 +146,10 @@ def list_names(names):
     return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
+def _is_image(item):
+    return is_image_item(item) or isinstance(item, np.ndarray)
+
+
 def _is_upath(item):
     """Whether an object is a URL of universal-pathlib, which has no ``__fspath__``."""
     return type(item).__module__.partition(".")[0] == "upath"
@@ -214,11 +218,13 @@ def _describe_type(item):
     remedy = "Pass paths, arrays, images of Pillow or the bytes of files."
     if isinstance(item, dict):
         kind = f"a dict with {list_names(item)}"
-        key = next((key for key in item if key not in ("bytes", "path")), None)
-        remedy = f"Pass the images alone, as in [item[{key!r}] for item in X]."
+        keys = [key for key, part in item.items() if _is_image(part)]
+        remedy = (
+            f"Pass the images alone, as in [item[{keys[0]!r}] for item in X]." if keys else remedy
+        )
     elif isinstance(item, (list, tuple)):
         kind = f"a {type(item).__name__} of {len(item)} objects"
-        position = next(i for i, part in enumerate(item) if is_image_item(part))
+        position = next(i for i, part in enumerate(item) if _is_image(part))
         remedy = f"Pass the images alone, as in [item[{position}] for item in X]."
     elif isinstance(item, (bool, int, float, np.generic)):
         kind = f"the number {item}"
