@@ -314,7 +314,8 @@ def _refuse_texts(X):
     """Raise an error if `X` is a scalar, or a table with texts."""
     array = X if isinstance(X, np.ndarray) else np.asarray(X)
     if array.ndim == 0 and not hasattr(X, "shape"):
-        got = repr(X) if X is None or isinstance(X, (bool, int, float)) else f"a {type(X).__name__}"
+        is_short = X is None or isinstance(X, (bool, int, float))
+        got = repr(X) if is_short else f"an object of type {type(X).__name__}"
         raise ValueError(f"X must be a list of paths, or images. Got {got} instead.")
     if array.dtype.kind in "UT" or (array.dtype == object and any(map(is_path, array.flat))):
         raise ValueError(
