@@ -245,6 +245,8 @@ def convert_pillow_image(image, *, size=None, resize="crop", mode="RGB", max_pix
         _check_pixels(image.size[::-1], max_pixels)
         converted = _without_alpha(_to_8_bit(_load(image)))
         return np.asarray(_fit(_turn(converted, image), size, resize).convert(mode))
+    except AssertionError as exc:  # Pillow's, without a message
+        raise ImageReadError("its file is closed", remedy="Load it before closing it.") from exc
     except Exception as exc:
         raise _decoding_error("", exc) from exc
 

@@ -52,7 +52,7 @@ class ImageReadError(ValueError):
     ) -> None:
         super().__init__(cause, path, position, remedy)
         self.cause = cause
-        self.path = path
+        self.path = path or None
         self.position = position
         self.remedy = remedy
 

@@ -357,13 +357,13 @@ class LazyImages(_LazySource):
             if isinstance(item, Image.Image):
                 return convert_pillow_image(item, max_pixels=self._max_pixels, **self.options)
             if isinstance(item, UnusableItem):
-                raise ImageReadError(item.cause, item.name or None, remedy=item.remedy)
+                raise ImageReadError(item.cause, item.name, remedy=item.remedy)
             return self._read(item, use_cache)
         except ImageReadError as exc:
             exc.position = position
             raise
         except ValueError as exc:
-            raise ImageReadError(str(exc), name_of(item) or None, position) from exc
+            raise ImageReadError(str(exc), name_of(item), position) from exc
 
     def _read(self, item, use_cache):
         return read_image(item, max_pixels=self._max_pixels, use_cache=use_cache, **self.options)
