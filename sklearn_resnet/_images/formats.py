@@ -101,7 +101,7 @@ def open_other(file, check_shape):
     ----------
     file : binary file object
     check_shape : callable
-        Takes ``(height, width)``, and raises an error if the image is too large.
+        Takes ``(height, width)``, and raises an error if the image is too large to be decoded.
 
     Returns
     -------
@@ -116,19 +116,12 @@ def open_other(file, check_shape):
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     if head[4:8] == b"ftyp" and _HEIF_BRANDS & {head[8:12], *_list_brands(head)}:
-        return _open_heif(file, check_shape)
+        return _import("pillow_heif", "heif", "A HEIC image").HeifImageFile(file)
     if head.startswith(_JPEG_XL):
         return _open_jpeg_xl(file, check_shape)
     if head.startswith(b"\xff\xd8\xff"):
         return _open_deep_jpeg(file, check_shape)
     raise FormatError(*describe(head))
-
-
-def _open_heif(file, check_shape):
-    plugin = _import("pillow_heif", "heif", "A HEIC image")
-    image = plugin.HeifImageFile(file)
-    check_shape(image.size[::-1])
-    return image
 
 
 def _open_jpeg_xl(file, check_shape):

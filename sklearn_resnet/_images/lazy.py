@@ -274,7 +274,7 @@ class LazyImages(_LazySource):
                 return hash_content(options, form, np.ascontiguousarray(array))
             try:
                 if isinstance(item, UnusableItem):
-                    return os.urandom(HASH_BYTES)
+                    raise ValueError(item.cause)
                 if isinstance(item, Image.Image):
                     return hash_content(options, *describe_pillow_image(item))
                 name = name_of(item)

@@ -112,8 +112,6 @@ def _list_objects(X):
         )
     if array.ndim > len(getattr(X, "shape", array.shape)):  # structs of polars
         return X.to_list()
-    if array.ndim > 2:  # images of one size, as objects
-        return list(np.array(array.tolist()))
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 

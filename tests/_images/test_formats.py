@@ -155,8 +155,12 @@ def test_the_shape_of_a_jpeg_xl_is_checked_before_it_is_decoded(tmp_path, shape,
     exif[271] = "maker"
     image = Image.new("L", shape[::-1])
     image.save(path, "JXL", lossless=True, use_container=use_container, exif=exif.tobytes())
+    cut = tmp_path / "cut.jxl"
+    cut.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(ImageReadError, match=f"{shape[0]} x {shape[1]} pixels, more than"):
-        read_image(path, max_pixels=shape[0] * shape[1] - 1)
+        read_image(cut, max_pixels=shape[0] * shape[1] - 1)
+    with pytest.raises(ImageReadError, match="it is a damaged JPEG XL image"):
+        read_image(cut)
     assert read_image(path, max_pixels=shape[0] * shape[1]).shape == (*shape, 3)
     assert pillow_jxl.__name__ in sys.modules
 
@@ -209,19 +213,24 @@ def test_without_its_package_the_error_names_the_extra(tmp_path, content, name, 
 class _Codecs(types.ModuleType):
     """imagecodecs, as far as it is used."""
 
+    n_decoded = 0
+
     def jpeg8_decode(self, content):
         assert content == JPEG_12
+        self.n_decoded += 1
         return np.array([[0, 2047, 4095, 16, 4080]] * 3, np.uint16)
 
 
 def test_a_jpeg_of_12_bits_is_scaled_from_12_bits(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "imagecodecs", _Codecs("imagecodecs"))
+    codecs = _Codecs("imagecodecs")
+    monkeypatch.setitem(sys.modules, "imagecodecs", codecs)
     path = tmp_path / "a.jpg"
     path.write_bytes(JPEG_12)
     image = read_image(path, mode="L", max_pixels=15)
     np.testing.assert_array_equal(image, [[0, 127, 255, 1, 254]] * 3)
     with pytest.raises(ImageReadError, match="3 x 5 pixels, more than the limit of 14"):
         read_image(path, max_pixels=14)
+    assert codecs.n_decoded == 1
 
 
 def tiff(**options):
