@@ -1,7 +1,6 @@
 """ImageLoader: load image files, or convert arrays, to images of one size."""
 
 import numbers
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,13 +19,14 @@ from sklearn_resnet._images.intensity import (
     warn_about_another_range,
     warn_about_inferred,
 )
+from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
     check_images,
+    check_not_empty,
     check_size,
-    is_path,
     reset_n_features,
 )
 from sklearn_resnet._runtime.errors import ParameterError
@@ -50,7 +50,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Load image files as arrays of one size.
 
     Images come out upright, with 8 bits per channel, in RGB, and in the order of their paths.
-    Several threads decode them. Images in memory are converted to the same form.
+    Several threads decode them. Arrays and images of Pillow are converted to the same form.
 
     Parameters
     ----------
@@ -107,10 +107,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     Notes
     -----
     The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
-    ``.npy``. They are recognized by their content (``.npy`` by its name). The orientation is applied,
-    transparent images are laid on white, and other colour spaces and ICC profiles are converted to
-    sRGB. Of a TIFF file, the first page of full resolution is read, and samples that the file does
-    not describe are left out, both with a warning at the end.
+    ``.npy``; HEIC and JPEG XL with the extras ``heif`` and ``jxl``; and JPEG of 12 bits and rare
+    compressions of TIFF with the extra ``tiff``. They are recognized by their content (``.npy`` by
+    its name). The orientation is applied, transparent images are laid on white, and other colour
+    spaces and ICC profiles are converted to sRGB. Of a TIFF file, the first page of full resolution
+    is read, and samples that the file does not describe are left out, both with a warning at the end.
 
     Black and white are inferred as in `ResNetFeatures`, for each file on its own, and for the arrays
     in memory by `fit`, for all together. A file whose values fit several ranges, such as CT with
@@ -165,7 +166,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.max_pixels = max_pixels
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array", y: Any = None) -> Self:
+    def fit(self, X: "Sequence | ArrayLike | da.Array", y: Any = None) -> Self:
         """Infer the value range of arrays; for paths, learn and read nothing.
 
         Parameters
@@ -203,19 +204,20 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         return self
 
     def transform(
-        self, X: "Sequence[str | os.PathLike] | ArrayLike | da.Array"
+        self, X: "Sequence | ArrayLike | da.Array"
     ) -> "np.ndarray | LazyImages | da.Array | pd.DataFrame | pl.DataFrame":
         """Load images.
 
         Parameters
         ----------
-        X : sequence of path, or array-like of images
-            A list, array, series or dataframe column of paths (str or path-like); a list of arrays
-            of any sizes; or one array: rows as in `ResNetFeatures`, grey images
-            (n, height, width), or images (n, height, width, channels) with 1, 3 or, with alpha, 4
-            channels. Paths can be URLs of fsspec, and members of tars
-            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths and a list of
-            delayed lists of paths are accepted too.
+        X : sequence of path or image, or array-like of images
+            A list, array, series or dataframe column, or one array: rows as in `ResNetFeatures`,
+            grey images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
+            with alpha, 4 channels. The items of a list are paths (str or path-like), which can be
+            URLs of fsspec and members of tars (``"shards/a.tar/00001.jpg"``); arrays of any sizes;
+            images of Pillow; the bytes of files, or files open for reading bytes; or dicts
+            ``{"bytes": ..., "path": ...}`` of Hugging Face. A Dask array of paths, a bag of paths
+            and a list of delayed lists of paths are accepted too.
 
         Returns
         -------
@@ -308,10 +310,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Validate `X`; return a list of paths and arrays, or one array of images."""
         images = as_sequence(X)
         if images is None:
-            images = check_images(self, X, channels=(1, 3, 4), reset=reset)
-        elif not images:
-            raise ValueError("X must hold at least one image. Got an empty sequence instead.")
-        elif reset:
+            return check_images(self, X, channels=(1, 3, 4), reset=reset)
+        check_not_empty(images)
+        if reset:
             reset_n_features(self)
         if isinstance(images, list) and self.value_range is None:
             images = _unify_arrays(images, reset)
@@ -329,7 +330,7 @@ def _list_arrays(images):
     """List the arrays among images and paths."""
     if not isinstance(images, list):
         return [images]
-    return [np.asarray(image) for image in images if not is_path(image) and np.size(image)]
+    return [np.asarray(image) for image in images if is_array(image) and np.size(image)]
 
 
 def _unify_arrays(images, reset):
@@ -338,7 +339,7 @@ def _unify_arrays(images, reset):
     if not arrays:
         return images
     unified = iter(unify_scales(arrays, reset=reset))
-    return [image if is_path(image) or not np.size(image) else next(unified) for image in images]
+    return [next(unified) if is_array(image) and np.size(image) else image for image in images]
 
 
 def _to_frame(images, X, library):

@@ -25,12 +25,12 @@ from sklearn_resnet._images.intensity import (
 from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
 from sklearn_resnet._images.sources import as_block_source, as_source
 from sklearn_resnet._images.validation import (
+    as_arrays,
     as_sequence,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
-    refuse_path,
     reset_n_features,
 )
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
@@ -337,8 +337,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, {1, 3}), LazyImages, or Dask, Zarr or h5py array
             Rows, grey images, or images with channels last, of any numeric dtype. It is never
-            written to, and it is converted batch by batch. With `image_size`, it can be a list of
-            images of different sizes. `LazyImages` are decoded while the network computes the
+            written to, and it is converted batch by batch. It can be a list of images of Pillow,
+            and with `image_size`, a list of images of different sizes. `LazyImages` are decoded while the network computes the
             images before them. Arrays of Zarr and h5py are read block by block.
 
         Returns
@@ -622,14 +622,14 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     def _check_values(self, X, reset):
         items = as_sequence(X)
-        if items:
-            refuse_path(items[0])
-            if self.value_range is None:
-                items = unify_scales(list(map(np.asarray, items)), reset=reset)
-        if items and self.image_size is not None and len({np.shape(item) for item in items}) > 1:
-            return check_image_list(self, items, reset=reset)
-        # the column of a dataframe is replaced by its items
-        return check_images(self, items or X, image_shape=self.image_shape, reset=reset)
+        if items is None:
+            return check_images(self, X, image_shape=self.image_shape, reset=reset)
+        images = as_arrays(items)
+        if images and self.value_range is None:
+            images = unify_scales(list(map(np.asarray, images)), reset=reset)
+        if self.image_size is not None and len({np.shape(image) for image in images}) > 1:
+            return check_image_list(self, images, reset=reset)
+        return check_images(self, images, image_shape=self.image_shape, reset=reset)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

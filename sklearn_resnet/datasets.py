@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from natsort import natsorted
 from numpy.typing import ArrayLike
+from PIL import Image
 from sklearn.utils import Bunch
 
-from sklearn_resnet._images.decoding import EXTENSIONS, read_image
+from sklearn_resnet._images.decoding import EXTENSIONS, pillow_to_array, read_image
 from sklearn_resnet._images.intensity import RangeLog
-from sklearn_resnet._images.validation import check_size, is_path
+from sklearn_resnet._images.items import is_path
+from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards
 from sklearn_resnet._io.paths import is_tar
@@ -345,7 +347,7 @@ def load_table(path: str | os.PathLike) -> Bunch:
 
 
 def sample_patches(
-    image: ArrayLike | os.PathLike,
+    image: "ArrayLike | os.PathLike | Image.Image",
     n: int,
     size: int | tuple[int, int],
     random_state: int | np.random.RandomState | None = None,
@@ -354,7 +356,7 @@ def sample_patches(
 
     Parameters
     ----------
-    image : path, or array of shape (height, width) or (height, width, channels)
+    image : path, PIL Image, or array of shape (height, width) or (height, width, channels)
         `ImageLoader` describes how files are read.
     n : int
         Number of patches, at most the number of different places.
@@ -387,7 +389,10 @@ def sample_patches(
     (5, 64, 64, 3)
     """
     name = repr(os.fspath(image)) if is_path(image) else "the image"
-    pixels = _read_and_warn(image) if is_path(image) else np.asarray(image)
+    if is_path(image):
+        pixels = _read_and_warn(image)
+    else:
+        pixels = pillow_to_array(image) if isinstance(image, Image.Image) else np.asarray(image)
     shape = check_size("size", size)
     places = np.subtract(pixels.shape[:2], shape) + 1
     if n < 1:

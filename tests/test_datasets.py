@@ -216,6 +216,12 @@ def test_patches_of_a_file_are_those_of_its_pixels(tmp_path):
         np.testing.assert_array_equal(patches, expected)
 
 
+def test_patches_of_an_image_of_pillow_are_those_of_its_colours():
+    image = Image.new("RGB", (12, 9), "red").quantize(4)
+    patches = sample_patches(image, 2, 4, random_state=0)
+    np.testing.assert_array_equal(patches, np.tile(np.uint8([255, 0, 0]), (2, 4, 4, 1)))
+
+
 def test_patches_are_repeated_by_their_random_state():
     image = np.random.RandomState(0).random_sample((30, 30))
     first, same, other = (sample_patches(image, 9, 4, random_state=seed) for seed in (1, 1, 2))

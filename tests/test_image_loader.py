@@ -1,5 +1,6 @@
 """ImageLoader: its inputs, the order of its outputs, and its errors."""
 
+import io
 import os
 import pickle
 import threading
@@ -7,13 +8,16 @@ import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from local_server import serve_folder
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
+from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet._runtime.threads import set_thread_limit
 
 RNG = np.random.default_rng(0)
@@ -358,7 +362,7 @@ def test_an_error_ends_the_reading():
         (np.zeros((1, 2, 4, 4, 3)), r"it must have the shape .*not \(1, 2, 4, 4, 3\)"),
         (np.zeros((0, 4)), r"it has no pixels, its shape is \(0, 4\)"),
         (np.full((4, 4), np.nan), "it holds NaN or infinity"),
-        (np.nan, r"it must have the shape .*not \(\)"),
+        (np.nan, r"it is missing \(nan\)"),
     ],
 )
 def test_an_error_in_one_array_names_it(image, cause):
@@ -501,3 +505,137 @@ def test_all_cores_of_the_process_decode_by_default(paths):
     finally:
         set_thread_limit(None)
     assert len(threads) == 2
+
+
+def contents(paths):
+    return [path.read_bytes() for path in paths]
+
+
+FORMS = {
+    "bytes": contents,
+    "series of bytes": lambda paths: pd.Series(contents(paths)),
+    "open files": lambda paths: [open(path, "rb") for path in paths],  # noqa: SIM115
+    "files in memory": lambda paths: list(map(io.BytesIO, contents(paths))),
+    "dicts": lambda paths: [{"bytes": content, "path": None} for content in contents(paths)],
+    "dicts of paths": lambda paths: [{"bytes": None, "path": str(path)} for path in paths],
+    "structs": lambda paths: pl.Series(
+        [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
+    ),
+    "images of Pillow": lambda paths: [Image.open(path) for path in paths],
+    "series of images": lambda paths: pd.Series([Image.open(path) for path in paths]),
+    "all kinds": lambda paths: [
+        paths[0],
+        paths[1].read_bytes(),
+        Image.open(paths[2]),
+        {"path": str(paths[3])},
+        COLOUR[4],
+    ],
+}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_each_form_of_an_image_gives_its_pixels(paths, form, lazy):
+    X = FORMS[form](paths)
+    loader = ImageLoader(lazy=lazy).fit(X)
+    for _ in range(2):  # an open file is read again
+        np.testing.assert_array_equal(loader.transform(X), COLOUR)
+    assert loader.value_range_ == (0, 255)
+
+
+def pillow_images():
+    colour = Image.fromarray(COLOUR[0])
+    transparent = colour.copy()
+    transparent.putalpha(Image.fromarray(GREY[0]))
+    palette = colour.quantize(16)
+    palette.info["transparency"] = 3
+    turned = colour.copy()
+    turned.getexif()[274] = 6
+    return {
+        "L": colour.convert("L"),
+        "1": colour.convert("1"),
+        "P": colour.quantize(16),
+        "P with a transparent colour": palette,
+        "LA": transparent.convert("LA"),
+        "RGBA": transparent,
+        "I;16": Image.fromarray(GREY[0].astype(np.uint16) * 257),
+        "orientation": turned,
+    }
+
+
+@pytest.mark.parametrize("name", pillow_images())
+def test_an_image_of_pillow_gives_the_pixels_of_its_file(tmp_path, name):
+    image = pillow_images()[name]
+    before = image.copy()
+    path = tmp_path / "a.png"
+    image.save(path, exif=image.getexif(), **image.info)
+    expected = ImageLoader(5).fit_transform([path])
+    for X in ([image], [Image.open(path)]):
+        np.testing.assert_array_equal(ImageLoader(5).fit_transform(X), expected)
+    assert image == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "white"), [("CMYK", (0, 0, 0, 0)), ("La", (255, 255)), ("HSV", (0, 0, 255))]
+)
+def test_other_modes_of_pillow_are_converted(mode, white):
+    image = Image.new(mode, (3, 2), white)
+    np.testing.assert_array_equal(ImageLoader().fit_transform([image]), 255)
+
+
+def test_a_picture_that_is_in_many_places_is_read_by_many_threads(tmp_path):
+    pixels = RNG.integers(0, 256, (700, 700, 3), np.uint8)
+    path = save(tmp_path, [pixels])[0]
+    for _ in range(3):
+        images = ImageLoader(700, n_jobs=8).fit_transform([Image.open(path)] * 8)
+        assert all(np.array_equal(image, pixels) for image in images)
+
+
+def test_max_pixels_holds_for_images_of_pillow():
+    with pytest.raises(ImageReadError, match=r"Image 0 of X .* it has 2 x 3 pixels, more than"):
+        ImageLoader(max_pixels=5).fit_transform([Image.new("L", (3, 2))])
+
+
+def closed(path):
+    with Image.open(path) as image:
+        return image
+
+
+@pytest.mark.parametrize(
+    ("make", "cause", "path"),
+    [
+        (lambda path: None, r"it is missing \(None\)", None),
+        (lambda path: b"", "it is empty", None),
+        (lambda path: {"bytes": b"<html>", "path": "b.jpg"}, "it is an HTML page", "b.jpg"),
+        (lambda path: b"\x01\x02" * 9000, "of no known image format", None),
+        (closed, "closed", None),
+        (lambda path: "<svg/>", "SVG", None),
+    ],
+)
+def test_an_item_that_cannot_be_used_is_named(paths, make, cause, path):
+    X = [paths[0], make(paths[1])]
+    with pytest.raises(ImageReadError, match=cause) as raised:
+        ImageLoader().fit_transform(X)
+    assert raised.value.position == 1
+    assert raised.value.path == path
+    assert len(str(raised.value)) < 400
+    for policy in ("nan", "skip"):
+        images = ImageLoader(lazy=True, on_error=policy).fit_transform(X)
+        batch = next(images.batches(2))
+        np.testing.assert_array_equal(batch, [COLOUR[0], np.zeros_like(COLOUR[0])])
+        assert list(images.failures) == [1]
+        assert cause.replace("\\", "") in images.failures[1].cause
+
+
+def test_a_url_of_http_is_read(paths):
+    with serve_folder(paths[0].parent) as url:
+        images = ImageLoader().fit_transform([f"{url}0.png", f"{url}1.png"])
+        np.testing.assert_array_equal(images, COLOUR[:2])
+        with pytest.raises(FileNotFoundError, match="none.png' does not exist"):
+            ImageLoader().fit_transform([f"{url}none.png"])
+        with (
+            hidden_module("aiohttp"),
+            pytest.raises(ImportError, match=r"needs aiohttp.*sklearn-resnet\[remote\]"),
+        ):
+            ImageLoader().fit_transform([f"{url}0.png"])

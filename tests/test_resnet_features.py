@@ -156,6 +156,13 @@ EQUAL_RANGES = {
     "Fortran order": np.asfortranarray(GREY),
     "negative strides": GREY[:, ::-1][:, ::-1],
     "big-endian": GREY.astype(">f8"),
+    "an array of objects": np.array(list(GREY), dtype=object),
+    "a series of images": pd.Series(list(GREY)),
+    "images of Pillow": list(map(Image.fromarray, GREY)),
+    "images of Pillow with a palette": [Image.fromarray(image).quantize(256) for image in GREY],
+    "images of Pillow of 16 bits": [
+        Image.fromarray(image.astype(np.uint16) * 257) for image in GREY
+    ],
 }
 
 
@@ -165,6 +172,33 @@ def test_the_same_images_in_any_form_have_the_same_features(kind):
     before = pickle.dumps(X)
     assert_close(features(X), features(GREY))
     assert pickle.dumps(X) == before  # never written to
+
+
+def test_images_of_pillow_of_different_sizes_are_resized():
+    images = [Image.fromarray(COLOUR[0]), Image.fromarray(COLOUR[1, :9])]
+    expected = features([np.asarray(image) for image in images], image_size=8)
+    np.testing.assert_array_equal(features(images, image_size=8), expected)
+
+
+def test_a_value_range_holds_for_deep_images_of_pillow():
+    images = [Image.fromarray(image.astype(np.uint16) * 16) for image in GREY]
+    assert_close(features(images, value_range=(0, 255 * 16)), features(GREY))
+
+
+def test_columns_that_are_no_lists_are_read_in_batches():
+    class Column:
+        def __len__(self):
+            return len(COLOUR)
+
+        def __getitem__(self, i):
+            return Image.fromarray(COLOUR[i])  # of an int alone
+
+    resnet = ResNetFeatures(16, batch_size=2, weights=None, random_state=0, cache=None)
+    expected = resnet.fit_transform(COLOUR)
+    np.testing.assert_array_equal(resnet.fit_transform(Column()), expected)
+    batches = list(resnet.transform_batches(Column()))
+    assert [len(rows) for rows, _ in batches] == [2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate([batch for _, batch in batches]), expected)
 
 
 def test_booleans_are_black_and_white():
@@ -310,6 +344,12 @@ def test_a_cut_that_is_no_prefix_is_warned_of():
         (["a.jpg", "b.jpg"], ValueError, r"Got paths.*'a.jpg'.*ImageLoader"),
         ([np.zeros((8, 8)), np.zeros((9, 8))], ValueError, r"\(8, 8\) and \(9, 8\)"),
         (np.zeros(8), ValueError, r"2D array"),
+        ([], ValueError, r"X must hold at least one image. Got an empty sequence instead"),
+        (pd.Series([], dtype=object), ValueError, r"X must hold at least one image"),
+        ([GREY[0], "a.jpg"], ValueError, r"Got paths.*'a.jpg'.*ImageLoader"),
+        ([b"\x89PNG"], ValueError, r"Got the contents of files instead.*ImageLoader"),
+        ([GREY[0], None], ValueError, r"Image 1 of X .* it is missing"),
+        (iter([GREY[0]]), ValueError, r"pass list\(X\)"),
     ],
 )
 def test_input_without_images_is_an_error(X, error, message):

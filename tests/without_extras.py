@@ -84,4 +84,6 @@ def test_a_search_over_layers_is_drawn(digits):
 
 
 def test_nothing_imported_an_optional_dependency():
-    assert not {"keras", "tensorflow", "torch", "jax", "bokeh", "dask"} & set(sys.modules)
+    optional = {"keras", "tensorflow", "torch", "jax", "bokeh", "dask"}
+    optional |= {"aiohttp", "imagecodecs", "pillow_heif", "pillow_jxl"}
+    assert not optional & set(sys.modules)

@@ -1,5 +1,7 @@
 """Errors of images that cannot be read or used."""
 
+_MAX_SHOWN, _MAX_START, _MAX_END = 300, 60, 120  # characters of a path in a message
+
 
 class ImageReadError(ValueError):
     """An image that cannot be read or used.
@@ -50,7 +52,7 @@ class ImageReadError(ValueError):
     ) -> None:
         super().__init__(cause, path, position, remedy)
         self.cause = cause
-        self.path = path
+        self.path = path or None
         self.position = position
         self.remedy = remedy
 
@@ -63,13 +65,19 @@ class ImageReadError(ValueError):
         return self._describe(self.remedy)
 
     def _describe(self, remedy=""):
-        if self.path is None:
+        if not self.path:
             name = "An image in memory" if self.position is None else f"Image {self.position} of X"
-            return f"{name} cannot be used: {self.cause}."
-        sentences = [self._problem.format(path=self.path, cause=self.cause), remedy]
+            return " ".join(filter(None, (f"{name} cannot be used: {self.cause}.", remedy)))
+        sentences = [self._problem.format(path=shorten(self.path), cause=self.cause), remedy]
         if self.position is not None:
             sentences.append(f"It is image {self.position}, counted from 0.")
         return " ".join(filter(None, sentences))
+
+
+def shorten(path):
+    """Leave out the middle of a path that is too long for a message."""
+    path = str(path)
+    return path if len(path) <= _MAX_SHOWN else f"{path[:_MAX_START]}...{path[-_MAX_END:]}"
 
 
 class ImageOpenError(ImageReadError, OSError):

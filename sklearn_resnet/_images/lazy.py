@@ -11,20 +11,24 @@ from typing import NamedTuple, Self
 import numpy as np
 import PIL
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from sklearn_resnet._images.decoding import (
     MAX_PIXELS,
     DecodingOptions,
     convert_image,
+    convert_pillow_image,
+    describe_pillow_image,
+    open_image,
     read_image,
 )
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, RangeLog
+from sklearn_resnet._images.items import UnusableItem, is_array, is_path, name_of
 from sklearn_resnet._images.sources import ImageSource
-from sklearn_resnet._images.validation import is_path
-from sklearn_resnet._io.paths import file_version, is_url, open_file, suffix_of
+from sklearn_resnet._io.paths import file_version, is_url, suffix_of
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
@@ -73,8 +77,8 @@ class LazyImages(_LazySource):
 
     Parameters
     ----------
-    items : sequence of path or ndarray
-        The images.
+    items : list of path, array-like, PIL Image, EncodedImage or UnusableItem
+        The images, as `as_sequence` lists them.
     options : dict
         The size, resize mode, colour mode and value range, as for `ImageLoader`.
     value_range : tuple of 2 float
@@ -174,8 +178,8 @@ class LazyImages(_LazySource):
 
     @property
     def paths(self) -> list[str]:
-        """The path of each image; empty for an image in memory."""
-        return [_path_of(item) for item in self._items]
+        """The path of each image; empty for an image in memory without a name."""
+        return [name_of(item) for item in self._items]
 
     @property
     def ndim(self) -> int:
@@ -269,13 +273,18 @@ class LazyImages(_LazySource):
         options = repr((sorted(self.options.items()), PIL.__version__)).encode()
 
         def hash_item(item):
-            if not is_path(item):
+            if is_array(item):
                 array = np.asarray(item)
                 form = repr((self._value_range, array.dtype.str, array.shape)).encode()
                 return hash_content(options, form, np.ascontiguousarray(array))
             try:
-                with open_file(item) as file:
-                    return hash_stream(file, options, suffix_of(item).encode())
+                if isinstance(item, UnusableItem):
+                    raise ValueError(item.cause)
+                if isinstance(item, Image.Image):
+                    return hash_content(options, *describe_pillow_image(item))
+                name = name_of(item)
+                with open_image(item, name) as file:
+                    return hash_stream(file, options, suffix_of(name).encode())
             except Exception:  # decoding it will name the cause
                 return os.urandom(HASH_BYTES)
 
@@ -328,7 +337,7 @@ class LazyImages(_LazySource):
         cause : str
             The reason.
         """
-        self.failures[i] = Failure(int(self.positions[i]), _path_of(self._items[i]), cause)
+        self.failures[i] = Failure(int(self.positions[i]), name_of(self._items[i]), cause)
 
     def record_failures(self, failures: dict[int, Failure]) -> None:
         """Replace the failures by those of a pass that read these images in blocks.
@@ -358,30 +367,31 @@ class LazyImages(_LazySource):
             load_and_report, positions, self._n_threads, n_ahead
         ):
             for found in inferred:
-                self.value_ranges.add(self._items[i], found)
+                self.value_ranges.add(
+                    name_of(self._items[i]) or f"image {self.positions[i]}", found
+                )
             yield image
 
     def _load(self, i, use_cache=False, report=None):
         item, position = self._items[i], int(self.positions[i])
         try:
-            if is_path(item):
-                return self._read(item, use_cache, report)
-            options = self.options | {"value_range": self._value_range}
-            return convert_image(np.asarray(item), **options)
+            if is_array(item):
+                options = self.options | {"value_range": self._value_range}
+                return convert_image(np.asarray(item), **options)
+            if isinstance(item, UnusableItem):
+                raise ImageReadError(item.cause, item.name, remedy=item.remedy)
+            return self._read(item, use_cache, report)
         except ImageReadError as exc:
             exc.position = position
             raise
         except ValueError as exc:
-            raise ImageReadError(str(exc), _path_of(item) or None, position) from exc
+            raise ImageReadError(str(exc), name_of(item), position) from exc
 
-    def _read(self, path, use_cache, report):
-        return read_image(
-            path,
-            max_pixels=self._max_pixels,
-            use_cache=use_cache,
-            report=report,
-            **self.options,
-        )
+    def _read(self, item, use_cache, report):
+        options = {"max_pixels": self._max_pixels, "report": report, **self.options}
+        if isinstance(item, Image.Image):
+            return convert_pillow_image(item, **options)
+        return read_image(item, use_cache=use_cache, **options)
 
     def _load_of_one_shape(self, i, use_cache=False, report=None):
         image = self._load(i, use_cache, report)
@@ -445,10 +455,6 @@ def describe_failures(failures, n_images, consequence):
     return f"{n_failures} of {n_images} images could not be read, and {consequence}: {named}{more}"
 
 
-def _path_of(item):
-    return os.fspath(item) if is_path(item) else ""
-
-
 def _describe(item, position, shape):
-    name = repr(os.fspath(item)) if is_path(item) else f"image {position} of X"
+    name = repr(name_of(item)) if name_of(item) else f"image {position} of X"
     return f"{name} has {shape[0]} x {shape[1]} pixels"

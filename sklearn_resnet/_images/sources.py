@@ -121,7 +121,10 @@ def as_block_source(X):
     ImageSource
         Of its methods, use only `blocks` and `record_failures`.
     """
-    return as_source(X) if hasattr(X, "__getitem__") else _BatchIterable(X)
+    if not hasattr(X, "__getitem__"):
+        return _BatchIterable(X)
+    is_column = not hasattr(X, "shape") and not isinstance(X, (list, tuple))
+    return _Column(X) if is_column else as_source(X)
 
 
 class _InMemory(ImageSource):
@@ -305,6 +308,21 @@ class DaskSource(ChunkedSource):
                 yield from blocks
             elif blocks:
                 yield np.concatenate(blocks)
+
+
+class _Column(ImageSource):
+    """A sequence of images that need not be a list, such as a column of Hugging Face's data sets."""
+
+    reads_in_blocks = True
+
+    def __init__(self, images):
+        self._images = images
+
+    def blocks(self, batch_size):
+        """Read lists of `batch_size` images."""
+        for start in range(0, len(self._images), batch_size):
+            rows = range(start, min(start + batch_size, len(self._images)))
+            yield [self._images[i] for i in rows]
 
 
 class _BatchIterable(ImageSource):

@@ -4,11 +4,25 @@ import math
 import numbers
 import os
 import warnings
-from typing import TypeGuard
+from collections.abc import Iterable, Set
 
 import numpy as np
+from PIL import Image
 from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_resnet._images.decoding import pillow_to_array
+from sklearn_resnet._images.errors import ImageReadError, shorten
+from sklearn_resnet._images.items import (
+    EncodedImage,
+    UnusableItem,
+    as_item,
+    is_dict,
+    is_image_dict,
+    is_image_item,
+    is_missing,
+    is_path,
+    list_names,
+)
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 
@@ -17,22 +31,8 @@ _MIN_LOOKED_AT = 1000  # values, below which noise may look smooth
 _FAR_SMOOTHER = 0.8
 
 
-def is_path(item) -> TypeGuard[str | os.PathLike]:
-    """Whether `item` is a path: a str, or anything with ``__fspath__``."""
-    return isinstance(item, (str, os.PathLike))
-
-
-def refuse_path(item):
-    """Raise an error that names ImageLoader if `item` is a path."""
-    if is_path(item):
-        raise ValueError(
-            f"X must hold images. Got paths instead, the first one {os.fspath(item)!r}. "
-            "Put ImageLoader(size=...) before ResNetFeatures."
-        )
-
-
 def as_sequence(X):
-    """List the items of `X` if they are paths or single images.
+    """List the items of `X` if they are paths, single images or encoded files.
 
     Parameters
     ----------
@@ -41,38 +41,137 @@ def as_sequence(X):
 
     Returns
     -------
-    list of path or array-like, or None
-        None if `X` is one array of rows or images, or neither.
+    list of path, array-like, PIL Image, EncodedImage or UnusableItem, or None
+        As `as_item` returns them. None if `X` is one array of rows or images, or neither.
 
     Raises
     ------
     ValueError
-        If `X` is a single path, or a dict, such as a Bunch.
+        If `X` is a single path or image, a dict, such as a Bunch, or an iterator, which could be
+        read only once, or if an item is neither a path nor an image.
     """
+    _refuse_single(X)
+    _refuse_unordered(X)
+    items = _list_objects(X)
+    if items is None or (len(items) and not _holds_images(items)):
+        return None
+    checked = []
+    for i, item in enumerate(items):
+        try:
+            checked.append(as_item(item))
+        except ValueError as exc:
+            raise ValueError(f"X[{i}] must be a path or an image. {exc}") from exc
+    return checked
+
+
+def _refuse_single(X):
+    """Raise an error if `X` is one path or image, or a dict."""
     if is_path(X):
         remedy = "load_image_folder() lists its images" if os.path.isdir(X) else "pass [path]"
         raise ValueError(
-            f"X must be a list of paths. Got the single path {os.fspath(X)!r} instead; {remedy}."
+            f"X must be a list of paths. Got the single path {shorten(os.fspath(X))!r} instead; "
+            f"{remedy}."
         )
-    if isinstance(X, dict):
+    if is_dict(X) and not is_image_dict(X):
+        remedy = "its data, as in X.data" if "data" in X else "one of its values"
         raise ValueError(
             f"X must be images or a list of paths. Got a {type(X).__name__} with "
-            f"{', '.join(map(repr, X))} instead; pass its data, as in X.data."
+            f"{list_names(X)} instead; pass {remedy}."
         )
-    if isinstance(X, np.ndarray) and X.dtype.kind in "biufc":
+    if is_image_item(X):
+        raise ValueError(
+            f"X must be a list of images. Got a single {type(X).__name__} instead; pass [X]."
+        )
+
+
+def _refuse_unordered(X):
+    """Raise an error if `X` can be read only once, or has no order."""
+    if isinstance(X, Iterable) and not hasattr(X, "__getitem__") and not _is_array_like(X):
+        remedy = "sorted(X)" if isinstance(X, Set) else "list(X)"
+        raise ValueError(
+            f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass {remedy}."
+        )
+
+
+def _is_array_like(X):
+    return hasattr(X, "__array__") or hasattr(X, "shape")
+
+
+def _list_objects(X):
+    """List the objects in `X`; None if it is an array of numbers, a table or a scalar."""
+    if isinstance(X, (list, tuple)):
+        return X
+    if hasattr(X, "__getitem__") and not _is_array_like(X):
+        return [X[i] for i in range(len(X))]  # Hugging Face's column
+    if hasattr(X, "to_series") and len(X.shape) == 2 and X.shape[1] == 1:
+        X = X.to_series()  # of polars, whose structs NumPy takes for rows
+    array = np.asarray(X)
+    if array.dtype.kind == "f" and array.ndim == 1 and np.isnan(array).all():
+        return array.tolist()  # empty, or of missing paths
+    if array.dtype.kind not in "OUST" or array.ndim == 0:
         return None
-    if not isinstance(X, (list, tuple)):
-        array = np.asarray(X)
-        if array.dtype.kind not in "OUST" or array.ndim == 0:
-            return None
-        X = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if not len(X):
-        return []
-    first = X[0]
-    if not is_path(first) and np.ndim(first) < 2:
-        return None
-    # plain str, as messages would show the repr of NumPy's
-    return [str(item) if isinstance(item, str) else item for item in X]
+    if array.dtype.kind == "S":
+        raise ValueError(
+            f"X must not be an array of dtype {array.dtype}, which drops zeros at the end of each "
+            "item. Pass a list: of str for paths, of bytes for the contents of files."
+        )
+    if array.ndim > len(getattr(X, "shape", array.shape)):  # structs of polars
+        return X.to_list()
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _holds_images(items):
+    """Whether objects are images or paths, some of them possibly missing, rather than rows or numbers."""
+    first = next((item for item in items if not is_missing(item)), None)
+    if first is None or is_image_item(first):
+        return True
+    if isinstance(first, (list, tuple)) and any(map(is_image_item, first[:3])):
+        return True  # with labels or so, which is an error
+    return np.ndim(first) > 1 or any(map(is_image_item, items))
+
+
+def as_arrays(items):
+    """Convert the items of `as_sequence` to arrays, for an estimator that decodes no files.
+
+    Parameters
+    ----------
+    items : list of array-like or PIL Image
+
+    Returns
+    -------
+    list of array-like
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is a file.
+    """
+    check_not_empty(items)
+    for item in items:
+        refuse_file(item)
+    for i, item in enumerate(items):
+        if isinstance(item, UnusableItem):
+            raise ImageReadError(item.cause, item.name, i, item.remedy)
+    return [pillow_to_array(item) if isinstance(item, Image.Image) else item for item in items]
+
+
+def check_not_empty(items):
+    """Raise an error if `items` holds none."""
+    if not len(items):
+        raise ValueError("X must hold at least one image. Got an empty sequence instead.")
+
+
+def refuse_file(item):
+    """Raise an error that names ImageLoader if an item of `as_sequence` must be decoded first."""
+    if is_path(item):
+        found = f"paths instead, the first one {shorten(os.fspath(item))!r}"
+    elif isinstance(item, EncodedImage):
+        found = "the contents of files instead"
+    else:
+        return
+    raise ValueError(
+        f"X must hold images. Got {found}. Put ImageLoader(size=...) before ResNetFeatures."
+    )
 
 
 def row_shape(n_features, image_shape=None):
@@ -212,7 +311,13 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     """
     if _count_dimensions(X) > 2:
         return _check_stack(estimator, X, channels, reset)
-    X = validate_data(estimator, X, reset=reset)
+    try:
+        rows = validate_data(estimator, X, reset=reset)
+    except (TypeError, ValueError):
+        _refuse_texts(X)
+        raise
+    _refuse_texts(rows)
+    X = rows
     if reset:
         estimator.image_shape_ = row_shape(X.shape[1], image_shape)
     # an estimator that was fitted on images has not seen rows
@@ -244,6 +349,20 @@ def _warn_about_planar_rows(X, side):
             "last, but their values seem to come channel by channel, as in CIFAR-10. If so, pass "
             f"image_shape=(3, {side}, {side}) to ResNetFeatures, or "
             f"np.moveaxis(X.reshape(-1, 3, {side}, {side}), 1, -1) as X."
+        )
+
+
+def _refuse_texts(X):
+    """Raise an error if `X` is a scalar, or a table with texts."""
+    array = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if array.ndim == 0 and not hasattr(X, "shape"):
+        is_short = X is None or isinstance(X, (bool, int, float))
+        got = repr(X) if is_short else f"an object of type {type(X).__name__}"
+        raise ValueError(f"X must be a list of paths, or images. Got {got} instead.")
+    if array.dtype.kind in "UT" or (array.dtype == object and any(map(is_path, array.flat))):
+        raise ValueError(
+            f"X must hold images, or paths in one column. Got texts in a table of shape {array.shape} "
+            "instead. Select the column of paths, as in X['path']."
         )
 
 

@@ -66,8 +66,11 @@ def as_path(path):
     """
     if not is_url(path):
         return Path(path)
-    upath = import_optional("upath", extra="remote", purpose=f"The URL {str(path)!r}")
+    purpose = f"The URL {str(path)!r}"
+    upath = import_optional("upath", extra="remote", purpose=purpose)
     url = upath.UPath(path)
+    if url.protocol in ("http", "https"):
+        import_optional("aiohttp", extra="remote", purpose=purpose)
     try:
         url.fs  # noqa: B018  imports the package of the protocol
     except ImportError as exc:  # fsspec names the package of the protocol

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._images.items import is_path, name_of
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._images.validation import is_path
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
@@ -357,8 +357,8 @@ class EmbeddingDisplay:
 
         checked = self._check_images(self.images if images is None else images)
         self._warn_about_columns()
-        if paths is None and checked is not None and is_path(checked[0]):
-            paths = checked
+        if paths is None and isinstance(checked, list) and any(map(is_path, checked)):
+            paths = list(map(name_of, checked))
         write_page(
             path,
             self._points,

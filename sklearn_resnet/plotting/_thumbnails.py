@@ -5,9 +5,10 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
+from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet._images.validation import as_sequence, is_path
+from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI
@@ -20,7 +21,8 @@ def as_images(images):
     source = as_source(images)
     if images is None or source.is_delayed:
         return None
-    if source.is_lazy or len(source.shape) in (3, 4):  # the shape of lazy images may cost a read
+    # the shape of lazy images may cost a read
+    if source.is_lazy or len(getattr(images, "shape", ())) in (3, 4):
         return images
     return as_sequence(images) or None
 
@@ -85,10 +87,10 @@ def read_chosen(images, chosen, side):
 
     Parameters
     ----------
-    images : LazyImages, ndarray, or list of ndarray or of path
+    images : LazyImages, ndarray, or list as `as_sequence` returns it
     chosen : list of int
     side : int
-        The greatest width and height, in pixels. Files are cropped to squares.
+        The greatest width and height, in pixels. Files and images of Pillow are cropped to squares.
 
     Returns
     -------
@@ -106,8 +108,8 @@ def read_chosen(images, chosen, side):
 
 
 def read_list(images, side):
-    """Read all of a list of ndarray or of path, as `read_chosen` does."""
-    if all(map(is_path, images)):
+    """Read all of a list, as `read_chosen` does."""
+    if not all(map(is_array, images)):
         loader = ImageLoader(size=side, lazy=True, on_error="nan")
         return _read_lazy(loader.fit_transform(images), side)
     return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]

@@ -227,7 +227,7 @@ SPECIAL = {
     "circle of links": (lambda path: os.symlink(path, path), "symbolic links"),
     "link to nothing": (lambda path: os.symlink("none", path), "does not exist"),
     "HTML": (lambda path: Path(path).write_text("<html></html>"), "no known image format"),
-    "nothing": (lambda path: Path(path).touch(), "no known image format"),
+    "nothing": (lambda path: Path(path).touch(), "it is empty"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,7 +234,10 @@ def test_raise_names_the_file_its_position_and_the_cause(broken):
         assert "is of no known image format" in message
         assert "It is image 3, counted from 0" in message
         assert (raised.value.path, raised.value.position) == (broken[3], 3)
-        assert raised.value.cause == "its content is of no known image format"
+        assert raised.value.cause == (
+            "its content is of no known image format: it is an HTML page, such as the error page of "
+            "a server"
+        )
     with pytest.raises(FileNotFoundError, match="none.png.* image 7, counted from 0"):
         lazy(broken)[7]
 
@@ -420,3 +424,97 @@ def test_max_pixels_names_the_file(paths, lazily):
     loader.set_params(max_pixels=12 * 10 - 1)
     with pytest.raises(ValueError, match=r"0\.png.* 12 x 10 pixels, more than the limit of 119 "):
         np.asarray(loader.fit_transform(paths))
+
+
+def picture(mode="RGB", colours=4):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    return image.quantize(colours) if mode == "P" else image.convert(mode)
+
+
+def changed_pixel():
+    image = picture()
+    image.putpixel((3, 4), (1, 2, 3))
+    return image
+
+
+def another_palette():
+    image = picture("P")
+    palette = image.getpalette()
+    image.putpalette([*palette[:3][::-1], *palette[3:]])
+    return image
+
+
+def with_info(mode="RGB", **info):
+    image = picture(mode)
+    image.info |= info
+    return image
+
+
+def turned():
+    image = picture()
+    image.getexif()[274] = 6
+    return image
+
+
+def test_digests_of_images_of_pillow_tell_apart_what_changes_them():
+    kinds = [
+        picture(),
+        picture("L"),
+        picture("P"),
+        picture("RGBA"),
+        picture().crop((0, 0, 5, 12)),
+        changed_pixel(),
+        another_palette(),
+        with_info("P", transparency=0),
+        with_info("P", transparency=1),
+        with_info(icc_profile=b"a"),
+        with_info(icc_profile=b"b"),
+        turned(),
+        Image.frombytes("HSV", (10, 12), picture().tobytes()),
+        Image.frombytes("L", (10, 36), picture().tobytes()),
+    ]
+    digests = lazy(kinds).digests()
+    assert len(set(digests)) == len(kinds)
+    # Pillow copies no tags that were set
+    assert lazy([kind.copy() for kind in kinds[:11]]).digests() == digests[:11]
+    assert lazy(kinds, size=9).digests()[0] != digests[0]
+
+
+def test_digests_of_contents_are_those_of_their_files(paths):
+    contents = [Path(path).read_bytes() for path in paths]
+    dicts = [
+        {"bytes": content, "path": path} for content, path in zip(contents, paths, strict=True)
+    ]
+    digests = lazy(paths).digests()
+    assert len(set(digests)) == N
+    assert lazy(dicts).digests() == digests
+    assert lazy(contents).digests() == lazy(contents).digests()
+    assert len(set(lazy(contents).digests())) == N
+
+
+@pytest.mark.cache
+def test_an_open_file_that_cannot_be_read_is_not_looked_up_by_its_name(paths):
+    resnet = ResNetFeatures(4, weights="procedural").fit(lazy(paths[:1]))
+    resnet.transform(lazy(paths[:1]))
+    with open(paths[0], "rb") as file:
+        pass
+    images = lazy([file], on_error="nan")
+    with pytest.warns(UserWarning, match="I/O operation on closed file"):
+        assert np.isnan(resnet.transform(images)).all()
+    assert images.failures[0].path == paths[0]
+
+
+def test_names_of_images_in_memory(paths):
+    content = Path(paths[0]).read_bytes()
+    images = lazy([paths[0], content, {"bytes": content, "path": "b.png"}, picture(), None])
+    assert images.paths == [paths[0], "", "b.png", "", ""]
+    assert images.file_versions() == [file_version(paths[0]), None, None, None, None]
+    moved = images.with_paths(lambda path: f"moved/{path}")
+    assert moved.paths == [f"moved/{paths[0]}", "", "b.png", "", ""]
+
+
+def test_images_in_memory_survive_pickle(paths):
+    images = lazy([Path(paths[0]).read_bytes(), picture("P"), picture()])
+    again = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(again, images)

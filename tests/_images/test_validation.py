@@ -1,20 +1,27 @@
 """Shapes and channels of images in memory."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import skimage.data
+from PIL import Image
 from sklearn.base import BaseEstimator
 
+from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.items import EncodedImage, UnusableItem
 from sklearn_resnet._images.validation import (
+    as_arrays,
     as_sequence,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
-    refuse_path,
+    refuse_file,
     reset_n_features,
     row_shape,
 )
@@ -86,6 +93,155 @@ def test_nothing_is_an_empty_sequence(X):
 )
 def test_rows_stacks_and_scalars_are_no_sequence(X):
     assert as_sequence(X) is None
+
+
+CONTENTS = [b"\x89PNG\0", b"\xff\xd8\0"]
+ENCODED = [EncodedImage(content) for content in CONTENTS]
+STRUCTS = [{"bytes": content, "path": name} for content, name in zip(CONTENTS, NAMES, strict=True)]
+PICTURES = [Image.new("P", (3, 2)), Image.new("CMYK", (3, 2))]
+
+
+class Column:
+    """A column of a dataset of Hugging Face: it counts its rows, and makes an object of each."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        lambda items: objects(*items),
+        pd.Series,
+        lambda items: pd.DataFrame({"image": items}),
+        pl.Series,
+        lambda items: pl.DataFrame({"image": items}),
+        pa.array,
+        lambda items: pa.chunked_array([items[:1], items[1:]]),
+        Column,
+    ],
+    ids=lambda make: make.__name__,
+)
+def test_encoded_images_are_a_sequence(make):
+    assert as_sequence(make(CONTENTS)) == ENCODED
+    assert as_sequence(make(STRUCTS)) == [
+        EncodedImage(content, name) for content, name in zip(CONTENTS, NAMES, strict=True)
+    ]
+    assert as_sequence(make([{"bytes": None, "path": name} for name in NAMES])) == NAMES
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        PICTURES,
+        objects(*PICTURES),
+        pd.Series(PICTURES),
+        pl.Series(PICTURES, dtype=pl.Object),
+        Column(PICTURES),
+    ],
+    ids=lambda X: type(X).__name__,
+)
+def test_images_of_pillow_are_a_sequence(X):
+    items = as_sequence(X)
+    assert all(item is image for item, image in zip(items, PICTURES, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("X", "position"),
+    [
+        (["a.png", None], 1),
+        ([None, "a.png"], 0),
+        ([None, np.zeros((2, 3))], 0),
+        ([PICTURES[0], np.nan], 1),
+        (["a.png", ""], 1),
+        (np.array(["a.png", ""]), 1),
+        (pd.Series(["a.png", np.nan]), 1),
+        (pd.Series(["a.png", pd.NA], dtype="string"), 1),
+        (pd.Series([None, "a.png"], dtype="category"), 0),
+        (pd.Series([np.nan]), 0),
+        (pl.Series(["a.png", None]), 1),
+        (pl.Series([CONTENTS[0], None]), 1),
+        (pl.Series([STRUCTS[0], None]), 1),
+        (pl.Series([None, None]), 1),
+        (pa.array(["a.png", None]), 1),
+        ([None], 0),
+    ],
+)
+def test_a_missing_item_keeps_its_position(X, position):
+    item = as_sequence(X)[position]
+    assert isinstance(item, UnusableItem)
+    assert item.cause.startswith("it is missing (")
+
+
+def test_images_of_one_size_in_an_array_of_objects_are_numbers():
+    images = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    items = as_sequence(np.array(list(images), object))
+    assert [item.dtype for item in items] == [np.dtype(int)] * 2
+    np.testing.assert_array_equal(items, images)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (iter(NAMES), r"Got a list_iterator instead; pass list\(X\)"),
+        (map(str, NAMES), r"Got a map instead; pass list\(X\)"),
+        (Path().glob("*.png"), r"pass list\(X\)"),
+        ((name for name in NAMES), r"Got a generator instead; pass list\(X\)"),
+        ({1: "a.png"}.values(), r"Got a dict_values instead; pass list\(X\)"),
+        (set(NAMES), r"Got a set instead; pass sorted\(X\)"),
+        (PICTURES[0], r"a single Image instead; pass \[X\]"),
+        (CONTENTS[0], r"a single bytes instead; pass \[X\]"),
+        (io.BytesIO(CONTENTS[0]), r"a single BytesIO instead; pass \[X\]"),
+        (STRUCTS[0], r"a single dict instead; pass \[X\]"),
+        ({"train": [], "test": []}, r"a dict with 'train', 'test' instead; pass one of its values"),
+        ([("a.png", 1)], r"X\[0\] must be .* \[item\[0\] for item in X\]"),
+        (Column([("a.png", 1)]), r"X\[0\] must be .* \[item\[0\] for item in X\]"),
+        (["a.png", 3], r"X\[1\] must be a path or an image. Got the number 3"),
+        ([3, "a.png"], r"X\[0\] must be a path or an image. Got the number 3"),
+        ([{"image": PICTURES[0], "label": 1}], r"X\[0\] must be .*item\['image'\] for"),
+        (np.array(CONTENTS), "dtype .S5, which drops zeros at the end"),
+    ],
+)
+def test_other_inputs_are_an_error_that_says_what_to_pass(X, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        as_sequence(X)
+    assert len(str(raised.value)) < 250
+
+
+def test_an_iterator_is_not_consumed():
+    names = iter(NAMES)
+    with pytest.raises(ValueError, match="list_iterator"):
+        as_sequence(names)
+    assert list(names) == NAMES
+
+
+def test_a_long_path_is_shortened_in_a_message():
+    with pytest.raises(ValueError, match=r"'aaa.*\.\.\.aaa") as raised:
+        as_sequence("a" * 9000)
+    assert len(str(raised.value)) < 400
+
+
+def test_arrays_are_made_of_images_of_pillow_alone():
+    array = np.ones((2, 3))
+    images = as_arrays([array, Image.new("RGB", (3, 2), "red").quantize(2)])
+    assert images[0] is array
+    np.testing.assert_array_equal(images[1], np.tile([255, 0, 0], (2, 3, 1)))
+    with pytest.raises(ValueError, match="at least one image. Got an empty sequence"):
+        as_arrays([])
+    with pytest.raises(ValueError, match=r"Got the contents of files.*ImageLoader"):
+        as_arrays([array, *ENCODED])
+    with pytest.raises(ValueError, match="Got paths instead, the first one 'a.png'"):
+        as_arrays([UnusableItem("it is missing (None)"), "a.png"])
+    with pytest.raises(ImageReadError, match=r"Image 1 of X .* it is missing \(None\)\.$"):
+        as_arrays([array, UnusableItem("it is missing (None)")])
 
 
 @pytest.mark.parametrize("path", ["a.png", Path("a.png")])
@@ -359,5 +515,27 @@ def test_paths_where_images_are_needed_name_the_loader(X, first):
     with pytest.raises(
         ValueError, match=rf"Got paths instead, the first one '{first}'.*ImageLoader"
     ):
-        refuse_path(X[0])
-    refuse_path(np.ones(3))
+        refuse_file(X[0])
+    refuse_file(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (None, "X must be a list of paths, or images. Got None instead."),
+        (3, "X must be a list of paths, or images. Got 3 instead."),
+        (object(), "X must be a list of paths, or images. Got an object of type object instead."),
+        (
+            pd.DataFrame({"a": ["x"], "b": ["y"]}),
+            r"texts in a table of shape \(1, 2\) .*X\['path'\]",
+        ),
+        (
+            pl.DataFrame({"a": ["x"], "b": ["y"]}),
+            r"texts in a table of shape \(1, 2\) .*X\['path'\]",
+        ),
+        ([["x", "y"]], r"texts in a table of shape \(1, 2\)"),
+    ],
+)
+def test_scalars_and_tables_with_texts_are_named(X, message):
+    with pytest.raises(ValueError, match=message):
+        check_images(BaseEstimator(), X, reset=True)

@@ -165,6 +165,16 @@ def test_paths_are_read_only_if_drawn(paths, make):
         np.testing.assert_array_equal(points[picture[0, 0, 0]], box.xy)
 
 
+@pytest.mark.parametrize(
+    "form", [lambda path: Image.open(path).quantize(4), lambda path: path.read_bytes()]
+)
+def test_images_of_pillow_and_contents_of_files_are_drawn_in_their_colours(paths, form):
+    Image.new("RGB", (40, 60), (200, 100, 50)).save(paths[0])
+    (picture,) = pictures(draw(1, [form(paths[0])]))
+    assert picture.shape[0] == picture.shape[1]
+    np.testing.assert_allclose(picture[0, 0], (200, 100, 50), atol=2)
+
+
 def test_a_file_that_cannot_be_read_stays_a_dot(paths):
     for path in paths[1:]:
         path.write_bytes(b"no image")
@@ -205,6 +215,9 @@ def test_arrays_that_are_no_images_are_an_error():
         ((np.zeros((3, 3)), np.zeros((4, 4))), True),
         (np.array(["a.png", "b.png"]), True),
         (pd.DataFrame({"path": ["a.png", "b.png"]}), True),
+        ([b"a", b"b"], True),
+        ([Image.new("P", (3, 3))] * 2, True),
+        (pd.Series([Image.new("P", (3, 3))] * 2), True),
         (np.zeros((2, 9)), False),
         ([[1.0, 2.0]], False),
         ([], False),

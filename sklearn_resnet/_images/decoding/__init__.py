@@ -6,11 +6,14 @@ its pixels. `conversion` applies it, in one order, whoever decoded the file.
 
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS
 from sklearn_resnet._images.decoding.npy import read_npy_header
+from sklearn_resnet._images.decoding.pillow import describe_pillow_image
 from sklearn_resnet._images.decoding.reading import (
     EXTENSIONS,
     DecodingOptions,
     convert_image,
     convert_pillow_image,
+    open_image,
+    pillow_to_array,
     read_image,
 )
 
@@ -20,6 +23,9 @@ __all__ = [
     "DecodingOptions",
     "convert_image",
     "convert_pillow_image",
+    "describe_pillow_image",
+    "open_image",
+    "pillow_to_array",
     "read_image",
     "read_npy_header",
 ]

@@ -55,7 +55,12 @@ def to_8_bit_image(pixels, value_range, report):
     image = _lay_on_white(image)
     if value_range is not None and tuple(value_range) != (0, 255):
         image = Image.fromarray(to_uint8(np.asarray(image), value_range))
-    return image.transpose(_TURNS[pixels.orientation]) if pixels.orientation > 1 else image
+    return turn(image, pixels.orientation)
+
+
+def turn(image, orientation):
+    """Turn an image of Pillow upright."""
+    return image.transpose(_TURNS[orientation]) if orientation > 1 else image
 
 
 def _to_8_bits(pixels, value_range, report):
@@ -78,7 +83,8 @@ def _to_8_bits(pixels, value_range, report):
         scaled = 255 - scaled if pixels.white_is_zero else scaled
         image = _to_pil(scaled, "CMYK" if pixels.space == "CMYK" else None)
     if alpha is not None:
-        alpha = to_uint8(alpha, (0, _full_scale(alpha.dtype, pixels.bits)))
+        full_scale = 0, _full_scale(alpha.dtype, pixels.bits)
+        alpha = to_uint8(alpha, value_range if pixels.alpha_has_range else full_scale)
     if known is not None:
         opaque = known * np.uint8(255)
         alpha = opaque if alpha is None else np.minimum(alpha, opaque)

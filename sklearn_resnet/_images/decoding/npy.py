@@ -26,6 +26,7 @@ def wrap_array(array):
         samples=samples,
         space="grey" if n_samples == 1 else "RGB",
         extra=(STRAIGHT,) if n_samples == 4 else (),
+        alpha_has_range=True,
     )
 
 

@@ -2,12 +2,15 @@
 
 import os
 import zlib
+from functools import partial
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
+from sklearn_resnet._images.decoding.formats import open_other
 from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
 from sklearn_resnet._images.decoding.pixels import Pixels
+from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
 # excluded, TIFF has a module of its own. Pillow opens MPO files as JPEG.
@@ -18,13 +21,18 @@ REDUCING_GAP = 2.0
 _ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
+_INFO_TYPES = (bytes, int, float, str, tuple)
+_loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
 
 def decode_by_pillow(file, size, mode, max_pixels):
     """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if `size` allows."""
-    # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
-    image = Image.open(file, formats=FORMATS)
+    try:
+        # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        image = open_other(file, partial(check_pixels, max_pixels=max_pixels))
     check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         check_scans(file, image)
@@ -44,7 +52,7 @@ def wrap_pillow_image(image):
             return _wrap_deep_png(image)
         image = _load_png(image)
     else:
-        image.load()  # turns a TIFF
+        _load(image)  # turns a TIFF
     samples, bits, no_data = image, None, None
     if image.mode.startswith(("I", "F")) or _is_mask(image):
         samples = np.atleast_3d(np.asarray(image))
@@ -70,6 +78,24 @@ def _is_mask(image):
     return all(np.ravel(part.getextrema()).max() <= 1 for part in (row, image))
 
 
+def describe_pillow_image(image):
+    """Yield bytes that tell an image of Pillow from others: its pixels and all that changes them."""
+    _load(image)
+    # what its file said: palette, transparency, profile, tags of TIFF
+    info = {**image.info, **dict(getattr(image, "tag_v2", {}))}
+    known = sorted((str(k), repr(v)) for k, v in info.items() if isinstance(v, _INFO_TYPES))
+    palette = image.getpalette(None)
+    form = image.mode, image.size, image.format, palette, _find_orientation(image), known
+    yield repr(form).encode()
+    yield image.tobytes()
+
+
+def _load(image):
+    """Load an image of Pillow, which may be in several places of X."""
+    with _loading[id(image) // 64 % len(_loading)]:
+        image.load()
+
+
 def _find_orientation(image):
     """Read the orientation alone: other tags of EXIF may be malformed."""
     try:
@@ -82,10 +108,9 @@ def _find_orientation(image):
 def _load_png(image):
     """Load a PNG, and bring its transparent colour to the depth of its loaded pixels."""
     raw_mode, key = image.tile[0].args, image.info.get("transparency")
-    image.load()
+    _load(image)
     if isinstance(key, int) and raw_mode in _GREY_BITS:
         white = 2 ** _GREY_BITS[raw_mode] - 1
-        image = image.convert("L") if image.mode == "1" else image
         image.info["transparency"] = (key & white) * 255 // white
     elif isinstance(key, int) and image.mode == "L":
         image.info["transparency"] = key & 255
@@ -102,7 +127,7 @@ def _wrap_deep_png(image):
     low.tile = [low.tile[0]._replace(args="RGB;16L")]
     low.load()
     file.seek(position)
-    image.load()
+    _load(image)
     return Pixels(
         samples=np.asarray(image).astype(np.uint16) << 8 | np.asarray(low),
         space="RGB",

@@ -27,6 +27,9 @@ class Pixels:
         Whether 0 is white.
     extra : tuple of {"straight alpha", "premultiplied alpha", "unspecified"}
         The kinds of the samples of an array that follow the colours.
+    alpha_has_range : bool
+        Whether alpha has the value range of the colours; otherwise its full scale is 1 for floats, and
+        the maximum of `bits` or the dtype for integers.
     palette : ndarray of shape (n_colours, 3), dtype uint8, or None
     no_data : float, tuple of int, or None
         Pixels of an array whose colours all have this value, or these values, are transparent.
@@ -41,6 +44,7 @@ class Pixels:
     bits: int | None = None
     white_is_zero: bool = False
     extra: tuple[str, ...] = ()
+    alpha_has_range: bool = False
     palette: np.ndarray | None = None
     no_data: float | tuple[int, ...] | None = None
     orientation: int = 1

@@ -1,14 +1,17 @@
 """Decode an image file, or convert an array, to an upright 8-bit image of a size and mode."""
 
 import contextlib
+import io
 import os
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from sklearn_resnet._images.decoding import tiff
-from sklearn_resnet._images.decoding.conversion import to_8_bit_image
+from sklearn_resnet._images.decoding.conversion import to_8_bit_image, turn
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.npy import decode_npy, wrap_array
 from sklearn_resnet._images.decoding.pillow import decode_by_pillow, wrap_pillow_image
 from sklearn_resnet._images.decoding.resizing import fit_image
@@ -21,6 +24,7 @@ from sklearn_resnet._images.errors import (
 )
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
+from sklearn_resnet._images.items import EncodedImage, name_of
 from sklearn_resnet._io.paths import open_file, suffix_of
 
 EXTENSIONS = frozenset((
@@ -65,9 +69,9 @@ def read_image(
 
     Parameters
     ----------
-    path : str or path-like
-        A file that Pillow reads, a TIFF file that tifffile reads, or a ``.npy`` file; on disk, a
-        URL of fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+    path : str, path-like or EncodedImage
+        A file that Pillow or tifffile reads, or a ``.npy`` file; on disk, a URL of fsspec, a member
+        of a tar (``"shards/a.tar/00001.jpg"``), or in memory.
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"
@@ -98,10 +102,10 @@ def read_image(
     ImportError
         If `path` is a URL, and the package that reads it is not installed.
     """
-    name = str(path) if not isinstance(path, os.PathLike) else os.fspath(path)
+    name = name_of(path)
     with contextlib.ExitStack() as opened:
         try:
-            file = opened.enter_context(open_file(name))
+            file = opened.enter_context(open_image(path, name))
         except ImportError:
             raise
         except Exception as exc:  # stores behind URLs raise errors of their own
@@ -115,6 +119,8 @@ def read_image(
             opened.close()  # raises an error if the file has changed
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
+        except FormatError as exc:
+            raise ImageReadError(exc.cause, name, remedy=exc.remedy) from exc
         except Exception as exc:
             raise _decoding_error(name, exc) from exc
     if key is not None:
@@ -122,6 +128,13 @@ def read_image(
     for found in image.reports if report is not None else ():
         report(found)
     return image.array
+
+
+def open_image(item, name):
+    """Open a path, which is its name, or the content of a file, for reading bytes; a context."""
+    if isinstance(item, EncodedImage):
+        return contextlib.nullcontext(io.BytesIO(item.content))
+    return open_file(name)
 
 
 def _make_key(file, name, *options):
@@ -173,11 +186,8 @@ def _decoding_error(path, exc):
     Pillow's decoders raise errors of many types for damaged files: OSError, SyntaxError,
     struct.error, OverflowError, DecompressionBombError and more.
     """
-    if isinstance(exc, UnidentifiedImageError):
-        cause = "its content is of no known image format"
-    else:
-        # the other lines of NumPy's messages advise the user to trust the file
-        cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
+    # the other lines of NumPy's messages advise the user to trust the file
+    cause = str(getattr(exc, "strerror", None) or exc).partition("\n")[0].rstrip(".")
     return ImageReadError(
         cause or type(exc).__name__, path, remedy="Replace the file or leave it out."
     )
@@ -208,23 +218,49 @@ def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
 
 
 def convert_pillow_image(
-    image, value_range=None, *, size=None, resize="crop", mode="RGB", report=None
+    image,
+    *,
+    size=None,
+    resize="crop",
+    mode="RGB",
+    value_range=None,
+    max_pixels=None,
+    report=None,
 ):
-    """Convert an image of Pillow to the form that `read_image` returns.
+    """Convert an image of Pillow to the form that `read_image` returns for its file.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Of any mode. It is not changed.
-    value_range, size, resize, mode, report
+        Of any mode. It is loaded if it has not been.
+    size, resize, mode, value_range, max_pixels, report
         As for `read_image`.
 
     Returns
     -------
     ndarray of shape (height, width, 3) or (height, width), dtype uint8
+
+    Raises
+    ------
+    ImageReadError
+        If it is closed, or its file is damaged.
     """
-    pixels = wrap_pillow_image(image)
-    return _to_array(pixels, value_range, size, resize, mode, report or _ignore)
+    try:
+        check_pixels(image.size[::-1], max_pixels)
+        pixels = wrap_pillow_image(image)
+        return _to_array(pixels, value_range, size, resize, mode, report or _ignore)
+    except AssertionError as exc:  # Pillow's, without a message
+        raise ImageReadError("its file is closed", remedy="Load it before closing it.") from exc
+    except Exception as exc:
+        raise _decoding_error("", exc) from exc
+
+
+def pillow_to_array(image):
+    """Convert an image of Pillow to an array: its samples if they are deep, else its colours in 8 bits."""
+    if image.mode.startswith(("I", "F")) and "transparency" not in image.info:
+        pixels = wrap_pillow_image(image)
+        return np.asarray(turn(Image.fromarray(pixels.samples[..., 0]), pixels.orientation))
+    return convert_pillow_image(image)
 
 
 def _ignore(report):

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from sklearn_resnet._images.decoding.formats import check_no_raw, refuse_tiff
 from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_array, check_unpacked
 from sklearn_resnet._images.decoding.pillow import wrap_pillow_image
 from sklearn_resnet._images.decoding.pixels import (
@@ -64,6 +65,7 @@ def decode_tiff(file, max_pixels, report):
     """
     with _open(file) as tiff:
         i, page = _choose_page(tiff, report)
+        check_no_raw(file, {tag.code: tag.value for tag in page.tags})
         _check_samples(page)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
@@ -306,10 +308,10 @@ def _decode_by_pillow(file, i, page, tags):
         image = Image.open(file, formats=["TIFF"])
         image.seek(i)
     if image is None or not _is_readable_by_pillow(image, page, tags):
-        raise ValueError(
-            f"it has {page.samplesperpixel} samples of {page.bitspersample} bits with the "
-            f"compression {getattr(page.compression, 'name', page.compression)} and the predictor "
-            f"{page.predictor}, which only imagecodecs decodes: pip install imagecodecs"
+        refuse_tiff(
+            f"{page.samplesperpixel} samples of {page.bitspersample} bits, the compression "
+            f"{getattr(page.compression, 'name', page.compression)} and the predictor "
+            f"{getattr(page.predictor, 'name', page.predictor)}"
         )
     if UNSPECIFIED in tags["extra"] and image.mode == "RGBA":
         image = image.convert("RGB")  # drops what Pillow takes for alpha

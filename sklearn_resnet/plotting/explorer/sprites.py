@@ -10,9 +10,9 @@ from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.intensity import to_uint8
+from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet._images.validation import is_path
 from sklearn_resnet.plotting._thumbnails import find_shown_range, read_list, shrink
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
@@ -49,7 +49,7 @@ def make_sheets(images, side):
         The number of squares in a row, and of rows in a full sheet.
     """
     source = as_source(images, _as_array_or_list)
-    if len(source.shape) < 3 and is_path(images[0]):
+    if len(source.shape) < 3 and not all(map(is_array, images)):
         source = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
     tiles = _read_lazy(source, side) if source.is_lazy else _read_values(source, images, side)
     n_images = len(source)

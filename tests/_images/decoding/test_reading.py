@@ -566,8 +566,8 @@ def save_npz(path):
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
 BAD_FILES = {
     "a text": ("a.jpg", lambda path: path.write_text("no image"), "its content is of no known"),
-    "EPS, which runs Ghostscript": ("a.eps", NOISE.save, "its content is of no known"),
-    "empty": ("a.jpg", lambda path: path.touch(), "its content is of no known"),
+    "EPS, which runs Ghostscript": ("a.eps", NOISE.save, "it is a PostScript file, which can run"),
+    "empty": ("a.jpg", lambda path: path.touch(), "it is empty"),
     "truncated JPEG": ("a.jpg", lambda path: half_of(NOISE, path), "image file is truncated"),
     "truncated PNG": ("a.png", lambda path: half_of(NOISE, path), "truncated"),
     "TIFF header": ("a.tif", lambda path: path.write_bytes(b"II*\0"), "unpack requires"),

@@ -119,12 +119,10 @@ def test_no_data_that_no_sample_can_have_changes_nothing(tmp_path, text):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", mode="L"), GREY)
 
 
-@pytest.mark.parametrize("photometric", ["logluv", "cfa"])
-def test_a_colour_space_that_is_not_known_is_named(tmp_path, photometric):
+def test_a_colour_space_that_is_not_known_is_named(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="minisblack")
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
-        code = int(tifffile.PHOTOMETRIC[photometric.upper()])
-        file.pages[0].tags["PhotometricInterpretation"].overwrite(code)
+        file.pages[0].tags["PhotometricInterpretation"].overwrite(tifffile.PHOTOMETRIC.LOGLUV)
     with pytest.raises(ImageReadError, match="PhotometricInterpretation"):
         read_image(tmp_path / "a.tif")
 
@@ -151,5 +149,7 @@ def test_a_bomb_is_refused_where_nobody_sets_a_limit(tmp_path):
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
         for name in ("ImageWidth", "ImageLength"):
             file.pages[0].tags[name].overwrite(20_000)
-    with pytest.raises(ImageReadError, match="400000000 pixels, which could be a decompression bomb"):
+    with pytest.raises(
+        ImageReadError, match="400000000 pixels, which could be a decompression bomb"
+    ):
         read_image(tmp_path / "a.tif")

@@ -714,7 +714,8 @@ def test_broken_files_are_listed_and_no_row_shifts(output, policy, computed):
         {
             "path": "photos/a/4.png",
             "position": 2,
-            "cause": "its content is of no known image format",
+            "cause": "its content is of no known image format: it is an HTML page, such as the error "
+            "page of a server",
         }
     ]
     frame, features = read_table(output)

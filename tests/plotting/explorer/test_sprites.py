@@ -85,3 +85,11 @@ def test_an_image_that_cannot_be_read_leaves_its_square_empty(tmp_path):
 )
 def test_more_images_are_smaller(n, side):
     assert thumbnail_side(["a.png"] * n) == side
+
+
+def test_images_of_pillow_are_drawn_in_their_colours():
+    image = Image.new("RGB", (8, 8), (200, 100, 50)).quantize(4)
+    (sheet,), _ = make_sheets([image, np.zeros((8, 8, 3), np.uint8)], 8)
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))))
+    np.testing.assert_allclose(drawn[4, 4, :3], (200, 100, 50), atol=8)
+    np.testing.assert_allclose(drawn[4, 12, :3], 0, atol=8)
