@@ -12,6 +12,7 @@ import random
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -460,10 +461,10 @@ def check_samples(path, variant, samples, colormap, mode, must_be_read):
     return find_problem(path, mode, expected, tolerance_of(variant, mode), names)
 
 
-def find_problem(path, mode, expected, tolerance, names):
+def find_problem(path, mode, expected, tolerance, names, read=read_image):
     """What is wrong with a file, or None; `names` is a pattern of right errors, None if none is."""
     try:
-        pixels = read_image(path, mode=mode)
+        pixels = read(path, mode=mode)
     except ImageReadError as exc:
         if names is None:
             return f"must be read, but: {exc.cause}"
@@ -591,6 +592,37 @@ def test_values_without_a_known_white_are_refused(
     samples = values.astype(variant.dtype)
     assert pixels_of(variant, samples, None) is None
     assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", False) is None
+
+
+@pytest.mark.parametrize("compression", ["none", "deflate", "LZW"])
+@pytest.mark.parametrize("extra", ["none", "unassociated", "unspecified"])
+@pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
+@pytest.mark.parametrize(
+    ("sample", "value_range"),
+    [
+        *(("u8", (50, 200)), ("u12", (0, 1000)), ("u16", (0, 4095)), ("u16", (1000, 30_000))),
+        *(("u32", (0, 70_000)), ("i16", (-1000, 3000)), ("f32", (-1, 2)), ("f64", (100, 900))),
+    ],
+)
+def test_a_value_range_is_applied(tmp_path, sample, value_range, photometric, extra, compression):
+    variant = TiffVariant(photometric, sample, extra, compression=compression)
+    rng, (low, high) = np.random.default_rng(0), value_range
+    samples = make_samples(variant, (6, 8), rng)
+    margin = 0 if variant.kind == "u" else (high - low) / 10  # of values to clip
+    values = rng.uniform(low - margin, high + margin, (6, 8, variant.n_colours))
+    samples[..., : variant.n_colours] = np.rint(values) if variant.kind != "f" else values
+    samples[0, 1] = 7
+    share = ((samples[..., : variant.n_colours].astype(float) - low) / (high - low)).clip(0, 1)
+    share = 1 - share if photometric == "WhiteIsZero" else share
+    alpha = 1 if variant.alpha is None else samples[..., [variant.alpha]] / variant.white
+    expected = np.broadcast_to(255 * (share * alpha + 1 - alpha), (6, 8, 3)).copy()
+    expected[0, 1] = 255
+    variant = replace(variant, nodata="7")
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
+    read = functools.partial(read_image, value_range=value_range)
+    names = "LZW" if compression == "LZW" else None
+    problem = find_problem(tmp_path / "a.tif", "RGB", expected, 2, names, read=read)
+    assert problem is None
 
 
 BITS, PHOTOMETRIC, PREDICTOR, FORMAT = 258, 262, 317, 339
