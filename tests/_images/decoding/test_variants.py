@@ -12,6 +12,7 @@ import random
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,10 +192,6 @@ def pixels_of(variant, samples, colormap):
         is_transparent = is_nodata.all(axis=2)
     # values that stand for no data would only make NumPy warn
     colours = np.where(is_transparent[..., None], 0, samples[..., : variant.n_colours])
-    if variant.kind == "i" and colours.min() < 0:
-        return None
-    if variant.kind == "f" and colours.max() > 1:
-        return None
     white, alpha = white_level(variant, colours), np.ones((*samples.shape[:2], 1))
     if variant.alpha is not None:
         alpha = samples[..., [variant.alpha]].astype(float) / variant.white
@@ -460,10 +457,10 @@ def check_samples(path, variant, samples, colormap, mode, must_be_read):
     return find_problem(path, mode, expected, tolerance_of(variant, mode), names)
 
 
-def find_problem(path, mode, expected, tolerance, names):
+def find_problem(path, mode, expected, tolerance, names, read=read_image):
     """What is wrong with a file, or None; `names` is a pattern of right errors, None if none is."""
     try:
-        pixels = read_image(path, mode=mode)
+        pixels = read(path, mode=mode)
     except ImageReadError as exc:
         if names is None:
             return f"must be read, but: {exc.cause}"
@@ -516,10 +513,10 @@ def test_common_tiff_is_read(tmp_path, i):
 @pytest.mark.parametrize("photometric", PHOTOMETRICS)
 def test_lzw_is_right_or_refused(tmp_path, photometric):
     # tifffile decodes it by imagecodecs alone, and Pillow not as it lies
-    samples = ["u1", "u4", "u8", "u16", "i8", "i16"]
+    samples = ["u1", "u4", "u8", "u16", "u32", "i8", "i16", "i32", "f32"]
     product = {**PRODUCT, "photometric": [photometric], "sample": samples, "compression": ["LZW"]}
     drawn = {axis: values for axis, values in DRAWN.items() if axis != "compression"}
-    rows = draw_rows(product, drawn, n_times=2)
+    rows = draw_rows(product, drawn)
     assert_no_problems({describe(row): check_tiff(tmp_path / "a.tif", row) for row in rows})
 
 
@@ -575,22 +572,79 @@ def test_wide_integers_of_smaller_values(tmp_path, photometric, sample, white):
 
 
 @pytest.mark.parametrize("compression", ["none", "deflate", "LZW"])
+@pytest.mark.parametrize("nodata", [None, "number"])
 @pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
 @pytest.mark.parametrize(
     ("sample", "low", "high"),
     [
-        *(("i8", -100, 100), ("i16", -1000, 1000), ("i16", -1, 32767), ("i32", -1000, 1000)),
-        *(("f32", 100, 900), ("f64", 100, 900), ("f32", -1000, 3000)),
+        *(("i8", -98, 100), ("i16", -990, 1000), ("i16", -1, 32767), ("i32", -990, 10**6)),
+        *(("f32", 100, 900), ("f64", 100, 900), ("f32", -990, 3000), ("f64", -900, -100)),
     ],
 )
-def test_values_without_a_known_white_are_refused(
-    tmp_path, sample, low, high, photometric, compression
+def test_values_without_a_known_white_are_spread(
+    tmp_path, sample, low, high, photometric, nodata, compression
 ):
-    variant = TiffVariant(photometric, sample, compression=compression)
-    values = np.linspace(low, high, 48 * variant.n_samples).reshape(6, 8, -1)
-    samples = values.astype(variant.dtype)
-    assert pixels_of(variant, samples, None) is None
-    assert check_samples(tmp_path / "a.tif", variant, samples, None, "RGB", False) is None
+    variant = TiffVariant(
+        photometric, sample, compression=compression, nodata=nodata_of(nodata, sample)
+    )
+    samples = np.linspace(low, high, 48 * variant.n_samples).reshape(6, 8, -1).astype(variant.dtype)
+    black, white = min(0, low), max(0, high)
+    share = (samples.astype(float) - black) / (white - black)
+    expected = 255 * np.broadcast_to(
+        1 - share if photometric == "WhiteIsZero" else share, (6, 8, 3)
+    )
+    if nodata:  # of a value that is not among the others
+        samples[2, 2], expected = float(variant.nodata), expected.copy()
+        expected[2, 2] = 255
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
+    reports = []
+    read = functools.partial(read_image, report=reports.append)
+    names = "LZW" if compression == "LZW" else None
+    assert find_problem(tmp_path / "a.tif", "RGB", expected, 1, names, read=read) is None
+    assert not reports or any(getattr(report, "is_guess", False) for report in reports)
+    assert reports or compression == "LZW"
+
+
+@pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
+@pytest.mark.parametrize("sample", ["f16", "f32", "f64"])
+def test_floats_to_255(tmp_path, sample, photometric):
+    variant = TiffVariant(photometric, sample)
+    samples = np.linspace(0, 200, 48 * variant.n_samples).reshape(6, 8, -1).astype(variant.dtype)
+    light = 255 - samples if photometric == "WhiteIsZero" else samples
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
+    expected = np.broadcast_to(light.astype(float), (6, 8, 3))
+    assert find_problem(tmp_path / "a.tif", "RGB", expected, 1, names_of(variant)) is None
+
+
+@pytest.mark.parametrize("compression", ["none", "deflate", "LZW"])
+@pytest.mark.parametrize("extra", ["none", "unassociated", "unspecified"])
+@pytest.mark.parametrize("photometric", ["BlackIsZero", "WhiteIsZero", "RGB"])
+@pytest.mark.parametrize(
+    ("sample", "value_range"),
+    [
+        *(("u8", (50, 200)), ("u12", (0, 1000)), ("u16", (0, 4095)), ("u16", (1000, 30_000))),
+        *(("u32", (0, 70_000)), ("i16", (-1000, 3000)), ("f32", (-1, 2)), ("f64", (100, 900))),
+    ],
+)
+def test_a_value_range_is_applied(tmp_path, sample, value_range, photometric, extra, compression):
+    variant = TiffVariant(photometric, sample, extra, compression=compression)
+    rng, (low, high) = np.random.default_rng(0), value_range
+    samples = make_samples(variant, (6, 8), rng)
+    margin = 0 if variant.kind == "u" else (high - low) / 10  # of values to clip
+    values = rng.uniform(low - margin, high + margin, (6, 8, variant.n_colours))
+    samples[..., : variant.n_colours] = np.rint(values) if variant.kind != "f" else values
+    samples[0, 1] = 7
+    share = ((samples[..., : variant.n_colours].astype(float) - low) / (high - low)).clip(0, 1)
+    share = 1 - share if photometric == "WhiteIsZero" else share
+    alpha = 1 if variant.alpha is None else samples[..., [variant.alpha]] / variant.white
+    expected = np.broadcast_to(255 * (share * alpha + 1 - alpha), (6, 8, 3)).copy()
+    expected[0, 1] = 255
+    variant = replace(variant, nodata="7")
+    (tmp_path / "a.tif").write_bytes(write_tiff(variant, samples))
+    read = functools.partial(read_image, value_range=value_range)
+    names = "LZW" if compression == "LZW" else None
+    problem = find_problem(tmp_path / "a.tif", "RGB", expected, 2, names, read=read)
+    assert problem is None
 
 
 BITS, PHOTOMETRIC, PREDICTOR, FORMAT = 258, 262, 317, 339
