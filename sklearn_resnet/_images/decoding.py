@@ -30,9 +30,11 @@ from sklearn_resnet._io.paths import open_file, suffix_of
 _PILLOW_FORMATS = (
     "JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
+# Those that Pillow registers for these formats and MPO, and .npy.
 EXTENSIONS = frozenset((
-    ".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".ppm", ".pgm",
-    ".pbm", ".jp2", ".avif", ".npy",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".gif", ".bmp",
+    ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+    ".avif", ".avifs", ".npy",
 ))  # fmt: skip
 
 # Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as the result is at

@@ -10,7 +10,7 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_local, is_tar, is_url, open_file
+from sklearn_resnet._io.paths import as_path, is_archive, is_local, is_url, open_file
 from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
@@ -135,12 +135,12 @@ def check_apart(source, output):
 
 
 def _is_image_file(path):
-    return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
+    return path.is_file() and path.suffix.lower() not in (".npy", ".npz") and not is_archive(path)
 
 
 def is_collection(source):
-    """Return whether INPUT holds image files: a folder or a tar, on disk or behind a URL."""
-    return source not in NAMED and (as_path(source).is_dir() or is_tar(source))
+    """Return whether INPUT holds image files: a folder or an archive, on disk or behind a URL."""
+    return source not in NAMED and (as_path(source).is_dir() or is_archive(source))
 
 
 def read_input(

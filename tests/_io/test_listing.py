@@ -1,6 +1,7 @@
 """Files below folders, behind URLs and in tars: all, once, and in a finite time."""
 
 import errno
+import io
 import os
 import tarfile
 import tempfile
@@ -11,10 +12,10 @@ import numpy as np
 import pytest
 from special_files import make_fifo, make_tar
 
-from sklearn_resnet import ImageLoader, ImageReadError
+from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._io.listing import join, list_files, list_shards
-from sklearn_resnet._io.paths import as_path, file_version
+from sklearn_resnet._io.paths import as_path, file_version, open_file
 from sklearn_resnet.datasets import load_image_folder
 
 
@@ -64,7 +65,8 @@ def test_a_link_to_itself_is_a_file(tmp_path):
     touch(tmp_path, "cat/1.jpg")
     os.symlink("loop.jpg", tmp_path / "cat" / "loop.jpg")
     os.symlink("loop", tmp_path / "loop")
-    paths, labels = load_image_folder(tmp_path, return_X_y=True)
+    with pytest.warns(UserWarning, match=r"no suffix \(1\)"):
+        paths, labels = load_image_folder(tmp_path, return_X_y=True)
     assert [os.path.basename(path) for path in paths] == ["1.jpg", "loop.jpg"]
     assert labels.tolist() == ["cat", "cat"]
 
@@ -233,16 +235,19 @@ def test_a_damaged_tar_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
-def test_a_compressed_tar_is_refused_as_its_members_have_no_offsets(tmp_path, compression):
-    make_tar(tmp_path / "plain.tar", **{"1.jpg": b"x"})
-    with tarfile.open(tmp_path / "a.tar", f"w:{compression}") as tar:
-        tar.add(tmp_path / "plain.tar", "1.jpg")
-    with pytest.raises(
-        ValueError, match=r"a\.tar' cannot be read: .*unpack it if it is compressed"
-    ):
-        load_image_folder(tmp_path / "a.tar")
-    with pytest.raises(ImageReadError):
-        read_image(f"{tmp_path}/a.tar/1.jpg")
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.{}", "a.T{}"])
+def test_a_compressed_tar_is_listed_whatever_it_is_called(tmp_path, compression, name):
+    with tarfile.open(tmp_path / name.format(compression), f"w:{compression}") as tar:
+        for member, content in {"cat/1.npy": b"one", "cat/1.cls": b"7"}.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    for source in (tmp_path, tar.name):
+        paths, labels = load_image_folder(source, return_X_y=True)
+        assert paths.tolist() == [f"{tar.name}/cat/1.npy"]
+        assert labels.tolist() == ["7"]
+        with open_file(paths[0]) as file:
+            assert file.read() == b"one"
 
 
 def test_suffixes_are_matched_without_regard_to_case(tmp_path):
@@ -265,7 +270,7 @@ def test_labels_that_are_no_utf_8_are_read_without_white_space(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 tars beside it")]
+    ("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 archives beside it")]
 )
 def test_tars_without_images_are_counted(tmp_path, n_tars, others):
     tars = [make_tar(tmp_path / f"{i}.tar", **{"1.txt": b""}) for i in range(n_tars)]
@@ -276,7 +281,8 @@ def test_tars_without_images_are_counted(tmp_path, n_tars, others):
 def test_images_win_over_tars_beside_them(tmp_path):
     touch(tmp_path, "1.jpg")
     make_tar(tmp_path / "a.tar", **{"2.jpg": b""})
-    assert load_image_folder(tmp_path).data.tolist() == [str(tmp_path / "1.jpg")]
+    with pytest.warns(UserWarning, match=r"passed over.*: \.tar \(1\)\. Archives are read if"):
+        assert load_image_folder(tmp_path).data.tolist() == [str(tmp_path / "1.jpg")]
 
 
 def test_links_and_devices_in_a_tar_are_no_images(tmp_path):
