@@ -5,7 +5,6 @@ import pickle
 import tarfile
 import warnings
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 from natsort import natsorted

@@ -1,6 +1,7 @@
 """Archives: zips, and tars compressed or not, whose members are read in any order by several threads."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
@@ -182,7 +183,9 @@ class _RangeFile(io.RawIOBase):
         """Read some bytes, or the rest."""
         n_left = max(self._n_bytes - self._offset, 0)
         # a damaged archive may ask for more than fits into memory
-        content = self._read_at(self._offset, n_left if size is None or size < 0 else min(size, n_left))
+        content = self._read_at(
+            self._offset, n_left if size is None or size < 0 else min(size, n_left)
+        )
         self._offset += len(content)
         return content
 
@@ -212,10 +215,9 @@ def _list_zip(archive):
 def _zip_name(info):
     name = info.filename
     if not name.isascii() and not info.flag_bits & _IS_UTF8:
-        try:  # macOS writes UTF-8 and does not set the flag; zipfile reads it as code page 437
+        # macOS writes UTF-8 and does not set the flag; zipfile reads it as code page 437
+        with contextlib.suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass
     return normalize_name(name.replace("\\", "/"))  # old programs for Windows write backslashes
 
 
@@ -247,7 +249,9 @@ def _scan_tar(file, suffix=None, max_bytes=0):
             elif member.islnk():
                 links[name] = normalize_name(member.linkname)
             elif member.issym() and not member.linkname.startswith("/"):
-                links[name] = normalize_name(posixpath.join(posixpath.dirname(name), member.linkname))
+                links[name] = normalize_name(
+                    posixpath.join(posixpath.dirname(name), member.linkname)
+                )
             tar.members.clear()  # each would stay in memory
     for name in links.keys() - members.keys():
         target = _follow(links, name)

@@ -175,6 +175,11 @@ def is_archive(path):
     return _ARCHIVE.search(_split_chain(path)[0]) is not None
 
 
+def strip_archive_suffix(name):
+    """Return ``"photos"`` for ``"photos.zip"``, and other names as they are."""
+    return _ARCHIVE.sub("", name)
+
+
 def split_member(path):
     """Split a path into an archive and the name of its member, or `path` and None without one."""
     text, chain = _split_chain(path)

@@ -1,4 +1,4 @@
-"""INPUT and labels: the name of a dataset, arrays, folders, tars, an image file."""
+"""INPUT: the name of a dataset, arrays, folders, archives, an image file; and its labels."""
 
 import difflib
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from sklearn_resnet._io.paths import as_path, is_archive, is_local, is_url, open
 from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
+from sklearn_resnet.cli.labels import read_labels
 
 NAMED = {
     "digits": datasets.load_digits,
@@ -245,78 +246,3 @@ def _holds_objects(file):
     _, dtype = read_npy_header(file)
     file.seek(0)
     return dtype.hasobject
-
-
-def read_labels(path, image_paths, n_images):
-    """Read labels from a file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A .npy file; a .csv with a column ``label`` and, if its rows are in another order
-        than the images, a column ``path``; or text, one label per line.
-    image_paths : ndarray of str or None
-        Paths of the images, to match the column ``path`` with.
-    n_images : int
-
-    Returns
-    -------
-    ndarray of shape (n_images,)
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file does not exist, or does not hold one label for each image.
-    """
-    import pandas as pd
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"The file of labels {str(path)!r} does not exist.")
-    try:
-        if path.suffix == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        elif path.suffix == ".csv":
-            # only an empty cell is a missing label: "NA" and "None" may be names
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-            if "label" not in table:
-                raise ValueError(f"it has no column 'label', but {', '.join(table.columns)}")
-            labels = table["label"]
-            if "path" in table and image_paths is not None:
-                labels = labels.iloc[_match(image_paths, table["path"].astype(str))]
-            if labels.isna().any():
-                raise ValueError(f"{int(labels.isna().sum())} of its rows have no label")
-            labels = np.asarray(labels)
-            labels = labels.astype(str) if labels.dtype.kind == "O" else labels
-        else:
-            labels = np.array(path.read_text(encoding="utf-8-sig").splitlines())
-    except (ValueError, EOFError) as exc:
-        raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
-    if labels.shape != (n_images,):
-        raise ValueError(
-            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
-            f"array of shape {labels.shape} instead."
-        )
-    return labels
-
-
-def _match(image_paths, names):
-    """Match each image with the row that gives its path or the end of its path."""
-    row_of = {}
-    for row, name in enumerate(names):
-        if row_of.setdefault(Path(name).parts, row) != row:
-            raise ValueError(f"the path {name!r} occurs twice; name the folders too")
-    image_of = {}
-    for path in image_paths:
-        parts = Path(path).parts
-        ends = (parts[start:] for start in range(len(parts)))
-        row = next((row_of[end] for end in ends if end in row_of), None)
-        if row is None:
-            raise ValueError(f"no row has the path of {str(path)!r}")
-        if row in image_of:
-            raise ValueError(
-                f"the path {names[row]!r} matches both {str(image_of[row])!r} and "
-                f"{str(path)!r}; name their folders too"
-            )
-        image_of[row] = path
-    return list(image_of)
