@@ -199,8 +199,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             A list, array, series or dataframe column of paths (str or path-like); a list of arrays
             of any sizes; or one array: rows as in `ResNetFeatures`, grey images
             (n, height, width), or images (n, height, width, channels) with 1, 3 or, with alpha, 4
-            channels. Paths can be URLs of fsspec, and members of tars
-            (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths and a list of
+            channels. Paths can be URLs of fsspec, and members of zips and
+            tars (``"shards/a.tar/00001.jpg"``). A Dask array of paths, a bag of paths and a list of
             delayed lists of paths are accepted too.
 
         Returns

@@ -1,5 +1,6 @@
 """Images to start with: digits, MNIST, CIFAR-10, an image folder, patches; tables of features."""
 
+import importlib.util
 import os
 import pickle
 import tarfile
@@ -11,7 +12,7 @@ from natsort import natsorted
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from sklearn_resnet._images.decoding import EXTENSIONS, read_image
+from sklearn_resnet._images.decoding import EXTENSIONS, OPTIONAL_EXTENSIONS, read_image
 from sklearn_resnet._images.validation import check_size, is_path
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards, suffix_of_name
@@ -41,7 +42,6 @@ _SIDE_FILES = frozenset((
     ".r", ".m", ".sh", ".bat", ".md5", ".sha1", ".sha256", ".xmp", ".aae", ".tfw", ".jgw", ".pgw",
     ".wld", ".prj", ".ovr", ".lnk", ".url",
 ))  # fmt: skip
-_NEED_HEIF = frozenset((".heic", ".heif", ".hif"))
 
 _SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
@@ -296,27 +296,38 @@ def _list_images(folder):
     others : Counter of str
         The number of other files by suffix.
     """
+    extensions = _find_extensions()
     if is_archive(folder) and not os.path.isdir(folder):
-        return list_shards([str(folder)], EXTENSIONS)
+        return list_shards([str(folder)], extensions)
     files = list_files(folder)
     # reading a folder that could not be listed gives the cause, as for any other unreadable file
     unlisted = [file for file in files if not file[-1]]
-    images = [file for file in files if suffix_of_name(file[-1]) in EXTENSIONS]
+    images = [file for file in files if suffix_of_name(file[-1]) in extensions]
     shards = [] if images else [file for file in files if is_archive(file[-1])]
     # sorted first, as either order of "1.png" and "01.png" is natural
     chosen = natsorted(sorted((shards or images) + unlisted))
     paths = [join(folder, *file) for file in chosen]
     if shards:
-        return list_shards(paths, EXTENSIONS)
+        return list_shards(paths, extensions)
     others = _count_suffixes(set(files).difference(chosen))
     if paths:
         return paths, chosen, None, others
-    endings = ", ".join(sorted(EXTENSIONS))
+    endings = ", ".join(sorted(extensions))
     found = f" It holds other files: {_describe_suffixes(others)}." if others else ""
     raise ValueError(
         f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
         f"ends in {endings} (or in .zip or .tar, which hold them).{found}"
     )
+
+
+def _find_extensions():
+    """Return the suffixes of the formats that can be read with the packages that are installed."""
+    optional = (
+        suffix
+        for suffix, (module, _) in OPTIONAL_EXTENSIONS.items()
+        if importlib.util.find_spec(module) is not None
+    )
+    return EXTENSIONS.union(optional)
 
 
 def _count_suffixes(files):
@@ -327,7 +338,8 @@ def _describe_suffixes(counts):
     """List the suffixes, the most frequent first."""
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{suffix or 'no suffix'} ({n})" for suffix, n in by_count[:_MAX_SUFFIXES]]
-    return ", ".join(shown) + ", ..." * (len(by_count) > _MAX_SUFFIXES)
+    n_more = len(by_count) - len(shown)
+    return ", ".join(shown) + f" and {n_more} other suffixes" * (n_more > 0)
 
 
 def _warn_about_others(folder, others):
@@ -335,10 +347,14 @@ def _warn_about_others(folder, others):
     counts = Counter({suffix: n for suffix, n in others.items() if suffix not in _SIDE_FILES})
     if counts:
         remedy = "Convert images among them to PNG or TIFF."
-        if _NEED_HEIF & counts.keys():
-            remedy = "HEIC is read after: pip install 'sklearn-resnet[heif]'"
+        extras = sorted(
+            {OPTIONAL_EXTENSIONS[suffix][1] for suffix in counts.keys() & OPTIONAL_EXTENSIONS}
+        )
+        if extras:
+            named = ", ".join(sorted(counts.keys() & OPTIONAL_EXTENSIONS))
+            remedy = f"To read {named}: pip install 'sklearn-resnet[{','.join(extras)}]'"
         elif all(map(is_archive, counts)):
-            remedy = "Archives are read if they are not beside images."
+            remedy = "Archives are read if no images are beside them."
         warn_caller(
             f"Files in {str(folder)!r} were passed over, because their names do not end as those of "
             f"images that can be read: {_describe_suffixes(counts)}. {remedy}"

@@ -36,6 +36,11 @@ EXTENSIONS = frozenset((
     ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
     ".avif", ".avifs", ".npy",
 ))  # fmt: skip
+# Those that need a package: its module, and the extra that installs it.
+OPTIONAL_EXTENSIONS = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "heif")),
+    ".jxl": ("pillow_jxl", "jxl"),
+}
 
 # Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as the result is at
 # least this many times as large as the target of the exact filter: the value of its `thumbnail`.
@@ -71,7 +76,7 @@ def read_image(path, *, size=None, resize="crop", mode="RGB", max_pixels=None, u
     ----------
     path : str or path-like
         A file that Pillow reads, a TIFF file that tifffile reads, or a ``.npy`` file; on disk, a
-        URL of fsspec, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+        URL of fsspec, or a member of an archive (``"shards/a.tar/00001.jpg"``).
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"

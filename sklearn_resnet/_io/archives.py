@@ -20,9 +20,8 @@ _MAX_UNPACKED_BYTES = 2**30
 _MAX_MEMBER_BYTES = 2**29
 _MAX_LINKS = 40  # as Linux follows
 _IS_UTF8, _IS_ENCRYPTED = 0x800, 0x1  # bits of the flags of a member of a zip
-# zipfile decompresses these no further than it is asked; of others, it unpacks all that it reads
-_BOUNDED_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_SMALL_STEP = 4096
+# zipfile decompresses other methods without a bound
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def normalize_name(name):
@@ -223,12 +222,12 @@ def _zip_name(info):
 
 def _read_zip(archive, info):
     if info.flag_bits & _IS_ENCRYPTED:
-        raise OSError(None, "it is encrypted, and is read only after unpacking the archive")
+        raise OSError(None, "it is encrypted; unpack the archive")
+    if info.compress_type not in _METHODS:
+        raise OSError(None, "it is compressed by another method than deflate; unpack the archive")
     _refuse_large(info.file_size)
-    step = info.file_size if info.compress_type in _BOUNDED_METHODS else _SMALL_STEP
     with archive.open(info) as member:
-        # read to the declared size only, where zipfile compares the checksum
-        content = b"".join(iter(lambda: member.read(max(step, 1)), b""))
+        content = member.read(info.file_size)  # no further; there, zipfile compares the checksum
     if len(content) < info.file_size:
         raise OSError(None, "the archive is truncated")
     return content

@@ -230,8 +230,16 @@ def scan_archive(path, suffix=None, max_bytes=0):
     return _open_archive(str(path)).scan(suffix, max_bytes)
 
 
+@contextlib.contextmanager
 def _open_whole(path):
-    return as_path(path).open("rb") if is_url(path) else open_file(path)
+    """Open a file without reading it."""
+    if not is_url(path):
+        with open_file(path) as file:
+            yield file
+        return
+    url = as_path(path)  # some stores close their files when nothing refers to them
+    with url.open("rb") as file:
+        yield file
 
 
 class _TemporaryCopy:

@@ -24,6 +24,9 @@ NAMED = {
 # Names of images and labels in .npz files.
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
 
+_OTHER_ARCHIVES = (
+    ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tzst", ".lz4", ".lzma", ".z",
+)  # fmt: skip
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_STARTS = [np.lib.format.magic(major, 0) for major in (1, 2, 3)]
 _PICKLED = "it holds pickled objects, which could run any program, and is not loaded"
@@ -115,8 +118,12 @@ def check_input(source, patches=None):
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
-            f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder of images or an "
-            f"image file. Got {source!r}, which does not exist.{hint}"
+            f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder or an archive (.zip, "
+            f".tar) of images, or an image file. Got {source!r}, which does not exist.{hint}"
+        )
+    if path.suffix.lower() in _OTHER_ARCHIVES and _is_image_file(path):
+        raise ParameterError(
+            "source", "must be a .zip or a .tar to be read without unpacking it", repr(source)
         )
 
 
@@ -152,7 +159,7 @@ def read_input(
     Parameters
     ----------
     source : str
-        The name of a dataset; a .npy or .npz file; a folder; an image file.
+        The name of a dataset; a .npy or .npz file; a folder; an archive; an image file.
     image_size : int, default=None
         Side of the square to which image files are cropped and resized. Arrays keep their size.
     patches : int, default=None

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_resnet._images.decoding import EXTENSIONS
+from sklearn_resnet._images.decoding import EXTENSIONS, OPTIONAL_EXTENSIONS
 from sklearn_resnet._io.listing import suffix_of_name
 from sklearn_resnet._io.paths import is_url, strip_archive_suffix
 from sklearn_resnet._runtime.warnings import warn_caller
 
 _MAX_NAMED = 3  # names in a message
+_IMAGE_SUFFIXES = EXTENSIONS.union(OPTIONAL_EXTENSIONS)
 _TABLE_SUFFIXES = (".csv", ".tsv")
 _SEPARATORS = (",", ";", "\t", "|")
 _DECLARED_SEPARATOR = re.compile(r'"?sep=(.)"?[^\w\r\n]*\r?\n', re.IGNORECASE)  # of Excel
@@ -26,6 +27,8 @@ _NAME_WORDS = frozenset((
     "fname", "imagefile", "imagefilename", "imagename", "imgname", "image", "images", "img", "photo",
     "picture", "imageid", "imgid", "id", "name", "key", "url", "uri", "imageurl",
 ))  # fmt: skip
+_OTHER_NAME_WORDS = frozenset(("id", "name", "key"))  # may name persons and classes, too
+_INDEX_WORDS = ("unnamed", "index", "idx", "row", "number")
 _LABEL_WORDS = frozenset((
     "label", "labels", "target", "targets", "class", "classes", "classname", "classlabel", "classid",
     "category", "y",
@@ -143,13 +146,17 @@ def _warn_about_unused(path, names, rows):
 def _decode(content):
     """Decode text in UTF-8, or in UTF-16 as Excel writes it, with or without a byte order mark."""
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    try:
+        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"save it as text in UTF-8, such as a .csv: {exc}") from exc
 
 
 def _parse(text, images, n_images):
     """Parse a table whose columns are separated by commas, semicolons, tabs or bars."""
     import pandas as pd
 
+    text = text.lstrip("\r\n")
     declared = _DECLARED_SEPARATOR.match(text)
     if declared:
         separator, text = declared[1], text[declared.end() :]
@@ -176,7 +183,7 @@ def _with_header(table, images, n_images):
     is_header = any(_simplify(name) in _NAME_WORDS | _LABEL_WORDS for name in header)
     if not is_header:
         names = () if images is None else {os.path.splitext(image[-1])[0] for image in images.parts}
-        has_name = any(suffix_of_name(cell) in EXTENSIONS or cell in names for cell in header)
+        has_name = any(suffix_of_name(cell) in _IMAGE_SUFFIXES or cell in names for cell in header)
         is_header = not has_name and (len(header) > 1 or len(table) != n_images)
     if is_header:
         table = table.iloc[1:].reset_index(drop=True)
@@ -254,7 +261,7 @@ def _is_meant_as_names(header, values, n_matched, n_images):
     word = _simplify(header)
     if _is_counter(values):
         return False
-    if _looks_like_files(values) or (word in _NAME_WORDS and word not in ("id", "name", "key")):
+    if _holds_names(header, values):
         return True
     is_text = not all(str(value).isdecimal() for value in values)
     return values.is_unique and (
@@ -265,10 +272,9 @@ def _is_meant_as_names(header, values, n_matched, n_images):
 def _find_label(table, names):
     """Find the column of the labels among those that do not name the images."""
     rest = [name for name in table if name not in names]
-    if len(rest) > 1 and not names:
-        rest = [name for name in rest if _simplify(name) not in _NAME_WORDS] or rest
-    if len(rest) > 1:
-        rest = [name for name in rest if not (name == "" or _is_unnamed_counter(table, name))]
+    if not names:
+        rest = [name for name in rest if not _holds_names(name, table[name])]
+    rest = [name for name in rest if not _is_index(name, table[name])]
     words = [name for name in rest if _simplify(name) in _LABEL_WORDS]
     for chosen in ([name for name in rest if name == "label"], words, rest):
         if len(chosen) == 1:
@@ -278,8 +284,18 @@ def _find_label(table, names):
     )
 
 
-def _is_unnamed_counter(table, name):
-    return name.startswith("Unnamed:") and _is_counter(table[name])
+def _holds_names(header, values):
+    """Whether a column holds names of images: by its header, or by its values."""
+    word = _simplify(header)
+    return word not in _LABEL_WORDS and (
+        _looks_like_files(values) or (word in _NAME_WORDS and word not in _OTHER_NAME_WORDS)
+    )
+
+
+def _is_index(header, values):
+    """Whether a column numbers the rows, as spreadsheets and pandas write it."""
+    word = _simplify(header)
+    return (word == "" or word.startswith(_INDEX_WORDS)) and _is_counter(values)
 
 
 def _is_counter(values):
@@ -291,7 +307,7 @@ def _is_counter(values):
 
 def _looks_like_files(values):
     """Whether most values of a column are names of image files."""
-    n_files = sum(suffix_of_name(str(value)) in EXTENSIONS for value in values)
+    n_files = sum(suffix_of_name(str(value)) in _IMAGE_SUFFIXES for value in values)
     return 2 * n_files > len(values)
 
 

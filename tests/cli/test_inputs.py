@@ -1,5 +1,6 @@
 """What INPUT may be, and what is said where it is something else."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn_resnet.cli import inputs as _inputs
 from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
+    check_input,
     load_input,
     read_input,
 )
@@ -215,6 +217,29 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
     with pytest.raises(ValueError, match=r"'size' parameter must .* 4 x 5 pixels .* 6 x 6 pixels"):
         np.asarray(read_input(str(tmp_path)).images)
     assert read_input(str(tmp_path), image_size=3).images.shape == (2, 3, 3, 3)
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "gztar", "bztar", "xztar"])
+def test_an_archive_is_images_with_the_names_of_its_folders(tmp_path, form):
+    save_images(tmp_path / "photos", "cat/2.png", "cat/10.png", "dog/1.png")
+    archive = shutil.make_archive(tmp_path / "photos", form, tmp_path, "photos")
+    data = read_input(archive)
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert data.labels.tolist() == ["cat", "cat", "dog"]
+    assert data.paths.tolist() == [
+        f"{archive}/photos/{name}" for name in ("cat/2.png", "cat/10.png", "dog/1.png")
+    ]
+    with pytest.raises(ValueError, match="patches' parameter requires one image file"):
+        read_input(archive, patches=3)
+
+
+@pytest.mark.parametrize("name", ["a.7z", "a.rar", "a.tar.zst", "a.GZ"])
+def test_an_archive_of_another_kind_is_an_error(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(
+        ValueError, match=r"must be a .zip or a .tar to be read without unpack.*Got .*a\."
+    ):
+        check_input(str(tmp_path / name))
 
 
 def test_an_empty_folder_is_an_error(tmp_path):
