@@ -191,13 +191,17 @@ class _RangeFile(io.RawIOBase):
 
 def _peek(file):
     file.seek(0)
-    start = file.read(6)
+    start = file.read(tarfile.BLOCKSIZE)
     file.seek(0)
     return start
 
 
 def _is_zip(file):
-    return _peek(file).startswith(_ZIP_STARTS)
+    start = _peek(file)
+    # a program may come before a zip, and a tar may end with one
+    return start.startswith(_ZIP_STARTS) or (
+        not start.startswith(b"ustar", 257) and zipfile.is_zipfile(file)
+    )
 
 
 def _refuse_large(size):

@@ -52,7 +52,7 @@ def list_files(folder):
 
 def _not_a_folder(folder, problem):
     got = f"{str(folder)!r}, which {problem},"
-    return MissingFileError("folder", "must be a folder of images", got)
+    return MissingFileError("folder", "must be a folder or an archive of images", got)
 
 
 def join(folder, *parts):
@@ -114,6 +114,8 @@ def _scan(archive):
     """List the parts of the names in an archive that `list_files` would list, and its labels."""
     try:
         names, contents = scan_archive(archive, _LABEL_SUFFIX, _MAX_LABEL_BYTES)
+    except FileNotFoundError as exc:
+        raise _not_a_folder(archive, "does not exist") from exc
     except Exception as exc:  # tarfile and zipfile raise many types for damaged files
         cause = str(getattr(exc, "strerror", None) or exc).rstrip(".")
         raise ValueError(

@@ -132,6 +132,24 @@ def test_the_content_decides_on_the_format(tmp_path, suffix):
         assert read(tmp_path / f"b{other}" / "cat/0.npy") == CONTENTS["cat/0.npy"]
 
 
+def test_a_zip_after_a_program_and_a_zip_at_the_end_of_a_tar(tmp_path):
+    inner = pack(tmp_path / "inner.zip", {"2.npy": b"two"})
+    with open(inner, "rb") as file:
+        content = file.read()
+    (tmp_path / "a.zip").write_bytes(b"#!/bin/sh" + content)
+    assert read(tmp_path / "a.zip" / "2.npy") == b"two"
+    archive = pack(tmp_path / "a.tar", {"1.npy": b"one", "inner.zip": content})
+    with pytest.warns(UserWarning, match=r"\.zip \(1\)"):
+        assert load_image_folder(archive).data.tolist() == [f"{archive}/1.npy"]
+
+
+def test_an_archive_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"a folder or an archive .* Got .*no\.zip', which does"
+    ):
+        load_image_folder(tmp_path / "no.zip")
+
+
 def test_a_compressed_tar_is_unpacked_once_and_a_zip_never(tmp_path, monkeypatch):
     make, files = tempfile.TemporaryFile, []
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: files.append(make()) or files[-1])
