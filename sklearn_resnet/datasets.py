@@ -309,7 +309,8 @@ def _list_images(folder):
     paths = [join(folder, *file) for file in chosen]
     if shards:
         return list_shards(paths, extensions)
-    others = _count_suffixes(set(files).difference(chosen))
+    suffixes = (suffix_of_name(file[-1]) for file in files if file[-1])
+    others = Counter(suffix for suffix in suffixes if suffix not in extensions)
     if paths:
         return paths, chosen, None, others
     endings = ", ".join(sorted(extensions))
@@ -328,10 +329,6 @@ def _find_extensions():
         if importlib.util.find_spec(module) is not None
     )
     return EXTENSIONS.union(optional)
-
-
-def _count_suffixes(files):
-    return Counter(suffix_of_name(file[-1]) for file in files)
 
 
 def _describe_suffixes(counts):

@@ -190,7 +190,11 @@ def test_a_loop_of_links_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("missing", FileNotFoundError, "must be a folder or an archive of images. Got .*missing', .*not exist"),
+        (
+            "missing",
+            FileNotFoundError,
+            "must be a folder or an archive of images. Got .*missing', .*not exist",
+        ),
         ("file.png", FileNotFoundError, "file.png', which is a file"),
         ("empty", ValueError, r"empty' holds no images: .* ends in \.apng, \.avif, .*\.png"),
         ("texts", ValueError, r"texts' holds no images.* other files: \.txt \(1\)\."),

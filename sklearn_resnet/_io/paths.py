@@ -29,6 +29,7 @@ _KINDS = (
 _SUFFIX = r"\.(?:zip|tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)"
 _ARCHIVE = re.compile(rf"{_SUFFIX}\Z", re.IGNORECASE)
 _ARCHIVE_AND_MORE = re.compile(rf"{_SUFFIX}(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
+_WRAPPERS = re.compile(r"(?:\w+::)*")  # such as "simplecache::" before a URL
 _MAX_COPIES = 4  # local copies of remote or compressed archives at the same time
 _MAX_DIRECTORIES = 16  # directories of other archives in memory
 _VERSION_TTL = 10  # seconds after which the version of a URL is queried again
@@ -199,8 +200,11 @@ def join_member(archive, name):
 def _split_chain(path):
     """Split ``"zip://a.tar::b.zip"``, a URL in a URL, before the colons."""
     text = str(path)
-    inner, sep, outer = text.partition("::") if is_url(path) else (text, "", "")
-    return inner, sep + outer
+    if not is_url(path):
+        return text, ""
+    start = _WRAPPERS.match(text).end()
+    end = text.find("::", start)
+    return (text, "") if end < 0 else (text[:end], text[end:])
 
 
 def scan_archive(path, suffix=None, max_bytes=0):

@@ -317,6 +317,11 @@ def _try_match(values, images):
     Names that differ from those of the images in capital letters, or in first folders that all
     names share, are tried if no others match.
     """
+    n_possible, first = _count_possible(values, images)
+    if first is not None:
+        return _Match(
+            problem=_describe_missing(first, len(images.paths) - n_possible), n_matched=n_possible
+        )
     names = [None if value is None or value != value else str(value) for value in values]
     rows = [None if name is None else _split(name) for name in names]
     first = None
@@ -327,6 +332,24 @@ def _try_match(values, images):
             return match
         first = first or match
     return first
+
+
+def _count_possible(values, images):
+    """Count the images whose name without folders is in a column, and find the first that is not.
+
+    Most columns hold no names of images, and are not compared further.
+    """
+    last = {_split(str(value))[-1].casefold() for value in values.dropna().unique()}
+    is_possible = [
+        parts[-1] in last or os.path.splitext(parts[-1])[0] in last for parts in images.folded
+    ]
+    first = None if all(is_possible) else images.paths[is_possible.index(False)]
+    return sum(is_possible), first
+
+
+def _describe_missing(path, n_missing):
+    more = f" and of {n_missing - 1} other images" if n_missing > 1 else ""
+    return f"no row has the path of {path!r}{more}"
 
 
 def _count_common(names, rows):
@@ -354,15 +377,14 @@ def _match(images, rows, image_paths, names):
         if row is None:
             missing.append(image)
         elif row in image_of:
-            first, second = (str(image_paths[i]) for i in (image_of[row], image))
+            first, second = (image_paths[i] for i in (image_of[row], image))
             problem = f"the path {names[row]!r} matches both {first!r} and {second!r}; name their folders too"
             return _Match(problem=problem)
         else:
             image_of[row] = image
     if not missing:
         return _Match(list(image_of))
-    more = f" and of {len(missing) - 1} other images" if len(missing) > 1 else ""
-    problem = f"no row has the path of {str(image_paths[missing[0]])!r}{more}"
+    problem = _describe_missing(image_paths[missing[0]], len(missing))
     return _Match(problem=problem, n_matched=len(image_of))
 
 

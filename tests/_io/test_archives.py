@@ -70,12 +70,12 @@ def put(url, path):
 def test_the_suffixes_of_archives(tmp_path, suffix):
     path = str(tmp_path / f"a{suffix}")
     open(path, "wb").close()
-    assert is_archive(path)
-    assert is_archive(f"zip://in{suffix}::out.zip")
     assert split_member(f"{path}/cat/1.png") == (path, "cat/1.png")
     assert split_member(path) == (path, None)
     assert split_member(f"{path}.png") == (f"{path}.png", None)
-    for archive in (path, f"s3://bucket/a{suffix}", f"zip://in{suffix}::out.zip"):
+    url = f"s3://bucket/a{suffix}"
+    for archive in (path, url, f"simplecache::{url}", f"zip://in{suffix}::out.zip"):
+        assert is_archive(archive)
         assert split_member(join_member(archive, "cat/1.png")) == (archive, "cat/1.png")
 
 
