@@ -298,6 +298,12 @@ def test_a_member_that_is_larger_than_it_says_takes_little_memory(tmp_path):
     assert int(done.stdout.split()[-1]) < 300_000
 
 
+def test_a_member_that_is_smaller_than_it_says_is_an_error(tmp_path):
+    archive = pack(tmp_path / "a.zip", {"1.npy": b"some"}, compression=zipfile.ZIP_DEFLATED)
+    change_headers(tmp_path / "a.zip", 22, 24, struct.pack("<I", 1000))
+    check_error(f"{archive}/1.npy", "the archive is truncated")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_damaged_archive_is_an_error_that_names_it(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
