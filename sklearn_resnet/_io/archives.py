@@ -180,11 +180,9 @@ class _RangeFile(io.RawIOBase):
 
     def read(self, size=-1):
         """Read some bytes, or the rest."""
-        n_left = max(self._n_bytes - self._offset, 0)
-        # a damaged archive may ask for more than fits into memory
-        content = self._read_at(
-            self._offset, n_left if size is None or size < 0 else min(size, n_left)
-        )
+        if size is None or size < 0:
+            size = max(self._n_bytes - self._offset, 0)
+        content = self._read_at(self._offset, size)
         self._offset += len(content)
         return content
 

@@ -117,7 +117,7 @@ def _scan(archive):
     except FileNotFoundError as exc:
         raise _not_a_folder(archive, "does not exist") from exc
     except Exception as exc:  # tarfile and zipfile raise many types for damaged files
-        cause = str(getattr(exc, "strerror", None) or exc).rstrip(".")
+        cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
         raise ValueError(
             f"The archive {archive!r} cannot be read: {cause}. Replace it, or unpack it."
         ) from exc
