@@ -20,6 +20,8 @@ from sklearn_resnet.cli.labels import read_labels
         ("labels", "b\r\na\r\nü", ["b", "a", "ü"]),
         ("a.txt", "\ufeffb\na\nc\n", ["b", "a", "c"]),
         ("a.csv", "label\n3\n1\n2\n", [3, 1, 2]),
+        ("a.CSV", "label\nb\na\nc\n", ["b", "a", "c"]),
+        ("a.NPY", np.array([3, 1, 2]), [3, 1, 2]),
         ("a.csv", 'label,more\nb,x\na,x\n"c, d",x\n', ["b", "a", "c, d"]),
         ("a.csv", "\ufefflabel\nb\na\nc\n", ["b", "a", "c"]),
         ("a.csv", "label\nNA\nNone\nnan\n", ["NA", "None", "nan"]),
@@ -32,7 +34,8 @@ def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
     if isinstance(content, str):
         path.write_bytes(content.encode())
     else:
-        np.save(path, content)
+        with open(path, "wb") as file:  # numpy would add .npy to a path
+            np.save(file, content)
     for given in (path, str(path)):
         labels = read_labels(given, None, 3)
         assert labels.tolist() == expected
