@@ -239,10 +239,10 @@ def load_image_folder(
     Warns
     -----
     UserWarning
-        If some images are beside the class folders. No image is labelled then. Also if files are
-        passed over because their suffix is not that of a format that `ImageLoader` reads; the
-        warning counts them by suffix. Usual companions of images, such as tables, texts and
-        metadata, are not counted.
+        If some images are beside the class folders; no image is labelled then. If only some images
+        in archives have a label file; no label file is used then. If files are passed over because
+        their suffix is not that of a format that `ImageLoader` reads; the warning counts them by
+        suffix. Usual companions of images, such as tables, texts and metadata, are not counted.
 
     See Also
     --------

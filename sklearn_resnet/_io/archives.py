@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import posixpath
+import stat
 import tarfile
 import zipfile
 
@@ -18,7 +19,7 @@ _MAX_RATIO = 100
 _MAX_UNPACKED_BYTES = 2**30
 # A member that is compressed or sparse; the pixels that `ImageLoader` accepts by default take less.
 _MAX_MEMBER_BYTES = 2**29
-_MAX_LINKS = 40  # as Linux follows
+_MAX_LINKS, _MAX_LINK_BYTES = 40, 4096  # as Linux follows
 _IS_UTF8, _IS_ENCRYPTED = 0x800, 0x1  # bits of the flags of a member of a zip
 # zipfile decompresses other methods without a bound
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -210,7 +211,14 @@ def _refuse_large(size):
 
 
 def _list_zip(archive):
-    return {_zip_name(info): info for info in archive.infolist() if not info.is_dir()}
+    members, links = {}, {}
+    for info in archive.infolist():
+        name = _zip_name(info)
+        if stat.S_ISLNK(info.external_attr >> 16) and info.file_size <= _MAX_LINK_BYTES:
+            links[name] = _find_target(name, os.fsdecode(_read_zip(archive, info)))
+        elif not info.is_dir():
+            members[name] = info
+    return _with_links(members, links)
 
 
 def _zip_name(info):
@@ -249,21 +257,25 @@ def _scan_tar(file, suffix=None, max_bytes=0):
                     contents[name] = tar.extractfile(member).read()
             elif member.islnk():
                 links[name] = normalize_name(member.linkname)
-            elif member.issym() and not member.linkname.startswith("/"):
-                links[name] = normalize_name(
-                    posixpath.join(posixpath.dirname(name), member.linkname)
-                )
+            elif member.issym():
+                links[name] = _find_target(name, member.linkname)
             tar.members.clear()  # each would stay in memory
+    return _with_links(members, links), contents
+
+
+def _find_target(name, link):
+    """Return the name to which a symbolic link leads; "" if it leads out of the archive."""
+    if link.startswith("/"):
+        return ""
+    return normalize_name(posixpath.join(posixpath.dirname(name), link))
+
+
+def _with_links(members, links):
+    """Add links to members as members; leave out those that lead nowhere."""
     for name in links.keys() - members.keys():
-        target = _follow(links, name)
+        target = name
+        for _ in range(_MAX_LINKS):
+            target = links.get(target, target)
         if target in members:
             members[name] = members[target]
-    return members, contents
-
-
-def _follow(links, name):
-    for _ in range(_MAX_LINKS):
-        if name not in links:
-            break
-        name = links[name]
-    return name
+    return members

@@ -10,6 +10,7 @@ from natsort import natsorted
 
 from sklearn_resnet._io.paths import as_path, builtin_type, is_url, join_member, scan_archive
 from sklearn_resnet._runtime.errors import MissingFileError
+from sklearn_resnet._runtime.warnings import warn_caller
 
 _LABEL_SUFFIX = ".cls"
 _MAX_LABEL_BYTES = 1000
@@ -106,6 +107,12 @@ def list_shards(archives, extensions):
         n_beside = len(archives) - 1
         beside = f", nor does any of the {n_beside} archives beside it" if n_beside else ""
         raise ValueError(f"The archive {archives[0]!r} holds no images{beside}.")
+    if 0 < len(labels) < len(paths):
+        warn_caller(
+            f"{len(paths) - len(labels)} of the {len(paths)} images in archives have no label file "
+            f"beside them (1{_LABEL_SUFFIX} for 1.jpg), so that the label files of the others are not "
+            "used."
+        )
     labels = np.array(labels) if len(labels) == len(paths) else None
     return paths, _without_top_folder(parts), labels, others
 

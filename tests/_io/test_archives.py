@@ -440,6 +440,24 @@ def test_links_in_a_tar_to_files_in_it_are_those_files(tmp_path):
     assert found == {**one, "last.npy": b"last.npy", "later.npy": b"last.npy"}
 
 
+def test_links_in_a_zip_to_files_in_it_are_those_files(tmp_path):
+    links = {
+        "dog/a.npy": "../cat/1.npy",
+        "b.npy": "dog/a.npy",
+        "c.npy": "/cat/1.npy",
+        "d.npy": "no",
+    }
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for name, target in links.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o120777 << 16
+            file.writestr(info, target)
+        file.writestr("cat/1.npy", b"one")
+    names, _ = scan_archive(tmp_path / "a.zip")
+    found = {name: read(tmp_path / "a.zip" / name) for name in names}
+    assert found == dict.fromkeys(("cat/1.npy", "dog/a.npy", "b.npy"), b"one")
+
+
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
 def test_of_members_of_one_name_the_last_one_counts(tmp_path, suffix):
     archive = str(tmp_path / f"a{suffix}")
