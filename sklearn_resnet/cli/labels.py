@@ -112,6 +112,7 @@ def _read_table(path, images, n_images):
         import pandas as pd
 
         table = pd.read_parquet(path)
+        table = table.reset_index(drop=table.index.name is None)  # pandas may keep names there
     else:
         text = _decode(path.read_bytes())
         if path.suffix.lower() in _TABLE_SUFFIXES:
@@ -174,7 +175,10 @@ def _parse(text, images, n_images):
         keep_default_na=False,
         na_values=[""],
     )
-    return _with_header(table, images, n_images)
+    table = _with_header(table, images, n_images)
+    if not table.columns.is_unique:
+        raise ValueError(f"its columns must have different names, and are {_list(table)}")
+    return table
 
 
 def _with_header(table, images, n_images):
@@ -188,8 +192,6 @@ def _with_header(table, images, n_images):
     if is_header:
         table = table.iloc[1:].reset_index(drop=True)
     table.columns = header if is_header else [f"column {i + 1}" for i in range(len(header))]
-    if len(set(table.columns)) < len(table.columns):
-        raise ValueError(f"its columns must have different names, and are {_list(table)}")
     return table
 
 
@@ -207,6 +209,8 @@ def _parse_lines(lines, images):
         if not fields or min(map(len, fields)) < 2 or len(set(map(len, fields))) > 1:
             continue
         table = _with_header(pd.DataFrame(fields, dtype=object), images, len(images.paths))
+        if not table.columns.is_unique:  # the first line is no header
+            continue
         if any(_try_match(table[column], images).rows is not None for column in table):
             return table
         holds_names |= any(_looks_like_files(table[column]) for column in table)
@@ -274,7 +278,7 @@ def _find_label(table, names):
     rest = [name for name in table if name not in names]
     if not names:
         rest = [name for name in rest if not _holds_names(name, table[name])]
-    rest = [name for name in rest if not _is_index(name, table[name])]
+    rest = [name for name in rest if not _is_index(name, table[name])] or rest
     words = [name for name in rest if _simplify(name) in _LABEL_WORDS]
     for chosen in ([name for name in rest if name == "label"], words, rest):
         if len(chosen) == 1:
@@ -322,7 +326,8 @@ def _try_match(values, images):
         return _Match(
             problem=_describe_missing(first, len(images.paths) - n_possible), n_matched=n_possible
         )
-    names = [None if value is None or value != value else str(value) for value in values]
+    is_missing = values.isna().tolist()
+    names = [None if no else str(value) for value, no in zip(values, is_missing, strict=True)]
     rows = [None if name is None else _split(name) for name in names]
     first = None
     for fold, n_cut in product((False, True), range(_count_common(names, rows) + 1)):
@@ -434,4 +439,5 @@ def _list(table):
 
 def _show(names):
     shown = [repr(str(name)) for name in list(names)[:_MAX_NAMED]]
-    return ", ".join(shown) + ", ..." * (len(names) > _MAX_NAMED)
+    n_more = len(names) - len(shown)
+    return ", ".join(shown) + f" and {n_more} more" * (n_more > 0)

@@ -246,6 +246,21 @@ def test_a_table_in_parquet(tmp_path):
     table = pd.DataFrame({"file": ["2.png", "1.png", "10.png"], "label": [2.5, 1.5, 3.5]})
     table.to_parquet(tmp_path / "a.parquet")
     assert read_labels(tmp_path / "a.parquet", np.array(PATHS), 3).tolist() == [1.5, 2.5, 3.5]
+    table.set_index("file").to_parquet(tmp_path / "b.parquet")
+    assert read_labels(tmp_path / "b.parquet", np.array(PATHS), 3).tolist() == [1.5, 2.5, 3.5]
+
+
+def test_missing_values_in_parquet(tmp_path):
+    import pandas as pd
+
+    kind = pd.array([7, pd.NA, 9, 8], dtype="Int64")
+    table = pd.DataFrame(
+        {"id": pd.array([2, 5, 10, 1], dtype="Int64"), "kind": kind, "x": [pd.NA] * 4}
+    )
+    table.rename(columns={"kind": "label"}).to_parquet(tmp_path / "a.parquet")
+    with pytest.warns(UserWarning, match="1 of the 4 rows .*: '5'"):
+        labels = read_labels(tmp_path / "a.parquet", np.array(PATHS), 3)
+    assert labels.tolist() == [8, 7, 9]
 
 
 @pytest.mark.parametrize(
@@ -287,7 +302,17 @@ def test_rows_without_names_are_in_the_order_of_the_images(tmp_path, table, expe
     assert read(tmp_path, table) == expected
 
 
+@pytest.mark.parametrize("header", ["number", "index"])
+def test_labels_that_count_the_rows_are_labels(tmp_path, header):
+    assert read(tmp_path, f"{header}\n0\n1\n2") == [0, 1, 2]
+
+
 def test_lines_that_are_no_names_are_labels(tmp_path):
+    assert read(tmp_path, "red red\nblue sky\nred red", "a.txt") == [
+        "red red",
+        "blue sky",
+        "red red",
+    ]
     assert read(tmp_path, "tench, Tinca\na b\nc d", "a.txt") == ["tench, Tinca", "a b", "c d"]
 
 
@@ -297,7 +322,7 @@ def test_lines_that_are_no_names_are_labels(tmp_path):
         (
             "file,label\na.png,1\nb.png,2\nc.png,3\nd.png,4",
             "no row has the path of 'data.photos.1.png' and of 2 other images. Its column 'file' "
-            "holds 'a.png', 'b.png', 'c.png', ...; the images are 'data.photos.1.png', .*remove it",
+            "holds 'a.png', 'b.png', 'c.png' and 1 more; the images are 'data.photos.1.png', .*remove it",
         ),
         ("x,label\n1.png,1\n2.png,2\nc.png,3", "no row has the path of 'data.photos.10.png'. Its"),
         ("image,label\na,1\nb,2\nc,3", "Its column 'image' holds 'a', 'b', 'c'; the images are"),
@@ -316,14 +341,16 @@ def test_names_that_do_not_match_are_shown_beside_the_images(tmp_path, table, me
 
 
 def test_lines_with_names_that_do_not_match_are_an_error(tmp_path):
-    with pytest.raises(ValueError, match="different names: 'a.jpg 1', .*; and 'data.photos.1.png'"):
+    with pytest.raises(
+        ValueError, match="different names: 'a.jpg 1', .*'c.jpg 3'; and 'data.photos.1.png'"
+    ):
         read(tmp_path, "a.jpg 1\nb.jpg 2\nc.jpg 3", "a.txt")
 
 
 @pytest.mark.parametrize("n_more", [1, 5])
 def test_rows_that_match_no_image_are_counted(tmp_path, n_more):
     more = [f"m{i}.png,m" for i in range(n_more)]
-    shown = ", ".join(f"'m{i}.png'" for i in range(min(n_more, 3))) + ", ..." * (n_more > 3)
+    shown = ", ".join(f"'m{i}.png'" for i in range(min(n_more, 3))) + " and 2 more" * (n_more > 3)
     with pytest.warns(
         UserWarning, match=f"{n_more} of the {n_more + 3} rows in .* image: {shown}.$"
     ):
