@@ -34,6 +34,9 @@ _LABEL_WORDS = frozenset((
     "category", "y",
 ))  # fmt: skip
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|\w+://")
+_IMAGE_NAME = re.compile(
+    rf"\w(?:{'|'.join(map(re.escape, sorted(_IMAGE_SUFFIXES)))})(?!\w)", re.IGNORECASE
+)
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")  # fits into int64
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
@@ -199,7 +202,6 @@ def _parse_lines(lines, images):
     """Parse lines that hold the name and the label of each image; return None for other lines."""
     import pandas as pd
 
-    holds_names = False
     for split in (
         *(lambda line, sep=sep: next(csv.reader([line], delimiter=sep), []) for sep in "\t,;"),
         lambda line: line.rsplit(None, 1),
@@ -213,10 +215,11 @@ def _parse_lines(lines, images):
             continue
         if any(_try_match(table[column], images).rows is not None for column in table):
             return table
-        holds_names |= any(_looks_like_files(table[column]) for column in table)
-    if holds_names:
+    if 2 * sum(map(bool, map(_IMAGE_NAME.search, lines))) > len(lines):
         raise ValueError(
-            f"its lines and the images have different names: {_show(lines)}; and {_show(images.paths)}"
+            "its lines name images, and must hold the name of each image in INPUT and its label, with "
+            f"a space, tab, comma or semicolon between them. It holds {_show(lines)}; the images are "
+            f"{_show(images.paths)}"
         )
     return None
 

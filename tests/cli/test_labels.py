@@ -1,6 +1,7 @@
 """Files of labels: a label for each image, or an error that says why not."""
 
 import os
+import re
 import time
 
 import numpy as np
@@ -340,11 +341,18 @@ def test_names_that_do_not_match_are_shown_beside_the_images(tmp_path, table, me
         read(tmp_path, table)
 
 
-def test_lines_with_names_that_do_not_match_are_an_error(tmp_path):
-    with pytest.raises(
-        ValueError, match="different names: 'a.jpg 1', .*'c.jpg 3'; and 'data.photos.1.png'"
-    ):
-        read(tmp_path, "a.jpg 1\nb.jpg 2\nc.jpg 3", "a.txt")
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("a.txt", ["a.jpg 1", "b.jpg 2", "c.jpg 3"]),
+        ("a.txt", ["a.JPG", "b.JPG", "c.JPG"]),
+        ("a.json", ['{"1.png": "a",', '"2.png": "b",', '"10.png": "c"}']),
+    ],
+)
+def test_lines_with_names_that_do_not_match_are_an_error(tmp_path, name, lines):
+    message = f"lines name images, and must .* It holds {re.escape(repr(lines[0]))}, .* the images are 'data.photos.1"
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, "\n".join(lines), name)
 
 
 @pytest.mark.parametrize("n_more", [1, 5])
