@@ -1,11 +1,12 @@
 """Images to start with: digits, MNIST, CIFAR-10, an image folder, patches; tables of features."""
 
+import importlib.util
 import os
 import pickle
 import tarfile
 import warnings
+from collections import Counter
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from natsort import natsorted
@@ -13,15 +14,21 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn.utils import Bunch
 
-from sklearn_resnet._images.decoding import EXTENSIONS, pillow_to_array, read_image
+from sklearn_resnet._images.decoding import (
+    EXTENSIONS,
+    OPTIONAL_EXTENSIONS,
+    pillow_to_array,
+    read_image,
+)
 from sklearn_resnet._images.intensity import RangeLog
 from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
-from sklearn_resnet._io.listing import join, list_files, list_shards
-from sklearn_resnet._io.paths import is_tar
+from sklearn_resnet._io.listing import join, list_files, list_shards, suffix_of_name
+from sklearn_resnet._io.paths import is_archive
 from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
 
 __all__ = [
     "fetch_cifar10",
@@ -33,6 +40,17 @@ __all__ = [
 ]
 
 _MAX_NAMED = 3  # images in a warning
+_MAX_SUFFIXES = 8  # in a message
+
+# Files that often accompany images: tables, texts, settings, programs, metadata of photos and maps,
+# files of systems. No warning counts them.
+_SIDE_FILES = frozenset((
+    ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml", ".parquet",
+    ".feather", ".xls", ".xlsx", ".ods", ".db", ".sqlite", ".pkl", ".pickle", ".cls", ".txt", ".md",
+    ".rst", ".html", ".htm", ".css", ".js", ".doc", ".docx", ".log", ".ini", ".cfg", ".py", ".ipynb",
+    ".r", ".m", ".sh", ".bat", ".md5", ".sha1", ".sha256", ".xmp", ".aae", ".tfw", ".jgw", ".pgw",
+    ".wld", ".prj", ".ovr", ".lnk", ".url",
+))  # fmt: skip
 
 _SUBSETS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
@@ -196,12 +214,16 @@ def load_image_folder(
     ----------
     folder : str or path-like
         A folder of images, or of one folder for each class, with images at any depth in it. Hidden
-        files and folders, and files without the suffix of an image format, are ignored. Links are
-        followed; a folder with several paths is listed once, under the path with the fewest links.
+        files and folders are ignored, and so are folders that systems make, such as ``@eaDir``,
+        ``$RECYCLE.BIN`` and ``__MACOSX``. Links are followed; a folder with several paths is listed
+        once, under the path with the fewest links.
 
-        It can also be a URL of fsspec (``"s3://bucket/photos"``, ``"zip://::photos.zip"``), a tar,
-        or a folder of tars, such as the shards that WebDataset writes. The classes of images in a
-        tar are in files beside them (``0001.jpg``, ``0001.cls``), or are folders in the tar.
+        It can also be a URL of fsspec (``"s3://bucket/photos"``), a .zip, a .tar (also .tar.gz,
+        .tar.bz2 and .tar.xz), or a folder of such archives, for example the shards that WebDataset
+        writes. The classes of images in an archive are in files beside them (``0001.jpg``,
+        ``0001.cls``), or are folders in the archive. If all class folders are in one folder, as in
+        ``photos/cat/1.jpg``, that folder is no class. A compressed tar is decompressed to a
+        temporary file.
     return_X_y : bool, default=False
         Whether to return ``(data, target)`` instead of a Bunch.
 
@@ -209,7 +231,7 @@ def load_image_folder(
     -------
     data : Bunch
         With ``data``, an ndarray of str of shape (n,), the paths in natural order ("2.png" before
-        "10.png"; members of tars as ``"shards/a.tar/0001.jpg"``); ``target``, an ndarray of str of
+        "10.png"; members of archives as ``"shards/a.tar/0001.jpg"``); ``target``, an ndarray of str of
         shape (n,), the names of the class folders, or None if the images are in `folder` itself;
         ``target_names``; and ``DESCR``. A folder that cannot be listed is among the paths, so that
         `ImageLoader` reports it.
@@ -226,7 +248,10 @@ def load_image_folder(
     Warns
     -----
     UserWarning
-        If some images are beside the class folders. No image is labelled then.
+        If some images are beside the class folders; no image is labelled then. If only some images
+        in archives have a label file; no label file is used then. If files are passed over because
+        their suffix is not that of a format that `ImageLoader` reads; the warning counts them by
+        suffix. Usual companions of images, such as tables, texts and metadata, are not counted.
 
     See Also
     --------
@@ -248,7 +273,8 @@ def load_image_folder(
     >>> photos.target.tolist()
     ['cat', 'cat', 'dog']
     """
-    paths, parts, target = _list_images(folder)
+    paths, parts, target, others = _list_images(folder)
+    _warn_about_others(folder, others)
     n_beside = sum(len(p) == 1 for p in parts)
     if target is None and n_beside == 0:
         target = np.array([p[0] for p in parts])
@@ -266,26 +292,79 @@ def load_image_folder(
 
 
 def _list_images(folder):
-    """List the paths in natural order, the parts of each in its folder or tar, and labels of tars."""
-    if is_tar(folder) and not os.path.isdir(folder):
-        return list_shards([str(folder)], EXTENSIONS)
+    """List the images in a folder or in archives.
+
+    Returns
+    -------
+    paths : list of str
+        In natural order.
+    parts : list of tuple of str
+        The parts of each in its folder or archive.
+    labels : ndarray of str or None
+        Of files beside images in archives.
+    others : Counter of str
+        The number of other files by suffix.
+    """
+    extensions = _find_extensions()
+    if is_archive(folder) and not os.path.isdir(folder):
+        return list_shards([str(folder)], extensions)
     files = list_files(folder)
     # reading a folder that could not be listed gives the cause, as for any other unreadable file
     unlisted = [file for file in files if not file[-1]]
-    images = [file for file in files if Path(file[-1]).suffix.lower() in EXTENSIONS]
-    shards = [] if images else [file for file in files if is_tar(file[-1])]
+    images = [file for file in files if suffix_of_name(file[-1]) in extensions]
+    shards = [] if images else [file for file in files if is_archive(file[-1])]
     # sorted first, as either order of "1.png" and "01.png" is natural
     chosen = natsorted(sorted((shards or images) + unlisted))
     paths = [join(folder, *file) for file in chosen]
     if shards:
-        return list_shards(paths, EXTENSIONS)
+        return list_shards(paths, extensions)
+    suffixes = (suffix_of_name(file[-1]) for file in files if file[-1])
+    others = Counter(suffix for suffix in suffixes if suffix not in extensions)
     if paths:
-        return paths, chosen, None
-    endings = ", ".join(sorted(EXTENSIONS))
+        return paths, chosen, None, others
+    endings = ", ".join(sorted(extensions))
+    found = f" It holds other files: {_describe_suffixes(others)}." if others else ""
     raise ValueError(
         f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
-        f"ends in {endings} (or in .tar, which holds them)."
+        f"ends in {endings} (or in .zip or .tar, which hold them).{found}"
     )
+
+
+def _find_extensions():
+    """Return the suffixes of the formats that can be read with the packages that are installed."""
+    optional = (
+        suffix
+        for suffix, (module, _) in OPTIONAL_EXTENSIONS.items()
+        if importlib.util.find_spec(module) is not None
+    )
+    return EXTENSIONS.union(optional)
+
+
+def _describe_suffixes(counts):
+    """List the suffixes, the most frequent first."""
+    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{suffix or 'no suffix'} ({n})" for suffix, n in by_count[:_MAX_SUFFIXES]]
+    n_more = len(by_count) - len(shown)
+    return ", ".join(shown) + f" and {n_more} other suffixes" * (n_more > 0)
+
+
+def _warn_about_others(folder, others):
+    """Warn about files that may be images of formats that are not read."""
+    counts = Counter({suffix: n for suffix, n in others.items() if suffix not in _SIDE_FILES})
+    if counts:
+        remedy = "Convert images among them to PNG or TIFF."
+        extras = sorted(
+            {OPTIONAL_EXTENSIONS[suffix][1] for suffix in counts.keys() & OPTIONAL_EXTENSIONS}
+        )
+        if extras:
+            named = ", ".join(sorted(counts.keys() & OPTIONAL_EXTENSIONS))
+            remedy = f"To read {named}: pip install 'sklearn-resnet[{','.join(extras)}]'"
+        elif all(map(is_archive, counts)):
+            remedy = "Archives are read if no images are beside them."
+        warn_caller(
+            f"Files in {str(folder)!r} were passed over, because their names do not end as those of "
+            f"images that can be read: {_describe_suffixes(counts)}. {remedy}"
+        )
 
 
 def load_table(path: str | os.PathLike) -> Bunch:

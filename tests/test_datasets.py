@@ -110,15 +110,29 @@ def test_the_first_three_images_beside_class_folders_are_named(tmp_path, n_besid
 
 
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp"),
-    *(".webp", ".ppm", ".pgm", ".pbm", ".jp2", ".avif", ".npy"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".gif", ".bmp"),
+    *(".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf"),
+    *(".jpx", ".avif", ".avifs", ".npy"),
 )
 
 
 def test_files_of_every_format_are_listed(tmp_path):
     names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
-    make_images(tmp_path, *names, "a.svg", "a.pdf", "a.eps", "a.npz", "jpg")
-    assert sorted(list_names(tmp_path)[0]) == sorted(names)
+    make_images(tmp_path, *names, "a.svg", "a.pdf", "a.eps", "a.npz", "b.npz", "jpg")
+    with pytest.warns(
+        UserWarning,
+        match=r"passed over.*: \.npz \(2\), no suffix \(1\), \.eps \(1\), \.pdf \(1\), \.svg",
+    ):
+        assert sorted(list_names(tmp_path)[0]) == sorted(names)
+
+
+def test_the_suffixes_are_those_that_pillow_registers_for_the_formats_that_are_read():
+    registered = Image.registered_extensions()
+    read = {registered[suffix] for suffix in set(SUFFIXES) - {".npy"}}
+    assert "EPS" not in read
+    assert {suffix for suffix, format in registered.items() if format in read} == {
+        *SUFFIXES[:-1],
+    }
 
 
 @pytest.mark.parametrize("parent", ["", "class2/", "class10/part10/"])
@@ -158,7 +172,8 @@ def test_hidden_files_and_those_that_are_no_images_are_passed_over(tmp_path):
         "cat/png",
         "Thumbs.db",
     )
-    assert list_names(tmp_path) == (["cat/1.png"], ["cat"])
+    with pytest.warns(UserWarning, match=r"passed over.*: no suffix \(1\)\."):  # cat/png
+        assert list_names(tmp_path) == (["cat/1.png"], ["cat"])
 
 
 def test_a_hidden_folder_can_be_named(tmp_path):
@@ -175,10 +190,14 @@ def test_a_loop_of_links_ends(tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("missing", FileNotFoundError, "must be a folder of images. Got .*missing', .*not exist"),
+        (
+            "missing",
+            FileNotFoundError,
+            "must be a folder or an archive of images. Got .*missing', .*not exist",
+        ),
         ("file.png", FileNotFoundError, "file.png', which is a file"),
-        ("empty", ValueError, r"empty' holds no images: .* ends in \.avif, .*\.png"),
-        ("texts", ValueError, "texts' holds no images"),
+        ("empty", ValueError, r"empty' holds no images: .* ends in \.apng, \.avif, .*\.png"),
+        ("texts", ValueError, r"texts' holds no images.* other files: \.txt \(1\)\."),
     ],
 )
 def test_a_folder_without_images_is_an_error(tmp_path, name, error, message):

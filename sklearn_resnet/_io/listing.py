@@ -1,20 +1,28 @@
-"""Lists of files: below a folder, behind a URL, in tars."""
+"""Lists of files: below a folder, behind a URL, in archives."""
 
 import heapq
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from natsort import natsorted
 
-from sklearn_resnet._io.paths import as_path, builtin_type, is_url, scan_tar
+from sklearn_resnet._io.paths import as_path, builtin_type, is_url, join_member, scan_archive
 from sklearn_resnet._runtime.errors import MissingFileError
+from sklearn_resnet._runtime.warnings import warn_caller
 
+_LABEL_SUFFIX = ".cls"
 _MAX_LABEL_BYTES = 1000
+# Folders of Synology, QNAP, Windows, Linux and macOS, with thumbnails and deleted files.
+_SYSTEM_FOLDERS = frozenset((
+    "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin",
+    "system volume information", "lost+found", "__macosx",
+))  # fmt: skip
 
 
 def list_files(folder):
-    """List the files below a folder, except hidden ones.
+    """List the files below a folder, except hidden ones and those in folders of the system.
 
     Parameters
     ----------
@@ -45,7 +53,7 @@ def list_files(folder):
 
 def _not_a_folder(folder, problem):
     got = f"{str(folder)!r}, which {problem},"
-    return MissingFileError("folder", "must be a folder of images", got)
+    return MissingFileError("folder", "must be a folder or an archive of images", got)
 
 
 def join(folder, *parts):
@@ -57,50 +65,99 @@ def join(folder, *parts):
     return f"{inner}{'/'.join(parts)}{sep}{outer}"
 
 
-def list_shards(tars, extensions):
-    """List the images in tars.
+def list_shards(archives, extensions):
+    """List the images in archives.
 
     Parameters
     ----------
-    tars : list of str
+    archives : list of str
     extensions : set of str
 
     Returns
     -------
     paths : list of str
-        Such as ``"shards/a.tar/0001.jpg"``, tar by tar, in natural order.
+        Such as ``"shards/a.tar/0001.jpg"``, archive by archive, in natural order.
     parts : list of tuple of str
-        The parts of the names of the members.
+        The parts of the names of the members, without one folder that holds all class folders.
     labels : ndarray of str or None
         The contents of the files ``0001.cls`` beside ``0001.jpg``, if each image has one.
+    others : Counter of str
+        The number of other files by the suffix of their names.
 
     Raises
     ------
     ValueError
-        If a tar cannot be read or no tar holds images.
+        If an archive cannot be read or no archive holds images.
     """
-    paths, parts, labels = [], [], []
-    for tar in tars:
-        try:
-            members, contents = scan_tar(tar, ".cls", _MAX_LABEL_BYTES)
-        except Exception as exc:  # tarfile raises many types for damaged files
-            cause = getattr(exc, "strerror", None) or exc
-            raise ValueError(
-                f"The tar {tar!r} cannot be read: {cause}. Replace it, or unpack it if it is compressed."
-            ) from exc
-        names = natsorted(
-            sorted(name for name in members if os.path.splitext(name)[1].lower() in extensions)
-        )
-        paths += [f"{tar}/{name}" for name in names]
+    paths, parts, labels, others = [], [], [], Counter()
+    for archive in archives:
+        files, contents = _scan(archive)
+        images = [file for file in files if suffix_of_name(file[-1]) in extensions]
+        others.update(suffix_of_name(file[-1]) for file in files)
+        names = natsorted(sorted("/".join(image) for image in images))
+        paths += [join_member(archive, name) for name in names]
         parts += [tuple(name.split("/")) for name in names]
         for name in names:
-            label = f"{os.path.splitext(name)[0]}.cls"
+            label = f"{os.path.splitext(name)[0]}{_LABEL_SUFFIX}"
             if label in contents:
                 labels.append(contents[label].decode("utf-8", "replace").strip())
+    for suffix in (*extensions, _LABEL_SUFFIX):
+        others.pop(suffix, None)
     if not paths:
-        others = f", nor does any of the {len(tars) - 1} tars beside it" if len(tars) > 1 else ""
-        raise ValueError(f"The tar {tars[0]!r} holds no images{others}.")
-    return paths, parts, np.array(labels) if len(labels) == len(paths) else None
+        n_beside = len(archives) - 1
+        beside = f", nor does any of the {n_beside} archives beside it" if n_beside else ""
+        raise ValueError(f"The archive {archives[0]!r} holds no images{beside}.")
+    if 0 < len(labels) < len(paths):
+        warn_caller(
+            f"{len(paths) - len(labels)} of the {len(paths)} images in archives have no label file "
+            f"beside them (1{_LABEL_SUFFIX} for 1.jpg), so that the label files of the others are not "
+            "used."
+        )
+    labels = np.array(labels) if len(labels) == len(paths) else None
+    return paths, _without_top_folder(parts), labels, others
+
+
+def _scan(archive):
+    """List the parts of the names in an archive that `list_files` would list, and its labels."""
+    try:
+        names, contents = scan_archive(archive, _LABEL_SUFFIX, _MAX_LABEL_BYTES)
+    except FileNotFoundError as exc:
+        raise _not_a_folder(archive, "does not exist") from exc
+    except Exception as exc:  # tarfile and zipfile raise many types for damaged files
+        cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
+        raise ValueError(
+            f"The archive {archive!r} cannot be read: {cause}. Replace it, or unpack it."
+        ) from exc
+    files = [tuple(name.split("/")) for name in names]
+    return [file for file in files if not _is_passed_over(file)], contents
+
+
+def _without_top_folder(parts):
+    """Remove the first folder if it is that of all images, and they are in several folders in it.
+
+    A program that packs a folder may put its name before the names of all members.
+    """
+    if len({file[0] for file in parts}) > 1 or min(map(len, parts)) < 3:
+        return parts
+    inner = [file[1:] for file in parts]
+    return inner if len({file[0] for file in inner}) > 1 else parts
+
+
+def suffix_of_name(name):
+    """Return the suffix of the name of a file in lower case, or "" for none."""
+    return os.path.splitext(name)[1].lower()
+
+
+def _is_hidden(name):
+    return name.startswith(".")
+
+
+def _is_system_folder(name):
+    return name.lower() in _SYSTEM_FOLDERS
+
+
+def _is_passed_over(parts):
+    return any(map(_is_hidden, parts)) or any(map(_is_system_folder, parts[:-1]))
 
 
 def _walk(root):
@@ -115,10 +172,12 @@ def _walk(root):
             with os.scandir(folder) as entries:
                 for entry in entries:
                     inner = (*parts, entry.name)
-                    if entry.name.startswith("."):
+                    if _is_hidden(entry.name):
                         continue
                     if not _is_folder(entry):
                         files.append(inner)
+                    elif _is_system_folder(entry.name):
+                        continue
                     elif entry.is_symlink():
                         target = os.path.realpath(entry.path)
                         heapq.heappush(todo, (n_links + 1, inner, entry.path, target))
@@ -148,4 +207,4 @@ def _list_url(url):
         raise _not_a_folder(url, "does not exist")
     root = folder.fs._strip_protocol(folder.path).rstrip("/")
     files = [tuple(name[len(root) :].strip("/").split("/")) for name in folder.fs.find(root)]
-    return [file for file in files if not any(part.startswith(".") for part in file)]
+    return [file for file in files if not _is_passed_over(file)]

@@ -1,4 +1,4 @@
-"""Paths on disk, URLs and members of tars, all opened without blocking."""
+"""Paths on disk, URLs and members of archives, all opened without blocking."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import stat
-import tarfile
 import tempfile
 import threading
 from datetime import datetime
@@ -16,7 +15,9 @@ from pathlib import Path
 
 from cachetools import TTLCache, cached
 
+from sklearn_resnet._io.archives import Archive, decompress, find_decompressor, scan
 from sklearn_resnet._runtime.imports import import_optional
+from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -25,11 +26,14 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-_TAR = ".tar"
-_TAR_AND_MORE = re.compile(rf"\.tar(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
-_MAX_COPIES = 4  # local copies of remote tars at the same time
+_SUFFIX = r"\.(?:zip|tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)"
+_ARCHIVE = re.compile(rf"{_SUFFIX}\Z", re.IGNORECASE)
+_ARCHIVE_AND_MORE = re.compile(rf"{_SUFFIX}(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
+_WRAPPERS = re.compile(r"(?:\w+::)*")  # such as "simplecache::" before a URL
+_MAX_COPIES = 4  # local copies of remote or compressed archives at the same time
+_MAX_DIRECTORIES = 16  # directories of other archives in memory
 _VERSION_TTL = 10  # seconds after which the version of a URL is queried again
-_copy_lock = threading.Lock()
+_archive_lock = make_fork_safe_lock()
 _INFO_TYPES = (str, bytes, int, float, tuple, datetime)
 
 
@@ -86,7 +90,7 @@ def open_file(path):
     Parameters
     ----------
     path : str or path-like
-        A path on disk, a URL, or a member of a tar (``"shards/a.tar/00001.jpg"``).
+        A path on disk, a URL, or a member of an archive (``"shards/a.tar/00001.jpg"``).
 
     Yields
     ------
@@ -99,9 +103,9 @@ def open_file(path):
         If the file does not exist, cannot be opened, is not a regular file (reading a FIFO would
         block) or changed while it was open. Its `strerror` is the cause.
     """
-    tar, member = split_member(path)
+    archive, member = split_member(path)
     if member is not None:
-        yield io.BytesIO(_read_member(tar, member))
+        yield io.BytesIO(_read_member(archive, member))
     elif is_url(path):
         yield io.BytesIO(as_path(path).read_bytes())
     else:
@@ -154,9 +158,9 @@ def file_version(path):
     OSError
         If the file does not exist.
     """
-    tar, member = split_member(path)
+    archive, member = split_member(path)
     if member is not None:
-        return file_version(tar)
+        return file_version(archive)
     if not is_url(path):
         return _version(os.stat(path))
     path = as_path(path)
@@ -170,55 +174,52 @@ def _version(status):
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def is_tar(path):
-    """Whether a path has the suffix of a tar."""
-    return str(path).lower().endswith(_TAR)
+def is_archive(path):
+    """Whether a path has the suffix of a zip or of a tar, compressed or not."""
+    return _ARCHIVE.search(_split_chain(path)[0]) is not None
+
+
+def strip_archive_suffix(name):
+    """Return ``"photos"`` for ``"photos.zip"``, and other names as they are."""
+    return _ARCHIVE.sub("", name)
 
 
 def split_member(path):
-    """Split a path into a tar and the name of its member, or `path` and None without a tar."""
-    text = str(path)
-    for found in _TAR_AND_MORE.finditer(text):
-        tar, member = text[: found.end()], text[found.end() + 1 :]
-        if is_url(text) or os.path.isfile(tar):  # a folder may have the name of a tar
-            return tar, member.replace(os.sep, "/")
+    """Split a path into an archive and the name of its member, or `path` and None without one."""
+    text, chain = _split_chain(path)
+    for found in _ARCHIVE_AND_MORE.finditer(text):
+        archive, member = text[: found.end()], text[found.end() + 1 :]
+        if is_url(text) or os.path.isfile(archive):  # a folder may have the name of an archive
+            return archive + chain, member.replace(os.sep, "/")
     return path, None
 
 
-def list_tar(path):
-    """Locate the members of a tar.
+def join_member(archive, name):
+    """Join the path of an archive and the name of a member; `split_member` is the inverse."""
+    text, chain = _split_chain(archive)
+    return f"{text}/{name}{chain}"
+
+
+def _split_chain(path):
+    """Split ``"zip://a.tar::b.zip"``, a URL in a URL, before the colons."""
+    text = str(path)
+    if not is_url(path):
+        return text, ""
+    start = _WRAPPERS.match(text).end()
+    end = text.find("::", start)
+    return (text, "") if end < 0 else (text[:end], text[end:])
+
+
+def scan_archive(path, suffix=None, max_bytes=0):
+    """List the members of an archive.
+
+    An archive that is compressed as a whole is decompressed to a temporary file, for reading its
+    members, too. No other one is copied.
 
     Parameters
     ----------
     path : str
         A path on disk or a URL.
-
-    Returns
-    -------
-    dict of str to tuple of 2 int
-        Offset and size in bytes of the content of each regular file, by its name, in the order
-        of the tar.
-
-    Raises
-    ------
-    OSError, tarfile.TarError
-        If it cannot be read.
-    """
-    return _list_tar(str(path), file_version(path))
-
-
-# The version, here and below, is only part of the key of the cache.
-@lru_cache(maxsize=16)
-def _list_tar(path, version):
-    return scan_tar(path)[0]
-
-
-def scan_tar(path, suffix=None, max_bytes=0):
-    """Read a tar once from start to end, without keeping a copy.
-
-    Parameters
-    ----------
-    path : str
     suffix : str, default=None
         Suffix of the members whose contents are returned.
     max_bytes : int, default=0
@@ -226,48 +227,66 @@ def scan_tar(path, suffix=None, max_bytes=0):
 
     Returns
     -------
-    members : dict of str to tuple of 2 int
-        As returned by `list_tar`.
+    names : iterable of str
+        The normalized names of the regular files, in the order of the archive.
     contents : dict of str to bytes
     """
-    with as_path(path).open("rb") if is_url(path) else open_file(path) as file:
-        return _scan(file, suffix, max_bytes)
+    with _open_whole(path) as file:
+        if find_decompressor(file) is None:
+            return scan(file, suffix, max_bytes)
+    return _open_archive(str(path)).scan(suffix, max_bytes)
 
 
-def _scan(file, suffix=None, max_bytes=0):
-    members, contents = {}, {}
-    # threads cannot share a TarFile, so members are read by their offsets
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        for member in filter(tarfile.TarInfo.isfile, tar):
-            members[member.name] = member.offset_data, member.size
-            if suffix and member.name.endswith(suffix) and member.size <= max_bytes:
-                contents[member.name] = tar.extractfile(member).read()
-    return members, contents
+@contextlib.contextmanager
+def _open_whole(path):
+    """Open a file without reading it."""
+    if not is_url(path):
+        with open_file(path) as file:
+            yield file
+        return
+    url = as_path(path)  # some stores close their files when nothing refers to them
+    with url.open("rb") as file:
+        yield file
 
 
-class _Copy:
-    """A local copy of a remote tar in an unnamed file, which its last user deletes."""
+class _TemporaryCopy:
+    """An unnamed file, which is deleted with this object."""
 
-    def __init__(self, url):
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
+    def __init__(self):
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
         self._lock = threading.Lock()
-        with as_path(url).open("rb") as source:
-            shutil.copyfileobj(source, self._file, 2**20)
-        self._file.seek(0)
-        self.members = _scan(self._file)[0]
 
     def __del__(self):
-        self._file.close()
+        self.file.close()
 
-    def read(self, offset, size):
+    def read_at(self, offset, size):
+        """Read bytes by offset and size."""
         with self._lock:
-            self._file.seek(offset)
-            return self._file.read(size)
+            self.file.seek(offset)
+            return self.file.read(size)
 
 
+# The version, here and below, is only part of the key of the cache.
 @lru_cache(maxsize=_MAX_COPIES)
-def _copy_tar(url, version):
-    return _Copy(url)
+def _copy_archive(path, version):
+    """Copy an archive, and decompress the copy."""
+    copy = _TemporaryCopy()
+    with _open_whole(path) as source:
+        opens = find_decompressor(source)
+        if opens is None:
+            shutil.copyfileobj(source, copy.file, 2**20)
+        else:
+            decompress(source, copy.file, opens)
+    return Archive(copy.file, copy.read_at)
+
+
+@lru_cache(maxsize=_MAX_DIRECTORIES)
+def _open_in_place(path, version):
+    """Open an archive on disk; return None if it is compressed as a whole."""
+    with open_file(path) as file:
+        if find_decompressor(file) is None:
+            return Archive(file, partial(_read_range, path))
+    return None
 
 
 @cached(TTLCache(maxsize=16, ttl=_VERSION_TTL))
@@ -275,23 +294,31 @@ def _recent_version(url):
     return file_version(url)
 
 
-def _read_member(tar, member):
-    if is_url(tar):
-        with _copy_lock:  # one thread copies, the others wait
-            copy = _copy_tar(tar, _recent_version(tar))
-        members, read = copy.members, copy.read
-    else:
-        members, read = list_tar(tar), partial(_read_range, tar)
-    if member not in members:
-        raise FileNotFoundError(None, f"the tar {tar!r} has no such member")
-    offset, size = members[member]
-    content = read(offset, size)
-    if len(content) < size:
-        raise OSError(None, f"the tar {tar!r} is truncated")
-    return content
+def _open_archive(path):
+    with _archive_lock:  # one thread copies or lists, the others wait
+        if is_url(path):
+            return _copy_archive(path, _recent_version(path))
+        version = file_version(path)
+        return _open_in_place(path, version) or _copy_archive(path, version)
+
+
+def _read_member(archive, member):
+    try:
+        return _open_archive(archive).read(member)
+    except KeyError:
+        raise FileNotFoundError(None, f"the archive {archive!r} has no such member") from None
 
 
 def _read_range(path, offset, size):
     with open_file(path) as file:
         file.seek(offset)
         return file.read(size)
+
+
+def _close_archives():
+    _copy_archive.cache_clear()
+    _open_in_place.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # parent and child would share the offset of a copy
+    os.register_at_fork(after_in_child=_close_archives)

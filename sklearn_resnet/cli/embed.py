@@ -199,7 +199,7 @@ def plan_embedding(options, progress):
     check_input(source, options.input.patches)
     if options.input.on_error != "raise" and not is_collection(source):
         raise ParameterError(
-            "on_error", "requires a folder or a tar of images as INPUT", repr(source)
+            "on_error", "requires a folder or an archive of images as INPUT", repr(source)
         )
     if reads_files(source):
         features = replace(features, value_range=None)

@@ -1,4 +1,4 @@
-"""INPUT and labels: the name of a dataset, arrays, folders, tars, an image file."""
+"""INPUT: the name of a dataset, arrays, folders, archives, an image file; and its labels."""
 
 import difflib
 from dataclasses import dataclass, replace
@@ -10,10 +10,11 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_local, is_tar, is_url, open_file
+from sklearn_resnet._io.paths import as_path, is_archive, is_local, is_url, open_file
 from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
+from sklearn_resnet.cli.labels import read_labels
 
 NAMED = {
     "digits": datasets.load_digits,
@@ -23,6 +24,9 @@ NAMED = {
 # Names of images and labels in .npz files.
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
 
+_OTHER_ARCHIVES = (
+    ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tzst", ".lz4", ".lzma", ".z",
+)  # fmt: skip
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_STARTS = [np.lib.format.magic(major, 0) for major in (1, 2, 3)]
 _PICKLED = "it holds pickled objects, which could run any program, and is not loaded"
@@ -121,8 +125,12 @@ def check_input(source, patches=None):
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
-            f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder of images or an "
-            f"image file. Got {source!r}, which does not exist.{hint}"
+            f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder or an archive (.zip, "
+            f".tar) of images, or an image file. Got {source!r}, which does not exist.{hint}"
+        )
+    if path.suffix.lower() in _OTHER_ARCHIVES and _is_image_file(path):
+        raise ParameterError(
+            "source", "must be a .zip or a .tar to be read without unpacking it", repr(source)
         )
 
 
@@ -142,7 +150,7 @@ def check_apart(source, output):
 
 
 def _is_image_file(path):
-    return path.is_file() and path.suffix.lower() not in (".npy", ".npz", ".tar")
+    return path.is_file() and path.suffix.lower() not in (".npy", ".npz") and not is_archive(path)
 
 
 def reads_files(source):
@@ -151,8 +159,8 @@ def reads_files(source):
 
 
 def is_collection(source):
-    """Return whether INPUT holds image files: a folder or a tar, on disk or behind a URL."""
-    return source not in NAMED and (as_path(source).is_dir() or is_tar(source))
+    """Return whether INPUT holds image files: a folder or an archive, on disk or behind a URL."""
+    return source not in NAMED and (as_path(source).is_dir() or is_archive(source))
 
 
 def read_input(
@@ -170,7 +178,7 @@ def read_input(
     Parameters
     ----------
     source : str
-        The name of a dataset; a .npy or .npz file; a folder; an image file.
+        The name of a dataset; a .npy or .npz file; a folder; an archive; an image file.
     image_size : int, default=None
         Side of the square to which image files are cropped and resized. Arrays keep their size.
     patches : int, default=None
@@ -270,78 +278,3 @@ def _holds_objects(file):
     _, dtype = read_npy_header(file)
     file.seek(0)
     return dtype.hasobject
-
-
-def read_labels(path, image_paths, n_images):
-    """Read labels from a file.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A .npy file; a .csv with a column ``label`` and, if its rows are in another order
-        than the images, a column ``path``; or text, one label per line.
-    image_paths : ndarray of str or None
-        Paths of the images, to match the column ``path`` with.
-    n_images : int
-
-    Returns
-    -------
-    ndarray of shape (n_images,)
-
-    Raises
-    ------
-    OSError, ValueError
-        If the file does not exist, or does not hold one label for each image.
-    """
-    import pandas as pd
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"The file of labels {str(path)!r} does not exist.")
-    try:
-        if path.suffix == ".npy":
-            labels = np.load(path, allow_pickle=False)
-        elif path.suffix == ".csv":
-            # only an empty cell is a missing label: "NA" and "None" may be names
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-            if "label" not in table:
-                raise ValueError(f"it has no column 'label', but {', '.join(table.columns)}")
-            labels = table["label"]
-            if "path" in table and image_paths is not None:
-                labels = labels.iloc[_match(image_paths, table["path"].astype(str))]
-            if labels.isna().any():
-                raise ValueError(f"{int(labels.isna().sum())} of its rows have no label")
-            labels = np.asarray(labels)
-            labels = labels.astype(str) if labels.dtype.kind == "O" else labels
-        else:
-            labels = np.array(path.read_text(encoding="utf-8-sig").splitlines())
-    except (ValueError, EOFError) as exc:
-        raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
-    if labels.shape != (n_images,):
-        raise ValueError(
-            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
-            f"array of shape {labels.shape} instead."
-        )
-    return labels
-
-
-def _match(image_paths, names):
-    """Match each image with the row that gives its path or the end of its path."""
-    row_of = {}
-    for row, name in enumerate(names):
-        if row_of.setdefault(Path(name).parts, row) != row:
-            raise ValueError(f"the path {name!r} occurs twice; name the folders too")
-    image_of = {}
-    for path in image_paths:
-        parts = Path(path).parts
-        ends = (parts[start:] for start in range(len(parts)))
-        row = next((row_of[end] for end in ends if end in row_of), None)
-        if row is None:
-            raise ValueError(f"no row has the path of {str(path)!r}")
-        if row in image_of:
-            raise ValueError(
-                f"the path {names[row]!r} matches both {str(image_of[row])!r} and "
-                f"{str(path)!r}; name their folders too"
-            )
-        image_of[row] = path
-    return list(image_of)

@@ -25,8 +25,8 @@ from sklearn_resnet.cli.similar.neighbors import METRICS
 _HELP = """Embed images, and draw the embedding.
 
 INPUT is digits, mnist or cifar10; a .npy or .npz file (one array, or images and labels as x and y
-or x_train and y_train); a folder of images, or with one subfolder per class; a tar of images, or a
-folder of tars; or an image.
+or x_train and y_train); a folder of images, or with one subfolder per class; an archive of images
+(.zip, .tar, .tar.gz), or a folder of archives; or an image.
 
 OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet
 (whose column features holds one array per row). sklearn_resnet.datasets.load_table reads each of
@@ -191,9 +191,10 @@ _NOT_COMPARED = (
 @click.option(
     "--labels",
     metavar="FILE",
-    help="A file with a label for each image: a .csv with the columns path and label, or only label; "
-    "a .npy; or text with one label per line. Labels without paths must be in the order of the "
-    "images, which is natural (2.png before 10.png): see the column path of a .csv OUTPUT.",
+    help="A file with a label for each image: a table (.csv, .tsv or .parquet) with a column that names "
+    "the images, with or without folders and suffix, and a column label; a .npy; or text with one "
+    "label per line. Labels without names must be in the order of the images, which is natural "
+    "(2.png before 10.png): see the column path of a .csv OUTPUT.",
 )
 @click.option(
     "--patches", metavar="N", type=click.IntRange(1), help="Cut N random patches from one image."

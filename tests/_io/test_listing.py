@@ -1,9 +1,15 @@
 """Files below folders, behind URLs and in tars: all, once, and in a finite time."""
 
 import errno
+import importlib.machinery
+import io
 import os
+import shutil
+import sys
 import tarfile
 import tempfile
+import types
+from itertools import chain
 from pathlib import Path
 
 import fsspec
@@ -11,10 +17,11 @@ import numpy as np
 import pytest
 from special_files import make_fifo, make_tar
 
-from sklearn_resnet import ImageLoader, ImageReadError
+from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._io.listing import join, list_files, list_shards
-from sklearn_resnet._io.paths import as_path, file_version
+from sklearn_resnet._io.paths import as_path, file_version, open_file
+from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.datasets import load_image_folder
 
 
@@ -27,6 +34,125 @@ def touch(folder, *names):
 def test_hidden_files_and_folders_are_passed_over(tmp_path):
     touch(tmp_path, "a/1", "a/.2", ".b/3", "4")
     assert sorted(list_files(tmp_path)) == [("4",), ("a", "1")]
+
+
+SYSTEM_FOLDERS = (
+    "@eaDir", "#recycle", "$RECYCLE.BIN", "$Recycle.Bin", "lost+found", "__MACOSX", "#snapshot",
+    "System Volume Information", "@Recycle",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["folder", "URL", ".zip", ".tar"])
+def test_folders_that_systems_make_are_passed_over(tmp_path, kind):
+    names = [f"{folder}{name}.npy" for name in SYSTEM_FOLDERS for folder in ("", "cat/")]
+    hidden = [
+        f"{folder}{name}/1.npy" for name in SYSTEM_FOLDERS for folder in ("", "cat/", "cat/x/")
+    ]
+    touch(tmp_path / "photos", *names, *hidden, "@recycled/1.npy")
+    source = str(tmp_path / "photos")
+    if kind == "URL":
+        source = f"memory://{tmp_path.name}"
+        for name in (*names, *hidden, "@recycled/1.npy"):
+            as_path(f"{source}/{name}").parent.mkdir(parents=True, exist_ok=True)
+            as_path(f"{source}/{name}").write_bytes(b"")
+    elif kind != "folder":
+        source = shutil.make_archive(source, kind[1:], source)
+    with pytest.warns(UserWarning, match="are not in a class folder"):
+        paths = load_image_folder(source).data
+    assert sorted(path[len(source) + 1 :] for path in paths) == sorted([*names, "@recycled/1.npy"])
+
+
+def test_a_folder_of_a_system_can_be_named(tmp_path):
+    touch(tmp_path, "lost+found/1.npy")
+    assert load_image_folder(tmp_path / "lost+found").data.size == 1
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["photos/cat/1.npy", "photos/dog/1.npy"], ["cat", "dog"]),
+        (["photos/cat/a/1.npy", "photos/dog/b/c/1.npy"], ["cat", "dog"]),
+        (["photos/cat/1.npy", "photos/cat/2.npy"], ["photos", "photos"]),
+        (["cat/1.npy", "cat/2.npy"], ["cat", "cat"]),
+        (["photos/1.npy", "photos/cat/1.npy", "photos/dog/2.npy"], ["photos"] * 3),
+        (["photos/cat/1.npy", "photos/dog/1.npy", "more/dog/1.npy"], ["more", "photos", "photos"]),
+    ],
+)
+def test_one_folder_that_holds_all_class_folders_of_an_archive_is_no_class(
+    tmp_path, suffix, names, labels
+):
+    touch(tmp_path / "all", *names)
+    form = {".zip": "zip", ".tar.gz": "gztar"}[suffix]
+    archive = shutil.make_archive(tmp_path / "a", form, tmp_path / "all")
+    paths, found = load_image_folder(archive, return_X_y=True)
+    assert sorted(paths) == sorted(f"{archive}/{name}" for name in names)
+    assert found.tolist() == labels
+    with open_file(paths[0]) as file:
+        assert file.read().decode() in names
+
+
+def test_zips_and_tars_in_one_folder(tmp_path):
+    touch(tmp_path / "all", "cat/1.npy", "dog/1.npy")
+    for form in ("zip", "tar", "gztar"):
+        shutil.make_archive(tmp_path / "shards" / form, form, tmp_path / "all")
+    paths, labels = load_image_folder(tmp_path / "shards", return_X_y=True)
+    archives = ("gztar.tar.gz", "tar.tar", "zip.zip")
+    names = [f"{archive}/{name}/1.npy" for archive in archives for name in ("cat", "dog")]
+    assert [os.path.relpath(path, tmp_path / "shards") for path in paths] == names
+    assert labels.tolist() == ["cat", "dog"] * 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_what_is_passed_over_is_counted_by_its_suffix(tmp_path, kind):
+    others = ("1.MOV", "cat/2.mov", "cat/3.PSD", "4", "cat/labels.csv", "cat/1.txt", ".hidden.psd")
+    touch(tmp_path / "photos", "cat/1.jpg", *others)
+    source = tmp_path / "photos"
+    if kind != "folder":
+        source = shutil.make_archive(source, kind, source)
+    counts = r"can be read: \.mov \(2\), no suffix \(1\), \.psd \(1\)\. Convert"
+    with pytest.warns(UserWarning, match=counts) as caught:
+        load_image_folder(source)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_tables_and_texts_beside_images_are_no_reason_for_a_warning(tmp_path):
+    touch(
+        tmp_path, "1.jpg", "labels.csv", "a.json", "README.md", "1.xmp", "Thumbs.db", "desktop.ini"
+    )
+    assert load_image_folder(tmp_path).data.size == 1
+
+
+def test_only_the_most_frequent_suffixes_are_named(tmp_path):
+    touch(tmp_path, "1.jpg", *(f"{i}.x{j}" for j in range(10) for i in range(20 - j)))
+    with pytest.warns(
+        UserWarning, match=r"can be read: \.x0 \(20\), .*\.x7 \(13\) and 2 other suffixes\. Conv"
+    ):
+        load_image_folder(tmp_path)
+
+
+PACKAGES = {"pillow_heif": ["1.heic", "2.HEIF", "3.hif"], "pillow_jxl": ["4.jxl"]}
+
+
+def test_formats_of_other_packages_are_listed_if_these_are_installed(tmp_path, monkeypatch):
+    for package, names in PACKAGES.items():
+        module = types.ModuleType(package)
+        module.__spec__ = importlib.machinery.ModuleSpec(package, None)
+        monkeypatch.setitem(sys.modules, package, module)
+        touch(tmp_path, *names)
+    paths = load_image_folder(tmp_path).data
+    assert [os.path.basename(path) for path in paths] == list(chain(*PACKAGES.values()))
+
+
+def test_formats_of_other_packages_are_warned_of_if_these_are_not_installed(tmp_path):
+    touch(tmp_path, "1.jpg", *chain(*PACKAGES.values()))
+    with (
+        hidden_module("pillow_heif"),
+        hidden_module("pillow_jxl"),
+        pytest.warns(UserWarning, match=r"\.jxl: pip install 'sklearn-resnet\[heif,jxl\]'"),
+    ):
+        paths = load_image_folder(tmp_path).data
+    assert [os.path.basename(path) for path in paths] == ["1.jpg"]
 
 
 def test_links_are_followed_but_not_in_a_circle(tmp_path):
@@ -64,7 +190,8 @@ def test_a_link_to_itself_is_a_file(tmp_path):
     touch(tmp_path, "cat/1.jpg")
     os.symlink("loop.jpg", tmp_path / "cat" / "loop.jpg")
     os.symlink("loop", tmp_path / "loop")
-    paths, labels = load_image_folder(tmp_path, return_X_y=True)
+    with pytest.warns(UserWarning, match=r"no suffix \(1\)"):
+        paths, labels = load_image_folder(tmp_path, return_X_y=True)
     assert [os.path.basename(path) for path in paths] == ["1.jpg", "loop.jpg"]
     assert labels.tolist() == ["cat", "cat"]
 
@@ -222,7 +349,8 @@ def test_folders_in_a_tar_are_classes(tmp_path):
 
 def test_a_class_file_that_is_missing_leaves_no_labels(tmp_path):
     tar = make_tar(tmp_path / "a.tar", **{"1.jpg": b"", "2.jpg": b"", "2.cls": b"3"})
-    assert list_shards([tar], {".jpg"})[2] is None
+    with pytest.warns(UserWarning, match="1 of the 2 images in archives have no label file"):
+        assert list_shards([tar], {".jpg"})[2] is None
 
 
 @pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b" + b"x" * 600])
@@ -233,16 +361,19 @@ def test_a_damaged_tar_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
-def test_a_compressed_tar_is_refused_as_its_members_have_no_offsets(tmp_path, compression):
-    make_tar(tmp_path / "plain.tar", **{"1.jpg": b"x"})
-    with tarfile.open(tmp_path / "a.tar", f"w:{compression}") as tar:
-        tar.add(tmp_path / "plain.tar", "1.jpg")
-    with pytest.raises(
-        ValueError, match=r"a\.tar' cannot be read: .*unpack it if it is compressed"
-    ):
-        load_image_folder(tmp_path / "a.tar")
-    with pytest.raises(ImageReadError):
-        read_image(f"{tmp_path}/a.tar/1.jpg")
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.{}", "a.T{}"])
+def test_a_compressed_tar_is_listed_whatever_it_is_called(tmp_path, compression, name):
+    with tarfile.open(tmp_path / name.format(compression), f"w:{compression}") as tar:
+        for member, content in {"cat/1.npy": b"one", "cat/1.cls": b"7"}.items():
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    for source in (tmp_path, tar.name):
+        paths, labels = load_image_folder(source, return_X_y=True)
+        assert paths.tolist() == [f"{tar.name}/cat/1.npy"]
+        assert labels.tolist() == ["7"]
+        with open_file(paths[0]) as file:
+            assert file.read() == b"one"
 
 
 def test_suffixes_are_matched_without_regard_to_case(tmp_path):
@@ -265,7 +396,7 @@ def test_labels_that_are_no_utf_8_are_read_without_white_space(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 tars beside it")]
+    ("n_tars", "others"), [(1, ""), (3, ", nor does any of the 2 archives beside it")]
 )
 def test_tars_without_images_are_counted(tmp_path, n_tars, others):
     tars = [make_tar(tmp_path / f"{i}.tar", **{"1.txt": b""}) for i in range(n_tars)]
@@ -276,7 +407,8 @@ def test_tars_without_images_are_counted(tmp_path, n_tars, others):
 def test_images_win_over_tars_beside_them(tmp_path):
     touch(tmp_path, "1.jpg")
     make_tar(tmp_path / "a.tar", **{"2.jpg": b""})
-    assert load_image_folder(tmp_path).data.tolist() == [str(tmp_path / "1.jpg")]
+    with pytest.warns(UserWarning, match=r"passed over.*: \.tar \(1\)\. Archives are read if no"):
+        assert load_image_folder(tmp_path).data.tolist() == [str(tmp_path / "1.jpg")]
 
 
 def test_links_and_devices_in_a_tar_are_no_images(tmp_path):

@@ -17,8 +17,8 @@ from sklearn_resnet._io.paths import (
     file_version,
     is_local,
     is_url,
-    list_tar,
     open_file,
+    scan_archive,
     split_member,
     suffix_of,
 )
@@ -147,7 +147,7 @@ def test_versions_tell_contents_apart(tmp_path):
 
 def test_members_of_a_tar(tmp_path):
     tar = make_tar(tmp_path / "a.tar", cat__1=b"one", dog__2=b"second")
-    assert list(list_tar(tar)) == ["cat/1", "dog/2"]
+    assert list(scan_archive(tar)[0]) == ["cat/1", "dog/2"]
     assert read(f"{tar}/cat/1") == b"one"
     assert read(f"{tar}/dog/2") == b"second"
     assert split_member(f"{tar}/dog/2") == (tar, "dog/2")
@@ -166,7 +166,7 @@ def test_a_tar_that_is_replaced_is_listed_anew(tmp_path):
 
 def test_a_tar_that_ends_too_early(tmp_path):
     tar = make_tar(tmp_path / "a.tar", a=b"x" * 5000)
-    list_tar(tar)
+    assert len(read(f"{tar}/a")) == 5000
     content = (tmp_path / "a.tar").read_bytes()
     (tmp_path / "a.tar").write_bytes(content[:2000])
     with pytest.raises((OSError, tarfile.TarError)):

@@ -1,21 +1,20 @@
-"""What INPUT and files of labels may be, and what is said where they are something else."""
+"""What INPUT may be, and what is said where it is something else."""
 
-import os
-import pickle
-import time
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from special_files import save_pickle
 
 from sklearn_resnet.cli import inputs as _inputs
 from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
+    check_input,
     load_input,
     read_input,
-    read_labels,
 )
 from sklearn_resnet.datasets import load_digits, sample_patches
 
@@ -28,32 +27,6 @@ def save_images(folder, *names, size=(5, 4)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(IMAGES[i % 3]).resize(size).save(folder / name)
     return [str(folder / name) for name in names]
-
-
-class _MakesFile:
-    """Unpickled, it makes a file: what a malicious pickle could do worse."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-def save_pickle(path, made):
-    """Save a pickle in one of the ways that numpy can, or bare."""
-    bomb = np.array([_MakesFile(made)], object)
-    kind = path.stem
-    if kind == "bare":
-        path.write_bytes(pickle.dumps(_MakesFile(made)))
-    elif kind == "array":
-        np.save(path, bomb)
-    elif kind == "one":
-        np.savez(path, bomb)
-    elif kind == "images":
-        np.savez(path, x=bomb, y=LABELS)
-    elif kind == "labels":
-        np.savez(path, x=IMAGES, y=bomb)
 
 
 def test_a_name_is_a_dataset():
@@ -246,6 +219,29 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
     assert read_input(str(tmp_path), image_size=3).images.shape == (2, 3, 3, 3)
 
 
+@pytest.mark.parametrize("form", ["zip", "tar", "gztar", "bztar", "xztar"])
+def test_an_archive_is_images_with_the_names_of_its_folders(tmp_path, form):
+    save_images(tmp_path / "photos", "cat/2.png", "cat/10.png", "dog/1.png")
+    archive = shutil.make_archive(tmp_path / "photos", form, tmp_path, "photos")
+    data = read_input(archive)
+    np.testing.assert_array_equal(data.images, IMAGES)
+    assert data.labels.tolist() == ["cat", "cat", "dog"]
+    assert data.paths.tolist() == [
+        f"{archive}/photos/{name}" for name in ("cat/2.png", "cat/10.png", "dog/1.png")
+    ]
+    with pytest.raises(ValueError, match="patches' parameter requires one image file"):
+        read_input(archive, patches=3)
+
+
+@pytest.mark.parametrize("name", ["a.7z", "a.rar", "a.tar.zst", "a.GZ"])
+def test_an_archive_of_another_kind_is_an_error(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(
+        ValueError, match=r"must be a .zip or a .tar to be read without unpack.*Got .*a\."
+    ):
+        check_input(str(tmp_path / name))
+
+
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="holds no images"):
         read_input(str(tmp_path))
@@ -285,123 +281,3 @@ def test_patches_of_anything_else_are_an_error(tmp_path, monkeypatch, source):
         ValueError, match=f"patches' parameter requires one image file.* Got '{source}'"
     ):
         read_input(source, patches=3)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("a.npy", np.array([3, 1, 2]), [3, 1, 2]),
-        ("a.npy", np.array([0.5, 1.5, 2.5]), [0.5, 1.5, 2.5]),
-        ("a.npy", np.array(["b", "a", "c"]), ["b", "a", "c"]),
-        ("a.txt", "b\na\nc c\n", ["b", "a", "c c"]),
-        ("labels", "b\r\na\r\nü", ["b", "a", "ü"]),
-        ("a.txt", "\ufeffb\na\nc\n", ["b", "a", "c"]),
-        ("a.csv", "label\n3\n1\n2\n", [3, 1, 2]),
-        ("a.csv", 'label,more\nb,x\na,x\n"c, d",x\n', ["b", "a", "c, d"]),
-        ("a.csv", "\ufefflabel\nb\na\nc\n", ["b", "a", "c"]),
-        ("a.csv", "label\nNA\nNone\nnan\n", ["NA", "None", "nan"]),
-        ("a.csv", "label\n0.5\n1.5\n2\n", [0.5, 1.5, 2]),
-        ("a.csv", "path,label\nz.png,b\ny.png,a\nx.png,c\n", ["b", "a", "c"]),
-    ],
-)
-def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
-    path = tmp_path / name
-    if isinstance(content, str):
-        path.write_bytes(content.encode())
-    else:
-        np.save(path, content)
-    for given in (path, str(path)):
-        labels = read_labels(given, None, 3)
-        assert labels.tolist() == expected
-        assert labels.dtype.kind in "iufU"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.txt", b"a\nb\n", r"one per image, 3. Got an array of shape \(2,\)"),
-        ("a.txt", b"a\nb\nc\nd\n", r"Got an array of shape \(4,\)"),
-        ("a.txt", b"", r"Got an array of shape \(0,\)"),
-        ("a.txt", b"\xff\xfea", "cannot be used: .*decode"),
-        ("a.csv", b"label\na\nb\n", r"Got an array of shape \(2,\)"),
-        ("a.csv", b"class,path\na,b\n", "no column 'label', but class, path"),
-        ("a.csv", b"", "cannot be used: No columns"),
-        ("a.csv", b'label\n"a\n', "cannot be used: .*EOF"),
-        ("a.csv", b"more,label\n1,a\n2,\n3,c\n", "1 of its rows have no label"),
-        ("a.npy", b"", "cannot be used: No data left"),
-        ("a.npy", b"text", "cannot be used"),
-    ],
-)
-def test_labels_that_cannot_be_used_are_an_error(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"The labels in .*{name}' .*{message}"):
-        read_labels(tmp_path / name, None, 3)
-
-
-def test_labels_of_two_dimensions_are_an_error(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
-    with pytest.raises(ValueError, match=r"Got an array of shape \(3, 2\)"):
-        read_labels(tmp_path / "a.npy", None, 3)
-
-
-def test_labels_are_never_unpickled(tmp_path):
-    save_pickle(tmp_path / "array.npy", tmp_path / "made")
-    with pytest.raises(ValueError, match="array.npy' cannot be used: .*allow_pickle"):
-        read_labels(tmp_path / "array.npy", None, 1)
-    assert not (tmp_path / "made").exists()
-
-
-@pytest.mark.parametrize("name", ["absent.csv", "folder"])
-def test_a_file_of_labels_that_is_not_there_is_an_error(tmp_path, name):
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(FileNotFoundError, match=f"The file of labels .*{name}' does not exist"):
-        read_labels(tmp_path / name, None, 3)
-
-
-def match_labels(folder, rows, images):
-    (folder / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    images = np.array([os.path.join("data", *name.split("/")) for name in images])
-    return read_labels(folder / "labels.csv", images, len(images)).tolist()
-
-
-@pytest.mark.parametrize(
-    ("rows", "images", "expected"),
-    [
-        (["2.png,b", "3.png,c", "1.png,a"], ["1.png", "2.png", "3.png"], ["a", "b", "c"]),
-        (["data/2.png,5", "data/1.png,4"], ["1.png", "2.png"], [4, 5]),
-        (["b/1.png,y", "a/1.png,x"], ["a/1.png", "b/1.png"], ["x", "y"]),
-        (["./b/1.png,y", "./a//1.png,x"], ["a/1.png", "b/1.png"], ["x", "y"]),
-        (["1.png,y", "a/1.png,x"], ["a/1.png", "1.png"], ["x", "y"]),
-        (["3.png,", "2.png,b", "1.png,a"], ["1.png", "2.png"], ["a", "b"]),
-        (["2,b", "1,a"], ["1", "2"], ["a", "b"]),
-    ],
-    ids=["names", "whole", "ends", "dots", "longest_end", "more_rows", "numbers"],
-)
-def test_labels_are_matched_by_path(tmp_path, rows, images, expected):
-    assert match_labels(tmp_path, rows, images) == expected
-
-
-@pytest.mark.parametrize(
-    ("rows", "images", "message"),
-    [
-        (["1.png,x"], ["1.png", "2.png"], "no row has the path of 'data/2.png'"),
-        (["c/1.png,x"], ["a/1.png"], "no row has the path of 'data/a/1.png'"),
-        (["11.png,x"], ["1.png"], "no row has the path"),
-        (["1.png,x"], ["a/1.png", "b/1.png"], "'1.png' matches both .*a/1.png' and .*b/1.png'"),
-        (["1.png,x", "1.png,y"], ["a/1.png", "b/1.png"], "'1.png' occurs twice"),
-        (["1.png,x", "1.png,y"], ["a/1.png"], "'1.png' occurs twice"),
-        (["1.png,x", "./1.png,y"], ["1.png"], "'./1.png' occurs twice"),
-        (["1.png,", "2.png,x"], ["1.png", "2.png"], "1 of its rows have no label"),
-    ],
-)
-def test_labels_that_could_be_mixed_up_are_an_error(tmp_path, rows, images, message):
-    with pytest.raises(ValueError, match=f"labels.csv' cannot be used: .*{message}"):
-        match_labels(tmp_path, rows, images)
-
-
-def test_many_labels_are_matched_in_good_time(tmp_path):
-    names = [f"{i}.png" for i in range(60_000)]
-    rows = [f"{name},{i}" for i, name in enumerate(names)]
-    start = time.monotonic()
-    assert match_labels(tmp_path, rows[::-1], names) == list(range(60_000))
-    assert time.monotonic() - start < 10  # half a second if it is not quadratic

@@ -9,6 +9,7 @@ from sklearn_resnet._images.decoding.npy import read_npy_header
 from sklearn_resnet._images.decoding.pillow import describe_pillow_image
 from sklearn_resnet._images.decoding.reading import (
     EXTENSIONS,
+    OPTIONAL_EXTENSIONS,
     DecodingOptions,
     convert_image,
     convert_pillow_image,
@@ -20,6 +21,7 @@ from sklearn_resnet._images.decoding.reading import (
 __all__ = [
     "EXTENSIONS",
     "MAX_PIXELS",
+    "OPTIONAL_EXTENSIONS",
     "DecodingOptions",
     "convert_image",
     "convert_pillow_image",

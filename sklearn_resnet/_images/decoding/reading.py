@@ -27,10 +27,17 @@ from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
 from sklearn_resnet._io.paths import open_file, suffix_of
 
+# Those that Pillow registers for `FORMATS`, MPO and TIFF, and .npy.
 EXTENSIONS = frozenset((
-    ".jpg", ".jpeg", ".jfif", ".png", ".tif", ".tiff", ".gif", ".bmp", ".webp", ".ppm", ".pgm",
-    ".pbm", ".jp2", ".avif", ".npy",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".gif", ".bmp",
+    ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+    ".avif", ".avifs", ".npy",
 ))  # fmt: skip
+# Those that need a package: its module, and the extra that installs it.
+OPTIONAL_EXTENSIONS = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "heif")),
+    ".jxl": ("pillow_jxl", "jxl"),
+}
 
 
 class DecodingOptions(TypedDict):
@@ -71,7 +78,7 @@ def read_image(
     ----------
     path : str, path-like or EncodedImage
         A file that Pillow or tifffile reads, or a ``.npy`` file; on disk, a URL of fsspec, a member
-        of a tar (``"shards/a.tar/00001.jpg"``), or in memory.
+        of an archive (``"shards/a.tar/00001.jpg"``), or in memory.
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"

@@ -1056,13 +1056,12 @@ def test_stores_that_know_no_folders(output, monkeypatch):
     assert "9 known, 1 to embed" in embed(url)
 
 
-def test_shards_are_embedded_like_folders(tmp_path):
-    import tarfile
-
-    with tarfile.open("shards.tar", "w") as tar:
-        tar.add("photos", arcname="")
+@pytest.mark.parametrize("form", ["zip", "tar", "gztar"])
+def test_archives_are_embedded_like_folders(form):
+    archive = shutil.make_archive("shards", form, "photos")
     embed("folder.parquet")
-    run("shards.tar", "shards.parquet", *PARTS)
+    assert "nothing is new" not in run(archive, "shards.parquet", *PARTS)
+    assert "nothing is new" in run(archive, "shards.parquet", *PARTS)
     folder, shards = pd.read_parquet("folder.parquet"), pd.read_parquet("shards.parquet")
     np.testing.assert_array_equal(np.stack(folder["features"]), np.stack(shards["features"]))
     assert folder["label"].tolist() == shards["label"].tolist()
