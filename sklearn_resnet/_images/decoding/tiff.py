@@ -334,8 +334,7 @@ def _is_readable_by_pillow(image, page, tags):
         return False
     if space == "YCbCr" and page.compression not in _JPEG:
         return False
-    is_big_endian = page.parent.byteorder == ">"
-    if page.sampleformat == 2 and page.bitspersample == 16 and is_big_endian:
+    if page.parent.byteorder == ">" and (page.bitspersample == 32 or page.sampleformat == 2):
         return False
     if page.planarconfig == 2 and page.bitspersample == 32:
         return False
