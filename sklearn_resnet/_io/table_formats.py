@@ -44,9 +44,9 @@ class Table(NamedTuple):
 class TableFormat:
     """A format of tables.
 
-    All formats have ``check``, ``write`` and ``read``. A format with a `part_suffix` can also hold
-    the table of a resumable run, and describes it by ``read_metadata``, ``read_columns``,
-    ``read_features`` and ``files``. A format of parts has ``write_part``; a format that is one file
+    All formats have ``check``, ``files``, ``write`` and ``read``. A format with a `part_suffix` can also hold
+    the table of a resumable run, and describes it by ``read_metadata``, ``read_columns`` and
+    ``read_features``. A format of parts has ``write_part``; a format that is one file
     has ``join``.
 
     Attributes
@@ -65,6 +65,10 @@ class TableFormat:
 
     def check(self, path):
         """Raise ImportError if a library that this format needs is not installed."""
+
+    def files(self, path):
+        """List the files of a table."""
+        return [path]
 
     def write(self, path, table, names):
         """Write a table; `names` are those of the features."""
@@ -112,7 +116,7 @@ class Npy(TableFormat):
         return Table(features, *Csv().read(rows)[1:])
 
     def files(self, path):
-        """List the files of the table of a resumable run."""
+        """List the array, and the files that a resumable run writes beside it."""
         return [path, rows_path(path), manifest_path(path)]
 
     def join(self, parts, path, metadata):
@@ -303,10 +307,6 @@ class Parquet(TableFormat):
                 values += batch[name].to_pylist()
         columns = {name: np.array(values, str) for name, values in columns.items()}
         return Table(features, columns.get("label"), columns.get("path"))
-
-    def files(self, path):
-        """List the one folder that a resumable run writes."""
-        return [path]
 
     def write_part(self, path, columns, features, metadata):
         """Write a part to `path`, a local file."""
