@@ -19,9 +19,9 @@ from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
-from sklearn_resnet.cli.streams import print_result
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
+from sklearn_resnet.cli.streams import print_result
 
 _HELP = """Embed images, and draw the embedding.
 

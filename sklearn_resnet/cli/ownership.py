@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sklearn_resnet._io.folders import list_folder
@@ -110,10 +111,8 @@ def claim_picture(table_path, picture):
     path = find_record(table_path)
     record = read_own_record(path)
     names = dict.fromkeys([*record.get("similar", []), _name_beside(table_path, picture)])
-    try:
+    with suppress(OSError):  # a table may be in a folder of somebody else
         save_record(path, record | {"similar": list(names)})
-    except OSError:  # of a table in a folder of somebody else
-        pass
 
 
 def _is_own(path, output, names):

@@ -19,7 +19,14 @@ from sklearn_resnet.cli.resumable.plan import (
 )
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 
-__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished_features", "work_files"]
+__all__ = [
+    "SUFFIXES",
+    "RunOptions",
+    "RunResult",
+    "embed_in_parts",
+    "read_finished_features",
+    "work_files",
+]
 
 
 def work_files(output):
