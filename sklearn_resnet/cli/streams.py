@@ -63,9 +63,9 @@ def safe_streams():
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
+        for stream, former in zip((sys.stdout, sys.stderr), before, strict=True):
             with suppress(OSError, ValueError):
-                stream.flush()
+                stream.flush() if former is not None else stream.close()
         sys.stdout, sys.stderr = before
 
 
