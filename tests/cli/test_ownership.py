@@ -137,7 +137,9 @@ def test_a_file_that_was_about_to_be_written_is_known_after_a_kill():
 
 def test_a_claim_keeps_the_record_of_the_table():
     output = Path("out.npz")
-    save_record(Path("out.json"), {"command": ["embedding"], "outputs": ["out.npz"], "model": "pca"})
+    save_record(
+        Path("out.json"), {"command": ["embedding"], "outputs": ["out.npz"], "model": "pca"}
+    )
     claim(output, [output])
     assert read_former_record(output)["model"] == "pca"
 
