@@ -70,7 +70,7 @@ COMMANDS = {
         *("out.npy.partial", "out.npy.restarted/a", "out.npy.former/.env", "out.npy.lock"),
     ),
     ("photos", "out.parquet", *RESNET, "-p"): (
-        *("out.parquet", "out.parquet/a", "out.parquet/.git/a", "out.parquet/.gitignore"),
+        *("out.parquet", "out.parquet/a", "out.parquet/.part-1/a", "out.parquet/.gitignore"),
         *("out.json", "out_errors.csv", "out_umap.csv", "out.parquet.former", "out.parquet.lock"),
     ),
     ("digits", "out.csv", "--compare", "pca"): ("out.csv", "out.json", "out_compare.png"),

@@ -45,6 +45,20 @@ def test_a_result_that_is_lost_is_an_error(tmp_path):
     assert (done.stdout[:5], done.stderr) == ("index", "")
 
 
+def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path):
+    program = """
+import os, sys
+os.close(0), os.close(2)
+from sklearn_resnet.cli.streams import safe_streams
+with safe_streams():
+    assert os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT) > 2
+    os.write(2, b"text")
+print("done")
+"""
+    command = [sys.executable, "-c", program, tmp_path / "file"]
+    assert subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout == "done\n"
+
+
 class Raw:
     """A file that takes two bytes at once, or raises an error."""
 
