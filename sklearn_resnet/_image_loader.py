@@ -124,6 +124,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     if they do not, pass ``lazy=True``. The cache evicts the least recently used images, and
     `clear_cache` empties it. If the images of one call exceed 256 MiB, none of them is cached.
 
+    Do not put an `ImageLoader` that takes paths into a pipeline with ``memory=``: scikit-learn's cache
+    compares the paths, not the files, and returns old pixels of a file that has changed. Give
+    ``memory=`` to an inner pipeline of the steps that follow it.
+
     Examples
     --------
     >>> import numpy as np

@@ -46,7 +46,7 @@ from sklearn_resnet._network.weights import (
     warn_about_large_images,
 )
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet._runtime.progress import tqdm
+from sklearn_resnet._runtime.progress import count_images
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
     DocumentedParameters,
@@ -365,8 +365,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 "transform returns a row for each image, but on_error='skip' leaves some out. Pass "
                 "on_error='nan' to ImageLoader, or use transform_batches."
             )
-        # None hides the bar if stderr is not a terminal
-        with tqdm(unit=" images", disable=None if self.verbose else True) as bar:
+        with count_images(self.verbose) as bar:
             features = self._compute(X, bar)
         warn_about_failures(images.failures, len(features), "their features are NaN")
         images.value_ranges.warn()
@@ -514,7 +513,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
         images = resnet._check(X, reset=False)
         forward = resnet._plan(resnet._check(images.sample(0), reset=False))
-        with tqdm(unit=" images", disable=None) as bar:
+        with count_images() as bar:
             if images.reads_in_blocks:
                 n_images = resnet._cache_blocks(images, bar)
             else:

@@ -38,7 +38,12 @@ def as_text(values):
     values = np.asarray(values)
     if values.dtype.kind not in "OU":
         return values
-    return [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
+    return [escape_text(value) for value in values]
+
+
+def escape_text(value):
+    """Convert a value to text, with escapes for the characters that UTF-8 cannot encode."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _escape_formulas(values):

@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
+from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_local
 from sklearn_resnet._runtime.imports import check_optional
 from sklearn_resnet._runtime.warnings import warn_caller
@@ -44,9 +45,9 @@ class Table(NamedTuple):
 class TableFormat:
     """A format of tables.
 
-    All formats have ``check``, ``write`` and ``read``. A format with a `part_suffix` can also hold
-    the table of a resumable run, and describes it by ``read_metadata``, ``read_columns``,
-    ``read_features`` and ``files``. A format of parts has ``write_part``; a format that is one file
+    All formats have ``check``, ``files``, ``write`` and ``read``. A format with a `part_suffix` can also hold
+    the table of a resumable run, and describes it by ``read_metadata``, ``read_columns`` and
+    ``read_features``. A format of parts has ``write_part``; a format that is one file
     has ``join``.
 
     Attributes
@@ -65,6 +66,10 @@ class TableFormat:
 
     def check(self, path):
         """Raise ImportError if a library that this format needs is not installed."""
+
+    def files(self, path):
+        """List the files of a table."""
+        return [path]
 
     def write(self, path, table, names):
         """Write a table; `names` are those of the features."""
@@ -112,7 +117,7 @@ class Npy(TableFormat):
         return Table(features, *Csv().read(rows)[1:])
 
     def files(self, path):
-        """List the files of the table of a resumable run."""
+        """List the array, and the files that a resumable run writes beside it."""
         return [path, rows_path(path), manifest_path(path)]
 
     def join(self, parts, path, metadata):
@@ -276,26 +281,30 @@ class Parquet(TableFormat):
 
         arrays = {name: pa.array(as_text(values)) for name, values in _text_columns(table).items()}
         arrays["features"] = _to_lists(table.features)
-        with atomic_write(path) as temporary:
-            pq.write_table(pa.table(arrays), temporary)
+        # Arrow opens no path that is no UTF-8
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
+            pq.write_table(pa.table(arrays), file)
 
     def read(self, path):
         """Read a file, or a folder of parts, batch by batch: features are in memory once."""
         check_optional("pyarrow", extra="parquet", purpose=f"Reading {str(path)!r}")
         import pyarrow as pa
-        import pyarrow.dataset as ds
 
-        if is_local(path):
-            dataset = ds.dataset(str(path), format="parquet")
-        else:
-            dataset = ds.dataset(path.path, format="parquet", filesystem=path.fs)
-        lists = dataset.schema.field("features").type
+        files = [path]
+        if path.is_dir():
+            files = sorted(
+                file for file in list_folder(path) if not file.name.startswith((".", "_"))
+            )
+        if not files:
+            raise ValueError("it holds no parts")
+        n_rows, schemas = zip(*map(_describe_parquet, files), strict=True)
+        lists = schemas[0].field("features").type
         if not pa.types.is_fixed_size_list(lists):
             raise ValueError("its features are not fixed-size lists")
-        features = np.empty((dataset.count_rows(), lists.list_size), np.float32)
-        columns = {name: [] for name in ("label", "path") if name in dataset.schema.names}
+        features = np.empty((sum(n_rows), lists.list_size), np.float32)
+        columns = {name: [] for name in ("label", "path") if name in schemas[0].names}
         start = 0
-        for batch in dataset.to_batches(columns=["features", *columns]):
+        for batch in _iterate_parquet(files, ["features", *columns]):
             rows = batch["features"].flatten().to_numpy().reshape(-1, lists.list_size)
             features[start : start + len(rows)] = rows
             start += len(rows)
@@ -303,10 +312,6 @@ class Parquet(TableFormat):
                 values += batch[name].to_pylist()
         columns = {name: np.array(values, str) for name, values in columns.items()}
         return Table(features, columns.get("label"), columns.get("path"))
-
-    def files(self, path):
-        """List the one folder that a resumable run writes."""
-        return [path]
 
     def write_part(self, path, columns, features, metadata):
         """Write a part to `path`, a local file."""
@@ -321,7 +326,8 @@ class Parquet(TableFormat):
         }
         table = pa.table(arrays | {"features": _to_lists(features)})
         table = table.replace_schema_metadata({_PARQUET_KEY: json.dumps(metadata)})
-        pq.write_table(table, path, write_page_checksum=True)
+        with open(path, "wb") as file:
+            pq.write_table(table, file, write_page_checksum=True)
 
     def read_metadata(self, path):
         """Read the metadata of a part."""
@@ -390,6 +396,24 @@ def _to_lists(features):
 
     flat = pa.array(np.ascontiguousarray(features, np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
+
+
+def _describe_parquet(path):
+    """Return the number of rows and the schema of a file."""
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        parquet = pq.ParquetFile(file)
+        return parquet.metadata.num_rows, parquet.schema_arrow
+
+
+def _iterate_parquet(files, columns):
+    """Yield the rows of files, batch by batch."""
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with path.open("rb") as file:
+            yield from pq.ParquetFile(file).iter_batches(columns=columns)
 
 
 def _take(features, rows):

@@ -17,14 +17,19 @@ def quiet_stderr():
     stderr = 2  # of C++ code, even where sys.stderr is redirected, as in a notebook
     with tempfile.TemporaryFile() as held:
         sys.stderr and sys.stderr.flush()
-        saved = os.dup(stderr)
+        try:
+            saved = os.dup(stderr)
+        except OSError:  # it is closed, and suppresses all output itself
+            yield
+            return
         os.dup2(held.fileno(), stderr)
         try:
             yield
         except BaseException:
             sys.stderr and sys.stderr.flush()
             held.seek(0)
-            os.write(saved, held.read())
+            with contextlib.suppress(OSError):  # nobody reads it
+                os.write(saved, held.read())
             raise
         finally:
             sys.stderr and sys.stderr.flush()

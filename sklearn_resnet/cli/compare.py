@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._io.table_formats import find_format
 from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import default_layers
@@ -25,9 +26,10 @@ from sklearn_resnet.cli.inputs import (
     load_input,
     reads_files,
 )
-from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, importing_umap
+from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files, importing_umap
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import Result, beside, finish, hash_table, read_former_record
+from sklearn_resnet.cli.record import Result, beside, finish, hash_table
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import compare_embeddings
 from sklearn_resnet.plotting._saving import save_figure
@@ -90,15 +92,19 @@ def compare(options):
     maps, metadata = compute_maps(plan, data.images, progress)
     names = [f"{name}_{axis}" for name in maps for axis in (1, 2)]
     coordinates = np.hstack(list(maps.values()))
+    picture = _picture_path(options)
+    claim(options.output, [options.output, picture])
     write_table(options.output, coordinates, names, data.labels, data.paths)
-    picture = beside(options.output, "compare", f".{options.picture}")
     scores = draw_maps(picture, maps, data.labels, progress)
     metadata |= {"scores": scores, "model": "compare", "maps": plan.layers}
     metadata["table"] = hash_table(coordinates, data.labels, data.paths)
     shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
     result = Result((options.output, picture), shapes, metadata)
-    former = read_former_record(options.output)
-    finish(options.output, options.input, result, progress, former)
+    finish(options.output, options.input, result, progress)
+
+
+def _picture_path(options):
+    return beside(options.output, "compare", f".{options.picture}")
 
 
 def plan_comparison(options, progress):
@@ -130,6 +136,8 @@ def plan_comparison(options, progress):
     check_input(options.input.source, options.input.patches)
     if reads_files(options.input.source):
         features = replace(features, value_range=None)
+    files = find_format(options.output).files(options.output)
+    check_replaceable(options.output, [*files, _picture_path(options)])
     with renamed_parameters(layers="compare"):
         features = check_features(features, progress)
     default = _resolve_layer(architecture, default_layers(features.weights))
@@ -208,9 +216,7 @@ def draw_maps(path, maps, labels, progress):
     dict of str to dict
         The scores of each map.
     """
-    import matplotlib as mpl
-
-    with mpl.rc_context({"backend": "agg"}):
+    with drawing_files():
         with progress.timed("compare"):
             compared = compare_embeddings(maps, labels)
         save_figure(compared.figure, path)

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sklearn_resnet._images.lazy import describe_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
+from sklearn_resnet._io.table_formats import find_format
 from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.features import (
@@ -30,6 +32,7 @@ from sklearn_resnet.cli.inputs import (
     load_input,
     reads_files,
 )
+from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
     Map,
@@ -55,6 +58,7 @@ from sklearn_resnet.cli.resumable.run import (
     RunOptions,
     embed_in_parts,
     read_finished_features,
+    work_files,
 )
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting.explorer.page import check_bokeh
@@ -147,13 +151,13 @@ def embed(options):
     shapes = {"input": data.images.shape, "embedding": embedding.shape}
     table = Result(embedding.written, shapes, embedding.metadata)
     if options.pictures.needs_map:  # Ctrl-C may end the process while UMAP runs
-        write_record(options.output, options.input, table, progress, former)
+        write_record(options.output, options.input, table, progress)
     pictures, map_shapes = [], {}
     try:
-        pictures, map_shapes = make_pictures(plan, embedding, progress)
+        map_shapes = make_pictures(plan, embedding, progress, pictures)
     finally:  # the table can be used without pictures
         result = Result((*table.written, *pictures), shapes | map_shapes, embedding.metadata)
-        finish(options.output, options.input, result, progress, former)
+        finish(options.output, options.input, result, progress)
 
 
 @contextmanager
@@ -197,6 +201,7 @@ def plan_embedding(options, progress):
     in_parts = is_resumable and is_collection(source)
     _check_output(options, in_parts)
     check_input(source, options.input.patches)
+    check_replaceable(options.output, _list_outputs(options, in_parts))
     if options.input.on_error != "raise" and not is_collection(source):
         raise ParameterError(
             "on_error", "requires a folder or an archive of images as INPUT", repr(source)
@@ -205,11 +210,37 @@ def plan_embedding(options, progress):
         features = replace(features, value_range=None)
     features = check_features(features, progress)
     options = replace(options, features=features)
-    if features.model == "pca":
-        may_import_umap = features.dimensions != 2
-    else:
-        may_import_umap = uses_openvino(features)  # Keras imports tensorflow, hidden from umap
-    return EmbedPlan(options, in_parts, options.pictures.needs_map and may_import_umap)
+    # Keras imports tensorflow, which is hidden from umap
+    may_import_umap = features.model == "pca" or uses_openvino(features)
+    imports_umap = "table" in _list_map_files(options) and may_import_umap
+    return EmbedPlan(options, in_parts, imports_umap)
+
+
+def _list_outputs(options, in_parts):
+    """List the files and folders that a command writes, replaces or removes, besides the record."""
+    output = options.output
+    files = [*find_format(output).files(output), _errors_path(output)]
+    run_files = work_files(output) if in_parts else []
+    return [*files, *run_files, *_list_map_files(options).values()]
+
+
+def _errors_path(output):
+    return beside(output, "errors", ".csv")
+
+
+def _list_map_files(options):
+    """Name the table of a map by UMAP, its picture and its page, as far as they are asked for."""
+    pictures, output, files = options.pictures, options.output, {}
+    is_map = options.features.model == "pca" and options.features.dimensions == 2
+    kind = "pca" if is_map else "umap"
+    if pictures.needs_map and kind == "umap":
+        suffix = ".csv" if output.suffix == ".parquet" else output.suffix
+        files["table"] = beside(output, kind, suffix)
+    if pictures.draws_map:
+        files["picture"] = beside(output, kind, f".{pictures.picture}")
+    if pictures.html:
+        files["page"] = beside(output, kind, ".html")
+    return files
 
 
 def _check_output(options, in_parts):
@@ -258,12 +289,13 @@ def compute_embedding(plan, data, progress):
     -------
     Embedding
     """
-    options, n_images = plan.options, len(data.images)
+    options, output, n_images = plan.options, plan.options.output, len(data.images)
     on_error = options.input.on_error
     if plan.in_parts:
         resnet = make_resnet(options.features).fit(data.images)
+        claim_table = partial(claim, output, find_format(output).files(output))
         table = embed_in_parts(
-            options.output, data.images, data.labels, resnet, options.parts, progress
+            output, data.images, data.labels, resnet, options.parts, progress, claim_table
         )
         values, shape, failures, written = None, table.shape, table.failures, table.written
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
@@ -274,8 +306,9 @@ def compute_embedding(plan, data, progress):
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
         metadata = features.metadata | {"table": hash_table(values, data.labels, data.paths)}
-        write_table(options.output, values, features.names, data.labels, data.paths)
-        shape, written = values.shape, [options.output]
+        claim(output, [output])
+        write_table(output, values, features.names, data.labels, data.paths)
+        shape, written = values.shape, [output]
     errors = _report_failures(options, failures, n_images, progress)
     return Embedding(data, values, shape, metadata, (*written, *errors))
 
@@ -290,8 +323,10 @@ def _is_kept(n_images, failures, on_error):
 
 def _report_failures(options, failures, n_images, progress):
     """Warn about unreadable images, and list them in a table; return its path in a list."""
-    path = beside(options.output, "errors", ".csv")
+    path = _errors_path(options.output)
     failures = sorted(failures, key=attrgetter("position"))
+    if failures or path.exists():
+        claim(options.output, [path])
     if not failures:
         path.unlink(missing_ok=True)  # of an earlier command
         return []
@@ -304,7 +339,7 @@ def _report_failures(options, failures, n_images, progress):
     return [path]
 
 
-def make_pictures(plan, embedding, progress):
+def make_pictures(plan, embedding, progress, written):
     """Draw the map of an embedding, or make a page of it.
 
     Parameters
@@ -312,53 +347,53 @@ def make_pictures(plan, embedding, progress):
     plan : EmbedPlan
     embedding : Embedding
     progress : Progress
+    written : list of path
+        Files are appended as they are written.
 
     Returns
     -------
-    written : list of path
-    shapes : dict of str to tuple of int
+    dict of str to tuple of int
+        The shape of the map, if UMAP computed it.
     """
     options = plan.options
     pictures, output = options.pictures, options.output
     if not pictures.needs_map:
-        return [], {}
+        return {}
     features = read_finished_features(output) if plan.in_parts else embedding.features
     is_finite = np.isfinite(features).all(1)
     features, data = features[is_finite], embedding.data.select(is_finite)
-    embedding_map, written = _compute_map(features, data, options, progress)
+    files = _list_map_files(options)
+    embedding_map = _compute_map(features, options, progress)
+    claim(output, files.values())
+    if "table" in files:
+        columns = ["umap_1", "umap_2"]
+        write_table(files["table"], embedding_map.xy, columns, data.labels, data.paths)
+        written.append(files["table"])
     has_patches = options.input.patches is not None
     noun = "patches" if has_patches else "images"
     title = make_title(options.input.source, embedding_map, embedding.metadata, noun)
-    if pictures.draws_map:
+    if "picture" in files:
         show_images = pictures.thumbnails or (has_patches and len(features) <= _MAX_THUMBNAILS)
         images = data.images if show_images else None
-        path = beside(output, embedding_map.kind, f".{pictures.picture}")
-        draw_map(path, embedding_map, data.labels, images=images, title=title)
-        written.append(path)
-    if pictures.html:
-        path = beside(output, embedding_map.kind, ".html")
+        draw_map(files["picture"], embedding_map, data.labels, images=images, title=title)
+        written.append(files["picture"])
+    if "page" in files:
         with progress.timed("html"):
-            write_page(path, embedding_map, data, features, title.replace("\n", ", "))
-        written.append(path)
-    return written, {"umap": embedding_map.xy.shape} if embedding_map.kind == "umap" else {}
+            write_page(files["page"], embedding_map, data, features, title.replace("\n", ", "))
+        written.append(files["page"])
+    return {"umap": embedding_map.xy.shape} if embedding_map.kind == "umap" else {}
 
 
-def _compute_map(features, data, options, progress):
-    """Map an embedding to the plane; one of two columns is a map.
-
-    A map by UMAP is written beside OUTPUT, and its path returned in a list.
-    """
+def _compute_map(features, options, progress):
+    """Map an embedding to the plane; one of two columns is a map."""
     if features.shape[1] == 2:
-        return Map("pca", features), []
-    output = options.output
+        return Map("pca", features)
     if len(features) < MIN_MAPPED:
         raise ValueError(
             f"A map by UMAP needs at least {MIN_MAPPED} images. Got {len(features)} instead. The "
-            f"embedding is in {str(output)!r}; leave -p, -t and --html out."
+            f"embedding is in {str(options.output)!r}; leave -p, -t and --html out."
         )
     with progress.timed("umap"):
         xy = compute_umap(features, options.features.seed)
     progress.show_array("UMAP", xy)
-    path = beside(output, "umap", ".csv" if output.suffix == ".parquet" else output.suffix)
-    write_table(path, xy, ["umap_1", "umap_2"], data.labels, data.paths)
-    return Map("umap", xy), [path]
+    return Map("umap", xy)

@@ -5,6 +5,7 @@ import difflib
 import click
 
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet.cli.streams import safe_streams
 
 
 class CommandGroup(click.Group):
@@ -31,6 +32,11 @@ class CommandGroup(click.Group):
         self.no_args_is_help = True
         self.sections = sections
         self.inputs = inputs
+
+    def main(self, *args, **kwargs):
+        """Run a command, whose prints cannot fail."""
+        with safe_streams():
+            return super().main(*args, **kwargs)
 
     def make_context(self, info_name, args, parent=None, **extra):
         """Parse the arguments of this command, or of the command that the first one names."""

@@ -21,6 +21,7 @@ from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
+from sklearn_resnet.cli.streams import print_result
 
 _HELP = """Embed images, and draw the embedding.
 
@@ -393,8 +394,7 @@ def similar(ctx, queries, table, **options):
     """Find similar images, and draw them."""
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
     with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
-        lines = find_and_draw(SimilarOptions(queries, table, **options), describe)
-    click.echo(lines)
+        print_result(find_and_draw(SimilarOptions(queries, table, **options), describe))
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
@@ -416,9 +416,13 @@ def layers(ctx, architecture):
     columns = [table[name] for name in ("index", "name", "width", "stride")]
     columns.append([f"{gflop:.2f}" for gflop in table["gflop"]])
     longest = max(map(len, table["name"]))
-    lines = [("index", "name", "width", "stride", "gflop"), *zip(*columns, strict=True)]
-    for index, name, width, stride, gflop in lines:
-        click.echo(f"{index:>5}  {name:{longest}}  {width:>5}  {stride:>6}  {gflop:>6}")
+    rows = [("index", "name", "width", "stride", "gflop"), *zip(*columns, strict=True)]
+    lines = [
+        f"{index:>5}  {name:{longest}}  {width:>5}  {stride:>6}  {gflop:>6}"
+        for index, name, width, stride, gflop in rows
+    ]
+    with exit_on_error(ctx):
+        print_result("\n".join(lines))
 
 
 def _check_combinations(ctx):

@@ -1,5 +1,6 @@
 """Maps of embeddings: computed by UMAP, drawn, and as a page."""
 
+import os
 import signal
 import sys
 import threading
@@ -154,6 +155,19 @@ def compute_umap(features, seed):
         return umap.fit_transform(features)
 
 
+@contextmanager
+def drawing_files():
+    """Draw to files: no backend is needed that MPLBACKEND names, as a notebook or a desktop sets it."""
+    named = os.environ.pop("MPLBACKEND", None)  # importing matplotlib fails if it is not installed
+    try:
+        import matplotlib as mpl
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    with mpl.rc_context({"backend": "agg"}):
+        yield
+
+
 def draw_map(path, embedding_map, labels, *, images=None, title=None):
     """Draw a map.
 
@@ -167,10 +181,8 @@ def draw_map(path, embedding_map, labels, *, images=None, title=None):
         Drawn in place of the points.
     title : str, default=None
     """
-    import matplotlib as mpl
-
     options = {} if images is None else {"images": images, "thumbnails": True}
-    with mpl.rc_context({"backend": "agg"}):
+    with drawing_files():
         display = EmbeddingDisplay.from_embedding(
             embedding_map.xy, labels, axis_names=embedding_map.axis_names, title=title, **options
         )
@@ -193,7 +205,8 @@ def write_page(path, embedding_map, data, features, title):
     display = EmbeddingDisplay(
         embedding_map.xy, data.labels, axis_names=embedding_map.axis_names, images=data.images
     )
-    display.to_html(path, paths=data.paths, features=features, title=title)
+    with drawing_files():  # colours are matplotlib's
+        display.to_html(path, paths=data.paths, features=features, title=title)
 
 
 def make_title(source, embedding_map, metadata, noun):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import click
 
 from sklearn_resnet._images.intensity import ValueRangeWarning
-from sklearn_resnet._runtime.progress import tqdm
+from sklearn_resnet._runtime.progress import count_images
 
 
 class Progress:
@@ -50,7 +50,7 @@ class Progress:
 
     def count_images(self, **options):
         """Make a progress bar of images, shown on a terminal; `options` are those of tqdm."""
-        return tqdm(unit=" images", disable=True if self.quiet else None, **options)
+        return count_images(not self.quiet, **options)
 
 
 @contextmanager

@@ -60,12 +60,28 @@ def beside(output, kind, suffix):
 
 
 def record_path(output):
-    """Return the path of the record beside OUTPUT."""
-    return output.with_suffix(".json")
+    """Return the path of the record beside OUTPUT.
+
+    It is ``out.json`` beside ``out.npz``, and ``out.npz.json`` if ``out.json`` is the record of
+    another table, such as ``out.csv``.
+    """
+    shared, own = output.with_suffix(".json"), output.with_name(f"{output.name}.json")
+    if read_own_record(own).get("output") == output.name:
+        return own
+    return own if read_own_record(shared).get("output", output.name) != output.name else shared
 
 
-def write_record(output, options, result, progress, former=None):
+def find_record(table_path):
+    """Return the path of the record of a table; both may have been renamed together."""
+    path = record_path(table_path)
+    return path if path.exists() else table_path.with_suffix(".json")
+
+
+def write_record(output, options, result, progress):
     """Write the record of a command.
+
+    The other files of the former record are added to it, as outputs if the table is the same, and
+    as outdated if it is not.
 
     Parameters
     ----------
@@ -73,9 +89,6 @@ def write_record(output, options, result, progress, former=None):
     options : InputOptions
     result : Result
     progress : Progress
-    former : dict, default=None
-        The record of an earlier command, from `read_former_record`. Its other files are added to
-        this record, as outputs if the table is the same, and as outdated if it is not.
 
     Returns
     -------
@@ -86,6 +99,7 @@ def write_record(output, options, result, progress, former=None):
         "command": ["embedding", *sys.argv[1:]],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "input": options.source,
+        "output": output.name,
         "outputs": [path.name for path in result.written],
         "shapes": {name: list(shape) for name, shape in result.shapes.items()},
         **result.metadata,
@@ -97,24 +111,32 @@ def write_record(output, options, result, progress, former=None):
         "versions": {"python": platform.python_version()} | _list_versions(),
     }
     record = json.loads(json.dumps(record))  # as it will be read
+    former = read_former_record(output)
     outputs, outdated = _list_other_files(former, record, output) if former else ([], [])
     record["outputs"] += outputs
     if outdated:
         record["outdated"] = outdated
-    with atomic_write(record_path(output)) as partial:
-        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if "similar" in former:
+        record["similar"] = former["similar"]
+    save_record(record_path(output), record)
     return outdated
 
 
-def finish(output, options, result, progress, former):
+def save_record(path, record):
+    """Write a record to its file."""
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def finish(output, options, result, progress):
     """Write the record of a finished command, list its files, and warn about those out of date.
 
     Parameters
     ----------
-    output, options, result, progress, former
+    output, options, result, progress
         As for `write_record`.
     """
-    outdated = write_record(output, options, result, progress, former)
+    outdated = write_record(output, options, result, progress)
     for written in (*result.written, record_path(output)):
         progress.show("wrote", written)
     if outdated:
@@ -125,13 +147,32 @@ def finish(output, options, result, progress, former):
 
 
 def read_former_record(output):
-    """Read the record that an earlier command wrote beside OUTPUT; an empty dict without one."""
-    with suppress(OSError, ValueError, LookupError, TypeError):  # of another program
-        record = json.loads(record_path(output).read_text(encoding="utf-8"))
-        names = [*record["outputs"], *record.get("outdated", [])]
-        if record["command"][0] == "embedding" and all(PurePath(n).name == n for n in names):
+    """Read the record that an earlier command with this OUTPUT wrote; an empty dict without one."""
+    record = read_own_record(record_path(output))
+    return record if record.get("output") == output.name else {}
+
+
+def read_own_record(path):
+    """Read a record; return an empty dict if there is none, or a file of another program."""
+    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["command"][0] != "embedding":
+            return {}
+        _add_output(record)
+        if all(PurePath(name).name == name for name in [record["output"], *list_own(record)]):
             return record
     return {}
+
+
+def _add_output(record):
+    """Add the name of OUTPUT to a record of an earlier version, which lists it first."""
+    if "output" not in record:
+        record["output"] = record["outputs"][0]
+
+
+def list_own(record):
+    """List the files that commands wrote for the OUTPUT of a record, or were about to write."""
+    return [name for key in ("outputs", "outdated", "writing") for name in record.get(key, [])]
 
 
 def _list_other_files(former, record, output):
@@ -145,7 +186,8 @@ def _list_other_files(former, record, output):
         ]
 
     outputs = list_remaining(former["outputs"])
-    outdated = list_remaining(former.get("outdated", []))
+    interrupted = [name for name in former.get("writing", []) if name not in former["outputs"]]
+    outdated = list_remaining(dict.fromkeys([*former.get("outdated", []), *interrupted]))
     if former.get("table") == record["table"]:
         return outputs, outdated
     return [], outdated + outputs
@@ -235,7 +277,7 @@ def read_record(table_path):
     FileNotFoundError, ValueError
         If there is no record, or it is not complete.
     """
-    path = record_path(table_path)
+    path = find_record(table_path)
     name = f"The record {str(path)!r}"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -243,12 +285,13 @@ def read_record(table_path):
         if model == "resnet":
             for key in (*_PARAMETERS, *_REQUIRED):
                 record[key]
+        _add_output(record)
     except FileNotFoundError as exc:
         raise FileNotFoundError(
             f"{name} is missing. It says how the features in {str(table_path)!r} were computed, "
             "and `embedding` writes it beside its OUTPUT. Put it there, or make the table again."
         ) from exc
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, LookupError, TypeError) as exc:
         raise ValueError(
             f"{name} must be one that `embedding` wrote. It cannot be read: {exc!r}. Make the "
             "table again."

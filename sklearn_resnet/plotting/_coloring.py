@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet.plotting._palette import MISSING, PALETTE, assign_styles
 
 if TYPE_CHECKING:
@@ -192,9 +193,28 @@ def as_array(y):
     return np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
 
 
+def check_column(y, name="y"):
+    """Convert labels or numbers to an array of one dimension, also those in an array of one column.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape.
+    """
+    y = as_array(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(
+            f"{name} must hold one value for each point. Got an array of shape {y.shape} "
+            "instead. Pass one of its columns."
+        )
+    return y
+
+
 def as_label(value):
-    """Convert a value to text, without the decimals that a column with missing values adds."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    """Convert a value to text that can be drawn, without the decimals that missing values add."""
+    return escape_text(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def is_missing(y):

@@ -14,9 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._images.items import is_path, name_of
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
-from sklearn_resnet.plotting._coloring import Scale, as_array, color_points
+from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
@@ -281,8 +282,9 @@ class EmbeddingDisplay:
             )
         images = self._check_images(self.images, is_needed=thumbnails)
         self._warn_about_columns()
+        _, y = check_points(self.embedding, self.y)
         xy = self._points
-        coloring = color_points(self.y, len(xy), palette)
+        coloring = color_points(y, len(xy), palette)
         if density is None:
             density = len(xy) > MAX_POINTS_AS_DOTS and point_size is None and alpha is None
         if density and palette is None:
@@ -356,13 +358,14 @@ class EmbeddingDisplay:
         from sklearn_resnet.plotting.explorer.page import write_page
 
         checked = self._check_images(self.images if images is None else images)
+        _, y = check_points(self.embedding, self.y)
         self._warn_about_columns()
         if paths is None and isinstance(checked, list) and any(map(is_path, checked)):
             paths = list(map(name_of, checked))
         write_page(
             path,
             self._points,
-            labels=self.y if labels is None else labels,
+            labels=y if labels is None else labels,
             paths=paths,
             images=checked,
             features=features,
@@ -419,8 +422,8 @@ class EmbeddingDisplay:
         ax.autoscale_view()
         ax.set_aspect("equal", adjustable="datalim")
         names = [] if self.axis_names is None else list(self.axis_names)[: self.embedding.shape[1]]
-        ax.set(xticks=[], yticks=[])
-        ax.set(xlabel=names[0] if names else "", ylabel=names[1] if len(names) > 1 else "")
+        xlabel, ylabel = [*map(escape_text, names[:2]), "", ""][:2]
+        ax.set(xticks=[], yticks=[], xlabel=xlabel, ylabel=ylabel)
         sns.despine(ax=ax)
 
     def _draw_legend(self, xy, coloring, legend, title, *, is_own_figure):
@@ -468,13 +471,6 @@ def check_points(embedding, y):
     """
     embedding = check_array(embedding, input_name="embedding")
     if y is not None:
-        y = as_array(y)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = y[:, 0]
-        if y.ndim != 1:
-            raise ValueError(
-                f"y must hold one value for each point. Got an array of shape {y.shape} "
-                "instead. Pass one of its columns."
-            )
+        y = check_column(y)
         check_consistent_length(embedding, y)
     return embedding, y

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
 from sklearn_resnet._network.weights import (
     check_layers_covered,
@@ -294,7 +295,7 @@ class LayerSearchDisplay:
         ax.legend(loc="best", fontsize=9, framealpha=0.9)
         self._label_costs(ax, table)
         if title is not None:
-            ax.set_title(title)
+            ax.set_title(escape_text(title))
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -4,6 +4,8 @@ import textwrap
 
 import numpy as np
 
+from sklearn_resnet._io.csv_text import escape_text
+
 _MARGIN = 0.03  # inches, to the edge of the figure
 _MIN_LINE, _MAX_LINE = 8, 100  # characters in a line of the title
 
@@ -22,7 +24,9 @@ def fit_title(ax, title):
     while True:
         # matplotlib wraps at the edge of the figure and breaks no long word; textwrap does
         lines = [
-            part for line in (title or "").split("\n") for part in textwrap.wrap(line, n_characters)
+            part
+            for line in escape_text(title or "").split("\n")
+            for part in textwrap.wrap(line, n_characters)
         ]
         text = ax.set_title("\n".join(lines), fontsize="medium")
         excess = text.get_window_extent().width / ax.get_window_extent().width

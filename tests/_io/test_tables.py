@@ -1,5 +1,6 @@
 """Features, labels and paths to files, and back."""
 
+import sys
 import zipfile
 
 import numpy as np
@@ -355,3 +356,18 @@ def test_a_new_format_is_one_class_and_one_entry(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_table(path).features, FEATURES)
     with pytest.raises(ValueError, match=r"\.csv, \.parquet or \.feather"):
         check_table_path(tmp_path / "out.txt")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".parquet"])
+def test_a_table_can_have_a_name_that_is_no_utf_8(tmp_path, suffix):
+    path = tmp_path / f"caf\udce9{suffix}"
+    features = np.eye(3, dtype=np.float32)
+    write_table(path, features, ["a", "b", "c"])
+    np.testing.assert_array_equal(read_table(path).features, features)
+
+
+def test_a_folder_without_parts_is_no_table(tmp_path):
+    (tmp_path / "a.parquet").mkdir()
+    with pytest.raises(ValueError, match="cannot be read: it holds no parts"):
+        read_table(tmp_path / "a.parquet")

@@ -137,3 +137,15 @@ def test_a_missing_dependency_names_its_package_and_the_extra(name):
 def test_a_check_imports_nothing():
     check_optional("this", extra="any", purpose="It")
     assert "this" not in sys.modules
+
+
+def test_output_to_a_closed_stderr_is_suppressed():
+    program = """
+import os
+os.close(2)
+from sklearn_resnet._runtime.imports import quiet_stderr
+with quiet_stderr():
+    print("inside")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "inside\n")

@@ -1,5 +1,6 @@
 """Maps: the coordinates of UMAP itself, without tensorflow."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -119,3 +120,26 @@ def test_compiled_functions_of_umap_are_cached():
 
     for function in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
         assert function.stats.cache_path is not None
+
+
+_DRAWING = """
+import os
+from sklearn_resnet.cli.pictures import drawing_files
+
+with drawing_files():
+    import matplotlib.pyplot as plt
+
+    plt.subplots()
+    print(plt.get_backend().lower(), os.environ["MPLBACKEND"])
+"""
+
+
+@pytest.mark.parametrize("named", ["module://not_installed.backend", "tkagg", "nonsense"])
+def test_files_are_drawn_without_the_backend_of_the_environment(named):
+    done = subprocess.run(
+        [sys.executable, "-c", _DRAWING],
+        env=os.environ | {"MPLBACKEND": named},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["agg", named], done.stderr

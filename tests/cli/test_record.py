@@ -64,13 +64,12 @@ def test_an_entry_that_is_missing_is_named(output, entry):
 
 def run(output, *names, table="a1"):
     """Finish a command that writes OUTPUT and other files beside it; return the record."""
-    former = read_former_record(output)
     written = (output, *(output.with_name(name) for name in names))
     for path in written:
         path.touch()
     shapes = {"input": (9, 8, 8), "embedding": (9, 2)}
     result = Result(written, shapes, describe_pca(2, 0.5) | {"table": table})
-    finish(output, InputOptions("digits", seed=0), result, Progress(quiet=True), former)
+    finish(output, InputOptions("digits", seed=0), result, Progress(quiet=True))
     return json.loads(output.with_suffix(".json").read_text())
 
 

@@ -538,3 +538,25 @@ def test_a_unit_is_as_long_along_both_axes(density):
     display.figure_.canvas.draw()
     origin, unit = display.ax_.transData.transform([[0, 0], [1, 1]])
     assert unit[0] - origin[0] == pytest.approx(unit[1] - origin[1], rel=0.01)
+
+
+def test_a_display_that_is_made_directly_checks_its_labels(tmp_path):
+    points = make_points(4)
+    column = EmbeddingDisplay(points, np.array([["a"], ["b"], ["b"], ["a"]])).plot(legend=True)
+    assert [text.get_text() for text in column.legend_.get_texts()] == ["a", "b"]
+    display = EmbeddingDisplay(points, list("abc"))
+    for use in (display.plot, lambda: display.to_html(tmp_path / "page.html")):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_is_no_utf_8_is_escaped(tmp_path):
+    y = ["caf\udce9", "b", "b", "caf\udce9"]
+    display = draw(4, y=y, title="caf\udce9", axis_names=["x\udce9", "y"], legend=True)
+    assert [text.get_text() for text in display.legend_.get_texts()] == ["b", "caf\\udce9"]
+    assert display.ax_.get_title() == "caf\\udce9"
+    assert display.ax_.get_xlabel() == "x\\udce9"
+    display.figure_.savefig(tmp_path / "map.png")
+    display.to_html(tmp_path / "page.html", title="caf\udce9", paths=y)
+    assert "<title>caf\\udce9</title>" in (tmp_path / "page.html").read_text("utf-8")

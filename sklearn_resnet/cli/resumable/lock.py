@@ -10,6 +10,11 @@ from sklearn_resnet._io.paths import is_local
 _SECONDS = 0.5  # of further attempts, needed while another run removes its lock file
 
 
+def lock_path(output):
+    """Name the lock file beside OUTPUT, which is empty."""
+    return output.with_name(f"{output.name}.lock")
+
+
 @contextmanager
 def lock_output(path):
     """Lock an output while this process writes it.
@@ -39,7 +44,7 @@ def _acquire(path):
     """Lock the file beside `path`; return None on a file system without locks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # filelock's alternative to native locks would outlive a killed process
-    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=_SECONDS, fallback_to_soft=False)
+    lock = FileLock(lock_path(path), timeout=_SECONDS, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout as exc:

@@ -98,6 +98,12 @@ class TablePlan:
         return self.resnet.get_feature_names_out().size
 
 
+def work_folders(output):
+    """Name the folders of a run: of its parts, of its parts with --restart, and of the old table."""
+    suffixes = (".partial", ".restarted", ".former")
+    return tuple(output.with_name(f"{output.name}{suffix}") for suffix in suffixes)
+
+
 def plan_table(output, images, labels, resnet, options):
     """Plan a run.
 
@@ -121,9 +127,7 @@ def plan_table(output, images, labels, resnet, options):
     columns["file_version"] = [_find_version(path) for path in images.paths]
     if labels is not None:
         columns["label"] = [str(label) for label in labels]
-    partial, restarted = (
-        output.with_name(f"{output.name}{suffix}") for suffix in (".partial", ".restarted")
-    )
+    partial, restarted, _ = work_folders(output)
     folder, other_folder = (restarted, partial) if options.restart else (partial, restarted)
     computation = _hash_computation(resnet, images)
     suffix, parts = find_format(output).part_suffix, []
@@ -170,17 +174,6 @@ def is_up_to_date(plan, finished):
         and not any(manifest.failures for manifest in found)
         and all(version for part in plan.parts for _, version in part.rows)
     )
-
-
-def check_replaceable(output):
-    """Raise FileExistsError if `output` is a folder with files of other programs."""
-    for path in list_folder(output):
-        if not is_part_name(path.name) and (not path.name.startswith(".") or path.is_dir()):
-            raise FileExistsError(
-                "OUTPUT must be a new name, or a table that this command wrote and may replace. "
-                f"Got {str(output)!r}, a folder with {path.name!r} in it. Name another OUTPUT, or "
-                "remove it."
-            )
 
 
 def make_absolute(images, resnet):

@@ -3,6 +3,7 @@
 from sklearn_resnet._io.folders import keep_only, move, remove
 from sklearn_resnet._io.table_formats import rows_path
 from sklearn_resnet.cli.resumable.parts import Manifest
+from sklearn_resnet.cli.resumable.plan import work_folders
 
 
 def publish(plan, failures):
@@ -24,7 +25,7 @@ def publish(plan, failures):
 
 def clean_up(plan):
     """Remove the files of interrupted runs."""
-    for path in (plan.folder, plan.other_folder, _replaced_path(plan.output)):
+    for path in work_folders(plan.output):
         remove(path)
 
 
@@ -42,12 +43,8 @@ def _publish_folder(plan):
     names = {part.path.name for part in plan.parts}
     keep_only(plan.folder, names)
     if plan.output.exists():
-        remove(_replaced_path(plan.output))
-        move(plan.output, _replaced_path(plan.output))
+        *_, replaced = work_folders(plan.output)  # holds the old table meanwhile
+        remove(replaced)
+        move(plan.output, replaced)
     move(plan.folder, plan.output)
     keep_only(plan.output, names)  # a leftover worker may have been writing
-
-
-def _replaced_path(output):
-    """Name the folder that holds the old table while the new one is put in its place."""
-    return output.with_name(f"{output.name}.former")

@@ -7,19 +7,31 @@ import numpy as np
 
 from sklearn_resnet._io.table_formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing
-from sklearn_resnet.cli.resumable.lock import lock_output
+from sklearn_resnet.cli.resumable.lock import lock_output, lock_path
 from sklearn_resnet.cli.resumable.parts import read_features
 from sklearn_resnet.cli.resumable.plan import (
     RunOptions,
-    check_replaceable,
     find_finished,
     is_up_to_date,
     plan_table,
     read_finished_manifests,
+    work_folders,
 )
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
 
-__all__ = ["SUFFIXES", "RunOptions", "RunResult", "embed_in_parts", "read_finished_features"]
+__all__ = [
+    "SUFFIXES",
+    "RunOptions",
+    "RunResult",
+    "embed_in_parts",
+    "read_finished_features",
+    "work_files",
+]
+
+
+def work_files(output):
+    """List the files and folders beside OUTPUT that a run writes, and removes when it ends."""
+    return [*work_folders(output), lock_path(output)]
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ class RunResult:
     shape: tuple
 
 
-def embed_in_parts(output, images, labels, resnet, options, progress):
+def embed_in_parts(output, images, labels, resnet, options, progress, before_publish=None):
     """Compute a table of features in parts, resuming an interrupted run.
 
     Parameters
@@ -58,13 +70,14 @@ def embed_in_parts(output, images, labels, resnet, options, progress):
         Fitted.
     options : RunOptions
     progress : Progress
+    before_publish : callable, default=None
+        Called before the first file of the table is put in its place, or replaced.
 
     Returns
     -------
     RunResult
     """
     with lock_output(output):
-        check_replaceable(output)
         plan = plan_table(output, images, labels, resnet, options)
         finished = {} if options.restart else read_finished_manifests(plan.output)
         done, failures = [], []
@@ -75,6 +88,8 @@ def embed_in_parts(output, images, labels, resnet, options, progress):
                 progress.show("plan", f"{n_images}, and nothing is new since the last run")
             else:
                 failures = compute_missing(plan, finished, options, progress, done)
+                if before_publish is not None:
+                    before_publish()
                 publish(plan, failures)
             clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)

@@ -13,6 +13,8 @@ from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import Table
 from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.ownership import check_picture, claim_picture
+from sklearn_resnet.cli.pictures import drawing_files
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import file_range, image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
@@ -106,8 +108,13 @@ def find_and_draw(options, describe):
     output = default if options.output is None else as_path(options.output)
     table = read_table(path, "table")
     _check_output(output, [path, *map(as_path, options.queries)])
-    found = _find(options, path, table, progress, describe)
-    save_sheet(draw_sheet(_make_blocks(found, options, progress)), output)
+    record = read_resnet_record(path)
+    check_picture(path, output)
+    found = _find(options, path, table, record, progress, describe)
+    blocks = _make_blocks(found, options, progress)
+    claim_picture(path, output)
+    with drawing_files():
+        save_sheet(draw_sheet(blocks), output)
     return "\n".join([*_describe(found, path), "", f"wrote      {output}"])
 
 
@@ -122,8 +129,7 @@ def _check_output(output, inputs):
     check_writable(output)
 
 
-def _find(options, path, table, progress, describe):
-    record = read_resnet_record(path)
+def _find(options, path, table, record, progress, describe):
     query_images = load_queries(options.queries, record)
     features = embed_queries(query_images, record, path, options.weights)
     if features.shape[1] != table.features.shape[1]:

@@ -7,10 +7,10 @@ from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.cli.inputs import read_input
 from sklearn_resnet.cli.record import (
     file_range,
+    find_record,
     image_shape,
     input_parameters,
     read_record,
-    record_path,
     resnet_parameters,
 )
 
@@ -32,11 +32,10 @@ def read_resnet_record(table_path):
         If the record is missing, or queries cannot be embedded as it describes.
     """
     record = read_record(table_path)
-    name = f"The record {str(record_path(table_path))!r}"
-    suffixes = {PurePath(output).suffix for output in record["outputs"]}  # both may be renamed
-    if table_path.suffix not in suffixes:
+    name, output = f"The record {str(find_record(table_path))!r}", record["output"]
+    if table_path.suffix != PurePath(output).suffix:  # both may be renamed
         raise ValueError(
-            f"{name} must be of {str(table_path)!r}. Got that of {record['outputs'][0]!r}, which a later "
+            f"{name} must be of {str(table_path)!r}. Got that of {output!r}, which a later "
             "command wrote beside it, instead. Make the table again under another name."
         )
     if record["model"] != "resnet":

@@ -1,11 +1,14 @@
 """The columns that colour the points of a page: their values, colours and markers."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet.plotting._coloring import (
     Scale,
     as_array,
+    check_column,
     color_points,
     encode_labels,
     is_missing,
@@ -27,9 +30,16 @@ def as_columns(labels):
     """Return the columns of a dataframe or dict, or a single column of labels, as a dict."""
     if labels is None:
         return {}
-    if not hasattr(labels, "columns") and not isinstance(labels, dict):
-        labels = {"label": labels}
-    return {str(name): as_array(labels[name]) for name in labels}
+    if hasattr(labels, "columns"):
+        names = labels.columns
+    elif isinstance(labels, Mapping):
+        names = labels
+    else:
+        return {"label": check_column(labels, "labels")}
+    return {
+        escape_text(name): check_column(labels[name], f"The column {name!r} of labels")
+        for name in names
+    }
 
 
 def describe_column(values):
@@ -49,7 +59,7 @@ def describe_column(values):
         pairs = zip(is_missing(values), values.tolist(), strict=True)
         return {"values": [None if is_none else float(value) for is_none, value in pairs]}
     names, codes = encode_labels(values)
-    return {"names": list(as_text(names)), "codes": codes.tolist()}
+    return {"names": names, "codes": codes.tolist()}
 
 
 def color_column(values, missing_name="no label"):
@@ -92,9 +102,7 @@ def _describe_groups(coloring, missing_name):
     markers = [_BOKEH_MARKERS[marker] for marker in coloring.markers[:n_names]]
     groups = [
         {"name": name, "count": count, "color": color, "marker": marker}
-        for name, count, color, marker in zip(
-            as_text(coloring.names), counts, colors, markers, strict=True
-        )
+        for name, count, color, marker in zip(coloring.names, counts, colors, markers, strict=True)
     ]
     n_missing = int(coloring.is_missing.sum())
     if n_missing:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from sklearn_resnet._io.atomic import atomic_write, check_writable
-from sklearn_resnet._io.csv_text import as_text
+from sklearn_resnet._io.csv_text import as_text, escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.imports import check_optional
 from sklearn_resnet.plotting._palette import MISSING, MISSING_ON_DARK
@@ -149,7 +149,7 @@ def _assemble(title, data, figure):
     from bokeh.embed import json_item
     from bokeh.resources import Resources
 
-    sources = files("sklearn_resnet.plotting") / "explorer"
+    sources, title = files("sklearn_resnet.plotting") / "explorer", escape_text(title)
     parts = {
         "title": html.escape(" ".join(title.split())),
         "heading": html.escape(title),

@@ -1045,12 +1045,12 @@ def test_stores_that_know_no_folders(output, monkeypatch):
     """As S3: a folder is there while there is a file in it."""
     for name in ("mkdir", "makedirs"):
         monkeypatch.setattr(MemoryFileSystem, name, lambda *args, **kwargs: None)
-    url, fs = f"memory://flat/{output}", MemoryFileSystem()
+    url, fs = f"memory://flat/{output[4:]}/{output}", MemoryFileSystem()
     assert "nothing is new" not in embed(url)
     assert "nothing is new" in embed(url)
     embed(output)
     expected = {name for name in contents(output) if name.startswith(output)}
-    found = {path.removeprefix("/flat/") for path in fs.find("/flat")}
+    found = {path.removeprefix(f"/flat/{output[4:]}/") for path in fs.find("/flat")}
     assert {path for path in found if path.startswith(output)} == expected
     change("a/0.png")
     assert "9 known, 1 to embed" in embed(url)

@@ -102,9 +102,15 @@ def test_images_of_an_input_that_has_other_images_now_are_not_shown(sheets):
 def test_a_record_that_another_table_replaced_is_not_taken():
     run("photos", "t.npz", *RESNET)
     run("photos", "t.csv", *RESNET, "-l", "9")
+    assert "photos/b/3.png" in run("similar", "query.png", "t.npz")
+    assert "photos/b/3.png" in run("similar", "query.png", "t.csv", "-o", "csv.png")
+    Path("t.csv.json").rename("t.json")  # as versions without "output" wrote it
+    record = json.loads(Path("t.json").read_text())
+    assert record.pop("output") == "t.csv"
+    Path("t.json").write_text(json.dumps(record))
     message = run("similar", "query.png", "t.npz", code=1)
     assert "'t.json' must be of 't.npz'. Got that of 't.csv'" in message
-    assert "photos/b/3.png" in run("similar", "query.png", "t.csv")
+    assert "photos/b/3.png" in run("similar", "query.png", "t.csv", "-o", "csv.png")
     for suffix in ("csv", "json"):
         Path(f"t.{suffix}").rename(f"renamed.{suffix}")
     assert "photos/b/3.png" in run("similar", "query.png", "renamed.csv")

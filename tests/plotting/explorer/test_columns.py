@@ -1,6 +1,8 @@
 """Columns of a page: their values, and colours and markers like those of a figure."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import to_hex
 
@@ -100,3 +102,19 @@ def test_labels_that_are_no_unicode_can_be_written():
 
 def test_infinite_numbers_of_a_scale_are_missing():
     assert describe_column([0.5, np.inf, 2])["values"] == [0.5, None, 2.0]
+
+
+def test_labels_of_one_column_are_raveled_and_others_are_an_error():
+    column = np.arange(4)[:, None]
+    for labels in (column, {"label": column}, pd.DataFrame({"label": range(4)})):
+        assert as_columns(labels)["label"].shape == (4,)
+    assert as_columns(pl.DataFrame({"label": range(4)}))["label"].tolist() == [0, 1, 2, 3]
+    for labels in (np.zeros((4, 2)), "text", {"a": None}):
+        with pytest.raises(ValueError, match="labels must hold one value for each point"):
+            as_columns(labels)
+
+
+def test_names_that_are_no_utf_8_are_escaped():
+    (name,) = as_columns({"caf\udce9": ["caf\udce9"]})
+    assert name == "caf\\udce9"
+    assert describe_column(["caf\udce9"])["names"] == ["caf\\udce9"]
