@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 
-from sklearn_resnet._images.intensity import to_uint8
+from sklearn_resnet._images.decoding.pixels import Pixels
 from sklearn_resnet._runtime.imports import import_optional
 
 _HEAD_BYTES = 4096
@@ -105,7 +106,7 @@ def open_other(file, check_shape):
 
     Returns
     -------
-    PIL Image
+    PIL Image or Pixels
 
     Raises
     ------
@@ -142,8 +143,8 @@ def _open_deep_jpeg(file, check_shape):
     codecs = _import("imagecodecs", "tiff", f"A JPEG of {depth} bits")
     check_shape(shape)
     file.seek(0)
-    samples = codecs.jpeg8_decode(file.read())
-    return Image.fromarray(to_uint8(samples, (0, 2**depth - 1)))
+    samples = np.atleast_3d(codecs.jpeg8_decode(file.read()))
+    return Pixels(samples=samples, space="RGB" if samples.shape[2] == 3 else "grey", bits=depth)
 
 
 def check_no_raw(file, tags):

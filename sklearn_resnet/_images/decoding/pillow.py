@@ -21,18 +21,19 @@ REDUCING_GAP = 2.0
 _ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
-_INFO_TYPES = (bytes, int, float, str, tuple)
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
 
 def decode_by_pillow(file, size, mode, max_pixels):
     """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if `size` allows."""
+    # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
     try:
-        # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         image = open_other(file, partial(check_pixels, max_pixels=max_pixels))
+        if isinstance(image, Pixels):
+            return image
     check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         check_scans(file, image)
@@ -45,6 +46,31 @@ def decode_by_pillow(file, size, mode, max_pixels):
     return wrap_pillow_image(image)
 
 
+def wrap_shared_image(image):
+    """Make the record of an image of Pillow that may be in several places of X."""
+    with _loading[id(image) // 64 % len(_loading)]:
+        return wrap_pillow_image(image)
+
+
+def describe_pillow_image(image):
+    """Yield bytes that tell an image of Pillow from others: its samples and their meaning."""
+    pixels = wrap_shared_image(image)
+    samples = pixels.samples
+    if isinstance(samples, np.ndarray):
+        form, content = (samples.dtype.str, samples.shape), np.ascontiguousarray(samples)
+    else:
+        palette, key = samples.getpalette(None), samples.info.get("transparency")
+        form, content = (samples.mode, samples.size, palette, key), samples.tobytes()
+    meaning = {name: value for name, value in vars(pixels).items() if name != "samples"}
+    yield repr((form, meaning)).encode()
+    yield content
+
+
+def is_deep(image):
+    """Whether the samples of an image of Pillow have more than 8 bits."""
+    return image.mode.startswith(("I", "F"))
+
+
 def wrap_pillow_image(image):
     """Make the record of an image of Pillow; its mode says nearly all."""
     if image.format == "PNG" and getattr(image, "tile", None):
@@ -52,9 +78,9 @@ def wrap_pillow_image(image):
             return _wrap_deep_png(image)
         image = _load_png(image)
     else:
-        _load(image)  # turns a TIFF
+        image.load()  # turns a TIFF
     samples, bits, no_data = image, None, None
-    if image.mode.startswith(("I", "F")) or _is_mask(image):
+    if is_deep(image) or _is_mask(image):
         samples = np.atleast_3d(np.asarray(image))
         if image.mode == "I" and image.format == "PPM":
             samples = samples.astype(np.uint16)  # Pillow scales all depths to 16 bits
@@ -78,24 +104,6 @@ def _is_mask(image):
     return all(np.ravel(part.getextrema()).max() <= 1 for part in (row, image))
 
 
-def describe_pillow_image(image):
-    """Yield bytes that tell an image of Pillow from others: its pixels and all that changes them."""
-    _load(image)
-    # what its file said: palette, transparency, profile, tags of TIFF
-    info = {**image.info, **dict(getattr(image, "tag_v2", {}))}
-    known = sorted((str(k), repr(v)) for k, v in info.items() if isinstance(v, _INFO_TYPES))
-    palette = image.getpalette(None)
-    form = image.mode, image.size, image.format, palette, _find_orientation(image), known
-    yield repr(form).encode()
-    yield image.tobytes()
-
-
-def _load(image):
-    """Load an image of Pillow, which may be in several places of X."""
-    with _loading[id(image) // 64 % len(_loading)]:
-        image.load()
-
-
 def _find_orientation(image):
     """Read the orientation alone: other tags of EXIF may be malformed."""
     try:
@@ -108,9 +116,10 @@ def _find_orientation(image):
 def _load_png(image):
     """Load a PNG, and bring its transparent colour to the depth of its loaded pixels."""
     raw_mode, key = image.tile[0].args, image.info.get("transparency")
-    _load(image)
+    image.load()
     if isinstance(key, int) and raw_mode in _GREY_BITS:
         white = 2 ** _GREY_BITS[raw_mode] - 1
+        image = image.convert("L") if image.mode == "1" else image
         image.info["transparency"] = (key & white) * 255 // white
     elif isinstance(key, int) and image.mode == "L":
         image.info["transparency"] = key & 255
@@ -120,22 +129,29 @@ def _load_png(image):
 
 
 def _wrap_deep_png(image):
-    """Decode 16-bit colours, of which Pillow keeps the high bytes only: once more for the low bytes."""
-    file, position = image.fp, image.fp.tell()
-    file.seek(0)
-    low = Image.open(file, formats=["PNG"])
-    low.tile = [low.tile[0]._replace(args="RGB;16L")]
-    low.load()
-    file.seek(position)
-    _load(image)
+    """Decode 16-bit colours, of which Pillow keeps the high bytes only: once more for the low bytes.
+
+    The image itself stays as it is, so that it can be decoded again.
+    """
+    position = image.fp.tell()
+    high, low = (_load_bytes(image.fp, raw_mode) for raw_mode in ("RGB;16B", "RGB;16L"))
+    image.fp.seek(position)
     return Pixels(
-        samples=np.asarray(image).astype(np.uint16) << 8 | np.asarray(low),
+        samples=np.asarray(high).astype(np.uint16) << 8 | np.asarray(low),
         space="RGB",
         bits=16,
-        no_data=image.info["transparency"],
-        orientation=_find_orientation(image),
-        profile=image.info.get("icc_profile"),
+        no_data=high.info["transparency"],
+        orientation=_find_orientation(high),  # which loads it
+        profile=high.info.get("icc_profile"),
     )
+
+
+def _load_bytes(file, raw_mode):
+    file.seek(0)
+    image = Image.open(file, formats=["PNG"])
+    image.tile = [image.tile[0]._replace(args=raw_mode)]
+    image.load()
+    return image
 
 
 def _check_checksums(file):

@@ -13,7 +13,11 @@ from sklearn_resnet._images.decoding.conversion import to_8_bit_image, turn
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.npy import decode_npy, wrap_array
-from sklearn_resnet._images.decoding.pillow import decode_by_pillow, wrap_pillow_image
+from sklearn_resnet._images.decoding.pillow import (
+    decode_by_pillow,
+    is_deep,
+    wrap_shared_image,
+)
 from sklearn_resnet._images.decoding.resizing import fit_image
 from sklearn_resnet._images.errors import (
     ImageIsFolderError,
@@ -254,7 +258,7 @@ def convert_pillow_image(
     """
     try:
         check_pixels(image.size[::-1], max_pixels)
-        pixels = wrap_pillow_image(image)
+        pixels = wrap_shared_image(image)
         return _to_array(pixels, value_range, size, resize, mode, report or _ignore)
     except AssertionError as exc:  # Pillow's, without a message
         raise ImageReadError("its file is closed", remedy="Load it before closing it.") from exc
@@ -264,8 +268,8 @@ def convert_pillow_image(
 
 def pillow_to_array(image):
     """Convert an image of Pillow to an array: its samples if they are deep, else its colours in 8 bits."""
-    if image.mode.startswith(("I", "F")) and "transparency" not in image.info:
-        pixels = wrap_pillow_image(image)
+    if is_deep(image) and "transparency" not in image.info:
+        pixels = wrap_shared_image(image)
         return np.asarray(turn(Image.fromarray(pixels.samples[..., 0]), pixels.orientation))
     return convert_pillow_image(image)
 

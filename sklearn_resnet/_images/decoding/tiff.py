@@ -65,7 +65,7 @@ def decode_tiff(file, max_pixels, report):
     """
     with _open(file) as tiff:
         i, page = _choose_page(tiff, report)
-        check_no_raw(file, {tag.code: tag.value for tag in page.tags})
+        check_no_raw(file, {tag.code: tag.value for tag in tiff.pages[0].tags})
         _check_samples(page)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)

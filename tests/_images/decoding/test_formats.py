@@ -231,6 +231,8 @@ def test_a_jpeg_of_12_bits_is_scaled_from_12_bits(tmp_path, monkeypatch):
     with pytest.raises(ImageReadError, match="3 x 5 pixels, more than the limit of 14"):
         read_image(path, max_pixels=14)
     assert codecs.n_decoded == 1
+    image = read_image(path, mode="L", value_range=(0, 16))
+    np.testing.assert_array_equal(image[0], [0, 255, 255, 255, 255])
 
 
 def tiff(**options):

@@ -1,5 +1,6 @@
 """Files that Pillow decodes: EXIF, checksums, transparent colours, masks."""
 
+import io
 import struct
 import zlib
 
@@ -7,7 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from sklearn_resnet._images.decoding import convert_pillow_image, read_image
+from sklearn_resnet._images.decoding import (
+    convert_pillow_image,
+    describe_pillow_image,
+    read_image,
+)
 from sklearn_resnet._images.errors import ImageReadError
 
 RED = (255, 0, 0)
@@ -178,3 +183,19 @@ def test_a_value_range_applies_to_8_bits_too(tmp_path):
     Image.fromarray(np.array([[0, 10, 20, 30]], np.uint8)).save(tmp_path / "a.png")
     found = read_image(tmp_path / "a.png", mode="L", value_range=(10, 20))
     np.testing.assert_array_equal(found, [[0, 0, 255, 255]])
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour_type", "row", "key", "expected"),
+    [
+        (4, 0, b"\x35", b"\0\3", [255, 85]),
+        (16, 2, bytes(range(12)), bytes(range(6)), [255, 6]),
+    ],
+)
+def test_an_image_in_memory_gives_the_same_pixels_again(depth, colour_type, row, key, expected):
+    content = make_png(2, 1, depth, colour_type, [row], (b"tRNS", key))
+    image = Image.open(io.BytesIO(content))
+    described = list(map(bytes, describe_pillow_image(image)))
+    for _ in range(3):
+        assert convert_pillow_image(image)[0, :, 0].tolist() == expected
+        assert list(map(bytes, describe_pillow_image(image))) == described
