@@ -472,6 +472,7 @@ def test_digests_of_images_of_pillow_tell_apart_what_changes_them():
         with_info(icc_profile=b"b"),
         turned(),
         Image.frombytes("HSV", (10, 12), picture().tobytes()),
+        Image.frombytes("YCbCr", (10, 12), picture().tobytes()),
         Image.frombytes("L", (10, 36), picture().tobytes()),
     ]
     digests = lazy(kinds).digests()
