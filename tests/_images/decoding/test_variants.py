@@ -588,8 +588,7 @@ def test_values_without_a_known_white_are_spread(
         photometric, sample, compression=compression, nodata=nodata_of(nodata, sample)
     )
     samples = np.linspace(low, high, 48 * variant.n_samples).reshape(6, 8, -1).astype(variant.dtype)
-    black, white = min(0, low), max(0, high)
-    share = (samples.astype(float) - black) / (white - black)
+    share = (samples.astype(float) - low) / (high - low)
     expected = 255 * np.broadcast_to(
         1 - share if photometric == "WhiteIsZero" else share, (6, 8, 3)
     )
