@@ -92,12 +92,13 @@ class InferredRange(NamedTuple):
 
     @property
     def of_file(self):
-        """The value range of a file on its own: for a guess, that of its values and 0."""
+        """The value range of a file on its own: for a guess, from its darkest to its brightest value."""
         if not self.is_finite:
             raise ValueError("it holds NaN or infinity")
         if not self.is_guess:
             return self.value_range
-        return min(0.0, self.extent.min), max(0.0, self.extent.max)
+        low, high = self.extent.min, self.extent.max
+        return low, (high if high > low else low + 1)
 
 
 def infer_value_range(images, *, bits=None):

@@ -120,6 +120,18 @@ def test_the_range_of_wide_and_signed_integers_follows_their_values(dtype):
     assert make_resnet().fit(as_zarr(4, values[10:])).value_range_ == (0, 255)
 
 
+def test_a_mask_of_signed_bytes_in_chunks_is_read():
+    mask = (X > 127).astype(np.int8)
+    assert make_resnet().fit(as_zarr(4, mask)).value_range_ == (0, 1)
+
+
+def test_rows_in_chunks_that_seem_planar_are_warned_about():
+    smooth = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None] * 9, (8, 3, 16, 16))
+    rows = as_zarr(4, smooth.reshape(8, -1))
+    with pytest.warns(UserWarning, match=r"image_shape=\(3, 16, 16\)"):
+        make_resnet().fit(rows).transform(rows)
+
+
 def test_resized_images_are_scaled_from_black_to_white():
     """Against Pillow's `thumbnail` filter, band by band, in double precision."""
     black, white = 40.0, 240.0

@@ -320,9 +320,9 @@ def test_values_just_below_and_above_a_half_are_rounded_apart(dtype):
     np.testing.assert_array_equal(to_uint8(above, (0, white)), np.arange(1, 256))
 
 
-def test_the_range_of_a_file_holds_0():
-    assert infer(900, 1000).of_file == (0, 1000)
-    assert infer(-900, -100).of_file == (-900, 0)
+def test_the_range_of_a_file_of_one_value_is_not_empty():
+    assert infer(900, 1000).of_file == (900, 1000)
+    assert infer(-3, -3).of_file == (-3, -2)
 
 
 def test_the_range_of_a_list_is_that_of_its_brightest_image():
