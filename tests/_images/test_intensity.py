@@ -415,6 +415,7 @@ def warn_about_files(*files):
         [],
         [infer(0.2), infer(1.0), infer(0.0)],
         [infer(100, dtype=np.uint16), infer(5000, dtype=np.uint16)],
+        [infer(100, dtype=np.uint16), infer(0.5), infer(5000, dtype=np.uint16)],
         [infer(0, 1, dtype=np.uint8), infer(0, dtype=np.uint8)],
         [infer(2, dtype=np.uint8)],
         [infer(0.5), infer(9, dtype=np.uint8), infer(9000, dtype=np.uint16)],
