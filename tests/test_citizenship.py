@@ -246,7 +246,7 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was(patches):
     resnet = small().fit(rows)
     expected = resnet.transform(rows)
     for X in (np.where(rows > 0, np.nan, rows), [], patches[0][..., :2]):
-        with pytest.raises(ValueError, match="NaN|array|channels"):
+        with pytest.raises(ValueError, match="NaN|array|channels|at least one image"):
             resnet.fit(X)
         assert resnet.n_features_in_ == 40 * 40 * 3
         assert resnet.image_shape_ == (40, 40, 3)

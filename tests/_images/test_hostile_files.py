@@ -209,13 +209,14 @@ def test_odd_names(tmp_path, kind, is_sound, monkeypatch):
     Image.fromarray(PIXELS).save("sound.png")
     Path(path).write_bytes(Path("sound.png").read_bytes() if is_sound else b"<html>")
     Path("photos/sound.png").write_bytes(Path("sound.png").read_bytes())
-    for output in ("out.csv", "out.parquet", "out.npy", "out.npz"):
+    for suffix in ("csv", "parquet", "npy", "npz"):
+        output = f"{suffix}.{suffix}"
         arguments = ["photos", output, "--weights", "random", "-l", "4", "-s", "0", "--no-cache"]
         result = CliRunner().invoke(
             main, [*arguments, "--image-size", "16", "--on-error", "skip"], catch_exceptions=False
         )
         assert result.exit_code == 0, result.output
-        assert Path("out_errors.csv").exists() is not is_sound
+        assert Path(f"{suffix}_errors.csv").exists() is not is_sound
         assert "(2, 64)" in result.output if is_sound else "(1, 64)" in result.output
 
 
