@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
 from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
 from sklearn_resnet._images.dask import transform_dask
+from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.intensity import (
-    RangeLog,
     check_value_range,
     unify_scales,
     warn_about_another_range,
@@ -368,7 +368,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         with count_images(self.verbose) as bar:
             features = self._compute(X, bar)
         warn_about_failures(images.failures, len(features), "their features are NaN")
-        images.value_ranges.warn()
+        images.file_log.warn()
         return features
 
     def transform_batches(
@@ -410,12 +410,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images, start, failures, policy = as_block_source(X), 0, {}, "raise"
-        value_ranges = RangeLog()
+        file_log = FileLog()
         for block, features in self._compute_blocks(images):
             rows = np.arange(start, start + len(features))
             policy = block.on_error
             failures |= {start + i: failure for i, failure in block.failures.items()}
-            value_ranges.update(block.value_ranges)
+            file_log.update(block.file_log)
             start += len(features)
             if policy == "skip":
                 is_kept = ~np.isin(rows, list(failures))
@@ -424,7 +424,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         images.record_failures(failures)
         consequence = "they are left out" if policy == "skip" else "their features are NaN"
         warn_about_failures(failures, start, consequence)
-        value_ranges.warn()
+        file_log.warn()
 
     def _compute_blocks(self, images):
         """Compute features block by block, the next one while one is used.
@@ -519,7 +519,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             else:
                 n_images = len(images)
                 forward.compute(images, bar, cache_only=True)
-                images.value_ranges.warn()
+                images.file_log.warn()
         n_bytes = n_images * sum(forward.widths.values()) * 4
         warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
         return self

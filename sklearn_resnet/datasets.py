@@ -20,7 +20,7 @@ from sklearn_resnet._images.decoding import (
     pillow_to_array,
     read_image,
 )
-from sklearn_resnet._images.intensity import RangeLog
+from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
@@ -491,9 +491,9 @@ def sample_patches(
 
 def _read_and_warn(path):
     """Read an image file, and warn if its value range may be wrong."""
-    value_ranges = RangeLog()
-    pixels = read_image(path, report=partial(value_ranges.add, path))
-    value_ranges.warn()
+    file_log = FileLog()
+    pixels = read_image(path, report=partial(file_log.add, path))
+    file_log.warn()
     return pixels
 
 

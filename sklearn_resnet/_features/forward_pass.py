@@ -99,7 +99,7 @@ class ForwardPass:
         if bar.total is None:
             bar.reset(n_images)
         images.failures.clear()
-        images.value_ranges.clear()
+        images.file_log.clear()
         with nullcontext() if self.cache is None else open_store(self.cache) as store:
             if store is None:
                 self._compute_all(images, features, bar)

@@ -23,9 +23,10 @@ from sklearn_resnet._images.decoding import (
     read_image,
 )
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.intensity import Extent, InferredRange, RangeLog
+from sklearn_resnet._images.intensity import Extent, InferredRange
 from sklearn_resnet._images.items import UnusableItem, is_array, is_path, name_of
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._io.paths import file_version, is_url, suffix_of
@@ -99,7 +100,7 @@ class LazyImages(_LazySource):
     failures : dict of int to Failure
         The images that the last pass of `ResNetFeatures` could not read, by index. Each has a
         position, a path and a cause.
-    value_ranges : RangeLog
+    file_log : FileLog
         The reports on the files of the last pass.
     positions : ndarray of int
         The position of each image in the input of `ImageLoader`.
@@ -139,7 +140,7 @@ class LazyImages(_LazySource):
         self.on_error = on_error
         self._max_pixels = max_pixels
         self.failures: dict[int, Failure] = {}
-        self.value_ranges = RangeLog()
+        self.file_log = FileLog()
         size = options["size"]
         # every image of a selection is compared with the same first image
         self._first = None
@@ -208,7 +209,7 @@ class LazyImages(_LazySource):
         selected._items = [self._items[i] for i in chosen]
         selected.positions = self.positions[chosen]
         selected.failures = {}
-        selected.value_ranges = RangeLog()
+        selected.file_log = FileLog()
         return selected
 
     def __iter__(self):
@@ -351,9 +352,9 @@ class LazyImages(_LazySource):
 
     def _decode_all(self, load):
         """Yield all images, and warn at the end if their value ranges may be wrong."""
-        self.value_ranges.clear()
+        self.file_log.clear()
         yield from self._decode(load, range(len(self)), 2 * self._n_threads)
-        self.value_ranges.warn()
+        self.file_log.warn()
 
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
@@ -367,9 +368,7 @@ class LazyImages(_LazySource):
             load_and_report, positions, self._n_threads, n_ahead
         ):
             for found in inferred:
-                self.value_ranges.add(
-                    name_of(self._items[i]) or f"image {self.positions[i]}", found
-                )
+                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", found)
             yield image
 
     def _load(self, i, use_cache=False, report=None):

@@ -7,11 +7,11 @@ from itertools import islice
 
 import numpy as np
 
+from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.hashing import hash_content
 from sklearn_resnet._images.intensity import (
     Extent,
     InferredRange,
-    RangeLog,
     infer_list_range,
     infer_value_range,
 )
@@ -27,8 +27,8 @@ class ImageSource:
     dtype : dtype
     failures : dict of int to Failure
         The images that could not be read, by index. Only lazy images fail.
-    value_ranges : RangeLog
-        The value ranges inferred for the files of lazy images in the last pass.
+    file_log : FileLog
+        The reports on the files of lazy images in the last pass.
     on_error : {"raise", "nan", "skip"}
         How to handle such images; see `ImageLoader`.
     is_lazy : bool
@@ -133,7 +133,7 @@ class _InMemory(ImageSource):
     def __init__(self, images):
         self.images = images
         self.failures = {}
-        self.value_ranges = RangeLog()
+        self.file_log = FileLog()
 
     def __len__(self):
         return len(self.images)
@@ -235,7 +235,7 @@ class ChunkedSource(ImageSource):
     def __init__(self, images):
         self.images = images
         self.failures = {}
-        self.value_ranges = RangeLog()
+        self.file_log = FileLog()
 
     @property
     def shape(self):

@@ -172,7 +172,7 @@ def compute_resnet(images, options, progress):
     resnet = make_resnet(options).fit(images)
     with progress.count_images() as bar:
         values = resnet._compute(images, bar)
-    as_source(images).value_ranges.warn()
+    as_source(images).file_log.warn()
     names = resnet.get_feature_names_out().tolist()
     return Features(values, names, describe_resnet(resnet, options.weights))
 

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -519,3 +520,20 @@ def test_images_in_memory_survive_pickle(paths):
     images = lazy([Path(paths[0]).read_bytes(), picture("P"), picture()])
     again = pickle.loads(pickle.dumps(images))
     np.testing.assert_array_equal(again, images)
+
+
+def test_a_selection_has_a_log_of_its_own(paths):
+    images = ImageLoader(size=8, lazy=True).fit_transform(paths)
+    assert images[:2].file_log is not images.file_log
+
+
+@pytest.mark.cache
+def test_images_that_are_not_decoded_again_are_not_warned_about_again(tmp_path):
+    np.save(tmp_path / "dark.npy", np.full((12, 12), 100, np.uint16))
+    images = ImageLoader(lazy=True).fit_transform([str(tmp_path / "dark.npy")])
+    resnet = ResNetFeatures(4, weights=None, random_state=0).fit(images)
+    with pytest.warns(UserWarning, match="nearly black"):
+        resnet.transform(images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resnet.transform(images)

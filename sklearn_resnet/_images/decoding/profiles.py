@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-from sklearn_resnet._images.remarks import Remark
+from sklearn_resnet._images.file_log import Remark
 
 _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 _MAX_ROUNDING = 1  # of a profile that is sRGB in all but name

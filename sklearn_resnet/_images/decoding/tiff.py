@@ -20,7 +20,7 @@ from sklearn_resnet._images.decoding.pixels import (
     UNSPECIFIED,
     Pixels,
 )
-from sklearn_resnet._images.remarks import Remark
+from sklearn_resnet._images.file_log import Remark
 
 # tifffile logs what it finds odd in a file; errors say enough
 logging.getLogger("tifffile").addHandler(logging.NullHandler())

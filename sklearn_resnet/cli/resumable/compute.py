@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from sklearn_resnet._images.intensity import RangeLog
+from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._io.folders import list_folder, remove
 from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import dask_task
@@ -53,20 +53,20 @@ def compute_missing(plan, finished, options, progress, done):
     _announce(plan, tasks, options, progress)
     n_images = len(plan.images)
     n_done = n_images - sum(len(part.images) for part in missing)
-    value_ranges = RangeLog()
+    file_log = FileLog()
     with progress.count_images(total=n_images, initial=n_done) as bar:
         if options.n_workers == 1 and options.scheduler is None:
             for task in tasks:
-                value_ranges.update(embed_part(*task, bar))
+                file_log.update(embed_part(*task, bar))
                 done.append(task[0])
         else:
             pool = open_pool(options.n_workers, options.scheduler)
             turn = nullcontext if options.scheduler is None else dask_task
             embed = partial(embed_part, turn=turn)
-            for part, *_ in run_in_workers(embed, tasks, pool, value_ranges.update):
+            for part, *_ in run_in_workers(embed, tasks, pool, file_log.update):
                 done.append(part)
                 bar.update(len(part.images))
-    value_ranges.warn()
+    file_log.warn()
     return [failure for part in plan.parts for failure in _read_failures(part)]
 
 
@@ -88,7 +88,7 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
 
     Returns
     -------
-    RangeLog
+    FileLog
         The value ranges of the files that were decoded.
     """
     n_images = len(part.images)
@@ -100,7 +100,7 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
             features[here] = read_features(path, there)
             is_new[here] = False
     new = np.flatnonzero(is_new)
-    failures, value_ranges = {}, RangeLog()
+    failures, file_log = {}, FileLog()
     if bar is not None:
         bar.update(n_images - len(new))
     if len(new):
@@ -108,9 +108,9 @@ def embed_part(part, reusable, resnet, bar=None, turn=nullcontext):
         with turn():
             features[new] = resnet._compute(images, bar)
         failures = {int(new[i]): failure for i, failure in images.failures.items()}
-        value_ranges = images.value_ranges
+        file_log = images.file_log
     write_part(part, features, failures)
-    return value_ranges
+    return file_log
 
 
 def _file_of(reusable_row):

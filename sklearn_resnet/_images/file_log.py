@@ -1,0 +1,130 @@
+"""What is to tell about the files of a pass, told at its end: remarks and doubtful value ranges."""
+
+import os
+from typing import NamedTuple
+
+from sklearn_resnet._images.intensity import ValueRangeWarning
+from sklearn_resnet._runtime.warnings import warn_caller
+
+
+class Remark(NamedTuple):
+    """A remark on one image.
+
+    Attributes
+    ----------
+    problem : str
+        The same for all images of a kind: ``"only the first page is read"``.
+    detail : str
+        Of this image: ``"12 pages"``.
+    remedy : str
+        A sentence for the user.
+    """
+
+    problem: str
+    detail: str
+    remedy: str = ""
+
+
+class FileLog:
+    """The reports on the files of a pass, to warn about at its end: remarks and inferred ranges."""
+
+    def __init__(self):
+        self._remarks = []
+        self._brightest = {}
+        self._doubtful = {}
+
+    def clear(self):
+        """Forget all files."""
+        self._remarks.clear()
+        self._brightest.clear()
+        self._doubtful.clear()
+
+    def add(self, path, report):
+        """Add a report on a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+        report : Remark or InferredRange
+        """
+        if isinstance(report, Remark):
+            self._remarks.append((os.fspath(path), report))
+        else:
+            self._add_range(path, report)
+
+    def _add_range(self, path, inferred):
+        if inferred.is_guess or inferred.overshoots:
+            self._count(inferred.is_guess, 1, path, inferred)
+        if not inferred.is_guess and not inferred.is_blank:
+            self._keep(path, inferred)
+
+    def update(self, other):
+        """Add the files of another log."""
+        self._remarks += other._remarks
+        for is_guess, (n_files, path, inferred) in other._doubtful.items():
+            self._count(is_guess, n_files, path, inferred)
+        for path, inferred in other._brightest.values():
+            self._keep(path, inferred)
+
+    def warn(self):
+        """Warn of each kind of remark, and once if value ranges may be wrong."""
+        _warn_about_remarks(self._remarks)
+        problems = [*self._describe_doubtful(), *self._describe_brightest()]
+        if problems:
+            warn_caller(ValueRangeWarning(" ".join(problems)))
+
+    def _count(self, is_guess, n_files, *first):
+        n_before, *first = self._doubtful.get(is_guess, (0, *first))
+        self._doubtful[is_guess] = n_before + n_files, *first
+
+    def _keep(self, path, inferred):
+        key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
+        found = self._brightest.get(key)
+        if found is None or inferred.extent.max > found[1].extent.max:
+            self._brightest[key] = path, inferred
+
+    def _describe_doubtful(self):
+        for is_guess, (n_files, path, inferred) in self._doubtful.items():
+            others = f" and {n_files - 1} more" if n_files > 1 else ""
+            how = (
+                "which fit no usual range; each is scaled from its own darkest to its brightest value"
+                if is_guess
+                else f"and those outside 0 to {inferred.value_range[1]:g} are clipped"
+            )
+            yield f"{os.fspath(path)!r}{others}: values from {inferred.extent}, {how}."
+
+    def _describe_brightest(self):
+        kinds = {}
+        for (dtype, bits, white), found in self._brightest.items():
+            kinds.setdefault((dtype, bits), {})[white] = found
+        for (dtype, _), files in kinds.items():
+            white, (path, inferred) = max(files.items())
+            if len(files) > 1:
+                named = ", ".join(
+                    f"{white:g} for {os.fspath(path)!r}"
+                    for white, (path, _) in sorted(files.items())
+                )
+                yield f"Files of {dtype} are read with different white levels: {named}."
+            elif inferred.is_dark:
+                yield (
+                    f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in "
+                    f"{os.fspath(path)!r}), but their white level is {white:g}: the images are nearly "
+                    "black."
+                )
+
+
+def _warn_about_remarks(remarks):
+    """Warn once for each problem.
+
+    Parameters
+    ----------
+    remarks : list of tuple of (str, Remark)
+        The name of each image, and the remark on it.
+    """
+    kinds = {}
+    for name, remark in remarks:
+        kinds.setdefault((remark.problem, remark.remedy), {})[name] = remark.detail
+    for (problem, remedy), details in kinds.items():
+        name, detail = min(details.items())  # threads decode in any order
+        others = f" and {len(details) - 1} more" if len(details) > 1 else ""
+        warn_caller(f"{name!r} ({detail}){others}: {problem}. {remedy}".rstrip())
