@@ -76,7 +76,10 @@ def test_every_layer_equals_keras():
     assert start == X.shape[1]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=[] if "50" in name else pytest.mark.long) for name in ARCHITECTURES],
+)
 def test_every_architecture_equals_keras_with_its_own_preprocessing(architecture):
     import keras
 

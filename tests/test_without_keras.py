@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PREPARE = """
 import sys
 sys.modules |= dict.fromkeys(["keras", "tensorflow"])  # importing them fails
@@ -44,10 +46,12 @@ def run(script, folder):
     return done.stderr
 
 
+@pytest.mark.long
 def test_the_estimators_run_without_keras(tmp_path):
     run(ESTIMATORS, tmp_path)
 
 
+@pytest.mark.long
 def test_the_command_runs_without_keras_and_says_which_weights_it_took(tmp_path):
     stderr = run(COMMAND, tmp_path)
     assert stderr.count("warning ") == 1

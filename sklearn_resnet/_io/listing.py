@@ -125,9 +125,7 @@ def _scan(archive):
         raise _not_a_folder(archive, "does not exist") from exc
     except Exception as exc:  # tarfile and zipfile raise many types for damaged files
         cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
-        raise ValueError(
-            f"The archive {archive!r} cannot be read: {cause}. Replace it, or unpack it."
-        ) from exc
+        raise ValueError(f"The archive {archive!r} cannot be read: {cause}. Replace it.") from exc
     files = [tuple(name.split("/")) for name in names]
     return [file for file in files if not _is_passed_over(file)], contents
 

@@ -129,7 +129,11 @@ def _read_table(path, images, n_images):
     labels = table[_find_label(table, names)]
     used = labels if rows is None else labels.iloc[rows]
     if used.isna().any():
-        raise ValueError(f"{int(used.isna().sum())} of its rows have no label")
+        row = int(np.flatnonzero(used.isna())[0])
+        name = repr(images.paths[row]) if rows is not None else f"row {row + 1}"
+        raise ValueError(
+            f"labels are missing: {int(used.isna().sum())}, the first for {name}. Fill them in"
+        )
     if rows is not None and len(rows) < len(table):
         _warn_about_unused(path, table[names[0]], rows)
     given = labels.dropna()
@@ -153,7 +157,10 @@ def _decode(content):
     try:
         return content.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise ValueError(f"save it as text in UTF-8, such as a .csv: {exc}") from exc
+        raise ValueError(
+            "it is not text in UTF-8. From Excel, save it as 'CSV UTF-8'; a .csv in another encoding "
+            f"must be converted ({exc})"
+        ) from exc
 
 
 def _parse(text, images, n_images):
@@ -256,9 +263,11 @@ def _find_names(table, images):
         return [*found, *others], rows
     for name in columns:
         if _is_meant_as_names(name, table[name], matches[name].n_matched, len(images.paths)):
+            is_partly_right = matches[name].n_matched > 0
+            remedy = "Correct the names" if is_partly_right else "If they name no images, remove it"
             raise ValueError(
                 f"{matches[name].problem}. Its column {name!r} holds {_show(table[name].dropna())}; "
-                f"the images are {_show(images.paths)}. If it does not name images, remove it"
+                f"the images are {_show(images.paths)}. {remedy}"
             )
     return [], None
 
@@ -378,7 +387,9 @@ def _match(images, rows, image_paths, names):
     row_of = {}
     for row, parts in enumerate(rows):
         if parts is not None and row_of.setdefault(parts, row) != row:
-            return _Match(problem=f"the path {names[row]!r} occurs twice; name the folders too")
+            return _Match(
+                problem=f"the path {names[row]!r} occurs twice; remove one row, or name the folders too"
+            )
     image_of, missing = {}, []
     for image, parts in enumerate(images):
         row = _find_row(row_of, parts)

@@ -142,6 +142,7 @@ def check_rows(folder, n_sound, n_mutants):
     return len(paths), n_good, len(images.failures)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # of Pillow, about damaged EXIF data
 @needs_pillow_13
 def test_damaged_files_among_others_shift_no_row(tmp_path):

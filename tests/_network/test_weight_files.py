@@ -19,7 +19,7 @@ from sklearn_resnet._network.weights import find_weights
         ("conv3.weights.h5", "ResNet50V2", 86),
         ("block.weights.h5", "ResNet50V2", 84),  # the pooling after layer 82 has no weights
         ("old.h5", "ResNet50V2", 40),
-        ("101.weights.h5", "ResNet101V2", 164),
+        pytest.param("101.weights.h5", "ResNet101V2", 164, marks=pytest.mark.long),
         ("v1.weights.h5", "ResNet50", 39),
     ],
 )

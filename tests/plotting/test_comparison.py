@@ -82,6 +82,7 @@ def test_what_cannot_be_scored_is_nan(y):
     assert found.axes[0].get_title() == "map\ntoo few points to score"
 
 
+@pytest.mark.long
 def test_large_maps_are_scored_by_a_sample_of_their_silhouette():
     xy = make_map(1, 12_000)
     y = np.arange(12_000) % 3

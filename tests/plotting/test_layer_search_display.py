@@ -170,6 +170,7 @@ def test_from_estimator_is_one_pass_with_the_scores_of_a_search():
     assert pipe[0].tap_layers is None
 
 
+@pytest.mark.long
 def test_from_estimator_takes_the_ends_of_blocks():
     display = LayerSearchDisplay.from_estimator(make(), X[:20], Y[:20] % 2, cv=2)
     assert display.layers.tolist() == BLOCK_ENDS

@@ -158,8 +158,9 @@ def _read_tags(page, report):
     if UNSPECIFIED in extra:
         report(
             Remark(
-                "the file does not say what these samples are, so they were left out",
+                "unspecified samples, such as infrared, were left out",
                 f"{page.samplesperpixel} samples per pixel, {extra.count(UNSPECIFIED)} unspecified",
+                "To use them, save them as images of their own.",
             )
         )
     is_unsigned = page.sampleformat == 1 and page.bitspersample <= 16

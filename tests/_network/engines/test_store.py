@@ -103,7 +103,7 @@ def test_engines_agree_at_every_depth():
         assert np.abs(a - b).max() <= 1e-4 * np.abs(b).max()
 
 
-@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("engine", ["openvino", pytest.param("keras", marks=pytest.mark.long)])
 def test_what_shares_a_batch_changes_nothing(engine):
     computation = make_computation(engine, taps=(189,), image_shape=(16, 16))
     images = RNG.integers(0, 256, (64, 16, 16), dtype=np.uint8)

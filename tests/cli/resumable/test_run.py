@@ -474,7 +474,11 @@ def test_files_are_read_and_written_outside_of_the_turn(name, monkeypatch):
 
 
 @pytest.mark.filterwarnings("always")
-@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["here", "workers"])
+@pytest.mark.parametrize(
+    "options",
+    [[], pytest.param(["--workers", "2"], marks=pytest.mark.long)],
+    ids=["here", "workers"],
+)
 def test_dark_files_of_all_parts_are_told_of_once(photos, options):
     darken(photos)
     told = embed("out.npy", "-q", *options)
@@ -1210,6 +1214,7 @@ def test_a_cluster_writes_the_same_bytes_though_a_worker_is_killed():
     assert contents("out.parquet") == contents("whole/out.parquet")
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_parts():
     """The peak of a run of 4 parts is that of a run of 40.
 
