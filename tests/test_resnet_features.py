@@ -58,6 +58,7 @@ def assert_close(actual, expected, rtol=1e-5):
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:Layer .* does not depend on:UserWarning")
 def test_every_layer_equals_keras():
     import keras

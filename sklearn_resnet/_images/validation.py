@@ -322,8 +322,7 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
         estimator.image_shape_ = row_shape(X.shape[1], image_shape)
     # an estimator that was fitted on images has not seen rows
     shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape)
-    is_first = reset or not hasattr(estimator, "image_shape_")  # `fit` has warned about its rows
-    if is_first and image_shape is None and len(shape) == 3:
+    if image_shape is None and len(shape) == 3:
         _warn_about_planar_rows(X, shape[0])
     images = X.reshape(len(X), *shape)
     return np.moveaxis(images, 1, -1) if _is_planar(shape) else images

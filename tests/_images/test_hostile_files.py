@@ -102,6 +102,7 @@ def test_ten_thousand_mutated_files_are_read_or_named(tmp_path, part):
     assert peak < 600_000
 
 
+@pytest.mark.long
 @on_linux
 def test_crafted_files_are_read_or_named(tmp_path):
     n_read, slowest, peak = read_all(tmp_path, "crafted")

@@ -350,6 +350,7 @@ def test_help_and_layers_import_nothing_heavy(args, shown):
     assert shown in done.stdout
 
 
+@pytest.mark.long
 def test_features_and_their_map_need_no_tensorflow(digits):
     program = (
         "import sys\nfrom sklearn_resnet.cli.main import main\n"

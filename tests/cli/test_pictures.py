@@ -29,6 +29,7 @@ assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_missing", [False, True], ids=["as it is", "not installed"])
 def test_umap_runs_without_tensorflow(is_missing):
     program = PROGRAM.format(is_missing=is_missing)

@@ -68,6 +68,7 @@ def test_the_lock_of_a_killed_process_is_released(tmp_path):
         pass
 
 
+@pytest.mark.long
 def test_two_processes_never_hold_the_lock_at_once(tmp_path):
     """Also while a third removes the file that they are about to lock."""
     processes = [start(_HOLD_OFTEN, tmp_path / "out.npy") for _ in range(3)]

@@ -60,6 +60,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path):
     assert len(list(tmp_path.glob("[0-9]"))) == 8
 
 
+@pytest.mark.long
 def test_workers_that_die_again_and_again_are_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="Workers died 4 times in a row.*memory"):
         run(die, tmp_path)
@@ -192,6 +193,7 @@ def is_alive(pid):
         return False
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_workers_end_with_their_parent(tmp_path, sent):
