@@ -20,7 +20,7 @@ def make_rgb_profile(primaries, gamma=2.2, white=D65):
     columns = np.linalg.inv(BRADFORD) @ scale @ BRADFORD @ columns
     tags = [(name, _xyz(columns[:, i])) for i, name in enumerate([b"rXYZ", b"gXYZ", b"bXYZ"])]
     tags += [(name, _curve(gamma)) for name in (b"rTRC", b"gTRC", b"bTRC")]
-    return _assemble(b"RGB ", tags)
+    return _assemble(b"RGB ", tags, white)
 
 
 def make_grey_profile(gamma):
@@ -49,11 +49,11 @@ def _curve(gamma):
     return b"curv\0\0\0\0" + struct.pack(">I", 1024) + table
 
 
-def _assemble(space, tags):
+def _assemble(space, tags, white=D50):
     description = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"made\0" + bytes(78)
     tags = [
         (b"desc", description),
-        (b"wtpt", _xyz(D50)),
+        (b"wtpt", _xyz(white)),
         *tags,
         (b"cprt", b"text\0\0\0\0none\0"),
     ]

@@ -563,6 +563,12 @@ def save_npz(path):
         np.savez(file, np.ones((2, 2)))
 
 
+def save_long_header(path):
+    """NumPy's message advises to trust the file, on a line of its own."""
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1)}".ljust(19_999) + b"\n"
+    path.write_bytes(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + b"\0")
+
+
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
 BAD_FILES = {
     "a text": ("a.jpg", lambda path: path.write_text("no image"), "its content is of no known"),
@@ -574,6 +580,7 @@ BAD_FILES = {
     "empty .npy": ("a.npy", lambda path: path.touch(), "EOF"),
     "text as .npy": ("a.npy", lambda path: path.write_text("no array"), "the magic string"),
     ".npz as .npy": ("a.npy", save_npz, "the magic string"),
+    ".npy with a long header": ("a.npy", save_long_header, "Header info length"),
 }
 BAD_ARRAYS = {
     "no pixels": (np.zeros((0, 0, 3)), r"it has no pixels, its shape is \(0, 0, 3\)"),
@@ -599,6 +606,7 @@ def test_a_bad_file_is_named_with_cause_and_remedy(tmp_path, case):
         read_image(path)
     pattern = r"The image file {} cannot be read: .+[^.]\. Replace the file or leave it out\."
     assert re.fullmatch(pattern.format(re.escape(repr(str(path)))), str(raised.value), re.DOTALL)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_missing_file_is_named(tmp_path):

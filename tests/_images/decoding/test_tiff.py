@@ -100,7 +100,7 @@ def test_infrared_is_no_alpha_and_its_absence_is_told(tmp_path, dtype, planar):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("text", ["-9999", "nan", "-3.4028234663852886e+38"])
+@pytest.mark.parametrize("text", ["-9999", "nan", "-3.4028234663852886e+38", "-9999.9"])
 def test_no_data_is_left_out_of_the_range_and_white(tmp_path, dtype, text):
     elevations = np.linspace(100, 900, 35).reshape(5, 7).astype(dtype)
     elevations[0, 0] = dtype(text)
@@ -134,6 +134,16 @@ def test_a_volume_is_named(tmp_path):
     )
     with pytest.raises(ImageReadError, match="it holds a volume, not an image"):
         read_image(tmp_path / "a.tif")
+
+
+def test_a_palette_of_8_bits_is_taken_as_it_is(tmp_path):
+    """Some writers store 8 bits where the format has 16."""
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, 1] = 200, 30, 60
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.ones((2, 3), np.uint8), photometric="palette", colormap=colours
+    )
+    assert (read_image(tmp_path / "a.tif") == (200, 30, 60)).all()
 
 
 def test_jpeg_in_tiff_has_the_colours_of_the_jpeg(tmp_path):
