@@ -218,8 +218,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             A list, array, series or dataframe column, or one array: rows as in `ResNetFeatures`,
             grey images (n, height, width), or images (n, height, width, channels) with 1, 3 or,
             with alpha, 4 channels. The items of a list are paths (str or path-like), which can be
-            URLs of fsspec and members of zips and tars (``"shards/a.tar/00001.jpg"``); arrays of any sizes;
-            images of Pillow; the bytes of files, or files open for reading bytes; or dicts
+            URLs of fsspec and members of zips and tars (``"shards/a.tar/00001.jpg"``); arrays of
+            any sizes; images of Pillow; the bytes of files, or files open for reading bytes; or dicts
             ``{"bytes": ..., "path": ...}`` of Hugging Face. A Dask array of paths, a bag of paths
             and a list of delayed lists of paths are accepted too.
 

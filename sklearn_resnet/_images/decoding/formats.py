@@ -10,6 +10,7 @@ from sklearn_resnet._runtime.imports import import_optional
 
 _HEAD_BYTES = 4096
 _SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUB_IFDS, _DNG_VERSION = 254, 262, 271, 330, 50706  # TIFF
+RAW_TAGS = (_SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUB_IFDS, _DNG_VERSION)
 _RAW_PHOTOMETRICS = (32803, 34892)  # a mosaic of colours; linear values of a sensor
 _JPEG_HEAD_BYTES = 2**20  # profiles come before the frame
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a JPEG
@@ -154,7 +155,7 @@ def check_no_raw(file, tags):
     ----------
     file : binary file object
     tags : mapping of int to object
-        The tags of its first page.
+        The tags of its first page, as far as they are in `RAW_TAGS`.
     """
     file.seek(8)
     is_preview = tags.get(_SUBFILE_TYPE) == 1 and _SUB_IFDS in tags and _MAKE in tags

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sklearn_resnet._images.decoding.formats import check_no_raw, refuse_tiff
+from sklearn_resnet._images.decoding.formats import RAW_TAGS, check_no_raw, refuse_tiff
 from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_array, check_unpacked
 from sklearn_resnet._images.decoding.pillow import wrap_pillow_image
 from sklearn_resnet._images.decoding.pixels import (
@@ -65,7 +65,10 @@ def decode_tiff(file, max_pixels, report):
     """
     with _open(file) as tiff:
         i, page = _choose_page(tiff, report)
-        check_no_raw(file, {tag.code: tag.value for tag in tiff.pages[0].tags})
+        first = tiff.pages[0]
+        check_no_raw(
+            file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
+        )
         _check_samples(page)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
@@ -287,11 +290,12 @@ def _is_planar(page):
 
 def _is_decodable(page):
     """Whether tifffile decodes a page; JPEG is left to Pillow, which converts its colours."""
-    if importlib.util.find_spec("imagecodecs") is not None:
-        return page.compression not in _JPEG
     is_known = page.compression in DECOMPRESSORS or page.compression in (1, _PACKBITS)
     is_plain = page.bitspersample in (1, 8, 16, 32, 64) and page.predictor in (1, 2)
-    return page.dtype is not None and is_known and is_plain
+    if page.dtype is not None and is_known and is_plain:
+        return True
+    # looked for last, because that searches the file system
+    return page.compression not in _JPEG and importlib.util.find_spec("imagecodecs") is not None
 
 
 def _put_samples_last(array, page):
