@@ -13,13 +13,8 @@ from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_lay
 from sklearn_resnet._network.weights import check_layers_covered, choose_weights, find_weights
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting.layer_search.drawing import KINDS, draw
-from sklearn_resnet.plotting.layer_search.reading import describe_score, read_scores, read_search
-from sklearn_resnet.plotting.layer_search.running import (
-    cross_validate_nested,
-    find_test_size,
-    make_candidates,
-    make_splitter,
-)
+from sklearn_resnet.plotting.layer_search.reading import read_search
+from sklearn_resnet.plotting.layer_search.running import cross_validate
 from sklearn_resnet.plotting.layer_search.scores import (
     compare_with_best,
     find_cheapest,
@@ -187,16 +182,7 @@ class LayerSearchDisplay:
         NotFittedError
             If the search is not fitted.
         """
-        read = read_search(search)
-        display = cls(
-            read.layers,
-            read.scores,
-            image_sizes=read.image_sizes,
-            architecture=read.architecture,
-            score_name=read.score_name,
-            test_size=read.test_size,
-        )
-        return display.plot(ax=ax, **kwargs)
+        return cls(**vars(read_search(search))).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_estimator(
@@ -274,43 +260,23 @@ class LayerSearchDisplay:
         ``precision="int8"``, the features depend on the folds: they are then looked up in the
         feature cache, which must hold them.
         """
-        from sklearn.model_selection import GridSearchCV  # slow to import
-
         path, resnet = find_only_resnet(estimator)
         layers, weights = _find_layers(resnet, layers)
         if image_sizes is not None:
             image_sizes = _check_image_sizes(image_sizes)
-        splitter = make_splitter(cv, y, estimator, nested)
-        estimator = clone(estimator)
-        estimator.set_params(**{join(path, "weights"): weights})
-        candidates = make_candidates(estimator, X, path, layers, image_sizes)
-        splits = list(splitter.split(candidates.X, y, groups))
-        search = GridSearchCV(
-            candidates.estimator,
-            candidates.grid,
-            cv=splits,
+        found = cross_validate(
+            clone(estimator).set_params(**{join(path, "weights"): weights}),
+            X,
+            y,
+            layers,
+            image_sizes,
+            groups=groups,
+            cv=cv,
             scoring=scoring,
+            nested=nested,
             n_jobs=n_jobs,
-            refit=False,
-            error_score="raise",
-        ).fit(candidates.X, y)
-        nested_scores = nested_cuts = None
-        if nested:
-            nested_scores, nested_cuts = cross_validate_nested(
-                candidates, y, groups, cv, splits, scoring, n_jobs
-            )
-        cuts = [candidates.find_cut(parameters) for parameters in search.cv_results_["params"]]
-        display = cls(
-            [layer for layer, _ in cuts],
-            read_scores(search),
-            image_sizes=[size for _, size in cuts],
-            architecture=resnet.architecture,
-            score_name=describe_score(scoring),
-            test_size=find_test_size(splits),
-            nested_scores=nested_scores,
-            nested_candidates=nested_cuts,
         )
-        return display.plot(ax=ax, **kwargs)
+        return cls(**vars(found)).plot(ax=ax, **kwargs)
 
     def to_frame(self) -> "pd.DataFrame":
         """List the candidates with their scores and costs.

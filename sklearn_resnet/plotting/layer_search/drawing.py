@@ -52,7 +52,8 @@ class _Names:
         self.table = layer_table(architecture)
         self.depth = f"layer of {architecture}"
         self.score = score_name
-        self.spread = f"mean and standard deviation over {n_folds} folds"
+        self.mean = f"mean over {n_folds} fold{'s' if n_folds > 1 else ''}"
+        self.spread = self.mean.replace("mean", "mean and standard deviation")
         self.has_sizes = frame["image_size"].notna().any()
         sizes = {describe_size(size) for size in frame["image_size"] if size is not None}
         one_size = sizes.pop() if len(sizes) == 1 else None
@@ -196,7 +197,7 @@ def _label_widths(ax, frame, names, with_cost):
     labels = [f"{width:,}" for width in rows["width"]]
     title = "features"
     if with_cost and rows["gflop"].notna().all():
-        labels = [f"{a} {_DOT} {b:.1f}" for a, b in zip(labels, rows["gflop"], strict=True)]
+        labels = [f"{a} {_DOT} {b:.2g}" for a, b in zip(labels, rows["gflop"], strict=True)]
         title += f" {_DOT} {names.cost}"
     above.set_xticks(shown, labels, rotation=90, fontsize=8)
     above.set_xlabel(title, fontsize=9)
@@ -267,7 +268,7 @@ def _write_cell(ax, mesh, x, y, candidate):
     box = ax.get_window_extent()
     n_columns, n_rows = mesh.get_array().shape[::-1]
     width, height = (72 / ax.figure.dpi) * np.array([box.width / n_columns, box.height / n_rows])
-    font_size = min(9, width / 3.4, height / 1.4)
+    font_size = min(9, width / 4, height / 1.4)
     if font_size < 4:
         return
     has_cost = height > 2.6 * font_size and np.isfinite(candidate.gflop)
@@ -282,11 +283,11 @@ def _write_cell(ax, mesh, x, y, candidate):
         fontweight="bold" if candidate.difference_high >= 0 else "normal",
     )
     if has_cost:
-        cost = f"{candidate.gflop:.2g}"
+        cost = f"{candidate.gflop:#.2g}"
         style = {"ha": "center", "va": "center", "color": color, "fontsize": 0.75 * font_size}
         ax.text(x + 0.5, y + 0.27, cost, **style)
     if candidate.is_pareto:
-        ax.plot(x + 0.12, y + 0.84, marker="o", markersize=3, color=color)
+        ax.plot(x + 0.11, y + 0.87, marker="o", markersize=font_size / 3, color=color)
 
 
 def _make_outline(color, xy, side):
@@ -309,7 +310,7 @@ def _explain_heatmap(ax, frame, names, nested):
     labels = [best, cheapest, "Pareto front of score against cost"]
     if frame["difference_high"].notna().any():
         handles.append(Line2D([], [], marker=r"$\mathbf{0.5}$", **text))
-        labels.append("bold: cannot be told from the best")
+        labels.append("bold: not distinguishable from the best (95 %)")
     if nested is not None:
         handles.append(Line2D([], [], **nothing))
         labels.append(_label_nested(nested))
@@ -319,8 +320,7 @@ def _explain_heatmap(ax, frame, names, nested):
         loc="upper left",
         bbox_to_anchor=(1.01, 1),
         fontsize=9,
-        title=f"{names.score}, {names.spread.replace(' and standard deviation', '')};\n"
-        f"below it, {names.cost}",
+        title=f"{names.score}, {names.mean};\nbelow it, {names.cost}",
         title_fontsize=9,
         alignment="left",
     )
@@ -329,6 +329,8 @@ def _explain_heatmap(ax, frame, names, nested):
 
 def _draw_cost(ax, frame, names, nested):
     """Scores against GFLOP, with the Pareto front."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     known = frame[frame["gflop"].notna()]
     for size, part, color in _split_by_size(known):
         ax.plot(
@@ -353,6 +355,9 @@ def _draw_cost(ax, frame, names, nested):
     _mark_candidates(ax, frame, names, "gflop")
     _draw_nested(ax, nested)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(lambda gflop, _: f"{gflop:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.margins(x=0.08, y=0.1)
     ax.set_xlabel(names.cost)
     _finish_axes(ax, names, is_outside=True)
@@ -363,7 +368,7 @@ def _draw_cost(ax, frame, names, nested):
 def _name_front(ax, front, names):
     """Name the candidates of the Pareto front, from the best down, where their names fit."""
     ax.figure.canvas.draw()
-    taken = []
+    left, taken = ax.get_window_extent().x0, []
     for candidate in front[::-1].itertuples():
         size = f" at {describe_size(candidate.image_size)}" if names.has_sizes else ""
         text = ax.annotate(
@@ -374,6 +379,8 @@ def _name_front(ax, front, names):
             ha="right",
             fontsize=8,
         )
+        if text.get_window_extent().x0 < left:
+            text.set(ha="left", position=(4, -12))
         box = text.get_window_extent()
         if any(box.overlaps(other) for other in taken):
             text.remove()

@@ -1,7 +1,6 @@
 """Layers, image sizes and scores of a fitted search."""
 
 import numbers
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -10,31 +9,8 @@ from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.weights import choose_weights, default_layers
 from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.plotting.layer_search.scores import SearchScores
 from sklearn_resnet.plotting.layer_search.steps import find_only_loader, find_steps, join
-
-
-@dataclass(frozen=True)
-class SearchScores:
-    """The candidates of a search, the best one for each layer and image size.
-
-    Attributes
-    ----------
-    layers : list of int
-    image_sizes : list of (tuple of 2 int, or None)
-        None is the size of the images.
-    scores : ndarray of shape (n_candidates, n_folds)
-    architecture : str
-    score_name : str
-    test_size : float
-        The fraction of the samples in a test fold; NaN if the search does not tell.
-    """
-
-    layers: list
-    image_sizes: list
-    scores: np.ndarray
-    architecture: str
-    score_name: str
-    test_size: float
 
 
 def read_search(search):

@@ -11,7 +11,14 @@ from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
-from sklearn_resnet.plotting.layer_search.steps import find_only_loader, is_input, join
+from sklearn_resnet.plotting.layer_search.reading import describe_score, read_scores
+from sklearn_resnet.plotting.layer_search.scores import SearchScores
+from sklearn_resnet.plotting.layer_search.steps import (
+    find_only_loader,
+    find_only_resnet,
+    is_input,
+    join,
+)
 
 _BLOCK_BYTES = 64 * 2**20  # of decoded images
 
@@ -98,26 +105,74 @@ class FeatureTable:
         return self
 
 
-def make_candidates(estimator, X, path, layers, image_sizes):
+def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring, nested, n_jobs):
+    """Cross-validate an estimator at each layer and image size.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Contains one `ResNetFeatures`. Not changed.
+    layers : list of int
+    image_sizes : list of int or tuple, or None
+        None keeps the `image_size` of the network.
+    X, y, groups, cv, scoring, nested, n_jobs
+        As for `LayerSearchDisplay.from_estimator`.
+
+    Returns
+    -------
+    SearchScores
+    """
+    from sklearn.model_selection import GridSearchCV  # slow to import
+
+    splitter = _make_splitter(cv, y, estimator, nested)
+    path, resnet = find_only_resnet(estimator)
+    candidates = _make_candidates(clone(estimator), X, path, layers, image_sizes)
+    splits = list(splitter.split(candidates.X, y, groups))
+    search = GridSearchCV(
+        candidates.estimator,
+        candidates.grid,
+        cv=splits,
+        scoring=scoring,
+        n_jobs=n_jobs,
+        refit=False,
+        error_score="raise",
+    ).fit(candidates.X, y)
+    cuts = [candidates.find_cut(parameters) for parameters in search.cv_results_["params"]]
+    nested_scores = nested_cuts = None
+    if nested:
+        nested_scores, nested_cuts = _cross_validate_nested(
+            candidates, y, groups, cv, splits, scoring, n_jobs
+        )
+    return SearchScores(
+        layers=[layer for layer, _ in cuts],
+        image_sizes=[size for _, size in cuts],
+        scores=read_scores(search),
+        architecture=resnet.architecture,
+        score_name=describe_score(scoring),
+        test_size=_find_test_size(splits),
+        nested_scores=nested_scores,
+        nested_candidates=nested_cuts,
+    )
+
+
+def _make_candidates(estimator, X, path, layers, image_sizes):
     """Compute the features of all candidates, or prepare to find them in the cache.
 
     Parameters
     ----------
     estimator : estimator
-        Not changed.
+        Changed.
     X : array-like
         Its input.
     path : str
         The name of its parameter that is a `ResNetFeatures`.
-    layers : list of int
-    image_sizes : list of int or tuple, or None
-        None keeps the `image_size` of the network.
+    layers, image_sizes
+        As for `cross_validate`.
 
     Returns
     -------
     Candidates
     """
-    estimator = clone(estimator)
     resnet = estimator.get_params()[path] if path else estimator
     loader = find_only_loader(estimator)
     if image_sizes is None:
@@ -193,7 +248,7 @@ def _compute_lazily(networks, images):
     return computed
 
 
-def make_splitter(cv, y, estimator, nested):
+def _make_splitter(cv, y, estimator, nested):
     """Make a cross-validation generator of the parameter `cv`.
 
     Raises
@@ -213,12 +268,12 @@ def make_splitter(cv, y, estimator, nested):
     return check_cv(cv, y, classifier=is_classifier(estimator))
 
 
-def find_test_size(splits):
+def _find_test_size(splits):
     """The mean fraction of the samples in a test fold."""
     return float(np.mean([len(test) / (len(train) + len(test)) for train, test in splits]))
 
 
-def cross_validate_nested(candidates, y, groups, cv, splits, scoring, n_jobs):
+def _cross_validate_nested(candidates, y, groups, cv, splits, scoring, n_jobs):
     """Score the whole search: choose the best candidate on the training part of each split alone.
 
     Parameters

@@ -1,8 +1,38 @@
 """Comparison of candidates by their scores on the same folds, and by their costs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 _CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class SearchScores:
+    """The candidates of a search, one for each layer and image size.
+
+    Attributes
+    ----------
+    layers : list of int
+    image_sizes : list of (tuple of 2 int, or None)
+        None is the size of the images.
+    scores : ndarray of shape (n_candidates, n_folds)
+    architecture : str
+    score_name : str
+    test_size : float
+        The fraction of the samples in a test fold; NaN if the search does not tell.
+    nested_scores, nested_candidates : list or None
+        As for `LayerSearchDisplay`.
+    """
+
+    layers: list
+    image_sizes: list
+    scores: np.ndarray
+    architecture: str
+    score_name: str
+    test_size: float
+    nested_scores: list | None = None
+    nested_candidates: list | None = None
 
 
 def find_cheapest(scores, costs):
