@@ -2,20 +2,19 @@
 
 from dataclasses import fields
 from functools import partial
-from pathlib import Path
 
 import click
 
 from sklearn_resnet._io.paths import as_path
-from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet._network.layers import list_layers, match_architecture
+from sklearn_resnet.cli import options
 from sklearn_resnet.cli.compare import CompareOptions, compare
 from sklearn_resnet.cli.embed import EmbedOptions, embed
 from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
 from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
-from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
+from sklearn_resnet.cli.param_types import Layers, Maps
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
@@ -129,27 +128,9 @@ _NOT_COMPARED = (
     help="Layers where the ResNet is cut: an index (82), a name, a stage (conv3), or several "
     "(51,82), whose features are concatenated.  [default: the last layer]",
 )
-@click.option(
-    "--architecture",
-    default="ResNet50V2",
-    show_default=True,
-    help="ResNet50, ResNet101, ResNet152, or one of these with V2.",
-)
-@click.option(
-    "--weights",
-    default="auto",
-    show_default=True,
-    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
-    "a Keras weights file, or random. auto is imagenet if it is on this machine or can be "
-    "downloaded, and procedural otherwise.",
-)
-@click.option(
-    "--pooling",
-    type=Pooling(),
-    default="avg",
-    show_default=True,
-    help="How to pool the map of a layer into features: avg, max, or avg,max.",
-)
+@options.architecture
+@options.weights
+@options.pooling
 @click.option(
     "--image-size",
     metavar="N",
@@ -158,45 +139,12 @@ _NOT_COMPARED = (
     "arrays are stretched.  "
     "[default: keep their size]",
 )
-@click.option(
-    "-b",
-    "--batch-size",
-    metavar="N",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    help="Number of images that go through the network at once.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
-    "use a GPU, and OpenVINO otherwise.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="float32",
-    show_default=True,
-    help="Precision of the computation. int8 is the fastest, and needs sklearn-resnet[int8].",
-)
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the cache of features, so that only images that are new are computed.  "
-    "[default: in the user's cache folder]",
-)
-@click.option("--no-cache", is_flag=True, help="Compute all features, and do not cache them.")
-@click.option(
-    "--labels",
-    metavar="FILE",
-    help="A file with a label for each image: a table (.csv, .tsv or .parquet) with a column that names "
-    "the images, with or without folders and suffix, and a column label; a .npy; or text with one "
-    "label per line. Labels without names must be in the order of the images, which is natural "
-    "(2.png before 10.png): see the column path of a .csv OUTPUT.",
-)
+@options.batch_size
+@options.engine
+@options.precision
+@options.cache
+@options.no_cache
+@options.labels
 @click.option(
     "--patches", metavar="N", type=click.IntRange(1), help="Cut N random patches from one image."
 )
@@ -216,14 +164,7 @@ _NOT_COMPARED = (
     help="How to handle a file that cannot be read: stop; set its features to NaN; or leave it out. "
     "nan and skip list such files in OUTPUT_errors.csv.",
 )
-@click.option(
-    "--value-range",
-    metavar="BLACK WHITE",
-    nargs=2,
-    type=float,
-    help="Pixel values that are black and white: 0 4095 for 12 bits, -1024 3071 for CT.  [default: "
-    "inferred from the dtype and the values]",
-)
+@options.value_range
 @click.option(
     "-p",
     "--plot",
@@ -236,13 +177,7 @@ _NOT_COMPARED = (
     is_flag=True,
     help="Draw the map with images as points.",
 )
-@click.option(
-    "--picture",
-    type=click.Choice(["png", "pdf", "svg"]),
-    default="png",
-    show_default=True,
-    help="Format of the pictures.",
-)
+@options.picture
 @click.option(
     "--html",
     is_flag=True,
@@ -291,7 +226,7 @@ _NOT_COMPARED = (
 @click.option(
     "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+@options.quiet
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
 def main(ctx, **params):
@@ -390,11 +325,11 @@ def _choose_cache(params):
     help="Path of the weights that TABLE was made with, if they were moved.",
 )
 @click.pass_context
-def similar(ctx, queries, table, **options):
+def similar(ctx, queries, table, **chosen):
     """Find similar images, and draw them."""
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
     with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
-        print_result(find_and_draw(SimilarOptions(queries, table, **options), describe))
+        print_result(find_and_draw(SimilarOptions(queries, table, **chosen), describe))
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
@@ -427,7 +362,7 @@ def layers(ctx, architecture):
 
 def _check_combinations(ctx):
     """Refuse options that would have no effect."""
-    options = {param.name: param for param in ctx.command.params}
+    params = {param.name: param for param in ctx.command.params}
 
     def is_given(name):
         return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -435,7 +370,7 @@ def _check_combinations(ctx):
     for name in _NOT_COMPARED:
         if is_given("compare") and is_given(name):
             raise click.UsageError(
-                f"{spell(options[name])} cannot be used with --compare, which draws a map for each of "
+                f"{spell(params[name])} cannot be used with --compare, which draws a map for each of "
                 "its names, as in pca,resnet,resnet:82. Leave one out."
             )
     model = ctx.params["model"]
@@ -443,7 +378,7 @@ def _check_combinations(ctx):
         if is_given(name):
             other = "resnet" if model == "pca" else "pca"
             raise click.UsageError(
-                f"{spell(options[name])} requires --model {other}, not --model {model}."
+                f"{spell(params[name])} requires --model {other}, not --model {model}."
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
