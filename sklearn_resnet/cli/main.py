@@ -14,10 +14,11 @@ from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
 from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
-from sklearn_resnet.cli.param_types import Layers, Maps
+from sklearn_resnet.cli.param_types import Layers, Maps, Sizes
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
+from sklearn_resnet.cli.search import SearchOptions, search
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 from sklearn_resnet.cli.streams import print_result
@@ -49,10 +50,11 @@ Examples:
   embedding photos/ out/photos.parquet --image-size 64 --workers 2
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
+  embedding search photos/ --sizes 48,64,96
   embedding layers ResNet101V2
 
 \b
-Write ./layers or ./similar for a folder with the same name as a command.
+Write ./layers, ./search or ./similar for a folder with the same name as a command.
 """
 _SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
@@ -64,6 +66,22 @@ Examples:
   embedding photos/ out/photos.npz -l conv3 --image-size 64
   embedding similar photo.jpg out/photos.npz
   embedding similar a.jpg b.jpg out/photos.npz -k 5 -o found.pdf
+"""
+_SEARCH_HELP = """Find the layer and the image size that suit the labelled images in INPUT.
+
+INPUT is as for `embedding`, with labels: one subfolder per class, or --labels. Each layer is scored
+at each image size: by the accuracy of a logistic regression on the standardised features, or by the
+R2 of a ridge regression if the labels are numbers on a scale. The scores are printed, with the
+commands that use the best.
+
+OUTPUT, a .csv, is the table of scores. A picture and a .json are written beside it.
+[default: INPUT_search.csv in the current folder]
+
+\b
+Examples:
+  embedding search photos/
+  embedding search photos/ out/depths.csv -l conv2,conv3,conv4 --sizes 48,64,96 --nested
+  embedding search slides/ --labels slides.csv --groups patients.csv
 """
 _SECTIONS = {  # by the first option of each
     "model": "Features",
@@ -286,7 +304,7 @@ def _name_output(params):
 def _choose_cache(params):
     """Return the folder of the cache, or None for none."""
     is_unrepeatable = params["weights"] == "random" and params["seed"] is None
-    is_elsewhere = params["scheduler"] is not None and params["cache"] is None
+    is_elsewhere = params.get("scheduler") is not None and params["cache"] is None
     if params["no_cache"] or is_unrepeatable or is_elsewhere:
         return None
     return params["cache"] or default_cache()
@@ -330,6 +348,90 @@ def similar(ctx, queries, table, **chosen):
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
     with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
         print_result(find_and_draw(SimilarOptions(queries, table, **chosen), describe))
+
+
+@main.command(
+    "search",
+    help=_SEARCH_HELP,
+    short_help="Find the layer and the image size that suit labelled images.",
+)
+@click.argument("source", metavar="INPUT")
+@click.argument("output", metavar="[OUTPUT]", required=False)
+@click.option(
+    "-l",
+    "--layers",
+    type=Layers(),
+    help="Layers to compare: indices, names or stages, separated by commas (51,82,conv4).  "
+    "[default: the last layer of each block that the weights cover]",
+)
+@click.option(
+    "--sizes",
+    "image_sizes",
+    type=Sizes(),
+    help="Image sizes to compare, in pixels, separated by commas (48,64,96). Files are cropped to a "
+    "square, arrays are stretched.  [default: 32,48,64,96,128,224, up to twice the size of the "
+    "images, and the size of small arrays]",
+)
+@options.labels
+@click.option(
+    "--groups",
+    metavar="FILE",
+    help="A file with a group for each image, such as its patient; the images of a group are in one "
+    "fold. It is read as that of --labels is, with a column group.",
+)
+@click.option(
+    "--cv",
+    "n_folds",
+    metavar="N",
+    type=click.IntRange(2),
+    default=5,
+    show_default=True,
+    help="Number of folds of the cross-validation.",
+)
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="Also score the choice of the best, on images that took no part in it.",
+)
+@options.architecture
+@options.weights
+@options.pooling
+@options.batch_size
+@options.engine
+@options.precision
+@options.cache
+@options.no_cache
+@options.value_range
+@options.picture
+@click.option(
+    "-s",
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random state of the folds, and of random weights.",
+)
+@options.quiet
+@click.pass_context
+def search_cuts(ctx, **params):
+    """Search the layer and the image size."""
+    _check_cache(params)
+    params["cache"] = _choose_cache(params)
+    with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
+        params["architecture"] = match_architecture(params["architecture"])
+        text = search(_make_search_options(params))
+        if not params["quiet"]:
+            print_result(text)
+
+
+def _make_search_options(params):
+    # of PCA, and of a table
+    others = {"model": "resnet", "dimensions": None, "image_size": None}
+    others |= {"patches": None, "patch_size": None, "on_error": "raise"}
+    params = params | others
+    params["input"], params["features"] = _pick(InputOptions, params), _pick(FeatureOptions, params)
+    return _pick(SearchOptions, params)
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
