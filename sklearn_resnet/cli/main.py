@@ -11,7 +11,7 @@ from sklearn_resnet.cli import options
 from sklearn_resnet.cli.compare import CompareOptions, compare
 from sklearn_resnet.cli.embed import EmbedOptions, embed
 from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
-from sklearn_resnet.cli.features import FeatureOptions, default_cache
+from sklearn_resnet.cli.features import FeatureOptions
 from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Sizes
@@ -250,7 +250,7 @@ _NOT_COMPARED = (
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    params["cache"] = _choose_cache(params)
+    params["cache"] = options.choose_cache(params)
     advice = "" if params["cache"] is None else _CACHE_ADVICE
     with exit_on_error(ctx, advice, _REMEDIES), warnings_in_one_line():
         params["output"] = _name_output(params)
@@ -301,15 +301,6 @@ def _name_output(params):
     return output.with_suffix(".npz")
 
 
-def _choose_cache(params):
-    """Return the folder of the cache, or None for none."""
-    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
-    is_elsewhere = params.get("scheduler") is not None and params["cache"] is None
-    if params["no_cache"] or is_unrepeatable or is_elsewhere:
-        return None
-    return params["cache"] or default_cache()
-
-
 @main.command(
     help=_SIMILAR_HELP, short_help="Find the images in a TABLE that are most similar to an image."
 )
@@ -356,7 +347,7 @@ def similar(ctx, queries, table, **chosen):
     short_help="Find the layer and the image size that suit labelled images.",
 )
 @click.argument("source", metavar="INPUT")
-@click.argument("output", metavar="[OUTPUT]", required=False)
+@click.argument("output", required=False)
 @click.option(
     "-l",
     "--layers",
@@ -416,8 +407,8 @@ def similar(ctx, queries, table, **chosen):
 @click.pass_context
 def search_cuts(ctx, **params):
     """Search the layer and the image size."""
-    _check_cache(params)
-    params["cache"] = _choose_cache(params)
+    options.check_cache(params)
+    params["cache"] = options.choose_cache(params)
     with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
         params["architecture"] = match_architecture(params["architecture"])
         text = search(_make_search_options(params))
@@ -487,15 +478,4 @@ def _check_combinations(ctx):
     draws_picture = any(ctx.params[name] for name in ("plot", "thumbnails", "compare"))
     if is_given("picture") and not draws_picture:
         raise click.UsageError("--picture requires a picture: -p, -t or --compare.")
-    _check_cache(ctx.params)
-
-
-def _check_cache(params):
-    if params["cache"] is None:
-        return
-    if params["no_cache"]:
-        raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")
-    if params["weights"] == "random" and params["seed"] is None:
-        raise click.UsageError(
-            "--cache requires -s with --weights random: each command would draw other weights."
-        )
+    options.check_cache(ctx.params)

@@ -1,10 +1,11 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what the options of the cache mean together."""
 
 from pathlib import Path
 
 import click
 
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
+from sklearn_resnet.cli.features import default_cache
 from sklearn_resnet.cli.param_types import Pooling
 
 architecture = click.option(
@@ -85,3 +86,24 @@ picture = click.option(
     help="Format of the pictures.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+
+
+def check_cache(params):
+    """Refuse options of the cache that exclude each other."""
+    if params["cache"] is None:
+        return
+    if params["no_cache"]:
+        raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")
+    if params["weights"] == "random" and params["seed"] is None:
+        raise click.UsageError(
+            "--cache requires -s with --weights random: each command would draw other weights."
+        )
+
+
+def choose_cache(params):
+    """Return the folder of the cache, or None for none."""
+    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
+    is_elsewhere = params.get("scheduler") is not None and params["cache"] is None
+    if params["no_cache"] or is_unrepeatable or is_elsewhere:
+        return None
+    return params["cache"] or default_cache()

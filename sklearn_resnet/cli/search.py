@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._io.atomic import atomic_write
@@ -123,7 +124,8 @@ def search(options):
     sizes = options.image_sizes or choose_sizes(data, options)
     images = _load_at(max(sizes), data, options.input)
     progress.show("input", f"{len(images):,} images, {_describe_target(target)}")
-    progress.show("sizes", f"{', '.join(map(str, sizes))} pixels")
+    advice = "" if options.image_sizes else "; --sizes compares others"
+    progress.show("sizes", f"{', '.join(map(str, sizes))} pixels{advice}")
     with drawing_files():
         with progress.timed("search"):
             display = score_candidates(images, target, sizes, options)
@@ -211,7 +213,7 @@ def _check_labels(labels, source):
         return labels.astype(float)
     y = np.array([as_label(value) for value in labels.tolist()])
     if len(np.unique(y)) < 2:
-        raise ParameterError("source", "must have at least two labels", f"only {y[0]!r}")
+        raise ParameterError("source", "must have at least two labels", f"only {str(y[0])!r}")
     return y
 
 
@@ -219,47 +221,68 @@ def _make_splitter(y, groups, options, progress):
     """Make shuffled folds that hold all labels and keep groups together, as far as they can."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    labels, counts = np.unique(y, return_counts=True)
-    is_labelled = y.dtype.kind != "f"
-    n_units = counts.max() if is_labelled else len(y)
+    if y.dtype.kind == "f":
+        kinds, n_units = (KFold, GroupKFold), len(y)
+    else:
+        kinds, n_units = (StratifiedKFold, StratifiedGroupKFold), _count_labels(y).max()
     if groups is not None:
+        _check_groups(groups, y)
         n_units = min(n_units, len(np.unique(groups)))
-    n_folds = _limit_folds(options.n_folds, n_units, options.nested)
+    n_folds = _limit_folds(n_units, options)
     if n_folds < options.n_folds:
         progress.warn(
-            f"There are too few images or groups for {options.n_folds} folds. --cv is {n_folds}."
+            f"The images and groups are too few for {options.n_folds} folds: --cv is {n_folds}."
         )
-    rarest = counts.argmin()
-    if is_labelled and counts[rarest] < n_folds:
-        progress.warn(
-            f"Label {str(labels[rarest])!r} has fewer images ({counts[rarest]}) than there are folds "
-            f"({n_folds}): some folds do not test it. Add images of it, or lower --cv."
-        )
-    kinds = (StratifiedKFold, StratifiedGroupKFold) if is_labelled else (KFold, GroupKFold)
+    if y.dtype.kind != "f":
+        counts = _count_labels(y)
+        if counts.min() < n_folds:
+            progress.warn(
+                f"Label {counts.idxmin()!r} has fewer images ({counts.min()}) than there are folds "
+                f"({n_folds}), and some folds do not test it. Add images of it, or lower --cv."
+            )
     kind = kinds[groups is not None]
     return kind(n_folds, shuffle=True, random_state=options.features.seed)
 
 
-def _limit_folds(n_folds, n_units, nested):
-    """Lower the number of folds until each holds images; also of the training part, if nested."""
-    for n in range(n_folds, 1, -1):
-        n_training = n_units - -(-n_units // n) if nested else n_units
-        if n <= n_training:
-            return n
-    raise ParameterError(
-        "n_folds",
-        "must be possible, with images of one label and different groups in each fold",
-        None,
-        hint="Add images, or groups.",
-    )
+def _count_labels(y):
+    """Count the images of each label."""
+    import pandas as pd
+
+    return pd.Series(y).value_counts()
+
+
+def _check_groups(groups, y):
+    """Check that a label can be both in the training and in the test part of a fold."""
+    if y.dtype.kind != "f" and len({*zip(y, groups, strict=True)}) == len(set(y)):
+        raise ParameterError(
+            "groups",
+            "must divide the images of a label, as training and test images are of different groups",
+            "one group for each label",
+        )
+
+
+def _limit_folds(n_units, options):
+    """Lower the number of folds until all hold images; with --nested, those of the training part too."""
+    minimum = 4 if options.nested else 2
+    if n_units < minimum:
+        name, units = (
+            ("source", "images of one label") if options.groups is None else ("groups", "groups")
+        )
+        condition = " with --nested" if options.nested else ""
+        raise ParameterError(name, f"must have at least {minimum} {units}{condition}", n_units)
+    n_folds = min(options.n_folds, n_units)
+    while options.nested and n_units - -(-n_units // n_folds) < n_folds:
+        n_folds -= 1
+    return n_folds
 
 
 def _describe_target(target):
     if target.is_scale:
         text = f"labels from {target.y.min():g} to {target.y.max():g}"
     else:
-        _, counts = np.unique(target.y, return_counts=True)
-        text = f"{len(counts)} labels of {counts.min()} to {counts.max()} images"
+        counts = _count_labels(target.y)
+        span = " to ".join(map(str, sorted({counts.min(), counts.max()})))
+        text = f"{len(counts)} labels of {span} images"
     if target.groups is not None:
         text += f", {len(np.unique(target.groups))} groups"
     return f"{text}, {target.splitter.get_n_splits(groups=target.groups)} folds"
@@ -281,12 +304,19 @@ def choose_sizes(data, options):
     if reads_files(options.input.source):
         side, own = _measure_files(data.paths, options.input.file_range), ()
     else:
-        resnet = make_resnet(options.features).fit(data.images)
+        resnet = _fit_resnet(options.features, data.images)
         height, width = getattr(resnet, "image_shape_", data.images.shape[1:])[:2]
         side = min(height, width)
         own = (side,) if height == width and side < max(_SIZES) else ()
     limit = max(_MAX_ENLARGEMENT * side, min(_SIZES))
     return sorted({size for size in _SIZES if size <= limit}.union(own))
+
+
+def _fit_resnet(features, images):
+    """Fit the network without warnings, which the search gives."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make_resnet(features).fit(images)
 
 
 def _measure_files(paths, value_range):
@@ -332,7 +362,8 @@ def score_candidates(images, target, image_sizes, options):
     resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
     weights = name_weights(options.features.weights)
     title = f"{name_source(options.input.source)}: {len(images):,} images, {weights}"
-    with warnings.catch_warnings():
+    # threads of BLAS wait for each other in fits of a few milliseconds
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return LayerSearchDisplay.from_estimator(
             make_pipeline(resnet, StandardScaler(), model),
@@ -350,11 +381,12 @@ def score_candidates(images, target, image_sizes, options):
 
 def _describe_search(display, target, images, options):
     """Describe a search for the record."""
-    features = replace(options.features, layers=np.unique(display.layers).tolist())
-    resnet = make_resnet(features).fit(images)
+    layers, sizes = np.unique(display.layers).tolist(), sorted(set(display.image_sizes))
+    features = replace(options.features, layers=layers, image_size=sizes[0])
+    resnet = _fit_resnet(features, images)
     metadata = describe_resnet(resnet, features.weights) | {
         "model": "search",
-        "image_sizes": sorted(set(display.image_sizes)),
+        "image_sizes": sizes,
         "labels_file": options.input.labels,
         "groups_file": options.groups,
         "n_folds": display.scores.shape[1],

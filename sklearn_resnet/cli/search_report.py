@@ -85,7 +85,7 @@ def _list_front(frame, score_name):
                 str(row.layer),
                 row.name,
                 str(row.image_size),
-                f"{row.gflop:.3f}",
+                f"{row.gflop:.3g}",
                 f"{row.mean_score:.3f}",
                 f"{row.std_score:.3f}",
                 _mark(row).replace("+", ""),
@@ -113,22 +113,23 @@ def _list_findings(display, best, cheapest, score_name):
         share = f"{100 * cheapest.gflop / best.gflop:.0f} % of the GFLOP of the best"
         yield f"cheapest   {_describe(cheapest, score_name)}; {share}"
     others = display.to_frame().query("not is_best")
-    if len(others):
-        n_close = int((others["difference_high"] >= 0).sum())
-        yield (
-            f"certainty  {n_close} of the {len(others)} other candidates cannot be told from the best: "
-            "the 95 % confidence interval of their difference includes 0"
-        )
+    if others.empty:
+        return
+    n_close = int((others["difference_high"] >= 0).sum())
+    yield (
+        f"certainty  {n_close} of the {len(others)} other candidates cannot be told from the best: the "
+        "95 % confidence interval of their difference includes 0"
+    )
     if display.nested_scores is None:
         yield (
-            f"           The {score_name} of the best is too high on average, as it was chosen by the "
-            "same folds; --nested estimates it without this bias"
+            f"           the {score_name} of the best is too high on average, because the same folds "
+            "chose it; --nested corrects this"
         )
     else:
         scores = np.asarray(display.nested_scores)
         yield (
-            f"nested     {score_name} {scores.mean():.3f} (std {scores.std():.3f}) of the best candidate "
-            "on images that did not choose it: the one to report"
+            f"nested     {score_name} {scores.mean():.3f} (std {scores.std():.3f}) of the best, on images "
+            "that did not choose it: the one to report"
         )
 
 
