@@ -68,7 +68,7 @@ labels = click.option(
     help="A file with a label for each image: a table (.csv, .tsv or .parquet) with a column that names "
     "the images, with or without folders and suffix, and a column label; a .npy; or text with one "
     "label per line. Labels without names must be in the order of the images, which is natural "
-    "(2.png before 10.png): see the column path of a .csv OUTPUT.",
+    "(2.png before 10.png), as in the column path of a table of features.",
 )
 value_range = click.option(
     "--value-range",

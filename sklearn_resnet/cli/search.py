@@ -221,25 +221,28 @@ def _make_splitter(y, groups, options, progress):
     """Make shuffled folds that hold all labels and keep groups together, as far as they can."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    if y.dtype.kind == "f":
-        kinds, n_units = (KFold, GroupKFold), len(y)
-    else:
-        kinds, n_units = (StratifiedKFold, StratifiedGroupKFold), _count_labels(y).max()
+    is_labelled = y.dtype.kind != "f"
+    counts = _count_labels(y)
+    limits = (
+        [("source", counts.max(), "images of one label")]
+        if is_labelled
+        else [("source", len(y), "images")]
+    )
     if groups is not None:
+        limits.append(("groups", len(np.unique(groups)), "groups"))
+    n_folds = min(_limit_folds(*limit, options) for limit in limits)
+    if groups is not None and is_labelled:
         _check_groups(groups, y)
-        n_units = min(n_units, len(np.unique(groups)))
-    n_folds = _limit_folds(n_units, options)
     if n_folds < options.n_folds:
         progress.warn(
-            f"The images and groups are too few for {options.n_folds} folds: --cv is {n_folds}."
+            f"The images or groups are too few for {options.n_folds} folds: --cv is {n_folds}."
         )
-    if y.dtype.kind != "f":
-        counts = _count_labels(y)
-        if counts.min() < n_folds:
-            progress.warn(
-                f"Label {counts.idxmin()!r} has fewer images ({counts.min()}) than there are folds "
-                f"({n_folds}), and some folds do not test it. Add images of it, or lower --cv."
-            )
+    if is_labelled and counts.min() < n_folds:
+        progress.warn(
+            f"Label {counts.idxmin()!r} has fewer images ({counts.min()}) than there are folds "
+            f"({n_folds}), and some folds do not test it. Add images of it, or lower --cv."
+        )
+    kinds = (StratifiedKFold, StratifiedGroupKFold) if is_labelled else (KFold, GroupKFold)
     kind = kinds[groups is not None]
     return kind(n_folds, shuffle=True, random_state=options.features.seed)
 
@@ -253,7 +256,7 @@ def _count_labels(y):
 
 def _check_groups(groups, y):
     """Check that a label can be both in the training and in the test part of a fold."""
-    if y.dtype.kind != "f" and len({*zip(y, groups, strict=True)}) == len(set(y)):
+    if len(set(zip(y, groups, strict=True))) == len(set(y)):
         raise ParameterError(
             "groups",
             "must divide the images of a label, as training and test images are of different groups",
@@ -261,13 +264,10 @@ def _check_groups(groups, y):
         )
 
 
-def _limit_folds(n_units, options):
+def _limit_folds(name, n_units, units, options):
     """Lower the number of folds until all hold images; with --nested, those of the training part too."""
     minimum = 4 if options.nested else 2
     if n_units < minimum:
-        name, units = (
-            ("source", "images of one label") if options.groups is None else ("groups", "groups")
-        )
         condition = " with --nested" if options.nested else ""
         raise ParameterError(name, f"must have at least {minimum} {units}{condition}", n_units)
     n_folds = min(options.n_folds, n_units)
