@@ -54,7 +54,7 @@ Examples:
   embedding layers ResNet101V2
 
 \b
-Write ./layers, ./search or ./similar for a folder with the same name as a command.
+Write ./search for a folder with the same name as a command, such as search.
 """
 _SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
@@ -80,7 +80,7 @@ OUTPUT, a .csv, is the table of scores. A picture and a .json are written beside
 \b
 Examples:
   embedding search photos/
-  embedding search photos/ out/depths.csv -l conv2,conv3,conv4 --sizes 48,64,96 --nested
+  embedding search photos/ out/s.csv -l 51,73,85 --sizes 48,64,96 --nested
   embedding search slides/ --labels slides.csv --groups patients.csv
 """
 _SECTIONS = {  # by the first option of each
