@@ -403,7 +403,9 @@ def test_groups_are_read_from_their_column(tmp_path, header):
 def test_groups_that_are_not_found_are_an_error(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("path,label\n" + "".join(f"{path},x\n" for path in PATHS))
-    message = "The groups in .* it has no column 'group', but path, label; call the column of the groups"
+    message = (
+        "The groups in .* it has no column 'group', but path, label; call the column of the groups"
+    )
     with pytest.raises(ValueError, match=message):
         read_labels(file, np.array(PATHS), 3, "group")
     with pytest.raises(FileNotFoundError, match="The file of groups"):

@@ -238,6 +238,9 @@ def test_nested_folds_are_possible(n_images, digits):
     np.savez("digits.npz", x=X[rows], y=y[rows])
     args = ["search", "digits.npz", *RESNET, "-l", "4", "--sizes", "8", "--nested", "--cv", "5"]
     run(*args)
+    np.savez("digits.npz", x=X, y=X.mean((1, 2)))
+    np.save("groups.npy", np.arange(60) % n_images)
+    run(*args, "--groups", "groups.npy")
 
 
 @pytest.mark.parametrize(
@@ -286,6 +289,14 @@ def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
     Path("bad.npy").touch()
     assert message in run("search", "bad.npy", *FAST, *args, code=code)
     assert not list(Path().glob("*.csv"))
+
+
+def test_files_of_others_are_kept_before_images_are_read():
+    Path("bad.npy").touch()
+    for name in ("bad_search.csv", "bad_search.png", "bad_search.json"):
+        Path(name).write_text("mine")
+        assert f"move '{name}'" in run("search", "bad.npy", *FAST, code=1)
+        Path(name).unlink()
 
 
 def test_quiet_prints_nothing():
