@@ -361,7 +361,7 @@ def score_candidates(images, target, image_sizes, options):
         model = LogisticRegression(C=0.01, max_iter=1000)  # there are more features than images
     resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
     weights = name_weights(options.features.weights)
-    title = f"{name_source(options.input.source)}: {len(images):,} images, {weights}"
+    title = f"{name_source(options.input.source)}: {len(images):,} images\n{weights}"
     # threads of BLAS wait for each other in fits of a few milliseconds
     with threadpool_limits(1, "blas"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
