@@ -82,10 +82,11 @@ def test_scores_are_those_of_cross_validation(digits):
         assert image.width > 300
 
 
-def test_files_are_read_at_the_largest_size(photos):
-    run("search", photos, "s.csv", *FAST, "-q")
+@pytest.mark.parametrize("value_range", [None, (0, 100)])
+def test_files_are_read_at_the_largest_size(value_range, photos):
+    run("search", photos, "s.csv", *FAST, "-q", *(["--value-range", 0, 100] if value_range else []))
     paths, y = load_image_folder(photos, return_X_y=True)
-    images = ImageLoader(16).fit_transform(paths)
+    images = ImageLoader(16, value_range=value_range).fit_transform(paths)
     np.savez("arrays.npz", x=images, y=y)
     run("search", "arrays.npz", "t.csv", *FAST, "-q")
     pd.testing.assert_frame_equal(pd.read_csv("s.csv"), pd.read_csv("t.csv"))
@@ -100,10 +101,13 @@ def test_without_output_files_are_named_after_input(photos):
 
 
 def test_the_command_that_is_printed_uses_the_best(photos):
-    output = run("search", photos, "out/s.csv", *FAST, "--pooling", "max,avg")
+    output = run(
+        "search", photos, "out/s.csv", *FAST, "--pooling", "max,avg", "--architecture", "resnet50v2"
+    )
     best = json.loads(Path("out/s.json").read_text())["best"]
     name, *args = shlex.split(output.splitlines()[-1])
     assert name == "embedding"
+    assert "--architecture" not in args
     run(*args, "--no-cache", "-q")
     record = json.loads(Path("out/my photos_features.json").read_text())
     assert record["layers"] == [best["layer"]]
