@@ -406,7 +406,7 @@ def _count_costs(architecture, layers, pairs):
 
 def _check_image_sizes(image_sizes):
     """Return the image sizes, each once."""
-    if np.ndim(image_sizes) != 1 and not isinstance(image_sizes, (list, tuple)):
+    if not isinstance(image_sizes, (list, tuple)) and np.ndim(image_sizes) != 1:
         raise ParameterError("image_sizes", "must be a list of sizes", repr(image_sizes))
     sizes = [_simplify(check_size("image_sizes", size)) for size in image_sizes]
     if not sizes or None in sizes:
