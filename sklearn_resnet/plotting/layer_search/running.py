@@ -37,6 +37,9 @@ class Candidates:
         The name of the parameter of `estimator` that is the network.
     layers : list of int
     image_sizes : list of int, tuple or None
+    loaded_size : int, tuple or None
+        The size of the images of the one `ImageLoader`, at which they enter a network without
+        `image_size`.
     """
 
     estimator: BaseEstimator
@@ -44,6 +47,7 @@ class Candidates:
     path: str
     layers: list
     image_sizes: list
+    loaded_size: int | tuple | None
 
     @property
     def grid(self):
@@ -55,7 +59,8 @@ class Candidates:
 
     def find_cut(self, parameters):
         """Return the layer and the image size of a candidate."""
-        return tuple(parameters[join(self.path, name)] for name in ("layers", "image_size"))
+        layer, size = (parameters[join(self.path, name)] for name in ("layers", "image_size"))
+        return layer, self.loaded_size if size is None else size
 
 
 class CutFeatures(TransformerMixin, BaseEstimator):
@@ -176,10 +181,11 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
         image_sizes = [resnet.image_size]
     elif loader is not None:
         loader[1].set_params(size=_find_largest(image_sizes))
+    loaded_size = None if loader is None else loader[1].size
     resnet.set_params(layers=layers, tap_layers=layers)
     if resnet.precision == "int8" or not is_input(estimator, resnet):
         # the features depend on the images or the steps that fit sees, so that each fold has its own
-        return Candidates(estimator, X, path, layers, image_sizes)
+        return Candidates(estimator, X, path, layers, image_sizes, loaded_size)
     if loader is not None:
         X = loader[1].fit_transform(X)
         estimator.set_params(**{loader[0]: "passthrough"})
@@ -189,7 +195,7 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
     lookup.set_output(transform=library)
     estimator = estimator.set_params(**{path: lookup}) if path else lookup
     positions = np.arange(len(table.features[layers[0], image_sizes[0]])).reshape(-1, 1)
-    return Candidates(estimator, positions, path, layers, image_sizes)
+    return Candidates(estimator, positions, path, layers, image_sizes, loaded_size)
 
 
 def _find_largest(image_sizes):
