@@ -40,7 +40,8 @@ class LayerSearchDisplay:
     layers : array-like of shape (n_candidates,)
         Index of the layer whose output was used as features, for each candidate.
     scores : array-like of shape (n_candidates, n_folds)
-        Scores of each candidate; greater is better.
+        Scores of each candidate; greater is better. Candidates with a score that is not finite are
+        left out.
     image_sizes : list of int, tuple of 2 int, or None, default=None
         Size at which images entered the network, for each candidate: the side of a square, or
         (height, width). None is a size that is not known.
@@ -131,7 +132,16 @@ class LayerSearchDisplay:
         layers, scores = np.asarray(layers), np.asarray(scores, dtype=float)
         sizes = [None] * len(layers) if image_sizes is None else list(image_sizes)
         pairs = [check_size("image_sizes", size) for size in sizes]
-        order = sorted(range(len(layers)), key=lambda i: (layers[i], pairs[i] or (0, 0)))
+        if not len(layers) == len(scores) == len(sizes):
+            raise ParameterError(
+                "scores",
+                "must have a row for each of `layers` and `image_sizes`",
+                f"{len(layers)} layers, {len(scores)} rows and {len(sizes)} image sizes",
+            )
+        finite = np.flatnonzero(np.isfinite(scores).all(axis=1))
+        if not len(finite):
+            raise ParameterError("scores", "must be finite for one candidate at least", got=None)
+        order = sorted(finite, key=lambda i: (layers[i], pairs[i] or (0, 0)))
         self.layers, self.scores = layers[order], scores[order]
         self.image_sizes = [_simplify(pairs[i]) for i in order]
         self.architecture = architecture
