@@ -11,7 +11,7 @@ from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
-from sklearn_resnet.plotting.layer_search.reading import describe_score, read_scores
+from sklearn_resnet.plotting.layer_search.reading import describe_score, find_test_size, read_scores
 from sklearn_resnet.plotting.layer_search.scores import SearchScores
 from sklearn_resnet.plotting.layer_search.steps import (
     find_only_loader,
@@ -151,7 +151,7 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
         scores=read_scores(search),
         architecture=resnet.architecture,
         score_name=describe_score(scoring),
-        test_size=_find_test_size(splits),
+        test_size=find_test_size([(train, test) for train, test, _ in splits]),
         nested_scores=nested_scores,
         nested_candidates=nested_cuts,
     )
@@ -299,11 +299,6 @@ def _split(estimator, X, y, groups, cv, nested):
                 raise
         splits.append((train, test, inner))
     return splits
-
-
-def _find_test_size(splits):
-    """The mean fraction of the samples in a test fold."""
-    return float(np.mean([len(test) / (len(train) + len(test)) for train, test, _ in splits]))
 
 
 def _cross_validate_nested(candidates, y, splits, scoring, n_jobs):

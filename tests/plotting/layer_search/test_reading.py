@@ -1,14 +1,27 @@
 """from_search: the layers, image sizes and scores of a fitted search."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from layer_searches import X, Y, make, make_resnet, search_layers
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeavePOut,
+    PredefinedSplit,
+    RandomizedSearchCV,
+    RepeatedKFold,
+    RepeatedStratifiedKFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+)
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
-from sklearn_resnet import LayerSearchDisplay, ResNetFeatures
+from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures
 from sklearn_resnet._network.layers import layer_table
 
 
@@ -147,3 +160,158 @@ def test_layers_are_those_of_the_searched_architecture():
     assert display.layers.tolist() == [
         layer.index for layer in layer_table("ResNet50") if layer.name == "conv2_block1_out"
     ]
+
+
+def read_test_size(cv, n=60, **fit_params):
+    search = GridSearchCV(make(), {"resnetfeatures__layers": [2, 4]}, cv=cv)
+    return LayerSearchDisplay.from_search(search.fit(X[:n], Y[:n] % 2, **fit_params)).test_size
+
+
+@pytest.mark.parametrize(
+    ("cv", "test_size"),
+    [
+        (None, 1 / 5),
+        (4, 1 / 4),
+        (RepeatedKFold(n_splits=5, n_repeats=2, random_state=0), 1 / 5),
+        (RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0), 1 / 3),
+        (ShuffleSplit(3, test_size=0.2, random_state=0), 1 / 5),
+        # half of the samples that a fold uses
+        (ShuffleSplit(3, test_size=0.1, train_size=0.1, random_state=0), 1 / 2),
+        ([(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))], 1 / 3),
+        ([(np.arange(50), np.arange(50, 60))] * 2, 1 / 6),
+    ],
+)
+def test_the_test_size_is_that_of_the_folds(cv, test_size):
+    assert read_test_size(cv) == pytest.approx(test_size)
+
+
+def test_the_test_size_of_groups():
+    groups = np.arange(60) // 10
+    assert read_test_size(GroupKFold(3), groups=groups) == pytest.approx(1 / 3)
+    assert read_test_size(LeaveOneGroupOut(), groups=groups) == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        ShuffleSplit(3, random_state=0),
+        ShuffleSplit(3, test_size=20, random_state=0),
+        ShuffleSplit(3, test_size=0.2, train_size=20, random_state=0),
+        TimeSeriesSplit(3),
+        LeavePOut(2),
+        PredefinedSplit(np.where(np.arange(12) < 4, -1, np.arange(12) % 2)),
+    ],
+)
+def test_a_test_size_that_the_splitter_does_not_tell_is_nan(cv):
+    n = 60 if hasattr(cv, "test_size") else 12
+    assert np.isnan(read_test_size(cv, n))
+
+
+def load(size=None):
+    return make_pipeline(ImageLoader(size), make_resnet(), RidgeClassifier())
+
+
+IMAGES = X.reshape(-1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "grid", "expected"),
+    [
+        (make(), {}, [None]),
+        (make(image_size=12), {}, [12]),
+        (make(image_size=(8, 12)), {}, [(8, 12)]),
+        (make(image_size=12), {"resnetfeatures__image_size": [8, (16, 16), (8, 4)]}, [(8, 4), 8, 16]),
+        (make(), {"resnetfeatures__image_size": [None, 8]}, [None, 8]),
+        (load(), {}, [None]),
+        (load(8), {}, [8]),
+        (load((8, 12)), {}, [(8, 12)]),
+        (load(8), {"imageloader__size": [12, 16]}, [12, 16]),
+        (load(), {"imageloader__size": [12, None]}, [None, 12]),
+        (load(8).set_params(resnetfeatures__image_size=12), {}, [12]),
+        (load(8), {"resnetfeatures__image_size": [None, 12]}, [8, 12]),
+        # the size of the loader changes pixels, but not the size in the network
+        (
+            load(),
+            {"imageloader__size": [8, 16], "resnetfeatures__image_size": [4, 12]},
+            [4, 12],
+        ),
+        (
+            load(),
+            {"imageloader__size": [8, 16], "resnetfeatures__image_size": [4, None]},
+            [4, 8, 16],
+        ),
+    ],
+)
+def test_the_image_size_is_that_of_the_network_or_else_of_the_loader(estimator, grid, expected):
+    grid = {"resnetfeatures__layers": [2]} | grid
+    search = GridSearchCV(estimator, grid, cv=2).fit(IMAGES[:20], Y[:20] % 2)
+    assert LayerSearchDisplay.from_search(search).image_sizes == expected
+
+
+def test_a_list_of_grids_may_name_sizes_here_and_there():
+    grid = [
+        {"resnetfeatures__layers": [2, 4], "resnetfeatures__image_size": [8]},
+        {"resnetfeatures__layers": [2], "imageloader__size": [16]},
+        {"resnetfeatures__image_size": [6]},
+    ]
+    search = GridSearchCV(load(12), grid, cv=2).fit(IMAGES[:20], Y[:20] % 2)
+    display = LayerSearchDisplay.from_search(search)
+    cuts = list(zip(display.layers.tolist(), display.image_sizes, strict=True))
+    assert cuts == [(2, 8), (2, 16), (4, 6), (4, 8)]
+
+
+def test_the_best_of_other_parameters_is_shown_at_each_layer_and_size():
+    grid = {
+        "resnetfeatures__layers": [16, 4],
+        "resnetfeatures__image_size": [12, (8, 8)],
+        "ridgeclassifier__alpha": [1e9, 1, 10],
+    }
+    search = GridSearchCV(make(), grid, cv=2, scoring="accuracy").fit(X, Y % 3)
+    display = LayerSearchDisplay.from_search(search)
+    results = pd.DataFrame(search.cv_results_)
+    results["size"] = results["param_resnetfeatures__image_size"].map({12: 12, (8, 8): 8})
+    best = results.groupby(["param_resnetfeatures__layers", "size"])["mean_test_score"].max()
+    frame = display.to_frame()
+    assert list(best.index) == list(zip(frame["layer"], frame["image_size"], strict=True))
+    np.testing.assert_allclose(frame["mean_score"], best)
+    rows = results[["split0_test_score", "split1_test_score"]].to_numpy().tolist()
+    assert all(row in rows for row in display.scores.tolist())
+    assert display.score_name == "accuracy"
+
+
+def test_sizes_from_a_randomized_search():
+    grid = {"resnetfeatures__layers": [2, 4, 9], "resnetfeatures__image_size": [8, 12]}
+    search = RandomizedSearchCV(make(), grid, n_iter=4, cv=2, random_state=0).fit(X, Y)
+    display = LayerSearchDisplay.from_search(search)
+    cuts = {(p["resnetfeatures__layers"], p["resnetfeatures__image_size"])
+            for p in search.cv_results_["params"]}  # fmt: skip
+    assert set(zip(display.layers.tolist(), display.image_sizes, strict=True)) == cuts
+    assert len(display.layers) == 4
+
+
+def test_sizes_of_a_network_without_a_pipeline():
+    def score(estimator, X, y=None):
+        return estimator.transform(X).mean()
+
+    search = GridSearchCV(
+        make_resnet(), {"layers": [2, 4], "image_size": [8, 12]}, cv=2, scoring=score
+    )
+    display = LayerSearchDisplay.from_search(search.fit(X[:10]))
+    assert display.image_sizes == [8, 12, 8, 12]
+    assert display.score_name == "score"
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
+def test_candidates_with_a_score_that_is_nan_are_left_out():
+    def score(estimator, X, y):
+        is_nan = estimator[-1].n_features_in_ == 256 and y[0] == Y[0]  # in one fold
+        return np.nan if is_nan else 1.0
+
+    search = search_layers([16, 4], scoring=score, cv=KFold(3))
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4]
+
+
+def test_two_loaders_tell_no_size():
+    two = make_pipeline(ImageLoader(8), ImageLoader(12), make_resnet(), RidgeClassifier())
+    search = GridSearchCV(two, {"resnetfeatures__layers": [2]}, cv=2).fit(IMAGES[:10], Y[:10] % 2)
+    assert LayerSearchDisplay.from_search(search).image_sizes == [None]
