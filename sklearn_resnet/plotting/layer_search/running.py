@@ -268,17 +268,18 @@ def _split(estimator, X, y, groups, cv, nested):
     Raises
     ------
     ParameterError
-        If `cv` is a list of splits, which cannot split the training samples too.
+        If `cv` is a list of splits or a PredefinedSplit, which cannot split the training samples
+        too.
     """
-    from sklearn.model_selection import check_cv
+    from sklearn.model_selection import PredefinedSplit, check_cv
 
     inner_cv = cv if isinstance(nested, (bool, np.bool_)) else nested
     is_list = not (isinstance(inner_cv, numbers.Integral) or hasattr(inner_cv, "split"))
-    if nested and inner_cv is not None and is_list:
+    if nested and inner_cv is not None and (is_list or isinstance(inner_cv, PredefinedSplit)):
         raise ParameterError(
             "nested",
-            "must be an int or a cross-validation generator if cv is a list of splits, because it "
-            "splits the training samples of each",
+            "must be an int or another cross-validation generator if cv is a list of splits or a "
+            "PredefinedSplit, because it splits the training samples of each",
             repr(nested),
         )
     y, groups = (None if values is None else np.asarray(values) for values in (y, groups))

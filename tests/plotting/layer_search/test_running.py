@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -19,6 +19,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -427,8 +428,7 @@ def test_nested_scores_are_of_samples_that_the_choice_has_not_seen(seen):
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
 @pytest.mark.parametrize("cv", [3, ShuffleSplit(4, test_size=0.3, random_state=0)])
 def test_nested_scores_are_those_of_a_search_within_a_cross_validation(cv, scoring):
-    classifier = LogisticRegression(max_iter=10_000)
-    pipe = make_pipeline(make_resnet(tap_layers=LAYERS), StandardScaler(), classifier)
+    pipe = make_pipeline(make_resnet(tap_layers=LAYERS), StandardScaler(), GaussianNB())
     grid = {"resnetfeatures__image_size": [8, 12], "resnetfeatures__layers": LAYERS}
     search = GridSearchCV(pipe, grid, cv=cv, scoring=scoring)
     expected = cross_validate(
@@ -502,8 +502,32 @@ def test_classes_are_spread_over_folds_as_in_a_search():
 
 @pytest.mark.parametrize("cv", [[(np.arange(30), np.arange(30, 60))], iter(KFold(2).split(X))])
 def test_a_list_of_splits_cannot_be_nested(cv):
-    with pytest.raises(ValueError, match="with nested=True, which splits the training samples too"):
+    with pytest.raises(ValueError, match="must be an int or another .* if cv is a list of splits"):
         LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], cv=cv, nested=True)
+
+
+def test_a_list_of_splits_may_be_nested_with_another_splitter(seen):
+    train, test = np.arange(20, 60), np.arange(20)
+    pipe = make_pipeline(make_resnet(), Watched())
+    display = LayerSearchDisplay.from_estimator(
+        pipe, X, Y % 2, layers=[4, 16], cv=[(train, test)], nested=KFold(4)
+    )
+    assert len(display.nested_scores) == len(display.nested_candidates) == 1
+    positions, parts = Positions(), pairwise_apart(seen)[2:]
+    inner = {tuple(train[part]) for _, part in KFold(4).split(train)}
+    assert {tuple(sorted(positions.of(scored))) for _, scored in parts[:-1]} == inner
+    assert positions.of(parts[-1][0]) == set(train)
+    assert positions.of(parts[-1][1]) == set(test)
+
+
+def test_too_few_groups_for_nested_folds_are_noticed_before_the_network_runs(files, decoded):
+    pipe = make_pipeline(ImageLoader(12), make_resnet(), RidgeClassifier())
+    with pytest.raises(ValueError, match="n_splits=3 greater than the number of groups: 2") as raised:
+        LayerSearchDisplay.from_estimator(
+            pipe, files, Y % 2, layers=[2], groups=np.arange(60) // 20, cv=GroupKFold(3), nested=True
+        )
+    assert "nested=GroupKFold(3)" in raised.value.__notes__[0]
+    assert not decoded
 
 
 @pytest.mark.parametrize("sizes", [[(8, 8), (8, 12)], [(8, 12), (12, 16)], [(12, 8), (8, 12)]])
@@ -586,5 +610,9 @@ def test_a_target_of_another_length_is_noticed_before_the_network_runs(files, de
 
 def test_fixed_folds_cannot_be_nested():
     folds = PredefinedSplit(np.arange(60) % 3)
-    with pytest.raises(ValueError, match="with nested=True, which splits the training samples too"):
+    with pytest.raises(ValueError, match="must be an int or another .* or a PredefinedSplit"):
         LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], cv=folds, nested=True)
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2, 4], cv=folds, nested=2
+    )
+    assert len(display.nested_scores) == 3
