@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.pipeline import Pipeline
 
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
@@ -16,6 +17,7 @@ from sklearn_resnet.plotting.layer_search.scores import SearchScores
 from sklearn_resnet.plotting.layer_search.steps import (
     find_only_loader,
     find_only_resnet,
+    find_steps,
     is_input,
     join,
 )
@@ -193,9 +195,15 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
     lookup = CutFeatures(table=table)
     library = get_output_config("transform", resnet)["dense"]
     lookup.set_output(transform=library)
-    estimator = estimator.set_params(**{path: lookup}) if path else lookup
+    estimator = _forget_memory(estimator.set_params(**{path: lookup})) if path else lookup
     positions = np.arange(len(table.features[layers[0], image_sizes[0]])).reshape(-1, 1)
     return Candidates(estimator, positions, path, layers, image_sizes, loaded_size)
+
+
+def _forget_memory(estimator):
+    """Unset the cache of pipelines, which would write the whole table for each fit."""
+    pipelines = find_steps(estimator, Pipeline)
+    return estimator.set_params(**{join(path, "memory"): None for path in pipelines})
 
 
 def _find_largest(image_sizes):

@@ -321,15 +321,18 @@ def test_other_steps_behind_the_loader_see_images_of_the_largest_size(files):
     assert cache_info().n_features == len(X) * 2 * len(LAYERS)
 
 
-def test_a_cache_of_the_pipeline_changes_no_score(tmp_path):
-    pipe = make_pipeline(make_resnet(), PCA(3), RidgeClassifier(), memory=str(tmp_path))
+def test_a_cache_of_the_pipeline_changes_no_score_and_holds_no_table(tmp_path):
+    whole = make_pipeline(make_resnet(), PCA(3), RidgeClassifier(), memory=str(tmp_path))
     plain = make_pipeline(make_resnet(), PCA(3), RidgeClassifier())
-    for images in (X, X[::-1]):  # the second are not found among the first
+    inner = make_pipeline(make_resnet(), PCA(3), memory=str(tmp_path))
+    cases = (X, whole), (X[::-1], whole), (X, make_pipeline(inner, RidgeClassifier()))
+    for images, pipe in cases:
         expected = search_plainly(plain, images, Y, LAYERS, [8, 12], cv=2, scoring=score_by_bits)
         display = LayerSearchDisplay.from_estimator(
             pipe, images, Y, layers=LAYERS, image_sizes=[8, 12], cv=2, scoring=score_by_bits
         )
         assert by_candidate(display) == expected
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.long
