@@ -268,14 +268,15 @@ def _write_cell(ax, mesh, x, y, candidate):
     box = ax.get_window_extent()
     n_columns, n_rows = mesh.get_array().shape[::-1]
     width, height = (72 / ax.figure.dpi) * np.array([box.width / n_columns, box.height / n_rows])
-    font_size = min(9, width / 4, height / 1.4)
+    score = f"{candidate.mean_score:.3f}"
+    font_size = min(9, 1.25 * width / len(score), height / 1.4)
     if font_size < 4:
         return
     has_cost = height > 2.6 * font_size and np.isfinite(candidate.gflop)
     ax.text(
         x + 0.5,
         y + (0.62 if has_cost else 0.5),
-        f"{candidate.mean_score:.3f}",
+        score,
         ha="center",
         va="center",
         color=color,
