@@ -220,7 +220,11 @@ IMAGES = X.reshape(-1, 8, 8)
         (make(), {}, [None]),
         (make(image_size=12), {}, [12]),
         (make(image_size=(8, 12)), {}, [(8, 12)]),
-        (make(image_size=12), {"resnetfeatures__image_size": [8, (16, 16), (8, 4)]}, [(8, 4), 8, 16]),
+        (
+            make(image_size=12),
+            {"resnetfeatures__image_size": [8, (16, 16), (8, 4)]},
+            [(8, 4), 8, 16],
+        ),
         (make(), {"resnetfeatures__image_size": [None, 8]}, [None, 8]),
         (load(), {}, [None]),
         (load(8), {}, [8]),

@@ -525,9 +525,17 @@ def test_a_list_of_splits_may_be_nested_with_another_splitter(seen):
 
 def test_too_few_groups_for_nested_folds_are_noticed_before_the_network_runs(files, decoded):
     pipe = make_pipeline(ImageLoader(12), make_resnet(), RidgeClassifier())
-    with pytest.raises(ValueError, match="n_splits=3 greater than the number of groups: 2") as raised:
+    with pytest.raises(
+        ValueError, match="n_splits=3 greater than the number of groups: 2"
+    ) as raised:
         LayerSearchDisplay.from_estimator(
-            pipe, files, Y % 2, layers=[2], groups=np.arange(60) // 20, cv=GroupKFold(3), nested=True
+            pipe,
+            files,
+            Y % 2,
+            layers=[2],
+            groups=np.arange(60) // 20,
+            cv=GroupKFold(3),
+            nested=True,
         )
     assert "nested=GroupKFold(3)" in raised.value.__notes__[0]
     assert not decoded
@@ -615,7 +623,5 @@ def test_fixed_folds_cannot_be_nested():
     folds = PredefinedSplit(np.arange(60) % 3)
     with pytest.raises(ValueError, match="must be an int or another .* or a PredefinedSplit"):
         LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], cv=folds, nested=True)
-    display = LayerSearchDisplay.from_estimator(
-        make(), X, Y % 2, layers=[2, 4], cv=folds, nested=2
-    )
+    display = LayerSearchDisplay.from_estimator(make(), X, Y % 2, layers=[2, 4], cv=folds, nested=2)
     assert len(display.nested_scores) == 3
