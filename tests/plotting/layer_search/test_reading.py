@@ -199,11 +199,11 @@ def test_the_test_size_of_groups():
         ShuffleSplit(3, test_size=0.2, train_size=20, random_state=0),
         TimeSeriesSplit(3),
         LeavePOut(2),
-        PredefinedSplit(np.where(np.arange(12) < 4, -1, np.arange(12) % 2)),
+        PredefinedSplit(np.where(np.arange(8) < 4, -1, np.arange(8) % 2)),
     ],
 )
 def test_a_test_size_that_the_splitter_does_not_tell_is_nan(cv):
-    n = 60 if hasattr(cv, "test_size") else 12
+    n = 60 if hasattr(cv, "test_size") else 8
     assert np.isnan(read_test_size(cv, n))
 
 

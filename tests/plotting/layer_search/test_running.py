@@ -429,7 +429,7 @@ def test_nested_scores_are_of_samples_that_the_choice_has_not_seen(seen):
 
 
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
-@pytest.mark.parametrize("cv", [3, ShuffleSplit(4, test_size=0.3, random_state=0)])
+@pytest.mark.parametrize("cv", [3, ShuffleSplit(2, test_size=0.3, random_state=0)])
 def test_nested_scores_are_those_of_a_search_within_a_cross_validation(cv, scoring):
     pipe = make_pipeline(make_resnet(tap_layers=LAYERS), StandardScaler(), GaussianNB())
     grid = {"resnetfeatures__image_size": [8, 12], "resnetfeatures__layers": LAYERS}
