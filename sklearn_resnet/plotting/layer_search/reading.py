@@ -140,7 +140,9 @@ def _find_image_size(parameters, path, resnet, loader):
     """The size at which images enter the network in one candidate; None is their own."""
     size = check_size("image_size", parameters.get(join(path, "image_size"), resnet.image_size))
     if size is None and loader is not None:
-        size = check_size("size", parameters.get(join(loader[0], "size"), loader[1].size))
+        step = parameters.get(loader[0], loader[1])  # the search may replace it
+        own_size = getattr(step, "size", None)
+        size = check_size("size", parameters.get(join(loader[0], "size"), own_size))
     return size
 
 

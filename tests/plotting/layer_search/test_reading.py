@@ -233,6 +233,7 @@ IMAGES = X.reshape(-1, 8, 8)
         (load(), {"imageloader__size": [12, None]}, [None, 12]),
         (load(8).set_params(resnetfeatures__image_size=12), {}, [12]),
         (load(8), {"resnetfeatures__image_size": [None, 12]}, [8, 12]),
+        (load(4), {"imageloader": [ImageLoader(8), "passthrough", ImageLoader(12)]}, [None, 8, 12]),
         # the size of the loader changes pixels, but not the size in the network
         (
             load(),

@@ -625,3 +625,16 @@ def test_fixed_folds_cannot_be_nested():
         LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], cv=folds, nested=True)
     display = LayerSearchDisplay.from_estimator(make(), X, Y % 2, layers=[2, 4], cv=folds, nested=2)
     assert len(display.nested_scores) == 3
+
+
+def test_a_block_of_black_images_has_the_range_of_the_others(files, seen, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "_BLOCK_BYTES", 4 * 12 * 12 * 3)
+    paths = files[:16]
+    for i in range(4, 12):  # two blocks
+        paths[i] = str(tmp_path / f"{i}.png")
+        Image.fromarray(np.zeros((24, 24), np.uint8)).save(paths[i])
+    pipe = make_pipeline(ImageLoader(lazy=True), make_resnet(), Watched())
+    cv = [(np.arange(8), np.arange(8, 16))]
+    LayerSearchDisplay.from_estimator(pipe, paths, Y[:16], layers=[4], image_sizes=[12], cv=cv)
+    expected = split_columns(load_and_compute(paths, 12, 12), LAYERS)[4]
+    np.testing.assert_array_equal(np.concatenate([seen[0][1], seen[1][1]]), expected)
