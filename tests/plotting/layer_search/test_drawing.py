@@ -127,8 +127,8 @@ def list_cells(display):
 
 DRAWN = [
     *((surface, "heatmap", "new") for surface in SURFACES),
-    *((surface, "heatmap", "given") for surface in ("usual", "many sizes", "large scores")),
-    *((surface, "curves", "new") for surface in ("usual", "one fold", "deep")),
+    *((surface, "heatmap", "given") for surface in ("usual", "large scores")),
+    *((surface, "curves", "new") for surface in ("usual", "deep")),
     *((surface, "curves", "given") for surface in ("usual", "pairs")),
     *((surface, "cost", "new") for surface in ("usual", "large scores")),
     ("usual", "cost", "given"),

@@ -167,6 +167,7 @@ def read_test_size(cv, n=60, **fit_params):
     return LayerSearchDisplay.from_search(search.fit(X[:n], Y[:n] % 2, **fit_params)).test_size
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize(
     ("cv", "test_size"),
     [
@@ -185,12 +186,14 @@ def test_the_test_size_is_that_of_the_folds(cv, test_size):
     assert read_test_size(cv) == pytest.approx(test_size)
 
 
+@pytest.mark.cache
 def test_the_test_size_of_groups():
     groups = np.arange(60) // 10
     assert read_test_size(GroupKFold(3), groups=groups) == pytest.approx(1 / 3)
     assert read_test_size(LeaveOneGroupOut(), groups=groups) == pytest.approx(1 / 6)
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize(
     "cv",
     [
@@ -214,6 +217,7 @@ def load(size=None):
 IMAGES = X.reshape(-1, 8, 8)
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize(
     ("estimator", "grid", "expected"),
     [
@@ -265,6 +269,7 @@ def test_a_list_of_grids_may_name_sizes_here_and_there():
     assert cuts == [(2, 8), (2, 16), (4, 6), (4, 8)]
 
 
+@pytest.mark.cache
 def test_the_best_of_other_parameters_is_shown_at_each_layer_and_size():
     grid = {
         "resnetfeatures__layers": [16, 4],
@@ -306,6 +311,7 @@ def test_sizes_of_a_network_without_a_pipeline():
     assert display.score_name == "score"
 
 
+@pytest.mark.cache
 @pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
 def test_candidates_with_a_score_that_is_nan_are_left_out():
     def score(estimator, X, y):

@@ -131,6 +131,7 @@ def search_plainly(estimator, X, y, layers, image_sizes, **parameters):
     grid = {f"{path}__layers": layers, f"{path}__image_size": image_sizes}
     estimator = clone(estimator).set_params(**{f"{path}__tap_layers": layers})
     search = GridSearchCV(estimator, grid, **parameters).fit(X, y)
+    clear_cache()  # what is compared with it is computed anew
     return {
         (parameters[f"{path}__layers"], parameters[f"{path}__image_size"]): [
             search.cv_results_[f"split{i}_test_score"][k] for i in range(search.n_splits_)
@@ -152,6 +153,7 @@ def score_by_bits(estimator, X, y):
 NAMES = np.array(["zero", "one", "two"], dtype=object)
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize(
     ("estimator", "y"),
     [
@@ -272,6 +274,7 @@ def test_images_cannot_be_skipped(files):
         LayerSearchDisplay.from_estimator(pipe, files, Y, layers=[4], image_sizes=[8, 12], cv=2)
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize(
     "change", [list, pd.Series, lambda paths: pd.DataFrame({"path": paths})["path"], np.array]
 )
@@ -287,6 +290,7 @@ def test_files_may_be_named_in_any_sequence(files, change):
     assert by_candidate(display) == expected
 
 
+@pytest.mark.cache
 def test_lazy_images_need_no_loader(files):
     images = ImageLoader(12, lazy=True).fit_transform(files)
     expected = search_plainly(make(), np.asarray(images), Y, LAYERS, [8, 12], cv=2,
@@ -321,6 +325,7 @@ def test_other_steps_behind_the_loader_see_images_of_the_largest_size(files):
     assert cache_info().n_features == len(X) * 2 * len(LAYERS)
 
 
+@pytest.mark.cache
 def test_a_cache_of_the_pipeline_changes_no_score_and_holds_no_table(tmp_path):
     whole = make_pipeline(make_resnet(), PCA(3), RidgeClassifier(), memory=str(tmp_path))
     plain = make_pipeline(make_resnet(), PCA(3), RidgeClassifier())
@@ -428,6 +433,7 @@ def test_nested_scores_are_of_samples_that_the_choice_has_not_seen(seen):
         assert positions.of(scored) == set(test)
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
 @pytest.mark.parametrize("cv", [3, ShuffleSplit(2, test_size=0.3, random_state=0)])
 def test_nested_scores_are_those_of_a_search_within_a_cross_validation(cv, scoring):
@@ -437,6 +443,7 @@ def test_nested_scores_are_those_of_a_search_within_a_cross_validation(cv, scori
     expected = cross_validate(
         search, X, Y % 3, cv=cv, scoring=scoring, return_estimator=True, error_score="raise"
     )
+    clear_cache()
     display = LayerSearchDisplay.from_estimator(
         pipe, X, Y % 3, layers=LAYERS, image_sizes=[8, 12], cv=cv, scoring=scoring, nested=True
     )
@@ -447,6 +454,7 @@ def test_nested_scores_are_those_of_a_search_within_a_cross_validation(cv, scori
     ]
 
 
+@pytest.mark.cache
 def test_nested_scores_through_the_cache_are_the_same():
     first = FunctionTransformer()
     direct, generic = make(), make_pipeline(first, make_resnet(), RidgeClassifier())
@@ -549,6 +557,7 @@ def test_a_loader_has_one_aspect_ratio(files, decoded, sizes):
     assert not decoded
 
 
+@pytest.mark.cache
 def test_sizes_of_one_aspect_ratio_are_decoded_to_the_largest(files):
     pipe = make_pipeline(ImageLoader(resize="pad"), make_resnet(), RidgeClassifier())
     sizes = [(8, 12), (16, 24), (4, 6)]
@@ -561,6 +570,7 @@ def test_sizes_of_one_aspect_ratio_are_decoded_to_the_largest(files):
     assert display.image_sizes == sorted(sizes)
 
 
+@pytest.mark.cache
 def test_arrays_may_have_any_aspect_ratio():
     sizes = [(8, 8), (8, 16), (12, 4)]
     expected = search_plainly(make(), X, Y, [4], [8, *sizes[1:]], cv=2, scoring=score_by_bits)
@@ -570,6 +580,7 @@ def test_arrays_may_have_any_aspect_ratio():
     assert by_candidate(display) == expected
 
 
+@pytest.mark.cache
 def test_images_of_many_sizes_are_brought_to_each_size():
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (8 + i % 3, 9, 3), dtype=np.uint8) for i in range(20)]
@@ -601,6 +612,7 @@ def test_the_network_at_its_own_size_is_searched_without_sizes():
     assert by_candidate(display) == expected
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize("lazily", [False, True])
 def test_the_size_of_the_loader_is_that_of_the_candidates(files, lazily):
     pipe = make_pipeline(ImageLoader(12, lazy=lazily), make_resnet(), RidgeClassifier())
@@ -627,12 +639,14 @@ def test_fixed_folds_cannot_be_nested():
     assert len(display.nested_scores) == 3
 
 
-def test_a_block_of_black_images_has_the_range_of_the_others(files, seen, tmp_path, monkeypatch):
+def test_a_block_of_nearly_black_images_has_the_range_of_the_others(
+    files, seen, tmp_path, monkeypatch
+):
     monkeypatch.setattr(running, "_BLOCK_BYTES", 4 * 12 * 12 * 3)
     paths = files[:16]
     for i in range(4, 12):  # two blocks
         paths[i] = str(tmp_path / f"{i}.png")
-        Image.fromarray(np.zeros((24, 24), np.uint8)).save(paths[i])
+        Image.fromarray(np.full((24, 24), i % 2, np.uint8)).save(paths[i])
     pipe = make_pipeline(ImageLoader(lazy=True), make_resnet(), Watched())
     cv = [(np.arange(8), np.arange(8, 16))]
     LayerSearchDisplay.from_estimator(pipe, paths, Y[:16], layers=[4], image_sizes=[12], cv=cv)
