@@ -172,7 +172,8 @@ class LayerSearchDisplay:
         search : GridSearchCV, RandomizedSearchCV or similar
             Fitted search over the parameter `layers` of a `ResNetFeatures`, and optionally over its
             `image_size` or the `size` of an `ImageLoader`. If it also searched other parameters,
-            the best candidate of each layer and image size is shown.
+            the best candidate of each layer and image size is shown. Of a successive halving, only
+            the candidates of the last iteration are shown.
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
@@ -229,14 +230,16 @@ class LayerSearchDisplay:
         image_sizes : list of int or tuple of 2 int, default=None
             Values of `image_size` to compare. An `ImageLoader` in the estimator decodes each file
             once, to the largest of them, with its own `resize`; the `ResNetFeatures` then reduces the
-            images to the others. By default, the estimator's size.
+            images to the others. To use a candidate, set both sizes in the same way; an `ImageLoader`
+            of the smaller size gives nearly the same images. By default, the estimator's size.
         groups : array-like of shape (n_samples,), default=None
             Groups of samples that `cv` keeps in one fold, such as the patient of each image.
         cv : int, cross-validation generator or iterable, default=None
             Cross-validation splitting strategy. See `sklearn.model_selection.GridSearchCV`.
         scoring : str or callable, default=None
-            Score. By default, that of the estimator's ``score`` method. See
-            `sklearn.model_selection.GridSearchCV`.
+            A single score. By default, that of the estimator's ``score`` method. See
+            `sklearn.model_selection.GridSearchCV`. A callable gets positions of samples instead of
+            images, unless the features depend on the folds; see Notes.
         nested : bool, int or cross-validation generator, default=False
             Whether to estimate the score of the search itself: for each split of `cv`, a search on
             the training samples alone chooses the layer and the image size, which the test samples
@@ -260,7 +263,7 @@ class LayerSearchDisplay:
         ValueError
             If the estimator does not contain exactly one `ResNetFeatures`, its weights do not cover
             `layers`, `image_sizes` have different aspect ratios although the estimator contains an
-            `ImageLoader`, or the samples cannot be split by `cv` or `nested`.
+            `ImageLoader`, `scoring` has several scores, or `cv` or `nested` cannot split the samples.
         ConnectionError
             If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
 
@@ -272,6 +275,8 @@ class LayerSearchDisplay:
         feature cache, which must hold them.
         """
         path, resnet = find_only_resnet(estimator)
+        if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+            raise ParameterError("scoring", "must be a str, a callable or None", repr(scoring))
         layers, weights = _find_layers(resnet, layers)
         if image_sizes is not None:
             image_sizes = _check_image_sizes(image_sizes)

@@ -51,7 +51,10 @@ def read_search(search):
         )
     metric = _find_metric(search)
     scores = read_scores(search, metric)
-    best = _find_best_candidates(search, scores.mean(axis=1), path, resnet)
+    means = scores.mean(axis=1)
+    if "iter" in search.cv_results_:  # earlier iterations scored other and fewer samples
+        means[search.cv_results_["iter"] < search.cv_results_["iter"].max()] = np.nan
+    best = _find_best_candidates(search, means, path, resnet)
     return SearchScores(
         layers=[layer for layer, _ in best],
         image_sizes=[size for _, size in best],

@@ -326,3 +326,10 @@ def test_two_loaders_tell_no_size():
     two = make_pipeline(ImageLoader(8), ImageLoader(12), make_resnet(), RidgeClassifier())
     search = GridSearchCV(two, {"resnetfeatures__layers": [2]}, cv=2).fit(IMAGES[:10], Y[:10] % 2)
     assert LayerSearchDisplay.from_search(search).image_sizes == [None]
+
+
+def test_of_a_halving_the_last_iteration_is_shown():
+    """Earlier iterations scored fewer samples, which cannot be compared."""
+    search = search_layers([2, 4, 9])
+    search.cv_results_["iter"] = np.array([0, 1, 1])
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 9]

@@ -652,3 +652,8 @@ def test_a_block_of_nearly_black_images_has_the_range_of_the_others(
     LayerSearchDisplay.from_estimator(pipe, paths, Y[:16], layers=[4], image_sizes=[12], cv=cv)
     expected = split_columns(load_and_compute(paths, 12, 12), LAYERS)[4]
     np.testing.assert_array_equal(np.concatenate([seen[0][1], seen[1][1]]), expected)
+
+
+def test_several_scores_are_refused_before_the_search():
+    with pytest.raises(ValueError, match=r"'scoring' parameter must be a str.*Got \['accuracy'\]"):
+        LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], scoring=["accuracy"])
