@@ -11,25 +11,24 @@ from scipy.stats import skew
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-METRICS = ("raw", "standardized", "cosine")
-PAIRS = (
-    *(("mild", "mild_again"), ("image", "mild"), ("image", "crop"), ("image", "light")),
-    *(("image", "strong"), ("mild", "strong")),
-)
+METRICS = ("raw", "cosine")
+PAIRS = {
+    "mild": ("mild", "mild_again"),
+    "light": ("image", "light"),
+    "colour": ("image", "colour"),
+    "strong": ("image", "strong"),
+    "mild_strong": ("mild", "strong"),
+}
 NEIGHBORS = (5, 10, 20)
 N_CLUSTERS = 10
 
 
 def transform(views, metric):
-    """Centre the features of all views; standardise them, or scale them to length one."""
-    base = views["image"]
+    """Centre the features of all views, or scale them to length one."""
     if metric == "cosine":
         return {name: X / np.linalg.norm(X, axis=1, keepdims=True) for name, X in views.items()}
-    mean, scale = base.mean(0), 1
-    if metric == "standardized":
-        scale = base.std(0)
-        scale[scale < 1e-6 * scale.max()] = np.inf
-    return {name: (X - mean) / scale for name, X in views.items()}
+    mean = views["image"].mean(0)
+    return {name: X - mean for name, X in views.items()}
 
 
 def measure_distances(A, B):
@@ -142,7 +141,7 @@ def measure_clusters(views):
     whole = cluster(X)
     moved = [
         adjusted_rand_score(whole.labels_, whole.predict(views[name]))
-        for name in ("mild", "crop", "light", "strong")
+        for name in ("mild", "colour", "light", "strong")
     ]
     return {
         "clusters_resampled": np.mean(stable),
@@ -160,20 +159,19 @@ def compare_halves(X, n_rounds=3):
         overlap(*(rank_neighbors(X[:, half]) for half in np.array_split(order, 2)), 10)
         for order in orders
     ]
-    return {"neighbors of half the channels": np.mean(found)}
+    return {"neighbors10_half_channels": np.mean(found)}
 
 
 def score_layer(views):
     """Return the criteria of one layer, and its neighbours and clusters."""
     found = {}
-    for a, b in PAIRS:
-        found |= {
-            f"{name} {a}/{b}": value for name, value in match_views(views[a], views[b]).items()
-        }
+    for pair, (a, b) in PAIRS.items():
+        matched = match_views(views[a], views[b])
+        found |= {f"{name}_{pair}": value for name, value in matched.items()}
     neighbors = {name: rank_neighbors(view) for name, view in views.items()}
     for k in NEIGHBORS:
-        for a, b in PAIRS:
-            found[f"neighbors{k} {a}/{b}"] = overlap(neighbors[a], neighbors[b], k)
+        for pair, (a, b) in PAIRS.items():
+            found[f"neighbors{k}_{pair}"] = overlap(neighbors[a], neighbors[b], k)
     clusters, labels = measure_clusters(views)
     X = views["image"]
     found |= measure_variance(views) | measure_neighborhood(X) | measure_spectrum(X)
@@ -195,25 +193,21 @@ def compare_layers(neighbors, labels):
     for k in NEIGHBORS:
         shared = np.eye(n)
         for a, b in combinations(range(n), 2):
-            shared[a, b] = shared[b, a] = overlap(
-                neighbors[a]["image"], neighbors[b]["image"], k
-            )
-        found[f"neighbors{k} of all layers"] = shared.mean(1, where=others)
-        found[f"neighbors{k} of adjacent layers"] = shared.mean(1, where=adjacent)
-        found[f"neighbors{k} of layer before"] = shared[np.arange(n), np.maximum(np.arange(n) - 1, 0)]
-        found[f"neighbors{k} of layer before"][0] = shared[0, 1]
+            shared[a, b] = shared[b, a] = overlap(neighbors[a]["image"], neighbors[b]["image"], k)
+        found[f"neighbors{k}_all_layers"] = shared.mean(1, where=others)
+        found[f"neighbors{k}_adjacent_layers"] = shared.mean(1, where=adjacent)
         crossed = np.array(
             [[overlap(a["image"], b["strong"], k) for b in neighbors] for a in neighbors]
         )
-        found[f"neighbors{k} of views in all layers"] = crossed.mean(1)
-        found[f"neighbors{k} found by views in all layers"] = crossed.mean(0)
+        found[f"neighbors{k}_views_all_layers"] = crossed.mean(1)
+        found[f"neighbors{k}_found_from_all_layers"] = crossed.mean(0)
     predicted = np.array(
         [[predict_clusters(each["image"], y) for y in labels] for each in neighbors]
     )
-    found["predicts clusters of other layers"] = predicted.mean(1, where=others)
-    found["clusters predicted by other layers"] = predicted.mean(0, where=others)
+    found["predicts_clusters"] = predicted.mean(1, where=others)
+    found["clusters_predicted"] = predicted.mean(0, where=others)
     agreed = np.array([[adjusted_rand_score(a, b) for b in labels] for a in labels])
-    found["clusters of other layers"] = agreed.mean(1, where=others)
+    found["clusters_all_layers"] = agreed.mean(1, where=others)
     return found
 
 
@@ -232,5 +226,5 @@ def score_layers(features):
         )
         scores = {name: np.array([one[name] for one in each]) for name in each[0]}
         scores |= compare_layers(neighbors, labels)
-        found |= {f"{metric}: {name}": values for name, values in scores.items()}
+        found |= {f"{metric}_{name}": values for name, values in scores.items()}
     return found

@@ -97,14 +97,14 @@ def cut_patches(pictures, size, rng):
 
 
 def load_patches(folder, rng):
-    """Grey patches: which picture?"""
+    """Grey patches: which picture."""
     pictures = [getattr(skimage.data, name)() for name in GREY_PICTURES]
     grey = [np.uint8(rgb2gray(each) * 255) if each.ndim == 3 else each for each in pictures]
     return cut_patches(grey, 40, rng)
 
 
 def load_colour_patches(folder, rng):
-    """Colour patches of other pictures: which picture?"""
+    """Colour patches of other pictures: which picture."""
     pictures = [getattr(skimage.data, name)() for name in COLOUR_PICTURES]
     pictures = [each[0] if isinstance(each, tuple) else each for each in pictures]
     return cut_patches(pictures, 40, rng)
@@ -192,7 +192,9 @@ def make_texture(kind, rng, angle=None):
     """Draw one of ten textures from 0 to 1."""
     x, y = make_grid(rng.uniform(0, 2 * np.pi) if angle is None else angle)
     frequency, phase = rng.uniform(6, 10), rng.uniform(0, 2 * np.pi, 2)
-    wave_x, wave_y = (np.sin(2 * np.pi * frequency * z + p) for z, p in zip((x, y), phase, strict=True))
+    wave_x, wave_y = (
+        np.sin(2 * np.pi * frequency * z + p) for z, p in zip((x, y), phase, strict=True)
+    )
     noise = rng.normal(size=(SIZE, SIZE))
     if kind == 0:
         texture = wave_x  # stripes
@@ -230,7 +232,7 @@ def _pair(rng):
 
 
 def make_orientations(folder, rng):
-    """Stripes of random width and contrast under noise: which of eight orientations?"""
+    """Stripes of random width and contrast under noise: which of eight orientations."""
     labels = rng.integers(8, size=N_IMAGES)
     images = []
     for label in labels:
@@ -241,7 +243,7 @@ def make_orientations(folder, rng):
 
 
 def make_colours(folder, rng):
-    """Several shapes of one hue on grey: which of ten hues?"""
+    """Several shapes of one hue on grey: which of ten hues."""
     labels = rng.integers(10, size=N_IMAGES)
     images = []
     for label in labels:
@@ -279,14 +281,14 @@ def draw_text(text, font, rng, turn=15):
 
 
 def make_characters(folder, rng):
-    """Letters in 16 fonts: which of 20 letters?"""
+    """Letters in 16 fonts: which of 20 letters."""
     labels = rng.integers(20, size=N_IMAGES)
     images = [draw_text("ABDEFGHKMNQRSTabdegr"[label], rng.choice(FONTS), rng) for label in labels]
     return ImageSet(np.stack(images), {"character": labels})
 
 
 def make_fonts(folder, rng):
-    """Three random letters: which of 16 fonts?"""
+    """Three random letters: which of 16 fonts."""
     labels = rng.integers(len(FONTS), size=N_IMAGES)
     letters = list("abcdefghijklmnopqrstuvwxyz")
     images = [draw_text("".join(rng.choice(letters, 3)), FONTS[label], rng) for label in labels]
@@ -294,7 +296,7 @@ def make_fonts(folder, rng):
 
 
 def make_counts(folder, rng):
-    """Spots of random sizes and brightness under noise: are there 1, 2, ... or 8?"""
+    """Spots of random sizes and brightness under noise: are there 1, 2, ... or 8."""
     labels = rng.integers(1, 9, size=N_IMAGES)
     images = []
     for label in labels:
@@ -366,7 +368,9 @@ def make_leaves(folder, rng):
         mask = rasterize([(outline, 255)])
         stripes = make_texture(0, rng) if veins[k] > 9 else make_texture(7, rng)
         green = draw_colour(rng, rng.normal(0.29, 0.04), value=(0.4, 0.9))
-        images.append(paint(mask, green * (0.8 + 0.2 * stripes[..., None]), draw_colour(rng, value=(0.6, 1))))
+        images.append(
+            paint(mask, green * (0.8 + 0.2 * stripes[..., None]), draw_colour(rng, value=(0.6, 1)))
+        )
     return ImageSet(np.stack(images), {"species": labels})
 
 
@@ -395,7 +399,9 @@ def make_spectrograms(folder, rng):
         elif k == 7:
             call = (np.sin(2 * np.pi * rng.uniform(5, 7) * t) > 0.9) * on * np.ones((SIZE, 1)) * 0.7
         elif k == 8:
-            call = np.exp(-((pitch - base - 0.2) ** 2) / 0.03) * on * rng.uniform(0.3, 1, (SIZE, SIZE))
+            call = (
+                np.exp(-((pitch - base - 0.2) ** 2) / 0.03) * on * rng.uniform(0.3, 1, (SIZE, SIZE))
+            )
         elif k == 9:
             call = call + np.exp(-((pitch - base - 0.45 + 0.2 * t) ** 2) / 0.0006) * on
         noise = gaussian_filter(rng.exponential(0.25, (SIZE, SIZE)), 0.6)

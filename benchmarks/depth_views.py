@@ -48,19 +48,15 @@ def change_contrast(image, rng, amount):
 
 
 def change_light(image, rng):
-    """Change brightness and colour, blur, and add noise."""
+    """Change brightness and colour a little, blur, and add noise."""
     image = image * rng.uniform(0.75, 1.25, 3).astype(np.float32) + rng.uniform(-0.1, 0.1)
     image = gaussian_filter(image, (*[rng.uniform(0, image.shape[0] / 64)] * 2, 0))
     return image + rng.normal(0, 0.03, image.shape).astype(np.float32)
 
 
-def crop(image, rng):
-    """Crop 60 to 85 % of the side, and resize to the whole."""
-    side = image.shape[0]
-    size = int(side * rng.uniform(0.6, 0.85))
-    top, left = rng.integers(side - size + 1, size=2)
-    part = image[top : top + size, left : left + size]
-    return resize([np.uint8(part * 255)], side)[0]
+def change_colour(image, rng):
+    """Change brightness and colour."""
+    return image * rng.uniform(0.6, 1.4, 3).astype(np.float32) + rng.uniform(-0.1, 0.1)
 
 
 def alter_mildly(image, rng):
@@ -76,7 +72,7 @@ def alter_strongly(image, rng):
 ALTERATIONS = {
     "mild": alter_mildly,
     "mild_again": alter_mildly,
-    "crop": crop,
+    "colour": change_colour,
     "light": change_light,
     "strong": alter_strongly,
 }
@@ -92,14 +88,16 @@ def make_views(images, size):
     """Return the images at a size, and the views of the first of them, as uint8."""
     resized = resize(images, size)
     views = {name: alter(resized[:N_VIEWED], name) for name in ALTERATIONS}
-    return {name: np.uint8(np.rint(255 * view)) for name, view in ({"": resized} | views).items()}
+    return {
+        name: np.uint8(np.rint(255 * view)) for name, view in ({"image": resized} | views).items()
+    }
 
 
 def extract(views, weights, folder):
     """Return the features as a dict of layers of dicts of views."""
     given = {"imagenet": folder / WEIGHTS, "procedural": "procedural", "random": None}[weights]
     resnet = ResNetFeatures(list(LAYERS[weights]), weights=given, random_state=0, cache=None)
-    features = resnet.fit(views[""]).transform(np.concatenate(list(views.values())))
+    features = resnet.fit(views["image"]).transform(np.concatenate(list(views.values())))
     ends = np.cumsum(list_layers().loc[resnet.layers_, "width"])[:-1]
     starts = np.cumsum([len(view) for view in views.values()])[:-1]
     return {
