@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 from sklearn_resnet import ImageLoader
 from sklearn_resnet.datasets import load_image_folder
 
-N_IMAGES = 1_000
+N_IMAGES = 600
 SIZE = 96  # pixels of a generated image
 FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif"),

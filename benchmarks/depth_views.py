@@ -14,7 +14,7 @@ LAYERS = {
     "procedural": (16, 27, 39, 51, 62, 73, 85),
     "random": (16, 27, 39, 51, 62, 73, 85),
 }
-N_VIEWED = 400  # images that also have altered views
+N_VIEWED = 300  # images that also have altered views
 
 
 def resize(images, size):

@@ -194,7 +194,7 @@ def lose_at_fixed_depths(rows, chosen, reported):
 def report_splits(rows, losses, keep):
     """Choose on a random half of the families of sets, and report on the other half, many times."""
     rng = np.random.default_rng(0)
-    losses = {name: each for name, each in losses.items() if name != "fixed_depth"}
+    losses = {name: each for name, each in losses.items() if name not in ("fixed_depth", "chosen")}
     families = rows["set"].replace(FAMILIES)
     names = sorted(set(families))
     chosen, rounds = [], []
@@ -228,6 +228,7 @@ def list_scopes(rows):
     return {
         "main": trained & kept,
         "all_labels": trained,
+        "without_counts": trained & kept & (rows["set"] != "counts"),  # added after the results
         **{weights: kept & (rows["weights"] == weights) for weights in LAYERS},
         **{
             f"imagenet_{size}": kept & (rows["weights"] == "imagenet") & (rows["size"] == size)
@@ -262,11 +263,13 @@ def report(cases):
     choosing = rows["set"].isin(CHOOSING).to_numpy()
     order = choose(losses, scopes["main"] & choosing)
     chosen = next(name for name in order if name != "fixed_depth")
-    shown = list(dict.fromkeys([*SHOWN, *order[:N_SHOWN], chosen]))
+    losses["chosen"] = losses[chosen]
+    shown = list(dict.fromkeys(["chosen", *SHOWN, *order[:N_SHOWN]]))
     found = {
         "chosen": chosen,
-        "n_criteria": len(losses),
+        "n_criteria": len(order),
         "n_sets": {"choosing": len(CHOOSING), "reporting": len(REPORTING)},
+        "choosing_sets": list(CHOOSING),
         "fixed_depth": list_fixed_depths(cases),
     }
     for half, mask in (("choosing", choosing), ("reporting", ~choosing)):
@@ -275,9 +278,9 @@ def report(cases):
             for scope, keep in scopes.items()
         }
     return found | {
-        "reached": reaches_goal(found["reporting"]["main"][chosen]),
+        "reaches_goal": "yes" if reaches_goal(found["reporting"]["main"]["chosen"]) else "no",
         "splits": report_splits(rows, losses, scopes["main"]),
-        "cases": list_cases(rows, losses, ("deepest", "fixed_depth", chosen)),
+        "cases": list_cases(rows, losses, ("deepest", "fixed_depth", "chosen")),
     }
 
 
@@ -294,5 +297,8 @@ def list_fixed_depths(cases):
 def measure(folder):
     """Measure all cases, choose and report."""
     jobs = [(name, size) for size in SIZES[::-1] for name in CHOOSING | REPORTING]
-    parts = Parallel(n_jobs=2)(delayed(measure_set)(name, size, folder) for name, size in jobs)
-    return report([case for part in parts for case in part])
+    parts = Parallel(n_jobs=2, verbose=20)(
+        delayed(measure_set)(name, size, folder) for name, size in jobs
+    )
+    cases = [case for part in parts for case in part]
+    return report(sorted(cases, key=lambda case: case["size"]))
