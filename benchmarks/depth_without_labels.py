@@ -37,6 +37,7 @@ SHOWN = (
     *("raw_clusters_resampled", "raw_clusters_of_views", "raw_silhouette", "raw_rankme"),
     *("raw_lidar", "raw_variance_ratio", "raw_low_dimension", "raw_low_hubness"),
 )
+COMPARED = ("deepest", "fixed_depth", "chosen")
 GOAL_MEAN, GOAL_MAX, GOAL_BETTER = 0.007, 0.03, 2 / 3
 
 
@@ -267,6 +268,7 @@ def report(cases):
     shown = list(dict.fromkeys(["chosen", *SHOWN, *order[:N_SHOWN]]))
     found = {
         "chosen": chosen,
+        "goal": {"knn_mean": GOAL_MEAN, "knn_max": GOAL_MAX, "better_share": GOAL_BETTER},
         "n_criteria": len(order),
         "n_sets": {"choosing": len(CHOOSING), "reporting": len(REPORTING)},
         "choosing_sets": list(CHOOSING),
@@ -274,13 +276,16 @@ def report(cases):
     }
     for half, mask in (("choosing", choosing), ("reporting", ~choosing)):
         found[half] = {
-            scope: {name: summarize(losses, keep & mask, name) for name in shown}
+            scope: {
+                name: summarize(losses, keep & mask, name)
+                for name in (shown if scope == "main" else COMPARED)
+            }
             for scope, keep in scopes.items()
         }
     return found | {
         "reaches_goal": "yes" if reaches_goal(found["reporting"]["main"]["chosen"]) else "no",
         "splits": report_splits(rows, losses, scopes["main"]),
-        "cases": list_cases(rows, losses, ("deepest", "fixed_depth", "chosen")),
+        "cases": list_cases(rows, losses, COMPARED),
     }
 
 
@@ -297,7 +302,7 @@ def list_fixed_depths(cases):
 def measure(folder):
     """Measure all cases, choose and report."""
     jobs = [(name, size) for size in SIZES[::-1] for name in CHOOSING | REPORTING]
-    parts = Parallel(n_jobs=2, verbose=20)(
+    parts = Parallel(n_jobs=2)(
         delayed(measure_set)(name, size, folder) for name, size in jobs
     )
     cases = [case for part in parts for case in part]
