@@ -302,8 +302,6 @@ def list_fixed_depths(cases):
 def measure(folder):
     """Measure all cases, choose and report."""
     jobs = [(name, size) for size in SIZES[::-1] for name in CHOOSING | REPORTING]
-    parts = Parallel(n_jobs=2)(
-        delayed(measure_set)(name, size, folder) for name, size in jobs
-    )
+    parts = Parallel(n_jobs=2)(delayed(measure_set)(name, size, folder) for name, size in jobs)
     cases = [case for part in parts for case in part]
     return report(sorted(cases, key=lambda case: case["size"]))
