@@ -213,7 +213,12 @@ def _check_labels(labels, source):
         return labels.astype(float)
     y = np.array([as_label(value) for value in labels.tolist()])
     if len(np.unique(y)) < 2:
-        raise ParameterError("source", "must have at least two labels", f"only {str(y[0])!r}")
+        raise ParameterError(
+            "source",
+            "must have at least two labels",
+            f"only {str(y[0])!r}",
+            hint="Add images of another label, or name other labels with --labels.",
+        )
     return y
 
 
@@ -230,17 +235,23 @@ def _make_splitter(y, groups, options, progress):
     )
     if groups is not None:
         limits.append(("groups", len(np.unique(groups)), "groups"))
-    n_folds = min(_limit_folds(*limit, options) for limit in limits)
+    n_folds, n_units, units = min(
+        (_limit_folds(name, n_units, units, options), n_units, units)
+        for name, n_units, units in limits
+    )
     if groups is not None and is_labelled:
         _check_groups(groups, y)
     if n_folds < options.n_folds:
+        again = " with --nested, which splits the training part of each fold into as many again"
         progress.warn(
-            f"The images or groups are too few for {options.n_folds} folds: --cv is {n_folds}."
+            f"{n_units} {units} are too few for {options.n_folds} folds"
+            f"{again if options.nested else ''}: --cv is {n_folds}."
         )
     if is_labelled and counts.min() < n_folds:
+        other = "lower --cv" if counts.min() > 1 else "leave the label out"
         progress.warn(
             f"Label {counts.idxmin()!r} has fewer images ({counts.min()}) than there are folds "
-            f"({n_folds}), and some folds do not test it. Add images of it, or lower --cv."
+            f"({n_folds}), and some folds do not test it. Add images of it, or {other}."
         )
     kinds = (StratifiedKFold, StratifiedGroupKFold) if is_labelled else (KFold, GroupKFold)
     kind = kinds[groups is not None]
@@ -259,8 +270,10 @@ def _check_groups(groups, y):
     if len(set(zip(y, groups, strict=True))) == len(set(y)):
         raise ParameterError(
             "groups",
-            "must divide the images of a label, as training and test images are of different groups",
+            "must have at least two groups for a label",
             "one group for each label",
+            hint="A group is never split between training and test images, so the model would be tested "
+            "only on labels that it was not trained on. Name smaller groups, or leave --groups out.",
         )
 
 
@@ -269,7 +282,13 @@ def _limit_folds(name, n_units, units, options):
     minimum = 4 if options.nested else 2
     if n_units < minimum:
         condition = " with --nested" if options.nested else ""
-        raise ParameterError(name, f"must have at least {minimum} {units}{condition}", n_units)
+        remedy = "Add images of other groups" if name == "groups" else "Add images"
+        raise ParameterError(
+            name,
+            f"must have at least {minimum} {units}{condition}",
+            n_units,
+            hint=f"{remedy}, or leave --nested out." if options.nested else f"{remedy}.",
+        )
     n_folds = min(options.n_folds, n_units)
     while options.nested and n_units - -(-n_units // n_folds) < n_folds:
         n_folds -= 1

@@ -208,7 +208,13 @@ def test_groups_of_numbers_on_a_scale(digits):
     np.savez("digits.npz", x=X, y=X.mean((1, 2)))
     np.save("groups.npy", np.arange(60) // 20)
     output = run("search", "digits.npz", *FAST, "--groups", "groups.npy")
-    assert "The images or groups are too few for 5 folds: --cv is 3." in output
+    assert "warning    3 groups are too few for 5 folds: --cv is 3." in output
+    np.save("groups.npy", np.arange(60) // 12)
+    output = run("search", "digits.npz", *FAST, "--groups", "groups.npy", "--nested")
+    assert (
+        "warning    5 groups are too few for 5 folds with --nested, which splits the training part of "
+        "each fold into as many again: --cv is 3." in output
+    )
 
 
 def test_the_nested_score_is_reported(digits):
@@ -226,13 +232,19 @@ def test_rare_labels(digits):
     np.savez("digits.npz", x=X, y=y)
     output = run("search", "digits.npz", *FAST)
     assert "warning    Label '9' has fewer images (2) than there are folds (5)" in output
+    assert "Add images of it, or lower --cv.\n" in output
     assert "least populated" not in output
     np.savez("digits.npz", x=X[:6], y=[0, 1, 2, 0, 1, 2])
     output = run("search", "digits.npz", *FAST)
-    assert "too few for 5 folds: --cv is 2." in output
+    assert "warning    2 images of one label are too few for 5 folds: --cv is 2." in output
     assert "fewer images" not in output
     message = run("search", "digits.npz", *FAST, "--nested", code=1)
     assert "INPUT must have at least 4 images of one label with --nested. Got 2 instead." in message
+    assert "Add images, or leave --nested out." in message
+    np.savez("digits.npz", x=X[:5], y=[0, 1, 2, 0, 1])
+    output = run("search", "digits.npz", *FAST, "--cv", "2")
+    assert "Label '2' has fewer images (1) than there are folds (2)" in output
+    assert "Add images of it, or leave the label out.\n" in output
 
 
 @pytest.mark.parametrize("n_images", [4, 5, 6, 7, 8, 9, 12])
@@ -254,8 +266,14 @@ def test_nested_folds_are_possible(n_images, digits):
             {},
             "INPUT must have labels, which the features have to predict. Got 'bad.npz' without labels",
         ),
-        ({"y": np.zeros(6, int)}, "INPUT must have at least two labels. Got only '0' instead."),
-        ({"y": np.arange(6)}, "INPUT must have at least 2 images of one label. Got 1 instead."),
+        (
+            {"y": np.zeros(6, int)},
+            "INPUT must have at least two labels. Got only '0' instead. Add images of another label,",
+        ),
+        (
+            {"y": np.arange(6)},
+            "INPUT must have at least 2 images of one label. Got 1 instead. Add images.",
+        ),
         (
             {"y": np.array([0, 1, np.nan] * 2)},
             "INPUT must have a label for each image. Got 2 without",
@@ -270,10 +288,16 @@ def test_unusable_labels(arrays, message, digits):
 def test_groups_that_equal_the_labels():
     np.save("groups.npy", np.load("digits.npz")["y"])
     message = run("search", "digits.npz", *FAST, "--groups", "groups.npy", code=1)
-    assert "Error: --groups must divide the images of a label" in message
+    assert (
+        "Error: --groups must have at least two groups for a label. Got one group for each label "
+        "instead. A group is never split between training and test images" in message
+    )
     np.save("groups.npy", np.zeros(60, int))
     message = run("search", "digits.npz", *FAST, "--groups", "groups.npy", code=1)
     assert "Error: --groups must have at least 2 groups. Got 1 instead." in message
+    np.save("groups.npy", np.arange(60) % 2)
+    message = run("search", "digits.npz", *FAST, "--groups", "groups.npy", "--nested", code=1)
+    assert "with --nested. Got 2 instead. Add images of other groups, or leave --nested" in message
 
 
 @pytest.mark.parametrize(
