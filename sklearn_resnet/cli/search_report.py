@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_resnet._io.paths import as_path, is_local, strip_archive_suffix
+from sklearn_resnet.cli.features import default_cache
 
 _DEFAULTS = {
     "architecture": "ResNet50V2",
@@ -62,18 +63,23 @@ def describe_search(display, score_name, options, output):
 def _list_grid(frame):
     """Draw the scores as a grid of layers and image sizes."""
     sizes = sorted(frame["image_size"].unique())
-    rows = [["layer", "name", *(f"{size} " for size in sizes)]]  # a mark follows each score
+    marks = [_mark(row) for row in frame.itertuples()]
+    width = max(map(len, marks))  # of the marks that follow each score
+    rows = [["layer", "name", *(f"{size}{'':{width}}" for size in sizes)]]
     for layer, group in frame.groupby("layer"):
-        scores = {row.image_size: f"{row.mean_score:.3f}{_mark(row)}" for row in group.itertuples()}
+        scores = {
+            row.image_size: f"{row.mean_score:.3f}{_mark(row):{width}}"
+            for row in group.itertuples()
+        }
         rows.append([str(layer), group["name"].iloc[0], *(scores[size] for size in sizes)])
     yield from _align(rows)
-    marks = {_mark(row) for row in frame.itertuples()}
-    yield "; ".join(f"{mark} {meaning}" for mark, meaning in _MARKS.values() if mark in marks)
+    used = "".join(marks)
+    yield "; ".join(f"{mark} {meaning}" for mark, meaning in _MARKS.values() if mark in used)
 
 
 def _mark(row):
-    """Mark a score with the first of `_MARKS` that applies."""
-    return next((mark for name, (mark, _) in _MARKS.items() if getattr(row, name)), " ")
+    """Join the marks of `_MARKS` that apply to a candidate."""
+    return "".join(mark for name, (mark, _) in _MARKS.items() if getattr(row, name))
 
 
 def _list_front(frame, score_name):
@@ -158,9 +164,10 @@ def spell_command(candidate, options, output):
         Quoted for the shell.
     """
     source, features = options.input.source, options.features
-    table = output.with_name(f"{name_stem(source)}_features.npz")
-    words = ["embedding", source, table, "-l", candidate["layer"]]
-    words += ["--image-size", candidate["image_size"], "--weights", features.weights]
+    layer, size = candidate["layer"], candidate["image_size"]
+    table = output.with_name(f"{name_stem(source)}_{layer}_{size}.npz")
+    words = ["embedding", source, table, "-l", layer, "--image-size", size]
+    words += ["--weights", features.weights]
     if features.weights == "random":
         words += ["--seed", features.seed]
     if options.input.labels is not None:
@@ -175,6 +182,10 @@ def spell_command(candidate, options, output):
         value = value if isinstance(value, str) else ",".join(value)
         if value != default:
             words += [f"--{name}", value]
+    if features.cache is None:
+        words.append("--no-cache")
+    elif features.cache != default_cache():
+        words += ["--cache", features.cache]
     words = list(map(str, words))
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 

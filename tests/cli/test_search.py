@@ -108,8 +108,10 @@ def test_the_command_that_is_printed_uses_the_best(photos):
     name, *args = shlex.split(output.splitlines()[-1])
     assert name == "embedding"
     assert "--architecture" not in args
-    run(*args, "--no-cache", "-q")
-    record = json.loads(Path("out/my photos_features.json").read_text())
+    run(*args, "-q")
+    record = json.loads(
+        Path(f"out/my photos_{best['layer']}_{best['image_size']}.json").read_text()
+    )
     assert record["layers"] == [best["layer"]]
     assert record["image_size"] == best["image_size"]
     assert record["weights"] == "procedural"
@@ -183,8 +185,9 @@ def test_labels_from_a_file_are_in_the_command(digits):
         "search", "digits.npy", *FAST, "--labels", "my labels.txt", "--value-range", "0", "254.5"
     )
     assert "--labels 'my labels.txt' --value-range 0 254.5" in output.splitlines()[-1]
-    run(*shlex.split(output.splitlines()[-1])[1:], "--no-cache", "-q")
-    assert np.load("digits_features.npz")["labels"].tolist() == list(map(str, digits[1]))
+    args = shlex.split(output.splitlines()[-1])[1:]
+    run(*args, "-q")
+    assert np.load(args[1])["labels"].tolist() == list(map(str, digits[1]))
 
 
 def test_groups_stay_in_one_fold(digits):

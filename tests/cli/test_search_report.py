@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sklearn_resnet import LayerSearchDisplay
-from sklearn_resnet.cli.features import FeatureOptions
+from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.inputs import InputOptions
 from sklearn_resnet.cli.search import SearchOptions
 from sklearn_resnet.cli.search_report import describe_search, name_stem, spell_command
@@ -34,7 +34,7 @@ def make_options(source="photos/", *, labels=None, value_range=None, **features)
         "batch_size": 64,
         "engine": "auto",
         "precision": "float32",
-        "cache": None,
+        "cache": default_cache(),
         "seed": 0,
     }
     return SearchOptions(
@@ -60,9 +60,9 @@ def test_all_lines():
     assert describe(SCORES) == [
         "",
         "accuracy, mean over 2 folds, by layer and image size",
-        "layer  name                 16      32",
-        "   16  conv2_block1_out  0.550+  0.450",
-        "   85  conv3_block4_out  0.850o  0.890*",
+        "layer  name                 16       32",
+        "   16  conv2_block1_out  0.550+   0.450",
+        "   85  conv3_block4_out  0.850o+  0.890*+",
         "* best; o cheapest within one standard error of the best; + better than everything cheaper",
         "",
         "better than everything cheaper",
@@ -80,9 +80,9 @@ def test_all_lines():
         "--nested corrects this",
         "",
         "To use the cheapest, run",
-        "  embedding photos/ out/photos_features.npz -l 85 --image-size 16 --weights imagenet",
+        "  embedding photos/ out/photos_85_16.npz -l 85 --image-size 16 --weights imagenet",
         "or, to use the best,",
-        "  embedding photos/ out/photos_features.npz -l 85 --image-size 32 --weights imagenet",
+        "  embedding photos/ out/photos_85_32.npz -l 85 --image-size 32 --weights imagenet",
     ]
 
 
@@ -93,12 +93,16 @@ def test_candidates_that_are_worse_are_not_counted():
 
 def test_one_candidate_that_is_best_and_cheapest():
     lines = describe({(85, 32): (0.8, 0.9)})
-    assert lines[4] == "* best"
+    assert lines[2:5] == [
+        "layer  name                 32",
+        "   85  conv3_block4_out  0.850*o+",
+        "* best; o cheapest within one standard error of the best; + better than everything cheaper",
+    ]
     assert lines[-4:] == [
         "best       accuracy 0.850 (std 0.050): layer 85 (conv3_block4_out) at 32 x 32",
         "",
         "To use the best, run",
-        "  embedding photos/ out/photos_features.npz -l 85 --image-size 32 --weights imagenet",
+        "  embedding photos/ out/photos_85_32.npz -l 85 --image-size 32 --weights imagenet",
     ]
 
 
@@ -124,13 +128,15 @@ def test_nested_scores():
             " --architecture ResNet50 --pooling avg,max",
         ),
         ({"engine": "keras", "precision": "bfloat16"}, " --engine keras --precision bfloat16"),
+        ({"cache": None}, " --no-cache"),
+        ({"cache": Path("my cache")}, " --cache 'my cache'"),
     ],
 )
 def test_all_options_that_matter_are_in_the_command(options, expected):
     command = spell_command(BEST, make_options("my $HOME/", **options), Path("s.csv"))
     weights = shlex.quote(options.get("weights", "imagenet"))
     assert command == (
-        "embedding 'my $HOME/' 'my $HOME_features.npz' -l 85 --image-size 48 "
+        "embedding 'my $HOME/' 'my $HOME_85_48.npz' -l 85 --image-size 48 "
         f"--weights {weights}{expected}"
     )
 
