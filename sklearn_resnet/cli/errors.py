@@ -18,6 +18,7 @@ _IMAGE_REMEDIES = {
     ImageIsFolderError: "Name an image file.",
 }
 _IMAGE_REMEDY = "Replace the file or leave it out."
+_MEMORY_PARAMS = ("image_sizes", "image_size", "batch_size")  # on which the use of memory depends
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def exit_on_error(ctx, advice="", remedies=None):
         notes = _notes(exc) or ([] if str(exc) else [advice])
         click.echo(" ".join(filter(None, [str(exc) or "Interrupted.", *notes])), err=True)
         ctx.exit(130)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as exc:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError, MemoryError) as exc:
         raise click.ClickException(describe_error(exc, ctx, remedies)) from exc
 
 
@@ -67,6 +68,8 @@ def describe_error(exc, ctx, remedies=None):
         message = " ".join(filter(None, [exc.describe_as(spell(param)), remedy]))
     elif isinstance(exc, DownloadError):
         message = f"{exc.problem}\n{_DOWNLOAD}"
+    elif isinstance(exc, MemoryError) or "std::bad_alloc" in message:  # the latter of OpenVINO
+        message = _describe_memory(exc, ctx)
     elif isinstance(exc, ImageReadError):
         message = exc.problem
         if exc.path is not None and not notes:  # those of a run say how to continue without it
@@ -74,6 +77,14 @@ def describe_error(exc, ctx, remedies=None):
     if notes and not message.endswith((".", "?")):
         message += "."
     return " ".join([message, *notes])
+
+
+def _describe_memory(exc, ctx):
+    """Describe a lack of memory in one line, with the options of the command that save memory."""
+    cause = f": {exc}" if isinstance(exc, MemoryError) and str(exc) else ""
+    savers = [spell(param) for param in ctx.command.params if param.name in _MEMORY_PARAMS]
+    remedy = f" Pass a smaller {' or '.join(savers)}." if savers else ""
+    return f"Not enough memory{cause}.{remedy}"
 
 
 def spell(param):

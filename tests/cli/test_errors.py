@@ -20,6 +20,7 @@ def fail(error, advice="", args=("a.png",), code=1, remedies=None):
     @click.command()
     @click.argument("source", metavar="INPUT")
     @click.option("-s", "--image-size", default=8)
+    @click.option("-b", "--batch-size", default=64)
     @click.option("-w", "--workers", "n_workers", default=1)
     @click.option("--layers", default="1")
     @click.option("--architecture", default="ResNet50")
@@ -110,6 +111,30 @@ def test_notes_follow_the_message():
 )
 def test_errors_of_the_library_end_the_command(error):
     assert fail(error) == f"Error: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (MemoryError("Unable to allocate 10.9 TiB"), ": Unable to allocate 10.9 TiB"),
+        (MemoryError(), ""),
+        (RuntimeError("Exception from a.cpp:1:\nstd::bad_alloc\n\n"), ""),  # of OpenVINO
+    ],
+    ids=["numpy", "Python", "OpenVINO"],
+)
+def test_a_lack_of_memory_names_the_options_that_save_it(error, cause):
+    expected = f"Error: Not enough memory{cause}. Pass a smaller --image-size or --batch-size.\n"
+    assert fail(error) == expected
+
+
+def test_a_lack_of_memory_of_a_command_without_such_options():
+    @click.command()
+    @click.pass_context
+    def command(ctx):
+        with exit_on_error(ctx):
+            raise MemoryError
+
+    assert CliRunner().invoke(command).output == "Error: Not enough memory.\n"
 
 
 def test_usage_errors_keep_their_exit_code():

@@ -330,5 +330,12 @@ def test_files_of_others_are_kept_before_images_are_read():
         Path(name).unlink()
 
 
+def test_sizes_that_exceed_the_memory(photos):
+    args = [*RESNET, "-l", "4", "--sizes", "40000000"]  # of more bytes than addresses
+    message = run("search", photos, *args, code=1)
+    assert "Error: Not enough memory: Unable to allocate" in message
+    assert message.endswith("Pass a smaller --sizes or --batch-size.\n")
+
+
 def test_quiet_prints_nothing():
     assert run("search", "digits.npz", *FAST, "-q") == ""
