@@ -52,10 +52,9 @@ def make_ours(work, images):
     table = layer_table("ResNet50V2")
     gflop = 0
     for i in resolve_layers("ResNet50V2", work.layers)[0].ancestors:
-        # costs are listed for 224 x 224 pixels and three channels
-        scale = (math.ceil(work.size / table[i].stride) * table[i].stride / 224) ** 2
+        n_positions = math.ceil(work.size / table[i].stride) ** 2
         channels = 1 / 3 if work.is_grey and table[i].name == "conv1_conv" else 1
-        gflop += table[i].flop * scale * channels / 1e9
+        gflop += table[i].position_flop * n_positions * channels / 1e9
     return resnet.transform, gflop, BATCH_SIZE, ["sklearn-resnet", "openvino"]
 
 

@@ -5,6 +5,7 @@ import re
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config as get_output_config
+from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "check_feature_names_in",
     "fit_context",
     "get_output_config",
+    "safe_split",
 ]
 
 

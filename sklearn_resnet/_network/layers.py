@@ -1,6 +1,7 @@
 """Layer tables of Keras' ResNets: names, order, widths, strides and costs, without a network."""
 
 import difflib
+import math
 import numbers
 import re
 import warnings
@@ -27,7 +28,7 @@ _ARCHITECTURES = {
 }
 ARCHITECTURES = tuple(_ARCHITECTURES)
 
-_COST_SIZE = 224  # height and width of the image to which costs refer
+_COST_SIZE = (224, 224)  # height and width of the image to which costs refer
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class Layer:
         Indices of its input layers.
     ancestors : frozenset of int
         Indices of all layers that its output depends on, its own included.
-    flop : int
-        Floating-point operations of the layer alone.
+    position_flop : int
+        Floating-point operations of the layer alone, at each position of its output.
     """
 
     index: int
@@ -65,7 +66,7 @@ class Layer:
     weight_shapes: tuple[tuple[int, ...], ...]
     inputs: tuple[int, ...]
     ancestors: frozenset[int]
-    flop: int
+    position_flop: int
 
     @property
     def stage(self):
@@ -89,14 +90,14 @@ class _Builder:
         _, input_width, input_stride, *_ = self.properties[inputs[0]]
         width = width or input_width
         stride = input_stride * stride
-        weight_shapes, flop = (), 0
+        weight_shapes, position_flop = (), 0
         if kind == "conv":
             weight_shapes = ((kernel, kernel, input_width, width), *([(width,)] * bias))
-            flop = 2 * kernel**2 * input_width * width * (_COST_SIZE // stride) ** 2
+            position_flop = 2 * kernel**2 * input_width * width
         elif kind == "bn":
             weight_shapes = ((width,),) * 4
         self.inputs[name] = inputs
-        self.properties[name] = (kind, width, stride, kernel, weight_shapes, flop)
+        self.properties[name] = (kind, width, stride, kernel, weight_shapes, position_flop)
         return name
 
     def layers(self):
@@ -114,9 +115,9 @@ class _Builder:
             sources = (ancestors[source] for source in self.inputs[name])
             ancestors[name] = frozenset([index[name]]).union(*sources)
         return tuple(
-            Layer(index[n], n, kind, width, stride, kernel, shapes, inputs[n], ancestors[n], flop)
+            Layer(index[n], n, *properties, inputs[n], ancestors[n], position_flop)
             for n in names
-            for kind, width, stride, kernel, shapes, flop in [self.properties[n]]
+            for *properties, position_flop in [self.properties[n]]
         )
 
 
@@ -195,9 +196,27 @@ def layer_table(architecture):
     return net.layers()
 
 
-def count_gflop(table, layer):
-    """Count the operations for one image in a network cut at `layer`, in GFLOP."""
-    return sum(table[i].flop for i in layer.ancestors) / 1e9
+def count_gflop(table, layer, image_size=_COST_SIZE):
+    """Count the operations for one image in a network cut at `layer`, in GFLOP.
+
+    Parameters
+    ----------
+    table : tuple of Layer
+    layer : Layer
+    image_size : tuple of 2 int, default=(224, 224)
+        Height and width of the image.
+
+    Returns
+    -------
+    float
+    """
+    return sum(_count_flop(table[i], image_size) for i in layer.ancestors) / 1e9
+
+
+def _count_flop(layer, image_size):
+    # padding makes each stride round up
+    height, width = (math.ceil(length / layer.stride) for length in image_size)
+    return layer.position_flop * height * width
 
 
 def ignored_layers(architecture, layer):

@@ -1,4 +1,4 @@
-"""Displays of embeddings and of searches over layers; `explorer` makes the interactive page.
+"""Displays of embeddings; `layer_search` shows searches, `explorer` makes the interactive page.
 
 Imports everything except `cli`.
 """
@@ -6,6 +6,6 @@ Imports everything except `cli`.
 from sklearn_resnet.plotting._comparison import compare_embeddings
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 from sklearn_resnet.plotting._embedding_plot import EmbeddingPlot
-from sklearn_resnet.plotting._layer_search_display import LayerSearchDisplay
+from sklearn_resnet.plotting.layer_search.display import LayerSearchDisplay
 
 __all__ = ["EmbeddingDisplay", "EmbeddingPlot", "LayerSearchDisplay", "compare_embeddings"]

@@ -164,7 +164,7 @@ def test_from_estimator_is_one_pass_with_the_scores_of_a_search():
     np.testing.assert_array_equal(
         display.scores.mean(axis=1), search.cv_results_["mean_test_score"]
     )
-    assert cache_info().n_features == cache_info().misses * 3 == len(X) * 3
+    assert cache_info().n_features == cache_info().misses == len(X) * 3
     assert display.ax_.get_title() == "Digits"
     assert display.ax_.get_ylabel() == "accuracy"
     assert pipe[0].tap_layers is None

@@ -1,0 +1,315 @@
+"""Cross-validation of an estimator over layers and image sizes, whose features are computed once."""
+
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+
+from sklearn_resnet._images.lazy import warn_about_failures
+from sklearn_resnet._images.sources import as_source
+from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._sklearn_private import get_output_config, safe_split
+from sklearn_resnet.plotting.layer_search.reading import describe_score, read_scores
+from sklearn_resnet.plotting.layer_search.scores import SearchScores
+from sklearn_resnet.plotting.layer_search.steps import (
+    find_only_loader,
+    find_only_resnet,
+    is_input,
+    join,
+)
+
+_BLOCK_BYTES = 64 * 2**20  # of decoded images
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """An estimator and its input, such that setting parameters selects features.
+
+    Attributes
+    ----------
+    estimator : estimator
+        A clone of the user's, in which features are looked up or found in the cache.
+    X : array-like
+        The input of `estimator`.
+    path : str
+        The name of the parameter of `estimator` that is the network.
+    layers : list of int
+    image_sizes : list of int, tuple or None
+    """
+
+    estimator: BaseEstimator
+    X: object
+    path: str
+    layers: list
+    image_sizes: list
+
+    @property
+    def grid(self):
+        """The grid of parameters."""
+        return {
+            join(self.path, "layers"): self.layers,
+            join(self.path, "image_size"): self.image_sizes,
+        }
+
+    def find_cut(self, parameters):
+        """Return the layer and the image size of a candidate."""
+        return tuple(parameters[join(self.path, name)] for name in ("layers", "image_size"))
+
+
+class CutFeatures(TransformerMixin, BaseEstimator):
+    """Looks up features that were computed before, by the positions of their images.
+
+    Parameters
+    ----------
+    layers : int
+    image_size : int, tuple or None
+    table : FeatureTable
+    """
+
+    def __init__(self, layers=None, image_size=None, table=None):
+        self.layers = layers
+        self.image_size = image_size
+        self.table = table
+
+    def fit(self, X, y=None):
+        """Learn nothing."""
+        return self
+
+    def transform(self, X):
+        """Look up the features of the images at the positions `X`."""
+        return self.table.features[self.layers, self.image_size][np.ravel(X)]
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features of `ResNetFeatures`."""
+        return self.table.names[self.layers]
+
+
+class FeatureTable:
+    """The features of all candidates; clones of estimators share it.
+
+    Parameters
+    ----------
+    features : dict of (int, size) to ndarray of shape (n, n_features)
+        By layer and image size.
+    names : dict of int to ndarray of str
+        By layer, the names of its features.
+    """
+
+    def __init__(self, features, names):
+        self.features = features
+        self.names = names
+
+    def __sklearn_clone__(self):
+        return self
+
+
+def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring, nested, n_jobs):
+    """Cross-validate an estimator at each layer and image size.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Contains one `ResNetFeatures`. Not changed.
+    layers : list of int
+    image_sizes : list of int or tuple, or None
+        None keeps the `image_size` of the network.
+    X, y, groups, cv, scoring, nested, n_jobs
+        As for `LayerSearchDisplay.from_estimator`.
+
+    Returns
+    -------
+    SearchScores
+    """
+    from sklearn.model_selection import GridSearchCV  # slow to import
+
+    splitter = _make_splitter(cv, y, estimator, nested)
+    path, resnet = find_only_resnet(estimator)
+    candidates = _make_candidates(clone(estimator), X, path, layers, image_sizes)
+    splits = list(splitter.split(candidates.X, y, groups))
+    search = GridSearchCV(
+        candidates.estimator,
+        candidates.grid,
+        cv=splits,
+        scoring=scoring,
+        n_jobs=n_jobs,
+        refit=False,
+        error_score="raise",
+    ).fit(candidates.X, y)
+    cuts = [candidates.find_cut(parameters) for parameters in search.cv_results_["params"]]
+    nested_scores = nested_cuts = None
+    if nested:
+        nested_scores, nested_cuts = _cross_validate_nested(
+            candidates, y, groups, cv, splits, scoring, n_jobs
+        )
+    return SearchScores(
+        layers=[layer for layer, _ in cuts],
+        image_sizes=[size for _, size in cuts],
+        scores=read_scores(search),
+        architecture=resnet.architecture,
+        score_name=describe_score(scoring),
+        test_size=_find_test_size(splits),
+        nested_scores=nested_scores,
+        nested_candidates=nested_cuts,
+    )
+
+
+def _make_candidates(estimator, X, path, layers, image_sizes):
+    """Compute the features of all candidates, or prepare to find them in the cache.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Changed.
+    X : array-like
+        Its input.
+    path : str
+        The name of its parameter that is a `ResNetFeatures`.
+    layers, image_sizes
+        As for `cross_validate`.
+
+    Returns
+    -------
+    Candidates
+    """
+    resnet = estimator.get_params()[path] if path else estimator
+    loader = find_only_loader(estimator)
+    if image_sizes is None:
+        image_sizes = [resnet.image_size]
+    elif loader is not None:
+        loader[1].set_params(size=_find_largest(image_sizes))
+    resnet.set_params(layers=layers, tap_layers=layers)
+    if resnet.precision == "int8" or not is_input(estimator, resnet):
+        # the features depend on the images or the steps that fit sees, so that each fold has its own
+        return Candidates(estimator, X, path, layers, image_sizes)
+    if loader is not None:
+        X = loader[1].fit_transform(X)
+        estimator.set_params(**{loader[0]: "passthrough"})
+    table = _compute_table(resnet, X, layers, image_sizes)
+    lookup = CutFeatures(table=table)
+    library = get_output_config("transform", resnet)["dense"]
+    lookup.set_output(transform=library)
+    estimator = estimator.set_params(**{path: lookup}) if path else lookup
+    positions = np.arange(len(table.features[layers[0], image_sizes[0]])).reshape(-1, 1)
+    return Candidates(estimator, positions, path, layers, image_sizes)
+
+
+def _find_largest(image_sizes):
+    """Find the size to which files are decoded; all sizes must have its aspect ratio."""
+    pairs = [(size, size) if np.ndim(size) == 0 else tuple(size) for size in image_sizes]
+    largest = max(pairs)
+    for pair in pairs:
+        if pair[0] * largest[1] != pair[1] * largest[0]:
+            raise ParameterError(
+                "image_sizes",
+                "must have one aspect ratio if the estimator contains an ImageLoader, which crops or "
+                "pads to it",
+                f"{pair[0]} x {pair[1]} and {largest[0]} x {largest[1]}",
+                "Search each aspect ratio separately.",
+            )
+    return largest
+
+
+def _compute_table(resnet, X, layers, image_sizes):
+    """Compute the features of all layers at each size."""
+    images = as_source(X)
+    if images.is_lazy and resnet.value_range is None:
+        resnet.set_params(value_range=(0, 255))  # for blocks that happen to be black
+    networks = [clone(resnet).set_params(image_size=size).fit(X) for size in image_sizes]
+    if images.is_lazy and images.on_error != "skip":
+        computed = _compute_lazily(networks, images)
+    else:
+        computed = [network.transform(X) for network in networks]
+    names = networks[0].get_feature_names_out()
+    widths = np.array([layer.width for layer in resolve_layers(resnet.architecture, layers)])
+    stops = np.cumsum(widths * (len(names) // widths.sum()))[:-1]  # several poolings
+    features = {
+        (layer, size): part
+        for size, values in zip(image_sizes, computed, strict=True)
+        for layer, part in zip(layers, np.split(np.asarray(values), stops, axis=1), strict=True)
+    }
+    return FeatureTable(features, dict(zip(layers, np.split(names, stops), strict=True)))
+
+
+def _compute_lazily(networks, images):
+    """Decode images once for all networks."""
+    block_size = max(1, _BLOCK_BYTES // int(np.prod(images.shape[1:])))
+    images.failures.clear()
+    images.file_log.clear()
+    parts = [
+        [network.transform(block) for network in networks] for block in images.batches(block_size)
+    ]
+    computed = [np.concatenate(of_network) for of_network in zip(*parts, strict=True)]
+    for features in computed:
+        features[list(images.failures)] = np.nan
+    warn_about_failures(images.failures, len(images), "their features are NaN")
+    images.file_log.warn()
+    return computed
+
+
+def _make_splitter(cv, y, estimator, nested):
+    """Make a cross-validation generator of the parameter `cv`.
+
+    Raises
+    ------
+    ParameterError
+        If it is a list of splits, which cannot split the training samples for `nested`.
+    """
+    from sklearn.model_selection import check_cv
+
+    if nested and not (cv is None or isinstance(cv, numbers.Integral) or hasattr(cv, "split")):
+        raise ParameterError(
+            "cv",
+            "must be an int or a cross-validation generator with nested=True, which splits the "
+            "training samples too",
+            "a list of splits",
+        )
+    return check_cv(cv, y, classifier=is_classifier(estimator))
+
+
+def _find_test_size(splits):
+    """The mean fraction of the samples in a test fold."""
+    return float(np.mean([len(test) / (len(train) + len(test)) for train, test in splits]))
+
+
+def _cross_validate_nested(candidates, y, groups, cv, splits, scoring, n_jobs):
+    """Score the whole search: choose the best candidate on the training part of each split alone.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    y : array-like of shape (n_samples,) or None
+    groups : array-like of shape (n_samples,) or None
+    cv : int, cross-validation generator or None
+        Splits the training parts.
+    splits : list of tuple of ndarray
+        The training and test positions of each outer split.
+    scoring, n_jobs
+        As for `GridSearchCV`.
+
+    Returns
+    -------
+    scores : list of float
+        The score of the chosen candidate on the test part of each split.
+    cuts : list of tuple
+        The layer and the image size of each.
+    """
+    from sklearn.model_selection import GridSearchCV
+
+    scores, cuts = [], []
+    for train, test in splits:
+        X_train, y_train = safe_split(candidates.estimator, candidates.X, y, train)
+        X_test, y_test = safe_split(candidates.estimator, candidates.X, y, test, train)
+        search = GridSearchCV(
+            candidates.estimator,
+            candidates.grid,
+            cv=cv,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            error_score="raise",
+        )
+        search.fit(X_train, y_train, groups=None if groups is None else np.asarray(groups)[train])
+        scores.append(search.score(X_test, y_test))
+        cuts.append(candidates.find_cut(search.best_params_))
+    return scores, cuts
