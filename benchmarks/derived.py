@@ -1,6 +1,6 @@
 """Figures derived from measured ones, so that pages need no arithmetic."""
 
-from sklearn_resnet import list_layers
+from sklearn_resnet import LayerSearchDisplay, list_layers
 
 _WORKS = ("digits_82", "digits_all", "photos_82", "photos_all")
 _N_DIGITS = 60_000
@@ -25,6 +25,7 @@ def derive_results(results):
         **compare_precisions(results["speed"]),
         "gflop_percent": share_gflop(),
         "cache_mib": size_caches(results["other"]["cache_row_bytes"]["value"]),
+        "surface": summarize_surfaces(results["surface"]),
         "hundred_million": estimate_collection(results),
     }
 
@@ -55,6 +56,55 @@ def size_caches(row_bytes):
     """Return the MiB of 60,000 digits in the in-memory cache: features and overhead per row."""
     widths = list_layers()["width"]
     return {f"layer_{i}": _N_DIGITS * (4 * widths[i] + row_bytes) / _MIB for i in (82, 85)}
+
+
+def make_display(surface):
+    """Return the scores of a surface, by size and layer, as a `LayerSearchDisplay`."""
+    cells = [
+        (int(layer.removeprefix("layer_")), int(size.removeprefix("size_")), cell["folds"])
+        for size, row in surface.items()
+        for layer, cell in row.items()
+    ]
+    layers, sizes, scores = zip(*cells, strict=True)
+    return LayerSearchDisplay(layers, scores, image_sizes=sizes, score_name="accuracy")
+
+
+def summarize_surfaces(surfaces):
+    """Compare the best cell of each surface with the cheapest, and with the deepest cut at 224."""
+    return {
+        data_set: {
+            weights: {name: summarize_surface(surface) for name, surface in by_classifier.items()}
+            for weights, by_classifier in by_weights.items()
+            if weights != "n_images"
+        }
+        for data_set, by_weights in surfaces.items()
+        if data_set not in ("machine", "versions")
+    }
+
+
+def summarize_surface(surface):
+    """Return the best, the cheapest and the usual cell, and how many cannot be told from the best."""
+    frame = make_display(surface).to_frame()
+    usual = (frame["layer"] == frame["layer"].max()) & (frame["image_size"] == 224)
+    best = frame[frame["is_best"]].iloc[0]
+    found = {"n_cells": len(frame), "n_as_good": int((frame["difference_high"] >= 0).sum())}
+    for name, is_it in (
+        ("best", frame["is_best"]),
+        ("cheapest", frame["is_cheapest"]),
+        ("usual", usual),
+    ):
+        cell = frame[is_it].iloc[0]
+        found[name] = {
+            "layer": int(cell["layer"]),
+            "image_size": int(cell["image_size"]),
+            "gflop": float(cell["gflop"]),
+            "accuracy": float(cell["mean_score"]),
+            "difference": float(cell["difference"]),
+            "low": float(cell["difference_low"]),
+            "high": float(cell["difference_high"]),
+            "times_cheaper": float(best["gflop"] / cell["gflop"]),
+        }
+    return found
 
 
 def estimate_collection(results):

@@ -53,7 +53,9 @@ def make_models(n_features):
     """Return each classifier of standardised features, and its grid."""
     relevance = SelectFromModel(RidgeClassifier(1000), threshold=-np.inf, norm_order=2)
     alphas = {"ridgeclassifier__alpha": ALPHAS}
-    shares = {"selectfrommodel__max_features": [round(share * n_features) for share in SHARES]}
+    shares = {
+        "selectfrommodel__max_features": [max(1, round(share * n_features)) for share in SHARES]
+    }
     return {
         "ridge": (make_pipeline(StandardScaler(), RidgeClassifier()), alphas),
         "selected": (
@@ -105,7 +107,9 @@ def compare(scores, baseline):
     """
     differences = np.subtract(scores, baseline)
     n = len(differences)
-    error = np.sqrt((1 / n + 1) * differences.var(ddof=1))  # at most as many test as training images
+    error = np.sqrt(
+        (1 / n + 1) * differences.var(ddof=1)
+    )  # at most as many test as training images
     half = t.ppf(0.975, n - 1) * error
     return {
         "accuracy": summarize_seeds(scores),

@@ -103,10 +103,10 @@ def score_folds(classifier, features, y, folds):
     }
 
 
-def measure_surface(weights, layers, X, y, folds):
+def measure_surface(weights, layers, sizes, X, y, folds):
     """Score each layer at each size, by classifier, size and layer."""
     found = {name: {} for name in CLASSIFIERS}
-    for size in SIZES:
+    for size in sizes:
         embedded = [features for (features,) in embed(weights, layers, X, image_size=size)]
         for name, classifier in CLASSIFIERS.items():
             found[name][f"size_{size}"] = {
@@ -123,7 +123,7 @@ def measure(folder):
         folds = split_folds(y, groups)
         with threadpool_limits(1, "blas"):  # for products as small as these, several are slower
             found[name] = {"n_images": len(y)} | {
-                key: measure_surface(weights, LAYERS[key], X, y, folds)
+                key: measure_surface(weights, LAYERS[key], SIZES, X, y, folds)
                 for key, weights in list_weights(folder).items()
             }
     return found

@@ -1,0 +1,25 @@
+"""Draw docs/images/surface-digits.png, surface-photos.png and surface-textures.png from results.
+
+Usage: python docs/surface_figure.py
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+_DOCS = Path(__file__).parent
+sys.path.append(str(_DOCS.parent))
+
+from benchmarks.derived import make_display  # noqa: E402
+from benchmarks.lookup import load_results  # noqa: E402
+
+titles = {"imagenet": "ImageNet's weights", "procedural": "The bundled weights"}
+surfaces = load_results()["surface"]
+for data_set in ("digits", "photos", "textures"):
+    figure, axes = plt.subplots(2, 1, figsize=(9, 8.6), layout="constrained")
+    for ax, (weights, title) in zip(axes, titles.items(), strict=True):
+        display = make_display(surfaces[data_set][weights]["logistic"])
+        display.plot(ax=ax, kind="heatmap", title=title)
+    figure.savefig(_DOCS / "images" / f"surface-{data_set}.png", dpi=100)
+    plt.close(figure)
