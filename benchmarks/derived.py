@@ -70,24 +70,37 @@ def make_display(surface):
 
 
 def summarize_surfaces(surfaces):
-    """Compare the best cell of each surface with the cheapest, and with the deepest cut at 224."""
+    """Summarize each surface, by data set, weights and classifier."""
     return {
         data_set: {
-            weights: {name: summarize_surface(surface) for name, surface in by_classifier.items()}
-            for weights, by_classifier in by_weights.items()
-            if weights != "n_images"
+            weights: {
+                classifier: summarize_surface(surface)
+                for classifier, surface in surfaces[data_set][weights].items()
+            }
+            for weights in ("imagenet", "procedural")
         }
-        for data_set, by_weights in surfaces.items()
-        if data_set not in ("machine", "versions")
+        for data_set in ("digits", "photos", "textures")
     }
 
 
 def summarize_surface(surface):
-    """Return the best, the cheapest and the usual cell, and how many cannot be told from the best."""
+    """Compare the best cell with the cheapest, and with the usual one, the deepest layer at 224.
+
+    ``n_as_good`` counts the cells that cannot be told from the best, and ``best_layer`` names the best
+    layer at each size.
+    """
     frame = make_display(surface).to_frame()
     usual = (frame["layer"] == frame["layer"].max()) & (frame["image_size"] == 224)
-    best = frame[frame["is_best"]].iloc[0]
-    found = {"n_cells": len(frame), "n_as_good": int((frame["difference_high"] >= 0).sum())}
+    cheapest_gflop = frame.loc[frame["is_cheapest"], "gflop"].iloc[0]
+    best_rows = frame.loc[frame.groupby("image_size")["mean_score"].idxmax()]
+    found = {
+        "n_cells": len(frame),
+        "n_as_good": int((frame["difference_high"] >= 0).sum()),
+        "best_layer": {
+            f"size_{size}": int(layer)
+            for size, layer in zip(best_rows["image_size"], best_rows["layer"], strict=True)
+        },
+    }
     for name, is_it in (
         ("best", frame["is_best"]),
         ("cheapest", frame["is_cheapest"]),
@@ -102,7 +115,7 @@ def summarize_surface(surface):
             "difference": float(cell["difference"]),
             "low": float(cell["difference_low"]),
             "high": float(cell["difference_high"]),
-            "times_cheaper": float(best["gflop"] / cell["gflop"]),
+            "times_cheapest": float(cell["gflop"] / cheapest_gflop),
         }
     return found
 

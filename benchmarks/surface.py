@@ -5,6 +5,7 @@ pictures; the class is the picture. Photos are decoded once, to the largest size
 all images.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 import skimage.data
 from skimage.color import rgb2gray
@@ -16,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import WEIGHTS, embed, load_mnist
-from sklearn_resnet import ImageLoader
+from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures
 from sklearn_resnet.datasets import load_image_folder, sample_patches
 
 SIZES = (32, 48, 64, 96, 128, 224)
@@ -25,6 +26,7 @@ LAYERS = {
     "procedural": (16, 27, 39, 51, 62, 73, 82, 85),
 }
 N_FOLDS = 5
+FOLDS = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)
 N_DIGITS = 1_500
 PICTURES = (
     *("astronaut", "brick", "camera", "cat", "clock", "coffee", "coins", "grass", "gravel"),
@@ -91,16 +93,13 @@ def split_folds(y, groups=None):
     """Return the folds: stratified, or each with all images of one group."""
     if groups is not None:
         return list(GroupKFold(N_FOLDS).split(y, y, groups))
-    return list(StratifiedKFold(N_FOLDS, shuffle=True, random_state=0).split(y, y))
+    return list(FOLDS.split(y, y))
 
 
 def score_folds(classifier, features, y, folds):
-    """Return the accuracy of a classifier: its mean, minimum and maximum, and that of each fold."""
+    """Return the accuracy of a classifier: its mean, and that of each fold."""
     scores = cross_val_score(classifier, features, y, cv=folds)
-    return {
-        **{"mean": scores.mean(), "min": scores.min(), "max": scores.max()},
-        "folds": [float(f"{score:.4g}") for score in scores],
-    }
+    return {"mean": scores.mean(), "folds": [float(f"{score:.4g}") for score in scores]}
 
 
 def measure_surface(weights, layers, sizes, X, y, folds):
@@ -116,6 +115,20 @@ def measure_surface(weights, layers, sizes, X, y, folds):
     return found
 
 
+def measure_nested(weights, layers, X, y):
+    """Return the accuracy of the search itself, on folds that its choice has not seen."""
+    model = make_pipeline(ResNetFeatures(weights=weights, cache=None), *CLASSIFIERS["logistic"])
+    display = LayerSearchDisplay.from_estimator(
+        model, X, y, layers=list(layers), image_sizes=list(SIZES), cv=FOLDS, nested=True
+    )
+    plt.close(display.figure_)
+    scores = display.nested_scores
+    return {
+        **{"mean": scores.mean(), "min": scores.min(), "max": scores.max()},
+        "chosen": [f"{layer} at {size}" for layer, size in display.nested_candidates],
+    }
+
+
 def measure(folder):
     """Return the surface of each data set, by weights, classifier, size and layer."""
     found = {}
@@ -126,4 +139,10 @@ def measure(folder):
                 key: measure_surface(weights, LAYERS[key], SIZES, X, y, folds)
                 for key, weights in list_weights(folder).items()
             }
+    X, y, _ = load_photos(folder)
+    with threadpool_limits(1, "blas"):
+        found["nested"] = {
+            key: measure_nested(weights, LAYERS[key], X, y)
+            for key, weights in list_weights(folder).items()
+        }
     return found

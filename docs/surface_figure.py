@@ -4,9 +4,11 @@ Usage: python docs/surface_figure.py
 """
 
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from PIL import Image
 
 _DOCS = Path(__file__).parent
 sys.path.append(str(_DOCS.parent))
@@ -21,5 +23,8 @@ for data_set in ("digits", "photos", "textures"):
     for ax, (weights, title) in zip(axes, titles.items(), strict=True):
         display = make_display(surfaces[data_set][weights]["logistic"])
         display.plot(ax=ax, kind="heatmap", title=title)
-    figure.savefig(_DOCS / "images" / f"surface-{data_set}.png", dpi=100)
+    drawn = BytesIO()
+    figure.savefig(drawn, dpi=100)
     plt.close(figure)
+    picture = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+    picture.save(_DOCS / "images" / f"surface-{data_set}.png", optimize=True)
