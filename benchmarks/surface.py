@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import WEIGHTS, embed, load_mnist
+from benchmarks.measuring import summarize_seeds
 from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures
 from sklearn_resnet.datasets import load_image_folder, sample_patches
 
@@ -122,9 +123,7 @@ def measure_nested(weights, layers, X, y):
         model, X, y, layers=list(layers), image_sizes=list(SIZES), cv=FOLDS, nested=True
     )
     plt.close(display.figure_)
-    scores = display.nested_scores
-    return {
-        **{"mean": scores.mean(), "min": scores.min(), "max": scores.max()},
+    return summarize_seeds(display.nested_scores) | {
         "chosen": [f"{layer} at {size}" for layer, size in display.nested_candidates],
     }
 
