@@ -1,8 +1,12 @@
 """Figures derived from measured ones, so that pages need no arithmetic."""
 
+from itertools import product
+
 from sklearn_resnet import LayerSearchDisplay, list_layers
 
 _WORKS = ("digits_82", "digits_all", "photos_82", "photos_all")
+_DATA_SETS = ("digits", "photos", "textures")  # of the surface
+_WEIGHTS = ("imagenet", "procedural")
 _N_DIGITS = 60_000
 _MIB = 2**20
 
@@ -26,6 +30,7 @@ def derive_results(results):
         "gflop_percent": share_gflop(),
         "cache_mib": size_caches(results["other"]["cache_row_bytes"]["value"]),
         "surface": summarize_surfaces(results["surface"]),
+        "several_layers": compare_layers(results["several_layers"]),
         "hundred_million": estimate_collection(results),
     }
 
@@ -77,9 +82,9 @@ def summarize_surfaces(surfaces):
                 classifier: summarize_surface(surface)
                 for classifier, surface in surfaces[data_set][weights].items()
             }
-            for weights in ("imagenet", "procedural")
+            for weights in _WEIGHTS
         }
-        for data_set in ("digits", "photos", "textures")
+        for data_set in _DATA_SETS
     }
 
 
@@ -117,6 +122,28 @@ def summarize_surface(surface):
             "high": float(cell["difference_high"]),
             "times_cheapest": float(cell["gflop"] / cheapest_gflop),
         }
+    return found
+
+
+def compare_layers(result):
+    """Return the range of differences of several layers to the best one, over images and weights.
+
+    ``n_better`` and ``n_worse`` count those whose interval excludes 0.
+    """
+    found = {}
+    for classifier, ways in result["photos"]["imagenet"].items():
+        found[classifier] = {}
+        for way in ways.keys() - {"single", "chosen"}:
+            differences = [
+                result[data_set][weights][classifier][way]["difference"]
+                for data_set, weights in product(_DATA_SETS, _WEIGHTS)
+            ]
+            means = [each["mean"] for each in differences]
+            found[classifier][way] = {
+                **{"min": min(means), "max": max(means)},
+                "n_better": sum(each["low"] > 0 for each in differences),
+                "n_worse": sum(each["high"] < 0 for each in differences),
+            }
     return found
 
 
