@@ -1,4 +1,4 @@
-"""--labels: a label for each image, from a table that may name the images, an array or lines of text."""
+"""--labels and --groups: a value for each image, from a table that may name the images, an array or text."""
 
 import csv
 import io
@@ -33,6 +33,7 @@ _LABEL_WORDS = frozenset((
     "label", "labels", "target", "targets", "class", "classes", "classname", "classlabel", "classid",
     "category", "y",
 ))  # fmt: skip
+_GROUP_WORDS = frozenset(("group", "groups"))
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|\w+://")
 _IMAGE_NAME = re.compile(
     rf"\w(?:{'|'.join(map(re.escape, sorted(_IMAGE_SUFFIXES)))})(?!\w)", re.IGNORECASE
@@ -57,8 +58,8 @@ class _Match(NamedTuple):
     n_matched: int = 0
 
 
-def read_labels(path, image_paths, n_images):
-    """Read labels from a file.
+def read_labels(path, image_paths, n_images, kind="label"):
+    """Read labels or groups from a file.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def read_labels(path, image_paths, n_images):
     image_paths : ndarray of str or None
         Paths of the images.
     n_images : int
+    kind : {"label", "group"}, default="label"
+        The column to read. Groups are never read from a column of labels.
 
     Returns
     -------
@@ -86,18 +89,18 @@ def read_labels(path, image_paths, n_images):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"The file of labels {str(path)!r} does not exist.")
+        raise FileNotFoundError(f"The file of {kind}s {str(path)!r} does not exist.")
     try:
         if path.suffix.lower() == ".npy":
             labels = np.load(path, allow_pickle=False)
         else:
             images = None if image_paths is None else _split_all(image_paths)
-            labels = _read_table(path, images, n_images)
+            labels = _read_table(path, images, n_images, kind)
     except (ValueError, EOFError, csv.Error) as exc:
-        raise ValueError(f"The labels in {str(path)!r} cannot be used: {exc}.") from exc
+        raise ValueError(f"The {kind}s in {str(path)!r} cannot be used: {exc}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
-            f"The labels in {str(path)!r} must be one per image, {n_images}. Got an "
+            f"The {kind}s in {str(path)!r} must be one per image, {n_images}. Got an "
             f"array of shape {labels.shape} instead."
         )
     return labels
@@ -109,8 +112,8 @@ def _split_all(paths):
     return _Images(paths, parts, [_fold(image, True) for image in parts])
 
 
-def _read_table(path, images, n_images):
-    """Read the labels of a table, or of lines of text."""
+def _read_table(path, images, n_images, kind):
+    """Read the labels or groups of a table, or of lines of text."""
     if path.suffix.lower() == ".parquet":
         import pandas as pd
 
@@ -126,13 +129,13 @@ def _read_table(path, images, n_images):
             if table is None:
                 return np.array(lines)
     names, rows = ([], None) if images is None else _find_names(table, images)
-    labels = table[_find_label(table, names)]
+    labels = table[_find_column(table, names, kind)]
     used = labels if rows is None else labels.iloc[rows]
     if used.isna().any():
         row = int(np.flatnonzero(used.isna())[0])
         name = repr(images.paths[row]) if rows is not None else f"row {row + 1}"
         raise ValueError(
-            f"labels are missing: {int(used.isna().sum())}, the first for {name}. Fill them in"
+            f"{kind}s are missing: {int(used.isna().sum())}, the first for {name}. Fill them in"
         )
     if rows is not None and len(rows) < len(table):
         _warn_about_unused(path, table[names[0]], rows)
@@ -285,18 +288,21 @@ def _is_meant_as_names(header, values, n_matched, n_images):
     )
 
 
-def _find_label(table, names):
-    """Find the column of the labels among those that do not name the images."""
+def _find_column(table, names, kind):
+    """Find the column of the labels or groups among those that do not name the images."""
     rest = [name for name in table if name not in names]
     if not names:
         rest = [name for name in rest if not _holds_names(name, table[name])]
     rest = [name for name in rest if not _is_index(name, table[name])] or rest
-    words = [name for name in rest if _simplify(name) in _LABEL_WORDS]
-    for chosen in ([name for name in rest if name == "label"], words, rest):
+    if kind == "group":
+        rest = [name for name in rest if _simplify(name) not in _LABEL_WORDS]
+    words = _LABEL_WORDS if kind == "label" else _GROUP_WORDS
+    known = [name for name in rest if _simplify(name) in words]
+    for chosen in ([name for name in rest if name == kind], known, rest):
         if len(chosen) == 1:
             return chosen[0]
     raise ValueError(
-        f"it has no column 'label', but {_list(table)}; call the column of the labels 'label'"
+        f"it has no column {kind!r}, but {_list(table)}; call the column of the {kind}s {kind!r}"
     )
 
 

@@ -2,23 +2,23 @@
 
 from dataclasses import fields
 from functools import partial
-from pathlib import Path
 
 import click
 
 from sklearn_resnet._io.paths import as_path
-from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet._network.layers import list_layers, match_architecture
+from sklearn_resnet.cli import options
 from sklearn_resnet.cli.compare import CompareOptions, compare
 from sklearn_resnet.cli.embed import EmbedOptions, embed
 from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
-from sklearn_resnet.cli.features import FeatureOptions, default_cache
+from sklearn_resnet.cli.features import FeatureOptions
 from sklearn_resnet.cli.group import CommandGroup
 from sklearn_resnet.cli.inputs import NAMED, InputOptions
-from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
+from sklearn_resnet.cli.param_types import Layers, Maps, Sizes
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
+from sklearn_resnet.cli.search import SearchOptions, search
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 from sklearn_resnet.cli.streams import print_result
@@ -50,10 +50,11 @@ Examples:
   embedding photos/ out/photos.parquet --image-size 64 --workers 2
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
+  embedding search photos/ --sizes 48,64,96
   embedding layers ResNet101V2
 
 \b
-Write ./layers or ./similar for a folder with the same name as a command.
+Write ./search for a folder with the same name as a command, such as search.
 """
 _SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
@@ -65,6 +66,22 @@ Examples:
   embedding photos/ out/photos.npz -l conv3 --image-size 64
   embedding similar photo.jpg out/photos.npz
   embedding similar a.jpg b.jpg out/photos.npz -k 5 -o found.pdf
+"""
+_SEARCH_HELP = """Find the layer and the image size that suit the labelled images in INPUT.
+
+INPUT is as for `embedding`, with labels: one subfolder per class, or --labels. Each layer is scored
+at each image size: by the accuracy of a logistic regression on the standardised features, or by the
+R2 of a ridge regression if the labels are numbers on a scale. The scores are printed, with the
+commands that use the best.
+
+OUTPUT, a .csv, is the table of scores. A picture and a .json are written beside it.
+[default: INPUT_search.csv in the current folder]
+
+\b
+Examples:
+  embedding search photos/
+  embedding search photos/ out/s.csv -l 51,73,85 --sizes 48,64,96 --nested
+  embedding search slides/ --labels slides.csv --groups patients.csv
 """
 _SECTIONS = {  # by the first option of each
     "model": "Features",
@@ -129,27 +146,9 @@ _NOT_COMPARED = (
     help="Layers where the ResNet is cut: an index (82), a name, a stage (conv3), or several "
     "(51,82), whose features are concatenated.  [default: the last layer]",
 )
-@click.option(
-    "--architecture",
-    default="ResNet50V2",
-    show_default=True,
-    help="ResNet50, ResNet101, ResNet152, or one of these with V2.",
-)
-@click.option(
-    "--weights",
-    default="auto",
-    show_default=True,
-    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
-    "a Keras weights file, or random. auto is imagenet if it is on this machine or can be "
-    "downloaded, and procedural otherwise.",
-)
-@click.option(
-    "--pooling",
-    type=Pooling(),
-    default="avg",
-    show_default=True,
-    help="How to pool the map of a layer into features: avg, max, or avg,max.",
-)
+@options.architecture
+@options.weights
+@options.pooling
 @click.option(
     "--image-size",
     metavar="N",
@@ -158,45 +157,12 @@ _NOT_COMPARED = (
     "arrays are stretched.  "
     "[default: keep their size]",
 )
-@click.option(
-    "-b",
-    "--batch-size",
-    metavar="N",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    help="Number of images that go through the network at once.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="auto",
-    show_default=True,
-    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
-    "use a GPU, and OpenVINO otherwise.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="float32",
-    show_default=True,
-    help="Precision of the computation. int8 is the fastest, and needs sklearn-resnet[int8].",
-)
-@click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the cache of features, so that only images that are new are computed.  "
-    "[default: in the user's cache folder]",
-)
-@click.option("--no-cache", is_flag=True, help="Compute all features, and do not cache them.")
-@click.option(
-    "--labels",
-    metavar="FILE",
-    help="A file with a label for each image: a table (.csv, .tsv or .parquet) with a column that names "
-    "the images, with or without folders and suffix, and a column label; a .npy; or text with one "
-    "label per line. Labels without names must be in the order of the images, which is natural "
-    "(2.png before 10.png): see the column path of a .csv OUTPUT.",
-)
+@options.batch_size
+@options.engine
+@options.precision
+@options.cache
+@options.no_cache
+@options.labels
 @click.option(
     "--patches", metavar="N", type=click.IntRange(1), help="Cut N random patches from one image."
 )
@@ -216,14 +182,7 @@ _NOT_COMPARED = (
     help="How to handle a file that cannot be read: stop; set its features to NaN; or leave it out. "
     "nan and skip list such files in OUTPUT_errors.csv.",
 )
-@click.option(
-    "--value-range",
-    metavar="BLACK WHITE",
-    nargs=2,
-    type=float,
-    help="Pixel values that are black and white: 0 4095 for 12 bits, -1024 3071 for CT.  [default: "
-    "inferred from the dtype and the values]",
-)
+@options.value_range
 @click.option(
     "-p",
     "--plot",
@@ -236,13 +195,7 @@ _NOT_COMPARED = (
     is_flag=True,
     help="Draw the map with images as points.",
 )
-@click.option(
-    "--picture",
-    type=click.Choice(["png", "pdf", "svg"]),
-    default="png",
-    show_default=True,
-    help="Format of the pictures.",
-)
+@options.picture
 @click.option(
     "--html",
     is_flag=True,
@@ -291,13 +244,13 @@ _NOT_COMPARED = (
 @click.option(
     "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+@options.quiet
 @click.version_option(package_name="sklearn-resnet")
 @click.pass_context
 def main(ctx, **params):
     """Check the options, and embed INPUT."""
     _check_combinations(ctx)
-    params["cache"] = _choose_cache(params)
+    params["cache"] = options.choose_cache(params)
     advice = "" if params["cache"] is None else _CACHE_ADVICE
     with exit_on_error(ctx, advice, _REMEDIES), warnings_in_one_line():
         params["output"] = _name_output(params)
@@ -348,15 +301,6 @@ def _name_output(params):
     return output.with_suffix(".npz")
 
 
-def _choose_cache(params):
-    """Return the folder of the cache, or None for none."""
-    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
-    is_elsewhere = params["scheduler"] is not None and params["cache"] is None
-    if params["no_cache"] or is_unrepeatable or is_elsewhere:
-        return None
-    return params["cache"] or default_cache()
-
-
 @main.command(
     help=_SIMILAR_HELP, short_help="Find the images in a TABLE that are most similar to an image."
 )
@@ -390,11 +334,95 @@ def _choose_cache(params):
     help="Path of the weights that TABLE was made with, if they were moved.",
 )
 @click.pass_context
-def similar(ctx, queries, table, **options):
+def similar(ctx, queries, table, **chosen):
     """Find similar images, and draw them."""
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
     with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
-        print_result(find_and_draw(SimilarOptions(queries, table, **options), describe))
+        print_result(find_and_draw(SimilarOptions(queries, table, **chosen), describe))
+
+
+@main.command(
+    "search",
+    help=_SEARCH_HELP,
+    short_help="Find the layer and the image size that suit labelled images.",
+)
+@click.argument("source", metavar="INPUT")
+@click.argument("output", required=False)
+@click.option(
+    "-l",
+    "--layers",
+    type=Layers(),
+    help="Layers to compare: indices, names or stages, separated by commas (51,82,conv4).  "
+    "[default: the last layer of each block that the weights cover]",
+)
+@click.option(
+    "--sizes",
+    "image_sizes",
+    type=Sizes(),
+    help="Image sizes to compare, in pixels, separated by commas (48,64,96). Files are cropped to a "
+    "square, arrays are stretched.  [default: 32,48,64,96,128,224, up to twice the size of the "
+    "images, and the size of small arrays]",
+)
+@options.labels
+@click.option(
+    "--groups",
+    metavar="FILE",
+    help="A file with a group for each image, such as its patient; the images of a group are in one "
+    "fold. It is read as that of --labels is, with a column group.",
+)
+@click.option(
+    "--cv",
+    "n_folds",
+    metavar="N",
+    type=click.IntRange(2),
+    default=5,
+    show_default=True,
+    help="Number of folds of the cross-validation.",
+)
+@click.option(
+    "--nested",
+    is_flag=True,
+    help="Also score the choice of the best, on images that took no part in it.",
+)
+@options.architecture
+@options.weights
+@options.pooling
+@options.batch_size
+@options.engine
+@options.precision
+@options.cache
+@options.no_cache
+@options.value_range
+@options.picture
+@click.option(
+    "-s",
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random state of the folds, and of random weights.",
+)
+@options.quiet
+@click.pass_context
+def search_cuts(ctx, **params):
+    """Search the layer and the image size."""
+    options.check_cache(params)
+    params["cache"] = options.choose_cache(params)
+    with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
+        params["architecture"] = match_architecture(params["architecture"])
+        text = search(_make_search_options(params))
+        if not params["quiet"]:
+            print_result(text)
+
+
+def _make_search_options(params):
+    # of PCA, and of a table
+    others = {"model": "resnet", "dimensions": None, "image_size": None}
+    others |= {"patches": None, "patch_size": None, "on_error": "raise"}
+    params = params | others
+    params["input"], params["features"] = _pick(InputOptions, params), _pick(FeatureOptions, params)
+    return _pick(SearchOptions, params)
 
 
 @main.command(short_help="List the layers at which a network can be cut.")
@@ -427,7 +455,7 @@ def layers(ctx, architecture):
 
 def _check_combinations(ctx):
     """Refuse options that would have no effect."""
-    options = {param.name: param for param in ctx.command.params}
+    params = {param.name: param for param in ctx.command.params}
 
     def is_given(name):
         return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -435,7 +463,7 @@ def _check_combinations(ctx):
     for name in _NOT_COMPARED:
         if is_given("compare") and is_given(name):
             raise click.UsageError(
-                f"{spell(options[name])} cannot be used with --compare, which draws a map for each of "
+                f"{spell(params[name])} cannot be used with --compare, which draws a map for each of "
                 "its names, as in pca,resnet,resnet:82. Leave one out."
             )
     model = ctx.params["model"]
@@ -443,22 +471,11 @@ def _check_combinations(ctx):
         if is_given(name):
             other = "resnet" if model == "pca" else "pca"
             raise click.UsageError(
-                f"{spell(options[name])} requires --model {other}, not --model {model}."
+                f"{spell(params[name])} requires --model {other}, not --model {model}."
             )
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
     draws_picture = any(ctx.params[name] for name in ("plot", "thumbnails", "compare"))
     if is_given("picture") and not draws_picture:
         raise click.UsageError("--picture requires a picture: -p, -t or --compare.")
-    _check_cache(ctx.params)
-
-
-def _check_cache(params):
-    if params["cache"] is None:
-        return
-    if params["no_cache"]:
-        raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")
-    if params["weights"] == "random" and params["seed"] is None:
-        raise click.UsageError(
-            "--cache requires -s with --weights random: each command would draw other weights."
-        )
+    options.check_cache(ctx.params)

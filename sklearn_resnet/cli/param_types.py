@@ -22,6 +22,27 @@ class Layers(click.ParamType):
         return layers if len(layers) > 1 else layers[0]
 
 
+class Sizes(click.ParamType):
+    """``48,64,96`` as a list of image sizes in ascending order."""
+
+    name = "sizes"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str):
+            return value
+        sizes = []
+        for text in map(str.strip, value.split(",")):
+            if not (text.isascii() and text.isdecimal() and int(text) > 0):
+                self.fail(
+                    f"Each must be the side of a square, in pixels, as in 48,64,96. Got {text!r} instead."
+                )
+            if int(text) in sizes:
+                self.fail(f"Each must be named once. Got {text!r} twice.")
+            sizes.append(int(text))
+        return sorted(sizes)
+
+
 class Pooling(click.ParamType):
     """``avg``, ``max`` or ``avg,max``, as the parameter `pooling` of ResNetFeatures takes them."""
 

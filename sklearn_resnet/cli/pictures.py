@@ -226,13 +226,21 @@ def make_title(source, embedding_map, metadata, noun):
     str
         Two or three lines.
     """
-    path = Path(source)
-    name = "/".join(path.parts[-2:]) if path.is_dir() else path.name
     method = "UMAP of " if embedding_map.kind == "umap" else ""
-    first = f"{name}: {method}{len(embedding_map.xy):,} {noun}"
+    first = f"{name_source(source)}: {method}{len(embedding_map.xy):,} {noun}"
     if metadata["model"] == "pca":
         return f"{first}\n{metadata['dimensions']} principal components of the pixels"
     named = zip(metadata["layers"], metadata["layer_names"], strict=True)
     layers = ", ".join(f"layer {i} ({layer})" for i, layer in named)
-    weights = _WEIGHTS.get(metadata["weights"], f"weights {Path(metadata['weights']).name}")
-    return f"{first}\n{metadata['architecture']}, {layers}\n{weights}"
+    return f"{first}\n{metadata['architecture']}, {layers}\n{name_weights(metadata['weights'])}"
+
+
+def name_source(source):
+    """Name INPUT in a title."""
+    path = Path(source)
+    return "/".join(path.parts[-2:]) if path.is_dir() else path.name
+
+
+def name_weights(weights):
+    """Name weights, as given on the command line, in a title."""
+    return _WEIGHTS.get(weights, f"weights {Path(weights).name}")

@@ -378,3 +378,35 @@ def test_a_missing_label_of_an_image_that_is_not_there_does_no_harm(tmp_path):
 def test_a_table_without_a_column_of_labels_is_an_error(tmp_path, table):
     with pytest.raises(ValueError, match="no column 'label', but (path|x|file);"):
         read(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "path,label,patient",
+        "path,patient",
+        "group,path,species",
+        "path,Groups,species",
+    ],
+)
+def test_groups_are_read_from_their_column(tmp_path, header):
+    names = header.split(",")
+    rows = [
+        ",".join({"path": path, "label": "x", "species": "y"}.get(name, f"p{i}") for name in names)
+        for i, path in enumerate(PATHS)
+    ]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join([header, *reversed(rows)]))
+    assert read_labels(file, np.array(PATHS), 3, "group").tolist() == ["p0", "p1", "p2"]
+
+
+def test_groups_that_are_not_found_are_an_error(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("path,label\n" + "".join(f"{path},x\n" for path in PATHS))
+    message = (
+        "The groups in .* it has no column 'group', but path, label; call the column of the groups"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_labels(file, np.array(PATHS), 3, "group")
+    with pytest.raises(FileNotFoundError, match="The file of groups"):
+        read_labels(tmp_path / "none.csv", None, 3, "group")

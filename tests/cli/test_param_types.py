@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from sklearn_resnet.cli.param_types import Layers, Maps, Pooling
+from sklearn_resnet.cli.param_types import Layers, Maps, Pooling, Sizes
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,19 @@ def test_poolings_are_names(text, expected):
     assert Pooling().convert(text, None, None) == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [("64", [64]), ("224, 64,96", [64, 96, 224])])
+def test_sizes_are_sorted(text, expected):
+    assert Sizes().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["", "64,", "0", "-64", "6.4", "64x64", "²"])
+def test_sizes_are_positive_integers(text):
+    with pytest.raises(click.BadParameter, match="Each must be the side of a square"):
+        Sizes().convert(text, None, None)
+    with pytest.raises(click.BadParameter, match="Each must be named once. Got '64' twice"):
+        Sizes().convert("64,32,64", None, None)
+
+
 def test_maps_are_layers_by_name():
     maps = Maps().convert("pca, resnet:-1, resnet:conv3,resnet", None, None)
     assert maps == {"pca": None, "resnet:-1": -1, "resnet:conv3": "conv3", "resnet": None}
@@ -34,5 +47,5 @@ def test_maps_are_layers_by_name():
 
 
 def test_values_that_are_no_text_are_kept():
-    for kind in (Layers(), Pooling(), Maps()):
+    for kind in (Layers(), Pooling(), Maps(), Sizes()):
         assert kind.convert(None, None, None) is None

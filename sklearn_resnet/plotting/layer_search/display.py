@@ -196,7 +196,7 @@ class LayerSearchDisplay:
         groups: ArrayLike | None = None,
         cv: "int | BaseCrossValidator | Iterable | None" = None,
         scoring: str | Callable | None = None,
-        nested: bool = False,
+        nested: "bool | int | BaseCrossValidator" = False,
         n_jobs: int | None = None,
         ax: "Axes | None" = None,
         **kwargs: Any,
@@ -227,11 +227,12 @@ class LayerSearchDisplay:
         scoring : str or callable, default=None
             Score. By default, that of the estimator's ``score`` method. See
             `sklearn.model_selection.GridSearchCV`.
-        nested : bool, default=False
-            Whether to estimate the score of the search itself: for each split of `cv`, a search with
-            the same `cv` on the training samples chooses the layer and the image size, which the
-            test samples score. It takes about as many further fits for each split as the search
-            itself, but no pass of the network.
+        nested : bool, int or cross-validation generator, default=False
+            Whether to estimate the score of the search itself: for each split of `cv`, a search on
+            the training samples alone chooses the layer and the image size, which the test samples
+            then score. True splits the training samples by `cv` again; an int or a generator splits
+            them otherwise. For each split, it takes about as many further fits as the search itself,
+            but no pass of the network.
         n_jobs : int, default=None
             Number of jobs to run in parallel.
         ax : matplotlib Axes, default=None
@@ -249,7 +250,7 @@ class LayerSearchDisplay:
         ValueError
             If the estimator does not contain exactly one `ResNetFeatures`, its weights do not cover
             `layers`, `image_sizes` have different aspect ratios although the estimator contains an
-            `ImageLoader`, or `cv` is a list of splits although `nested`.
+            `ImageLoader`, or the samples cannot be split by `cv` or `nested`.
         ConnectionError
             If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
 

@@ -124,14 +124,13 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
     """
     from sklearn.model_selection import GridSearchCV  # slow to import
 
-    splitter = _make_splitter(cv, y, estimator, nested)
+    splits = _split(estimator, X, y, groups, cv, nested)
     path, resnet = find_only_resnet(estimator)
     candidates = _make_candidates(clone(estimator), X, path, layers, image_sizes)
-    splits = list(splitter.split(candidates.X, y, groups))
     search = GridSearchCV(
         candidates.estimator,
         candidates.grid,
-        cv=splits,
+        cv=[(train, test) for train, test, _ in splits],
         scoring=scoring,
         n_jobs=n_jobs,
         refit=False,
@@ -140,9 +139,7 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
     cuts = [candidates.find_cut(parameters) for parameters in search.cv_results_["params"]]
     nested_scores = nested_cuts = None
     if nested:
-        nested_scores, nested_cuts = _cross_validate_nested(
-            candidates, y, groups, cv, splits, scoring, n_jobs
-        )
+        nested_scores, nested_cuts = _cross_validate_nested(candidates, y, splits, scoring, n_jobs)
     return SearchScores(
         layers=[layer for layer, _ in cuts],
         image_sizes=[size for _, size in cuts],
@@ -248,43 +245,70 @@ def _compute_lazily(networks, images):
     return computed
 
 
-def _make_splitter(cv, y, estimator, nested):
-    """Make a cross-validation generator of the parameter `cv`.
+def _split(estimator, X, y, groups, cv, nested):
+    """Split the samples, before anything is computed.
+
+    Parameters
+    ----------
+    estimator, X, y, groups, cv, nested
+        As for `LayerSearchDisplay.from_estimator`.
+
+    Returns
+    -------
+    list of tuple (ndarray, ndarray, list)
+        The positions of the training and of the test samples; the splits of the training samples if
+        `nested`, and otherwise an empty list.
 
     Raises
     ------
     ParameterError
-        If it is a list of splits, which cannot split the training samples for `nested`.
+        If `cv` is a list of splits, which cannot split the training samples too.
     """
     from sklearn.model_selection import check_cv
 
-    if nested and not (cv is None or isinstance(cv, numbers.Integral) or hasattr(cv, "split")):
+    inner_cv = cv if isinstance(nested, (bool, np.bool_)) else nested
+    is_list = not (isinstance(inner_cv, numbers.Integral) or hasattr(inner_cv, "split"))
+    if nested and inner_cv is not None and is_list:
         raise ParameterError(
-            "cv",
-            "must be an int or a cross-validation generator with nested=True, which splits the "
-            "training samples too",
-            "a list of splits",
+            "nested",
+            "must be an int or a cross-validation generator if cv is a list of splits, because it "
+            "splits the training samples of each",
+            repr(nested),
         )
-    return check_cv(cv, y, classifier=is_classifier(estimator))
+    y, groups = (None if values is None else np.asarray(values) for values in (y, groups))
+    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    splits = []
+    for train, test in splitter.split(X, y, groups):
+        inner = []
+        if nested:
+            inner_y, inner_groups = (v if v is None else v[train] for v in (y, groups))
+            inner_splitter = check_cv(inner_cv, inner_y, classifier=is_classifier(estimator))
+            try:
+                inner = list(inner_splitter.split(train, inner_y, inner_groups))
+            except ValueError as exc:
+                exc.add_note(
+                    "The training samples of a split are split again with nested=True. Pass a "
+                    "splitter with fewer splits for them, as in nested=GroupKFold(3)."
+                )
+                raise
+        splits.append((train, test, inner))
+    return splits
 
 
 def _find_test_size(splits):
     """The mean fraction of the samples in a test fold."""
-    return float(np.mean([len(test) / (len(train) + len(test)) for train, test in splits]))
+    return float(np.mean([len(test) / (len(train) + len(test)) for train, test, _ in splits]))
 
 
-def _cross_validate_nested(candidates, y, groups, cv, splits, scoring, n_jobs):
+def _cross_validate_nested(candidates, y, splits, scoring, n_jobs):
     """Score the whole search: choose the best candidate on the training part of each split alone.
 
     Parameters
     ----------
     candidates : Candidates
     y : array-like of shape (n_samples,) or None
-    groups : array-like of shape (n_samples,) or None
-    cv : int, cross-validation generator or None
-        Splits the training parts.
-    splits : list of tuple of ndarray
-        The training and test positions of each outer split.
+    splits : list of tuple
+        As `_split` returns them.
     scoring, n_jobs
         As for `GridSearchCV`.
 
@@ -298,18 +322,17 @@ def _cross_validate_nested(candidates, y, groups, cv, splits, scoring, n_jobs):
     from sklearn.model_selection import GridSearchCV
 
     scores, cuts = [], []
-    for train, test in splits:
+    for train, test, inner in splits:
         X_train, y_train = safe_split(candidates.estimator, candidates.X, y, train)
         X_test, y_test = safe_split(candidates.estimator, candidates.X, y, test, train)
         search = GridSearchCV(
             candidates.estimator,
             candidates.grid,
-            cv=cv,
+            cv=inner,
             scoring=scoring,
             n_jobs=n_jobs,
             error_score="raise",
-        )
-        search.fit(X_train, y_train, groups=None if groups is None else np.asarray(groups)[train])
+        ).fit(X_train, y_train)
         scores.append(search.score(X_test, y_test))
         cuts.append(candidates.find_cut(search.best_params_))
     return scores, cuts

@@ -1,0 +1,109 @@
+"""Options that several commands share, and what the options of the cache mean together."""
+
+from pathlib import Path
+
+import click
+
+from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
+from sklearn_resnet.cli.features import default_cache
+from sklearn_resnet.cli.param_types import Pooling
+
+architecture = click.option(
+    "--architecture",
+    default="ResNet50V2",
+    show_default=True,
+    help="ResNet50, ResNet101, ResNet152, or one of these with V2.",
+)
+weights = click.option(
+    "--weights",
+    default="auto",
+    show_default=True,
+    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
+    "a Keras weights file, or random. auto is imagenet if it is on this machine or can be "
+    "downloaded, and procedural otherwise.",
+)
+pooling = click.option(
+    "--pooling",
+    type=Pooling(),
+    default="avg",
+    show_default=True,
+    help="How to pool the map of a layer into features: avg, max, or avg,max.",
+)
+batch_size = click.option(
+    "-b",
+    "--batch-size",
+    metavar="N",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Number of images that go through the network at once.",
+)
+engine = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="auto",
+    show_default=True,
+    help="Library that runs the ResNet: OpenVINO (on the CPU) or Keras. auto is Keras if it can "
+    "use a GPU, and OpenVINO otherwise.",
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="float32",
+    show_default=True,
+    help="Precision of the computation. int8 is the fastest, and needs sklearn-resnet[int8].",
+)
+cache = click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the cache of features, so that only images that are new are computed.  "
+    "[default: in the user's cache folder]",
+)
+no_cache = click.option(
+    "--no-cache", is_flag=True, help="Compute all features, and do not cache them."
+)
+labels = click.option(
+    "--labels",
+    metavar="FILE",
+    help="A file with a label for each image: a table (.csv, .tsv or .parquet) with a column that names "
+    "the images, with or without folders and suffix, and a column label; a .npy; or text with one "
+    "label per line. Labels without names must be in the order of the images, which is natural "
+    "(2.png before 10.png), as in the column path of a table of features.",
+)
+value_range = click.option(
+    "--value-range",
+    metavar="BLACK WHITE",
+    nargs=2,
+    type=float,
+    help="Pixel values that are black and white: 0 4095 for 12 bits, -1024 3071 for CT.  [default: "
+    "inferred from the dtype and the values]",
+)
+picture = click.option(
+    "--picture",
+    type=click.Choice(["png", "pdf", "svg"]),
+    default="png",
+    show_default=True,
+    help="Format of the pictures.",
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+
+
+def check_cache(params):
+    """Refuse options of the cache that exclude each other."""
+    if params["cache"] is None:
+        return
+    if params["no_cache"]:
+        raise click.UsageError("--cache and --no-cache exclude each other. Leave one out.")
+    if params["weights"] == "random" and params["seed"] is None:
+        raise click.UsageError(
+            "--cache requires -s with --weights random: each command would draw other weights."
+        )
+
+
+def choose_cache(params):
+    """Return the folder of the cache, or None for none."""
+    is_unrepeatable = params["weights"] == "random" and params["seed"] is None
+    is_elsewhere = params.get("scheduler") is not None and params["cache"] is None
+    if params["no_cache"] or is_unrepeatable or is_elsewhere:
+        return None
+    return params["cache"] or default_cache()

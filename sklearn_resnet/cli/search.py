@@ -1,0 +1,402 @@
+"""`embedding search INPUT`: the layers and image sizes that suit labelled images."""
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._io.atomic import atomic_write
+from sklearn_resnet._io.csv_text import write_csv
+from sklearn_resnet._io.paths import as_path
+from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.features import FeatureOptions, check_features, make_resnet
+from sklearn_resnet.cli.inputs import (
+    InputOptions,
+    check_apart,
+    check_input,
+    load_input,
+    reads_files,
+)
+from sklearn_resnet.cli.labels import read_labels
+from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.pictures import drawing_files, name_source, name_weights
+from sklearn_resnet.cli.progress import Progress
+from sklearn_resnet.cli.record import Result, describe_resnet, finish, hash_table
+from sklearn_resnet.cli.search_report import describe_search, name_stem
+from sklearn_resnet.cli.tables import check_table_path
+from sklearn_resnet.plotting import LayerSearchDisplay
+from sklearn_resnet.plotting._coloring import as_label, is_missing, is_scale
+from sklearn_resnet.plotting._saving import save_figure
+
+_SIZES = (32, 48, 64, 96, 128, 224)
+_MAX_ENLARGEMENT = 2  # of images by the default sizes
+_N_MEASURED = 9  # files whose sizes stand for those of all
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The arguments and options of `embedding search`.
+
+    ``output`` is None to name it after INPUT, and ``image_sizes`` None for sizes that suit INPUT.
+    """
+
+    output: str | None
+    image_sizes: list | None
+    groups: str | None
+    n_folds: int
+    nested: bool
+    input: InputOptions
+    features: FeatureOptions
+    picture: str
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How a search is computed.
+
+    Attributes
+    ----------
+    options : SearchOptions
+    output, picture : path
+        The table of scores, and the picture of them.
+    """
+
+    options: SearchOptions
+    output: Path
+    picture: Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted from features, to score them.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n,)
+        Labels as text, or numbers on a scale.
+    groups : ndarray of shape (n,) or None
+    splitter : cross-validation generator
+    """
+
+    y: np.ndarray
+    groups: np.ndarray | None
+    splitter: object
+
+    @property
+    def is_scale(self):
+        """Whether numbers on a scale are predicted."""
+        return self.y.dtype.kind == "f"
+
+    @property
+    def score_name(self):
+        """The score, as scikit-learn calls it."""
+        return "r2" if self.is_scale else "accuracy"
+
+
+def search(options):
+    """Score layers and image sizes by cross-validation, and write a table and a picture.
+
+    Parameters
+    ----------
+    options : SearchOptions
+
+    Returns
+    -------
+    str
+        The scores, how certain they are, and the commands that use the best candidates.
+
+    Raises
+    ------
+    ValueError, TypeError, OSError, ImportError, RuntimeError
+        If an option has an invalid value, or a file cannot be read or written.
+    """
+    progress = Progress(options.quiet)
+    plan = plan_search(options, progress)
+    options = plan.options
+    with progress.timed("input"):
+        data = load_input(options.input)
+    target = make_target(options, data, progress)
+    sizes = options.image_sizes or choose_sizes(data, options)
+    images = _load_at(max(sizes), data, options.input)
+    progress.show("input", f"{len(images):,} images, {_describe_target(target)}")
+    advice = "" if options.image_sizes else "; --sizes compares others"
+    progress.show("sizes", f"{', '.join(map(str, sizes))} pixels{advice}")
+    with drawing_files():
+        with progress.timed("search"):
+            display = score_candidates(images, target, sizes, options)
+        claim(plan.output, [plan.output, plan.picture])
+        save_figure(display.figure_, plan.picture)
+    frame = display.to_frame()
+    with atomic_write(plan.output) as partial:
+        write_csv(partial, {name: frame[name] for name in frame})
+    metadata = _describe_search(display, target, images, options)
+    result = Result((plan.output, plan.picture), {"input": images.shape}, metadata)
+    finish(plan.output, options.input, result, progress)
+    return "\n".join(describe_search(display, target.score_name, options, plan.output))
+
+
+def plan_search(options, progress):
+    """Check the options before images are read, and name the files.
+
+    Parameters
+    ----------
+    options : SearchOptions
+    progress : Progress
+
+    Returns
+    -------
+    SearchPlan
+    """
+    source, features = options.input.source, options.features
+    check_input(source)
+    output = _name_output(options)
+    check_apart(source, output)
+    if output.suffix != ".csv":
+        raise ParameterError("output", "must end in .csv", repr(str(output)))
+    check_table_path(output)
+    picture = output.with_suffix(f".{options.picture}")
+    check_replaceable(output, [output, picture])
+    if reads_files(source):
+        features = replace(features, value_range=None)
+    if features.layers is not None:
+        found = resolve_layers(features.architecture, features.layers)
+        features = replace(features, layers=[layer.index for layer in found])
+    features = check_features(features, progress)
+    return SearchPlan(replace(options, features=features), output, picture)
+
+
+def _name_output(options):
+    """Return the path of OUTPUT, by default in the current folder and named after INPUT."""
+    if options.output is not None:
+        return as_path(options.output)
+    return Path(f"{name_stem(options.input.source)}_search.csv")
+
+
+def make_target(options, data, progress):
+    """Choose what to predict, and how to split it into folds.
+
+    Parameters
+    ----------
+    options : SearchOptions
+    data : Input
+    progress : Progress
+
+    Returns
+    -------
+    Target
+    """
+    y = _check_labels(data.labels, options.input.source)
+    groups = None
+    if options.groups is not None:
+        groups = read_labels(options.groups, data.paths, len(data.images), "group")
+    return Target(y, groups, _make_splitter(y, groups, options, progress))
+
+
+def _check_labels(labels, source):
+    """Return labels as text, or as numbers if they are on a scale."""
+    if labels is None:
+        raise ParameterError(
+            "source",
+            "must have labels, which the features have to predict",
+            f"{source!r} without labels",
+            hint="Name a file of labels with --labels, or sort the images into a folder for each class.",
+        )
+    n_missing = int(is_missing(labels).sum())
+    if n_missing:
+        raise ParameterError("source", "must have a label for each image", f"{n_missing} without")
+    if is_scale(labels):
+        return labels.astype(float)
+    y = np.array([as_label(value) for value in labels.tolist()])
+    if len(np.unique(y)) < 2:
+        raise ParameterError("source", "must have at least two labels", f"only {str(y[0])!r}")
+    return y
+
+
+def _make_splitter(y, groups, options, progress):
+    """Make shuffled folds that hold all labels and keep groups together, as far as they can."""
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    is_labelled = y.dtype.kind != "f"
+    counts = _count_labels(y)
+    limits = (
+        [("source", counts.max(), "images of one label")]
+        if is_labelled
+        else [("source", len(y), "images")]
+    )
+    if groups is not None:
+        limits.append(("groups", len(np.unique(groups)), "groups"))
+    n_folds = min(_limit_folds(*limit, options) for limit in limits)
+    if groups is not None and is_labelled:
+        _check_groups(groups, y)
+    if n_folds < options.n_folds:
+        progress.warn(
+            f"The images or groups are too few for {options.n_folds} folds: --cv is {n_folds}."
+        )
+    if is_labelled and counts.min() < n_folds:
+        progress.warn(
+            f"Label {counts.idxmin()!r} has fewer images ({counts.min()}) than there are folds "
+            f"({n_folds}), and some folds do not test it. Add images of it, or lower --cv."
+        )
+    kinds = (StratifiedKFold, StratifiedGroupKFold) if is_labelled else (KFold, GroupKFold)
+    kind = kinds[groups is not None]
+    return kind(n_folds, shuffle=True, random_state=options.features.seed)
+
+
+def _count_labels(y):
+    """Count the images of each label."""
+    import pandas as pd
+
+    return pd.Series(y).value_counts()
+
+
+def _check_groups(groups, y):
+    """Check that a label can be both in the training and in the test part of a fold."""
+    if len(set(zip(y, groups, strict=True))) == len(set(y)):
+        raise ParameterError(
+            "groups",
+            "must divide the images of a label, as training and test images are of different groups",
+            "one group for each label",
+        )
+
+
+def _limit_folds(name, n_units, units, options):
+    """Lower the number of folds until all hold images; with --nested, those of the training part too."""
+    minimum = 4 if options.nested else 2
+    if n_units < minimum:
+        condition = " with --nested" if options.nested else ""
+        raise ParameterError(name, f"must have at least {minimum} {units}{condition}", n_units)
+    n_folds = min(options.n_folds, n_units)
+    while options.nested and n_units - -(-n_units // n_folds) < n_folds:
+        n_folds -= 1
+    return n_folds
+
+
+def _describe_target(target):
+    if target.is_scale:
+        text = f"labels from {target.y.min():g} to {target.y.max():g}"
+    else:
+        counts = _count_labels(target.y)
+        span = " to ".join(map(str, sorted({counts.min(), counts.max()})))
+        text = f"{len(counts)} labels of {span} images"
+    if target.groups is not None:
+        text += f", {len(np.unique(target.groups))} groups"
+    return f"{text}, {target.splitter.get_n_splits(groups=target.groups)} folds"
+
+
+def choose_sizes(data, options):
+    """Choose image sizes to compare, up to twice the size of the images.
+
+    Parameters
+    ----------
+    data : Input
+    options : SearchOptions
+
+    Returns
+    -------
+    list of int
+        For arrays of small squares, with their own size.
+    """
+    if reads_files(options.input.source):
+        side, own = _measure_files(data.paths, options.input.file_range), ()
+    else:
+        resnet = _fit_resnet(options.features, data.images)
+        height, width = getattr(resnet, "image_shape_", data.images.shape[1:])[:2]
+        side = min(height, width)
+        own = (side,) if height == width and side < max(_SIZES) else ()
+    limit = max(_MAX_ENLARGEMENT * side, min(_SIZES))
+    return sorted({size for size in _SIZES if size <= limit}.union(own))
+
+
+def _fit_resnet(features, images):
+    """Fit the network without warnings, which the search gives."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make_resnet(features).fit(images)
+
+
+def _measure_files(paths, value_range):
+    """Return the median of the shorter sides of some files."""
+    positions = np.unique(np.linspace(0, len(paths) - 1, _N_MEASURED).astype(int))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # reading all files will warn
+        loader = ImageLoader(value_range=value_range)
+        shapes = [loader.fit_transform([paths[i]]).shape for i in positions]
+    return int(np.median([min(shape[1:3]) for shape in shapes]))
+
+
+def _load_at(size, data, options):
+    """Return image files at one size; arrays as they are."""
+    if not reads_files(options.source):
+        return data.images
+    loader = ImageLoader(size, lazy=True, value_range=options.file_range)
+    return loader.fit_transform(data.paths.tolist())
+
+
+def score_candidates(images, target, image_sizes, options):
+    """Score each layer at each image size, and draw the scores.
+
+    Parameters
+    ----------
+    images : ndarray or LazyImages
+    target : Target
+    image_sizes : list of int
+    options : SearchOptions
+
+    Returns
+    -------
+    LayerSearchDisplay
+    """
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if target.is_scale:
+        model = RidgeCV(np.logspace(0, 5, 11))
+    else:
+        model = LogisticRegression(C=0.01, max_iter=1000)  # there are more features than images
+    resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
+    weights = name_weights(options.features.weights)
+    title = f"{name_source(options.input.source)}: {len(images):,} images\n{weights}"
+    # threads of BLAS wait for each other in fits of a few milliseconds
+    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return LayerSearchDisplay.from_estimator(
+            make_pipeline(resnet, StandardScaler(), model),
+            images,
+            target.y,
+            layers=options.features.layers,
+            image_sizes=image_sizes,
+            groups=target.groups,
+            cv=target.splitter,
+            scoring=target.score_name,
+            nested=options.nested,
+            title=title,
+        )
+
+
+def _describe_search(display, target, images, options):
+    """Describe a search for the record."""
+    layers, sizes = np.unique(display.layers).tolist(), sorted(set(display.image_sizes))
+    features = replace(options.features, layers=layers, image_size=sizes[0])
+    resnet = _fit_resnet(features, images)
+    metadata = describe_resnet(resnet, features.weights) | {
+        "model": "search",
+        "image_sizes": sizes,
+        "labels_file": options.input.labels,
+        "groups_file": options.groups,
+        "n_folds": display.scores.shape[1],
+        "score": target.score_name,
+        "best": {"layer": display.best_layer_, "image_size": display.best_image_size_},
+        "cheapest": {"layer": display.cheapest_layer_, "image_size": display.cheapest_image_size_},
+        "table": hash_table(display.scores, None, None),
+    }
+    del metadata["image_size"]
+    if options.nested:
+        metadata["nested_scores"] = [round(float(score), 6) for score in display.nested_scores]
+        metadata["nested_candidates"] = display.nested_candidates
+    return metadata

@@ -1,0 +1,189 @@
+"""The result of `embedding search` as text: the scores, and commands that use the best candidates."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_resnet._io.paths import as_path, is_local, strip_archive_suffix
+
+_DEFAULTS = {
+    "architecture": "ResNet50V2",
+    "pooling": "avg",
+    "engine": "auto",
+    "precision": "float32",
+}
+_MARKS = {  # by the column that says to which candidates it applies
+    "is_best": ("*", "best"),
+    "is_cheapest": ("o", "cheapest within one standard error of the best"),
+    "is_pareto": ("+", "better than everything cheaper"),
+}
+
+
+def describe_search(display, score_name, options, output):
+    """Describe the scores of a search.
+
+    Parameters
+    ----------
+    display : LayerSearchDisplay
+    score_name : str
+    options : SearchOptions
+        The weights are those that were taken.
+    output : path
+        The table of scores; the commands write beside it.
+
+    Yields
+    ------
+    str
+        Lines.
+    """
+    frame = display.to_frame()
+    best, cheapest = (frame[frame[name]].iloc[0] for name in ("is_best", "is_cheapest"))
+    yield ""
+    yield f"{score_name}, mean over {display.scores.shape[1]} folds, by layer and image size"
+    yield from _list_grid(frame)
+    yield ""
+    yield "better than everything cheaper"
+    yield from _list_front(frame, score_name)
+    yield ""
+    yield from _list_findings(display, best, cheapest, score_name)
+    yield ""
+    if cheapest.name != best.name:
+        yield "To use the cheapest, run"
+        yield f"  {spell_command(cheapest, options, output)}"
+        yield "or, to use the best,"
+    else:
+        yield "To use the best, run"
+    yield f"  {spell_command(best, options, output)}"
+
+
+def _list_grid(frame):
+    """Draw the scores as a grid of layers and image sizes."""
+    sizes = sorted(frame["image_size"].unique())
+    rows = [["layer", "name", *(f"{size} " for size in sizes)]]  # a mark follows each score
+    for layer, group in frame.groupby("layer"):
+        scores = {row.image_size: f"{row.mean_score:.3f}{_mark(row)}" for row in group.itertuples()}
+        rows.append([str(layer), group["name"].iloc[0], *(scores[size] for size in sizes)])
+    yield from _align(rows)
+    marks = {_mark(row) for row in frame.itertuples()}
+    yield "; ".join(f"{mark} {meaning}" for mark, meaning in _MARKS.values() if mark in marks)
+
+
+def _mark(row):
+    """Mark a score with the first of `_MARKS` that applies."""
+    return next((mark for name, (mark, _) in _MARKS.items() if getattr(row, name)), " ")
+
+
+def _list_front(frame, score_name):
+    """List the candidates of the Pareto front, the cheapest first."""
+    rows = [["layer", "name", "size", "gflop", score_name, "std", ""]]
+    for row in frame[frame["is_pareto"]].sort_values("gflop").itertuples():
+        rows.append(
+            [
+                str(row.layer),
+                row.name,
+                str(row.image_size),
+                f"{row.gflop:.3g}",
+                f"{row.mean_score:.3f}",
+                f"{row.std_score:.3f}",
+                _mark(row).replace("+", ""),
+            ]
+        )
+    yield from _align(rows)
+
+
+def _align(rows):
+    """Align columns to the right, names to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    name = rows[0].index("name")
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i == name else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _list_findings(display, best, cheapest, score_name):
+    """Describe the best candidate, the cheapest as good, and how certain the choice is."""
+    yield f"best       {_describe(best, score_name)}"
+    if cheapest.name != best.name:
+        share = f"{100 * cheapest.gflop / best.gflop:.0f} % of the GFLOP of the best"
+        yield f"cheapest   {_describe(cheapest, score_name)}; {share}"
+    others = display.to_frame().query("not is_best")
+    if others.empty:
+        return
+    n_close = int((others["difference_high"] >= 0).sum())
+    yield (
+        f"certainty  {n_close} of the {len(others)} other candidates cannot be told from the best: the "
+        "95 % confidence interval of their difference includes 0"
+    )
+    if display.nested_scores is None:
+        yield (
+            f"           the {score_name} of the best is too high on average, because the same folds "
+            "chose it; --nested corrects this"
+        )
+    else:
+        scores = np.asarray(display.nested_scores)
+        yield (
+            f"nested     {score_name} {scores.mean():.3f} (std {scores.std():.3f}) of the best, on images "
+            "that did not choose it: the one to report"
+        )
+
+
+def _describe(row, score_name):
+    return (
+        f"{score_name} {row.mean_score:.3f} (std {row.std_score:.3f}): layer {row.layer} "
+        f"({row['name']}) at {row.image_size} x {row.image_size}"
+    )
+
+
+def spell_command(candidate, options, output):
+    """Spell the command that embeds INPUT at a layer and an image size.
+
+    Parameters
+    ----------
+    candidate : Series
+        With a ``layer`` and an ``image_size``.
+    options : SearchOptions
+        The weights are those that were taken.
+    output : path
+        The table of scores; the features are written beside it.
+
+    Returns
+    -------
+    str
+        Quoted for the shell.
+    """
+    source, features = options.input.source, options.features
+    table = output.with_name(f"{name_stem(source)}_features.npz")
+    words = ["embedding", source, table, "-l", candidate["layer"]]
+    words += ["--image-size", candidate["image_size"], "--weights", features.weights]
+    if features.weights == "random":
+        words += ["--seed", features.seed]
+    if options.input.labels is not None:
+        words += ["--labels", options.input.labels]
+    if options.input.value_range is not None:
+        levels = (
+            int(level) if level.is_integer() else level for level in options.input.value_range
+        )
+        words += ["--value-range", *levels]
+    for name, default in _DEFAULTS.items():
+        value = getattr(features, name)
+        value = value if isinstance(value, str) else ",".join(value)
+        if value != default:
+            words += [f"--{name}", value]
+    words = list(map(str, words))
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def name_stem(source):
+    """Name files after INPUT: ``"photos"`` for ``photos/``, ``photos.npz`` and ``photos.tar.gz``."""
+    path = as_path(source)
+    name = path.resolve().name if is_local(path) else path.name
+    stem = strip_archive_suffix(name)
+    if stem == name and not path.is_dir():
+        stem = Path(name).stem
+    return stem or "images"

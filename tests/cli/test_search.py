@@ -1,0 +1,307 @@
+"""`embedding search`: the scores of layers and image sizes, their files, and what they are of."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet.cli.main import main
+from sklearn_resnet.datasets import load_image_folder
+
+RESNET = ["--weights", "procedural", "--no-cache"]
+FAST = [*RESNET, "-l", "4,16", "--sizes", "8,16"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def digits(tmp_path, monkeypatch):
+    from sklearn_resnet.datasets import load_digits
+
+    monkeypatch.chdir(tmp_path)
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y < 3][:60], y[y < 3][:60]
+    np.savez("digits.npz", x=X, y=y)
+    return X, y
+
+
+@pytest.fixture
+def photos(digits):
+    for i, (image, label) in enumerate(zip(*digits, strict=True)):
+        path = Path("my photos", "abc"[label], f"{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).resize((40, 24)).save(path)
+    return Path("my photos")
+
+
+def test_scores_are_those_of_cross_validation(digits):
+    output = run("search", "digits.npz", "out/s.csv", *FAST, "--cv", "3", "-s", "7")
+    frame = pd.read_csv("out/s.csv")
+    assert frame[["layer", "image_size"]].to_numpy().tolist() == [
+        [4, 8],
+        [4, 16],
+        [16, 8],
+        [16, 16],
+    ]
+    X, y = digits
+    folds = StratifiedKFold(3, shuffle=True, random_state=7)
+    for row in frame.itertuples():
+        pipe = make_pipeline(
+            ResNetFeatures(row.layer, weights="procedural", image_size=row.image_size, cache=None),
+            StandardScaler(),
+            LogisticRegression(C=0.01, max_iter=1000),
+        )
+        scores = cross_val_score(pipe, X, y, cv=folds)
+        assert row.mean_score == pytest.approx(scores.mean(), abs=0.02)
+        assert f"{row.mean_score:.3f}" in output
+    assert "input      60 images, 3 labels of 19 to 21 images, 3 folds" in output
+    assert "sizes      8, 16 pixels\n" in output
+
+    record = json.loads(Path("out/s.json").read_text())
+    assert record["model"] == "search"
+    assert record["outputs"] == ["s.csv", "s.png"]
+    assert (record["layers"], record["image_sizes"]) == ([4, 16], [8, 16])
+    assert (record["n_folds"], record["score"], record["seed"]) == (3, "accuracy", 7)
+    best = frame[frame["is_best"]].iloc[0]
+    assert record["best"] == {"layer": best["layer"], "image_size": best["image_size"]}
+    with Image.open("out/s.png") as image:
+        assert image.width > 300
+
+
+@pytest.mark.parametrize("value_range", [None, (0, 100)])
+def test_files_are_read_at_the_largest_size(value_range, photos):
+    run("search", photos, "s.csv", *FAST, "-q", *(["--value-range", 0, 100] if value_range else []))
+    paths, y = load_image_folder(photos, return_X_y=True)
+    images = ImageLoader(16, value_range=value_range).fit_transform(paths)
+    np.savez("arrays.npz", x=images, y=y)
+    run("search", "arrays.npz", "t.csv", *FAST, "-q")
+    pd.testing.assert_frame_equal(pd.read_csv("s.csv"), pd.read_csv("t.csv"))
+    assert json.loads(Path("s.json").read_text())["shapes"] == {"input": [60, 16, 16, 3]}
+
+
+def test_without_output_files_are_named_after_input(photos):
+    output = run("search", photos, *RESNET, "-l", "4", "--sizes", "8", "--picture", "svg")
+    for suffix in (".csv", ".svg", ".json"):
+        assert Path(f"my photos_search{suffix}").exists()
+        assert f"wrote      my photos_search{suffix}\n" in output
+
+
+def test_the_command_that_is_printed_uses_the_best(photos):
+    output = run(
+        "search", photos, "out/s.csv", *FAST, "--pooling", "max,avg", "--architecture", "resnet50v2"
+    )
+    best = json.loads(Path("out/s.json").read_text())["best"]
+    name, *args = shlex.split(output.splitlines()[-1])
+    assert name == "embedding"
+    assert "--architecture" not in args
+    run(*args, "--no-cache", "-q")
+    record = json.loads(Path("out/my photos_features.json").read_text())
+    assert record["layers"] == [best["layer"]]
+    assert record["image_size"] == best["image_size"]
+    assert record["weights"] == "procedural"
+    assert record["pooling"] == ["max", "avg"]
+
+
+def test_a_repeated_search_replaces_its_files_and_no_others(digits):
+    run("search", "digits.npz", *FAST, "-q")
+    before = pd.read_csv("digits_search.csv")
+    run("search", "digits.npz", *FAST, "-q")
+    pd.testing.assert_frame_equal(pd.read_csv("digits_search.csv"), before)
+    for name in ("s.csv", "s.png"):
+        Path(name).write_text("mine")
+        message = run("search", "digits.npz", "s.csv", *FAST, code=1)
+        assert f"Name another OUTPUT, or move '{name}'" in message
+        assert Path(name).read_text() == "mine"
+        Path(name).unlink()
+
+
+@pytest.mark.parametrize("seed", [[], ["-s", "1"]])
+def test_random_weights_are_drawn_again_by_the_command(seed):
+    output = run("search", "digits.npz", *FAST[2:], "--weights", "random", *seed)
+    *_, command = output.splitlines()
+    assert f"--weights random --seed {seed[-1] if seed else 0}" in command
+    run(*shlex.split(command)[1:], "-q")
+
+
+@pytest.mark.parametrize(
+    ("side", "sizes"),
+    [
+        (8, "8, 32"),
+        (16, "16, 32"),
+        (24, "24, 32, 48"),
+        (32, "32, 48, 64"),
+    ],
+)
+def test_default_sizes_suit_arrays(side, sizes, digits):
+    images = np.stack([Image.fromarray(image).resize((side, side)) for image in digits[0][:12]])
+    np.savez("digits.npz", x=images, y=digits[1][:12])
+    output = run("search", "digits.npz", *RESNET, "-l", "4", "--cv", "2")
+    assert f"sizes      {sizes} pixels; --sizes compares others\n" in output
+
+
+def test_default_sizes_suit_rows_and_files(photos, digits):
+    np.savez("rows.npz", x=digits[0].reshape(60, -1), y=digits[1])
+    output = run("search", "rows.npz", *RESNET, "-l", "4", "--cv", "2")
+    assert "sizes      8, 32 pixels;" in output
+    output = run("search", photos, *RESNET, "-l", "4", "--cv", "2")
+    assert "sizes      32, 48 pixels;" in output
+
+
+def test_all_blocks_are_searched_by_default():
+    run("search", "digits.npz", *RESNET, "--sizes", "8", "--cv", "2", "-q")
+    assert pd.read_csv("digits_search.csv")["layer"].tolist() == [16, 27, 39, 51, 62, 73, 85]
+
+
+def test_numbers_on_a_scale_are_predicted_by_regression(digits):
+    X, _ = digits
+    np.savez("digits.npz", x=X, y=X.mean((1, 2)))
+    output = run("search", "digits.npz", *FAST)
+    assert "r2, mean over 5 folds" in output
+    assert f"60 images, labels from {X.mean((1, 2)).min():g} to" in output
+    assert pd.read_csv("digits_search.csv")["mean_score"].max() > 0.5
+    assert json.loads(Path("digits_search.json").read_text())["score"] == "r2"
+
+
+def test_labels_from_a_file_are_in_the_command(digits):
+    Path("my labels.txt").write_text("\n".join(map(str, digits[1])))
+    np.save("digits.npy", digits[0])
+    output = run(
+        "search", "digits.npy", *FAST, "--labels", "my labels.txt", "--value-range", "0", "254.5"
+    )
+    assert "--labels 'my labels.txt' --value-range 0 254.5" in output.splitlines()[-1]
+    run(*shlex.split(output.splitlines()[-1])[1:], "--no-cache", "-q")
+    assert np.load("digits_features.npz")["labels"].tolist() == list(map(str, digits[1]))
+
+
+def test_groups_stay_in_one_fold(digits):
+    X, y = digits
+    # each image twice; without groups, its copy gives the label away
+    rng = np.random.RandomState(0)
+    X, y = X[:30], rng.permutation(y[:30])
+    np.savez("digits.npz", x=np.concatenate([X, X]), y=np.concatenate([y, y]))
+    np.save("groups.npy", np.tile(np.arange(30), 2))
+    args = ["search", "digits.npz", *RESNET, "-l", "16", "--sizes", "8"]
+    run(*args, "free.csv", "-q")
+    output = run(*args, "grouped.csv", "--groups", "groups.npy")
+    assert "30 groups, 5 folds" in output
+    free, grouped = (pd.read_csv(f"{name}.csv")["mean_score"][0] for name in ("free", "grouped"))
+    assert free - grouped > 0.2
+    assert json.loads(Path("grouped.json").read_text())["groups_file"] == "groups.npy"
+
+
+def test_groups_of_numbers_on_a_scale(digits):
+    X, _ = digits
+    np.savez("digits.npz", x=X, y=X.mean((1, 2)))
+    np.save("groups.npy", np.arange(60) // 20)
+    output = run("search", "digits.npz", *FAST, "--groups", "groups.npy")
+    assert "The images or groups are too few for 5 folds: --cv is 3." in output
+
+
+def test_the_nested_score_is_reported(digits):
+    output = run("search", "digits.npz", *FAST, "--nested", "--cv", "3")
+    record = json.loads(Path("digits_search.json").read_text())
+    assert len(record["nested_scores"]) == 3
+    assert f"nested     accuracy {np.mean(record['nested_scores']):.3f}" in output
+    assert "--nested" not in output
+    assert "--nested corrects this" in run("search", "digits.npz", *FAST)
+
+
+def test_rare_labels(digits):
+    X, y = digits
+    y = np.where(np.arange(60) < 2, 9, y)
+    np.savez("digits.npz", x=X, y=y)
+    output = run("search", "digits.npz", *FAST)
+    assert "warning    Label '9' has fewer images (2) than there are folds (5)" in output
+    assert "least populated" not in output
+    np.savez("digits.npz", x=X[:6], y=[0, 1, 2, 0, 1, 2])
+    output = run("search", "digits.npz", *FAST)
+    assert "too few for 5 folds: --cv is 2." in output
+    assert "fewer images" not in output
+    message = run("search", "digits.npz", *FAST, "--nested", code=1)
+    assert "INPUT must have at least 4 images of one label with --nested. Got 2 instead." in message
+
+
+@pytest.mark.parametrize("n_images", [4, 5, 6, 7, 8, 9, 12])
+def test_nested_folds_are_possible(n_images, digits):
+    X, y = digits
+    rows = np.flatnonzero(y == 0)[:n_images].tolist() + np.flatnonzero(y == 1)[:n_images].tolist()
+    np.savez("digits.npz", x=X[rows], y=y[rows])
+    args = ["search", "digits.npz", *RESNET, "-l", "4", "--sizes", "8", "--nested", "--cv", "5"]
+    run(*args)
+    np.savez("digits.npz", x=X, y=X.mean((1, 2)))
+    np.save("groups.npy", np.arange(60) % n_images)
+    run(*args, "--groups", "groups.npy")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (
+            {},
+            "INPUT must have labels, which the features have to predict. Got 'bad.npz' without labels",
+        ),
+        ({"y": np.zeros(6, int)}, "INPUT must have at least two labels. Got only '0' instead."),
+        ({"y": np.arange(6)}, "INPUT must have at least 2 images of one label. Got 1 instead."),
+        (
+            {"y": np.array([0, 1, np.nan] * 2)},
+            "INPUT must have a label for each image. Got 2 without",
+        ),
+    ],
+)
+def test_unusable_labels(arrays, message, digits):
+    np.savez("bad.npz", x=digits[0][:6], **arrays)
+    assert message in run("search", "bad.npz", *FAST, code=1)
+
+
+def test_groups_that_equal_the_labels():
+    np.save("groups.npy", np.load("digits.npz")["y"])
+    message = run("search", "digits.npz", *FAST, "--groups", "groups.npy", code=1)
+    assert "Error: --groups must divide the images of a label" in message
+    np.save("groups.npy", np.zeros(60, int))
+    message = run("search", "digits.npz", *FAST, "--groups", "groups.npy", code=1)
+    assert "Error: --groups must have at least 2 groups. Got 1 instead." in message
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["out.npy"], 1, "OUTPUT must end in .csv. Got 'out.npy' instead."),
+        (["bad.npy"], 1, "OUTPUT must be another file than INPUT"),
+        (["-l", "4,999"], 1, "--layers must be an index from -190 to 189"),
+        (["-l", "4,150"], 1, "--layers must be at most 85"),
+        (["--sizes", "8x8"], 2, "Invalid value for '--sizes': Each must be the side of a square"),
+        (["--cv", "1"], 2, "Invalid value for '--cv'"),
+        (["--image-size", "8"], 2, "No such option"),
+        (["--cache", "c"], 2, "--cache and --no-cache exclude each other"),
+    ],
+)
+def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
+    Path("bad.npy").touch()
+    assert message in run("search", "bad.npy", *FAST, *args, code=code)
+    assert not list(Path().glob("*.csv"))
+
+
+def test_files_of_others_are_kept_before_images_are_read():
+    Path("bad.npy").touch()
+    for name in ("bad_search.csv", "bad_search.png", "bad_search.json"):
+        Path(name).write_text("mine")
+        assert f"move '{name}'" in run("search", "bad.npy", *FAST, code=1)
+        Path(name).unlink()
+
+
+def test_quiet_prints_nothing():
+    assert run("search", "digits.npz", *FAST, "-q") == ""
