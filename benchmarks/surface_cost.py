@@ -13,58 +13,52 @@ from benchmarks.measuring import divide, summarize_rounds, time_call
 from benchmarks.surface import LAYERS, SIZES, list_photos
 from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures, clear_cache
 
-_LAYERS = list(LAYERS["imagenet"])
 _ROUNDS = 3
 
 
-def search(weights, paths, y, sizes):
-    """Search over all layers and some sizes, from an empty cache."""
+def search(weights, layers, sizes, paths, y):
+    """Search over layers and sizes, from an empty cache."""
     clear_cache()
     model = make_pipeline(ImageLoader(), ResNetFeatures(weights=weights), RidgeClassifier())
     display = LayerSearchDisplay.from_estimator(
-        model, paths, y, layers=_LAYERS, image_sizes=list(sizes), cv=5
+        model, paths, y, layers=list(layers), image_sizes=list(sizes), cv=5
     )
     plt.close(display.figure_)
+    return display.scores
 
 
-def search_each(weights, paths, y):
-    """Search over all layers at one size after another."""
-    for size in SIZES:
-        search(weights, paths, y, [size])
+def search_each(weights, layers, sizes, paths, y):
+    """Search over layers at one size after another."""
+    for size in sizes:
+        search(weights, layers, [size], paths, y)
 
 
-def pass_each(weights, paths):
+def pass_each(weights, layers, sizes, paths, y):
     """Decode the photos and compute the features of all layers, at one size after another."""
-    for size in SIZES:
-        resnet = ResNetFeatures(_LAYERS, weights=weights, cache=None)
+    for size in sizes:
+        resnet = ResNetFeatures(list(layers), weights=weights, cache=None)
         make_pipeline(ImageLoader(size=size), resnet).fit_transform(paths)
 
 
-def measure_costs(weights, paths, y):
-    """Return the times of both kinds of search, relative to the passes."""
-    works = {
-        "passes": lambda: pass_each(weights, paths),
-        "one_search": lambda: search(weights, paths, y, SIZES),
-        "searches": lambda: search_each(weights, paths, y),
-    }
+def measure_cost(weights, layers, sizes, paths, y, n_rounds=_ROUNDS):
+    """Return the time of the search, relative to the passes and to a search for each size."""
+    works = {"passes": pass_each, "search": search, "searches": search_each}
+    arguments = weights, layers, sizes, paths, y
     for work in works.values():
-        work()  # compiles
+        work(*arguments)  # compiles
     seconds = {name: [] for name in works}
-    for _ in range(_ROUNDS):
+    for _ in range(n_rounds):
         for name, work in works.items():
-            seconds[name].append(time_call(work)[0])
+            seconds[name].append(time_call(work, *arguments)[0])
     return {
         "n_images": len(paths),
-        "one_search_times_passes": summarize_rounds(
-            divide(seconds["one_search"], seconds["passes"])
-        ),
-        "one_search_times_searches": summarize_rounds(
-            divide(seconds["one_search"], seconds["searches"])
-        ),
+        "times_passes": summarize_rounds(divide(seconds["search"], seconds["passes"])),
+        "times_searches": summarize_rounds(divide(seconds["search"], seconds["searches"])),
         "seconds": {name: summarize_rounds(rounds) for name, rounds in seconds.items()},
     }
 
 
 def measure(folder):
     """Return the cost of searching the photos."""
-    return measure_costs(folder / WEIGHTS, *list_photos(folder))
+    paths, y = list_photos(folder)
+    return measure_cost(folder / WEIGHTS, LAYERS["imagenet"], SIZES, paths, y)

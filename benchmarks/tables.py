@@ -252,8 +252,8 @@ def _interval(found):
 def render_surface_cost(result):
     """Cost of a search over layers and image sizes."""
     rows = [
-        ("one pass for each size", _spread(result["one_search_times_passes"], ".2f")),
-        ("one search for each size", _spread(result["one_search_times_searches"], ".2f")),
+        ("one pass for each size", _spread(result["times_passes"], ".2f")),
+        ("one search for each size", _spread(result["times_searches"], ".2f")),
     ]
     return [
         f"`LayerSearchDisplay.from_estimator` with 8 layers, 6 sizes and a ridge classifier in five "

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 if not (ROOT / "benchmarks" / "results").is_dir():
     pytest.skip("the benchmarks are not beside these tests", allow_module_level=True)
 sys.path.append(str(ROOT))
 
-from benchmarks.derived import make_display, summarize_surface  # noqa: E402
+from benchmarks.derived import compare_layers, make_display, summarize_surface  # noqa: E402
 from benchmarks.several_layers import compare, score_seed, split_halves, summarize  # noqa: E402
 from benchmarks.surface import (  # noqa: E402
     N_FOLDS,
@@ -20,6 +21,7 @@ from benchmarks.surface import (  # noqa: E402
     measure_surface,
     split_folds,
 )
+from benchmarks.surface_cost import measure_cost, search  # noqa: E402
 
 
 def make_squares(n=40):
@@ -122,3 +124,29 @@ def test_differences_are_paired():
     assert found["difference"]["low"] == pytest.approx(found["difference"]["high"])
     wide = compare([0.9, 0.7, 0.9], scores.tolist())["difference"]
     assert wide["low"] < 0 < wide["mean"] < wide["high"]
+
+
+def test_differences_are_summarized_over_images_and_weights():
+    intervals = [(-0.2, -0.1), (-0.1, 0.1), (0.1, 0.2), (0.2, 0.3), (-0.1, 0.2), (-0.3, -0.1)]
+    result = {"digits": {}, "photos": {}, "textures": {}}
+    places = [(data_set, weights) for data_set in result for weights in ("imagenet", "procedural")]
+    for (data_set, weights), (low, high) in zip(places, intervals, strict=True):
+        difference = {"mean": (low + high) / 2, "low": low, "high": high}
+        result[data_set][weights] = {
+            "ridge": {"single": {}, "chosen": {}, "all": {"difference": difference}}
+        }
+    found = compare_layers(result)["ridge"]["all"]
+    assert found == pytest.approx({"min": -0.2, "max": 0.25, "n_better": 2, "n_worse": 2})
+
+
+def test_a_search_is_timed_against_passes(tmp_path):
+    X, y = make_squares(20)
+    paths = [tmp_path / f"{i}.png" for i in range(len(X))]
+    for path, image in zip(paths, X, strict=True):
+        Image.fromarray(image).save(path)
+    found = measure_cost(None, (4, 16), (16, 32), paths, y, n_rounds=2)
+    assert found["n_images"] == 20
+    assert search(None, (4, 16), (16, 32), paths, y).shape == (4, 5)
+    for key in ("times_passes", "times_searches"):
+        assert 0 < found[key]["min"] <= found[key]["median"] <= found[key]["max"]
+    assert list(found["seconds"]) == ["passes", "search", "searches"]
