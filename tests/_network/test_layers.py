@@ -8,6 +8,7 @@ import pytest
 from sklearn_resnet import list_layers
 from sklearn_resnet._network.layers import (
     ARCHITECTURES,
+    count_gflop,
     ignored_layers,
     layer_table,
     match_architecture,
@@ -91,6 +92,49 @@ def test_a_cut_that_ignores_layers_costs_no_more_than_what_it_uses():
     difference = frame.loc[82, "gflop"] - frame.loc[74, "gflop"]
     positions = [(28, 512 * 128), (14, 9 * 128 * 128)]
     assert difference == pytest.approx(sum(2 * n * side**2 for side, n in positions) / 1e9)
+
+
+@pytest.mark.parametrize(
+    ("size", "positions"),
+    [((224, 224), 112 * 112), ((8, 8), 4 * 4), ((33, 20), 17 * 10), ((1, 1), 1)],
+)
+def test_the_cost_of_one_convolution(size, positions):
+    table = layer_table("ResNet50V2")
+    assert (table[2].name, table[2].kernel) == ("conv1_conv", 7)
+    # 7 x 7 weights for each of 3 x 64 channels, an addition and a multiplication each
+    assert count_gflop(table, table[2], size) == pytest.approx(
+        2 * 7 * 7 * 3 * 64 * positions / 1e9, rel=1e-12
+    )
+    assert count_gflop(table, table[1], size) == 0
+
+
+def test_the_cost_is_that_of_imagenet_unless_a_size_is_given():
+    table, frame = layer_table("ResNet101V2"), list_layers("ResNet101V2")
+    for layer in table[::17]:
+        assert count_gflop(table, layer) == frame.loc[layer.index, "gflop"]
+        at_448 = count_gflop(table, layer, (448, 448))
+        assert at_448 == pytest.approx(4 * frame.loc[layer.index, "gflop"])
+        assert count_gflop(table, layer, (32, 96)) == count_gflop(table, layer, (96, 32))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("architecture", ["ResNet50", "ResNet50V2"])
+@pytest.mark.parametrize("size", [(33, 50), (64, 97), (35, 35)])
+def test_costs_equal_those_of_keras_at_odd_sizes(architecture, size):
+    import keras
+
+    network = getattr(keras.applications, architecture)(
+        include_top=False, weights=None, input_shape=(*size, 3)
+    )
+    flop = {
+        i: 2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3])
+        for i, layer in enumerate(network.layers)
+        if isinstance(layer, keras.layers.Conv2D)
+    }
+    table, ancestors = layer_table(architecture), list_keras_ancestors(network)
+    for layer in table:
+        expected = sum(flop.get(i, 0) for i in ancestors[layer.index]) / 1e9
+        assert count_gflop(table, layer, size) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_cut_that_is_no_prefix():

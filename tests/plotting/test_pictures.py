@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_resnet import EmbeddingDisplay, compare_embeddings
+from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, compare_embeddings
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
@@ -87,3 +87,12 @@ def test_comparison():
     return compare_embeddings(
         {"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False
     ).figure
+
+
+@compared
+def test_heat_map_of_layers_and_sizes():
+    layers, sizes = np.repeat([16, 51, 85], 3), [32, 64, 224] * 3
+    scores = np.array([5, 7, 8, 6, 8.9, 8.8, 4, 9, 8.7])[:, None] / 10 + [0.02, -0.02]
+    ax = plt.figure(figsize=(7, 4)).add_axes((0.13, 0.32, 0.35, 0.6))
+    display = LayerSearchDisplay(layers, scores, image_sizes=sizes, nested_scores=[0.8, 0.9])
+    return display.plot(ax).figure_

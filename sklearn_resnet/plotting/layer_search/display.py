@@ -40,7 +40,8 @@ class LayerSearchDisplay:
     layers : array-like of shape (n_candidates,)
         Index of the layer whose output was used as features, for each candidate.
     scores : array-like of shape (n_candidates, n_folds)
-        Scores of each candidate; greater is better.
+        Scores of each candidate; greater is better. Candidates with a score that is not finite are
+        left out.
     image_sizes : list of int, tuple of 2 int, or None, default=None
         Size at which images entered the network, for each candidate: the side of a square, or
         (height, width). None is a size that is not known.
@@ -131,7 +132,16 @@ class LayerSearchDisplay:
         layers, scores = np.asarray(layers), np.asarray(scores, dtype=float)
         sizes = [None] * len(layers) if image_sizes is None else list(image_sizes)
         pairs = [check_size("image_sizes", size) for size in sizes]
-        order = sorted(range(len(layers)), key=lambda i: (layers[i], pairs[i] or (0, 0)))
+        if not len(layers) == len(scores) == len(sizes):
+            raise ParameterError(
+                "scores",
+                "must have a row for each of `layers` and `image_sizes`",
+                f"{len(layers)} layers, {len(scores)} rows and {len(sizes)} image sizes",
+            )
+        finite = np.flatnonzero(np.isfinite(scores).all(axis=1))
+        if not len(finite):
+            raise ParameterError("scores", "must be finite for one candidate at least", got=None)
+        order = sorted(finite, key=lambda i: (layers[i], pairs[i] or (0, 0)))
         self.layers, self.scores = layers[order], scores[order]
         self.image_sizes = [_simplify(pairs[i]) for i in order]
         self.architecture = architecture
@@ -162,7 +172,8 @@ class LayerSearchDisplay:
         search : GridSearchCV, RandomizedSearchCV or similar
             Fitted search over the parameter `layers` of a `ResNetFeatures`, and optionally over its
             `image_size` or the `size` of an `ImageLoader`. If it also searched other parameters,
-            the best candidate of each layer and image size is shown.
+            the best candidate of each layer and image size is shown. Of a successive halving, only
+            the candidates of the last iteration are shown.
         ax : matplotlib Axes, default=None
             Axes object to plot on. If `None`, a new figure and axes are created.
         **kwargs : dict
@@ -219,14 +230,16 @@ class LayerSearchDisplay:
         image_sizes : list of int or tuple of 2 int, default=None
             Values of `image_size` to compare. An `ImageLoader` in the estimator decodes each file
             once, to the largest of them, with its own `resize`; the `ResNetFeatures` then reduces the
-            images to the others. By default, the estimator's size.
+            images to the others. To use a candidate, set both sizes in the same way; an `ImageLoader`
+            of the smaller size gives nearly the same images. By default, the estimator's size.
         groups : array-like of shape (n_samples,), default=None
             Groups of samples that `cv` keeps in one fold, such as the patient of each image.
         cv : int, cross-validation generator or iterable, default=None
             Cross-validation splitting strategy. See `sklearn.model_selection.GridSearchCV`.
         scoring : str or callable, default=None
-            Score. By default, that of the estimator's ``score`` method. See
-            `sklearn.model_selection.GridSearchCV`.
+            A single score. By default, that of the estimator's ``score`` method. See
+            `sklearn.model_selection.GridSearchCV`. A callable gets positions of samples instead of
+            images, unless the features depend on the folds; see Notes.
         nested : bool, int or cross-validation generator, default=False
             Whether to estimate the score of the search itself: for each split of `cv`, a search on
             the training samples alone chooses the layer and the image size, which the test samples
@@ -250,7 +263,7 @@ class LayerSearchDisplay:
         ValueError
             If the estimator does not contain exactly one `ResNetFeatures`, its weights do not cover
             `layers`, `image_sizes` have different aspect ratios although the estimator contains an
-            `ImageLoader`, or the samples cannot be split by `cv` or `nested`.
+            `ImageLoader`, `scoring` has several scores, or `cv` or `nested` cannot split the samples.
         ConnectionError
             If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
 
@@ -262,6 +275,8 @@ class LayerSearchDisplay:
         feature cache, which must hold them.
         """
         path, resnet = find_only_resnet(estimator)
+        if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
+            raise ParameterError("scoring", "must be a str, a callable or None", repr(scoring))
         layers, weights = _find_layers(resnet, layers)
         if image_sizes is not None:
             image_sizes = _check_image_sizes(image_sizes)
@@ -406,7 +421,7 @@ def _count_costs(architecture, layers, pairs):
 
 def _check_image_sizes(image_sizes):
     """Return the image sizes, each once."""
-    if np.ndim(image_sizes) != 1 and not isinstance(image_sizes, (list, tuple)):
+    if not isinstance(image_sizes, (list, tuple)) and np.ndim(image_sizes) != 1:
         raise ParameterError("image_sizes", "must be a list of sizes", repr(image_sizes))
     sizes = [_simplify(check_size("image_sizes", size)) for size in image_sizes]
     if not sizes or None in sizes:

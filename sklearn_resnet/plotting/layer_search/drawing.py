@@ -4,6 +4,7 @@ import numpy as np
 
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet.plotting._layout import fit_axes
 from sklearn_resnet.plotting._palette import PALETTE
 
 _FIGURE_SIZE = (9, 5.5)  # in inches
@@ -39,10 +40,18 @@ def draw(kind, ax, frame, *, n_folds, architecture, score_name, nested, title):
         size = _find_heatmap_size(frame) if kind == "heatmap" else _FIGURE_SIZE
         _, ax = plt.subplots(figsize=size, layout="constrained")
     names = _Names(frame, architecture, score_name, n_folds)
-    KINDS[kind](ax, frame, names, nested)
     if title is not None:
         ax.set_title(escape_text(title))
+    KINDS[kind](ax, frame, names, nested)
+    _fit(ax)
     return ax
+
+
+def _fit(ax):
+    """Lay out a figure; shrink axes until all around them is in it, if it has no layout engine."""
+    ax.figure.figure.draw_without_rendering()
+    right = ax.get_tightbbox().x1 - ax.figure.figure.bbox.padded(-2).x1
+    fit_axes(ax, max(0, right))
 
 
 class _Names:
@@ -148,6 +157,7 @@ def _finish_axes(ax, names, is_outside):
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9, title=names.spread)
         ax.get_legend().get_title().set_fontsize(9)
         _wrap_legend(ax)
+        _fit(ax)
     else:
         ax.legend(loc="best", fontsize=9, framealpha=0.9)
 
@@ -242,9 +252,6 @@ def _draw_heatmap(ax, frame, names, nested):
     for i, (_, part, _) in enumerate(rows):
         scores[i, np.searchsorted(layers, part["layer"])] = part["mean_score"]
     mesh = ax.pcolormesh(scores, cmap=_SIZE_COLORS, edgecolors="white", linewidth=0.5)
-    for i, (_, part, _) in enumerate(rows):
-        for candidate in part.itertuples():
-            _write_cell(ax, mesh, np.searchsorted(layers, candidate.layer), i, candidate)
     labels = [f"{layer} {names.table[layer].name}" for layer in layers]
     ax.set_xticks(np.arange(len(layers)) + 0.5, labels, rotation=45, ha="right", fontsize=8)
     ax.set_yticks(np.arange(len(rows)) + 0.5, [describe_size(size) for size, _, _ in rows])
@@ -259,6 +266,10 @@ def _draw_heatmap(ax, frame, names, nested):
         y = positions[describe_size(candidate.image_size)]
         ax.add_patch(_make_outline(color, (x + inset, y + inset), 1 - 2 * inset))
     _explain_heatmap(ax, frame, names, nested)
+    _fit(ax)  # before letters are as large as the cells allow
+    for i, (_, part, _) in enumerate(rows):
+        for candidate in part.itertuples():
+            _write_cell(ax, mesh, np.searchsorted(layers, candidate.layer), i, candidate)
 
 
 def _write_cell(ax, mesh, x, y, candidate):
@@ -268,14 +279,15 @@ def _write_cell(ax, mesh, x, y, candidate):
     box = ax.get_window_extent()
     n_columns, n_rows = mesh.get_array().shape[::-1]
     width, height = (72 / ax.figure.dpi) * np.array([box.width / n_columns, box.height / n_rows])
-    font_size = min(9, width / 4, height / 1.4)
+    score = f"{candidate.mean_score:.3f}"
+    font_size = min(9, 1.25 * width / len(score), height / 1.4)
     if font_size < 4:
         return
     has_cost = height > 2.6 * font_size and np.isfinite(candidate.gflop)
     ax.text(
         x + 0.5,
         y + (0.62 if has_cost else 0.5),
-        f"{candidate.mean_score:.3f}",
+        score,
         ha="center",
         va="center",
         color=color,

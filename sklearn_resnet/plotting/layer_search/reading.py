@@ -12,6 +12,18 @@ from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet.plotting.layer_search.scores import SearchScores
 from sklearn_resnet.plotting.layer_search.steps import find_only_loader, find_steps, join
 
+# Splitters that test each sample once, or once in each repetition.
+_PARTITIONS = (
+    "KFold",
+    "StratifiedKFold",
+    "GroupKFold",
+    "StratifiedGroupKFold",
+    "LeaveOneOut",
+    "LeaveOneGroupOut",
+    "RepeatedKFold",
+    "RepeatedStratifiedKFold",
+)
+
 
 def read_search(search):
     """Read a fitted search.
@@ -39,7 +51,10 @@ def read_search(search):
         )
     metric = _find_metric(search)
     scores = read_scores(search, metric)
-    best = _find_best_candidates(search, scores.mean(axis=1), path, resnet)
+    means = scores.mean(axis=1)
+    if "iter" in search.cv_results_:  # earlier iterations scored other and fewer samples
+        means[search.cv_results_["iter"] < search.cv_results_["iter"].max()] = np.nan
+    best = _find_best_candidates(search, means, path, resnet)
     return SearchScores(
         layers=[layer for layer, _ in best],
         image_sizes=[size for _, size in best],
@@ -128,16 +143,31 @@ def _find_image_size(parameters, path, resnet, loader):
     """The size at which images enter the network in one candidate; None is their own."""
     size = check_size("image_size", parameters.get(join(path, "image_size"), resnet.image_size))
     if size is None and loader is not None:
-        size = check_size("size", parameters.get(join(loader[0], "size"), loader[1].size))
+        step = parameters.get(loader[0], loader[1])  # the search may replace it
+        own_size = getattr(step, "size", None)
+        size = check_size("size", parameters.get(join(loader[0], "size"), own_size))
     return size
 
 
 def _find_test_size(cv, n_folds):
-    """The fraction of the samples in a test fold, as far as a splitter tells."""
-    test_size = getattr(cv, "test_size", 0)
-    if isinstance(test_size, numbers.Real) and 0 < test_size < 1:
-        return float(test_size)
-    n_repeats = getattr(cv, "n_repeats", 1)
-    if test_size == 0 and n_folds > n_repeats:
-        return n_repeats / n_folds
+    """The mean fraction of the samples in a test fold; NaN if the splitter does not tell it."""
+    from sklearn import model_selection  # slow to import
+
+    if isinstance(cv, (list, tuple)):
+        return find_test_size(cv)
+    test_size, train_size = getattr(cv, "test_size", None), getattr(cv, "train_size", None)
+    if _is_fraction(test_size) and (train_size is None or _is_fraction(train_size)):
+        return test_size / (test_size + (1 - test_size if train_size is None else train_size))
+    partitions = tuple(getattr(model_selection, name) for name in _PARTITIONS)
+    if cv is None or isinstance(cv, (numbers.Integral, *partitions)):
+        return getattr(cv, "n_repeats", 1) / n_folds
     return np.nan
+
+
+def _is_fraction(size):
+    return isinstance(size, numbers.Real) and 0 < size < 1
+
+
+def find_test_size(splits):
+    """The mean fraction of the samples in a test fold."""
+    return float(np.mean([len(test) / (len(train) + len(test)) for train, test in splits]))

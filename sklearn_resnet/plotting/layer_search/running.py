@@ -5,17 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
+from sklearn.pipeline import Pipeline
 
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
-from sklearn_resnet.plotting.layer_search.reading import describe_score, read_scores
+from sklearn_resnet.plotting.layer_search.reading import describe_score, find_test_size, read_scores
 from sklearn_resnet.plotting.layer_search.scores import SearchScores
 from sklearn_resnet.plotting.layer_search.steps import (
     find_only_loader,
     find_only_resnet,
+    find_steps,
     is_input,
     join,
 )
@@ -37,6 +39,9 @@ class Candidates:
         The name of the parameter of `estimator` that is the network.
     layers : list of int
     image_sizes : list of int, tuple or None
+    loaded_size : int, tuple or None
+        The size of the images of the one `ImageLoader`, at which they enter a network without
+        `image_size`.
     """
 
     estimator: BaseEstimator
@@ -44,6 +49,7 @@ class Candidates:
     path: str
     layers: list
     image_sizes: list
+    loaded_size: int | tuple | None
 
     @property
     def grid(self):
@@ -55,7 +61,8 @@ class Candidates:
 
     def find_cut(self, parameters):
         """Return the layer and the image size of a candidate."""
-        return tuple(parameters[join(self.path, name)] for name in ("layers", "image_size"))
+        layer, size = (parameters[join(self.path, name)] for name in ("layers", "image_size"))
+        return layer, self.loaded_size if size is None else size
 
 
 class CutFeatures(TransformerMixin, BaseEstimator):
@@ -146,7 +153,7 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
         scores=read_scores(search),
         architecture=resnet.architecture,
         score_name=describe_score(scoring),
-        test_size=_find_test_size(splits),
+        test_size=find_test_size([(train, test) for train, test, _ in splits]),
         nested_scores=nested_scores,
         nested_candidates=nested_cuts,
     )
@@ -176,10 +183,11 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
         image_sizes = [resnet.image_size]
     elif loader is not None:
         loader[1].set_params(size=_find_largest(image_sizes))
+    loaded_size = None if loader is None else loader[1].size
     resnet.set_params(layers=layers, tap_layers=layers)
     if resnet.precision == "int8" or not is_input(estimator, resnet):
         # the features depend on the images or the steps that fit sees, so that each fold has its own
-        return Candidates(estimator, X, path, layers, image_sizes)
+        return Candidates(estimator, X, path, layers, image_sizes, loaded_size)
     if loader is not None:
         X = loader[1].fit_transform(X)
         estimator.set_params(**{loader[0]: "passthrough"})
@@ -187,9 +195,15 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
     lookup = CutFeatures(table=table)
     library = get_output_config("transform", resnet)["dense"]
     lookup.set_output(transform=library)
-    estimator = estimator.set_params(**{path: lookup}) if path else lookup
+    estimator = _forget_memory(estimator.set_params(**{path: lookup})) if path else lookup
     positions = np.arange(len(table.features[layers[0], image_sizes[0]])).reshape(-1, 1)
-    return Candidates(estimator, positions, path, layers, image_sizes)
+    return Candidates(estimator, positions, path, layers, image_sizes, loaded_size)
+
+
+def _forget_memory(estimator):
+    """Unset the cache of pipelines, which would write the whole table for each fit."""
+    pipelines = find_steps(estimator, Pipeline)
+    return estimator.set_params(**{join(path, "memory"): None for path in pipelines})
 
 
 def _find_largest(image_sizes):
@@ -262,17 +276,18 @@ def _split(estimator, X, y, groups, cv, nested):
     Raises
     ------
     ParameterError
-        If `cv` is a list of splits, which cannot split the training samples too.
+        If `cv` is a list of splits or a PredefinedSplit, which cannot split the training samples
+        too.
     """
-    from sklearn.model_selection import check_cv
+    from sklearn.model_selection import PredefinedSplit, check_cv
 
     inner_cv = cv if isinstance(nested, (bool, np.bool_)) else nested
     is_list = not (isinstance(inner_cv, numbers.Integral) or hasattr(inner_cv, "split"))
-    if nested and inner_cv is not None and is_list:
+    if nested and inner_cv is not None and (is_list or isinstance(inner_cv, PredefinedSplit)):
         raise ParameterError(
             "nested",
-            "must be an int or a cross-validation generator if cv is a list of splits, because it "
-            "splits the training samples of each",
+            "must be an int or another cross-validation generator if cv is a list of splits or a "
+            "PredefinedSplit, because it splits the training samples of each",
             repr(nested),
         )
     y, groups = (None if values is None else np.asarray(values) for values in (y, groups))
@@ -293,11 +308,6 @@ def _split(estimator, X, y, groups, cv, nested):
                 raise
         splits.append((train, test, inner))
     return splits
-
-
-def _find_test_size(splits):
-    """The mean fraction of the samples in a test fold."""
-    return float(np.mean([len(test) / (len(train) + len(test)) for train, test, _ in splits]))
 
 
 def _cross_validate_nested(candidates, y, splits, scoring, n_jobs):

@@ -1,38 +1,20 @@
-"""LayerSearchDisplay: which cut it names, what it takes from a search, and what can be read."""
+"""LayerSearchDisplay: the best and the cheapest candidate, its table, and what it searches."""
 
-from itertools import pairwise
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from layer_searches import X, Y, make
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 
-from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, cache_info, clear_cache, list_layers
-from sklearn_resnet._network.layers import layer_table
-from sklearn_resnet.datasets import load_digits
+from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, list_layers
+from sklearn_resnet._network.layers import count_gflop, layer_table
 
-X, Y = (array[:60] for array in load_digits(return_X_y=True))
 BLOCK_ENDS = [layer.index for layer in layer_table("ResNet50V2") if layer.name.endswith("_out")]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def make(layers=4, **parameters):
-    resnet = ResNetFeatures(layers, weights=None, random_state=0, **parameters)
-    return make_pipeline(resnet, RidgeClassifier())
-
-
-def search_layers(layers, estimator=None, **parameters):
-    search = GridSearchCV(estimator or make(), {"resnetfeatures__layers": layers}, cv=3)
-    return search.set_params(**parameters).fit(X, Y)
 
 
 def test_the_best_and_the_cheapest_within_one_standard_error():
@@ -52,122 +34,10 @@ def test_cheap_means_little_computing_not_a_low_index():
     assert (display.best_layer_, display.cheapest_layer_) == (82, 83)
 
 
-def test_no_layers_are_those_of_the_weights_that_the_search_took(monkeypatch):
-    grid = {"resnetfeatures__layers": [4, None]}
-    estimator = make().set_params(resnetfeatures__weights="procedural")
-    search = GridSearchCV(estimator, grid, cv=3).fit(X, Y)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
-    search.best_estimator_[0].weights_ = "imagenet"  # as if "auto" had found them
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 189]
-
-
 def test_layers_are_sorted():
     display = LayerSearchDisplay([51, 16, 82], [[1], [0], [2]])
     assert display.layers.tolist() == [16, 51, 82]
     assert display.scores.tolist() == [[0], [1], [2]]
-
-
-def test_from_search_takes_the_best_of_other_parameters_at_each_depth():
-    grid = {
-        "resnetfeatures__layers": [4, "conv2_block1_out", 9],
-        "ridgeclassifier__alpha": [1, 1e9],
-    }
-    search = GridSearchCV(make(), grid, cv=3).fit(X, Y)
-    display = LayerSearchDisplay.from_search(search)
-    assert display.layers.tolist() == [4, 9, 16]
-    means = search.cv_results_["mean_test_score"].reshape(2, 3, order="F")
-    parameters = search.cv_results_["params"]
-    for layer, name in zip(display.layers, [4, 9, "conv2_block1_out"], strict=True):
-        of_layer = [p["resnetfeatures__layers"] == name for p in parameters]
-        best = search.cv_results_["mean_test_score"][of_layer].max()
-        assert display.scores[list(display.layers).index(layer)].mean() == pytest.approx(best)
-    assert means.size == len(parameters)
-
-
-@pytest.mark.parametrize("scores", [[0.5, 0.9], [0.9, 0.5]])
-def test_the_best_candidate_of_a_depth_is_taken_wherever_it_stands(scores):
-    grid = {"resnetfeatures__layers": [4], "ridgeclassifier__alpha": [1, 2]}
-    search = GridSearchCV(make(), grid, cv=2).fit(X, Y)
-    search.cv_results_["mean_test_score"] = np.array(scores)
-    for i in range(2):
-        search.cv_results_[f"split{i}_test_score"] = np.array(scores)
-    assert LayerSearchDisplay.from_search(search).scores.tolist() == [[0.9, 0.9]]
-
-
-def test_from_a_randomized_search():
-    grid = {"resnetfeatures__layers": [2, 4, 9]}
-    search = RandomizedSearchCV(make(), grid, n_iter=2, cv=2, random_state=0).fit(X, Y)
-    assert len(LayerSearchDisplay.from_search(search).layers) == 2
-
-
-def test_a_part_of_a_grid_need_not_name_the_layers():
-    grid = [{"resnetfeatures__layers": [2, 9]}, {"ridgeclassifier__alpha": [1, 10]}]
-    search = GridSearchCV(make(4), grid, cv=2).fit(X, Y)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [2, 4, 9]
-
-
-def test_a_search_over_architectures_is_an_error():
-    grid = {
-        "resnetfeatures__layers": ["conv2_block1_out"],
-        "resnetfeatures__architecture": ["ResNet50", "ResNet50V2"],
-    }
-    search = GridSearchCV(make(), grid, cv=2).fit(X, Y)
-    with pytest.raises(ValueError, match="the layers of one architecture"):
-        LayerSearchDisplay.from_search(search)
-
-
-def test_from_a_search_over_a_nested_pipeline():
-    outer = Pipeline([("inner", make())])
-    search = GridSearchCV(outer, {"inner__resnetfeatures__layers": [2, 4]}, cv=2).fit(X, Y)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [2, 4]
-
-
-def test_from_a_search_with_several_scores():
-    scoring = ["accuracy", "balanced_accuracy"]
-    search = search_layers([2, 4], scoring=scoring, refit="balanced_accuracy")
-    display = LayerSearchDisplay.from_search(search)
-    np.testing.assert_array_equal(
-        display.scores[:, 1], search.cv_results_["split1_test_balanced_accuracy"]
-    )
-    assert display.ax_.get_ylabel() == "balanced_accuracy"
-    search = search_layers([2, 4], scoring=scoring, refit=False)
-    with pytest.raises(ValueError, match=r"must name one of them in 'refit'\. Got refit=False"):
-        LayerSearchDisplay.from_search(search)
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
-@pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
-def test_depths_that_failed_are_left_out():
-    search = search_layers([2, 500])
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [2]
-
-
-def test_what_is_no_search_over_layers():
-    with pytest.raises(NotFittedError):
-        LayerSearchDisplay.from_search(GridSearchCV(make(), {"resnetfeatures__layers": [2]}))
-    search = GridSearchCV(make(), {"ridgeclassifier__alpha": [1, 2]}, cv=2).fit(X, Y)
-    with pytest.raises(ValueError, match=r"over the parameter 'layers' .*resnetfeatures__layers"):
-        LayerSearchDisplay.from_search(search)
-    with pytest.raises(ValueError, match=r"single layers. Got the several layers \[2, 4\]"):
-        LayerSearchDisplay.from_search(search_layers([2, [2, 4]]))
-
-
-@pytest.mark.cache
-def test_from_estimator_is_one_pass_with_the_scores_of_a_search():
-    layers = [2, 4, "conv2_block1_out"]
-    pipe = make()
-    search = search_layers(layers, make(cache=None), scoring="accuracy")
-    clear_cache()
-    display = LayerSearchDisplay.from_estimator(
-        pipe, X, Y, layers=layers, cv=3, scoring="accuracy", title="Digits"
-    )
-    np.testing.assert_array_equal(
-        display.scores.mean(axis=1), search.cv_results_["mean_test_score"]
-    )
-    assert cache_info().n_features == cache_info().misses == len(X) * 3
-    assert display.ax_.get_title() == "Digits"
-    assert display.ax_.get_ylabel() == "accuracy"
-    assert pipe[0].tap_layers is None
 
 
 @pytest.mark.long
@@ -199,44 +69,11 @@ def test_from_estimator_finds_the_weights_before_the_search(weights, error, mess
     assert not [entry for entry in raised.traceback if "model_selection" in str(entry.path)]
 
 
-def read_labels(display):
-    display.figure_.canvas.draw()
-    above = display.ax_.child_axes[0]
-    return [label for label in above.get_xticklabels() if label.get_text()]
-
-
-@pytest.mark.parametrize("layers", [[82], [16, 51, 82, 85], [84, 85, 86, 87], BLOCK_ENDS])
-def test_what_is_drawn_can_be_read(layers):
-    rng = np.random.default_rng(0)
-    display = LayerSearchDisplay(layers, rng.random((len(layers), 3))).plot()
-    labels = read_labels(display)
-    boxes = sorted((label.get_window_extent() for label in labels), key=lambda box: box.x0)
-    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
-    assert len(labels) >= min(len(layers), 2)
-    legend = " ".join(text.get_text() for text in display.ax_.get_legend().get_texts())
-    name = layer_table("ResNet50V2")[display.best_layer_].name
-    assert f"best: {display.best_layer_} {name}, " in legend
-    assert "cheapest within one standard error: " in legend
-    assert "standard deviation over 3 folds" in legend
-
-
-def test_costs_and_widths_are_told():
-    labels = read_labels(LayerSearchDisplay([16, 153], [[0], [1]]).plot())
-    assert sorted(label.get_text() for label in labels) == ["1,024 · 5.5", "256 · 0.7"]
-    assert list_layers()["gflop"][153] == pytest.approx(5.5, abs=0.05)
-
-
 def test_it_is_drawn_where_one_says():
     figure, ax = plt.subplots()
     display = LayerSearchDisplay([2, 4], [[0, 1], [1, 1]], score_name="accuracy").plot(ax=ax)
     assert (display.ax_, display.figure_) == (ax, figure)
     assert display.plot().ax_ is not ax
-
-
-def test_none_is_the_last_layer_that_weights_reach():
-    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
-    search = search_layers([4, None], make_pipeline(resnet, RidgeClassifier()))
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
 
 
 def test_from_estimator_takes_the_ends_of_blocks_that_the_weights_cover():
@@ -246,99 +83,207 @@ def test_from_estimator_takes_the_ends_of_blocks_that_the_weights_cover():
     assert display.layers.tolist() == [layer for layer in BLOCK_ENDS if layer <= 85]
 
 
-class FailsAtLayer16(RidgeClassifier):
-    def fit(self, X, y):
-        if X.shape[1] == 256:
-            raise RuntimeError("256 features are too many")
-        return super().fit(X, y)
+def show(layers, means, image_sizes=None, **parameters):
+    """A display of two folds, whose best has a standard error of 0.01."""
+    scores = np.array(means)[:, None] + [0.01, -0.01]
+    return LayerSearchDisplay(layers, scores, image_sizes=image_sizes, **parameters)
 
 
-def test_an_error_of_one_fit_is_raised_as_it_is():
-    pipe = make_pipeline(ResNetFeatures(weights=None, random_state=0), FailsAtLayer16())
-    with pytest.raises(RuntimeError, match="256 features are too many"):
-        LayerSearchDisplay.from_estimator(pipe, X, Y, layers=[4, 16], cv=2)
+def test_candidates_are_sorted_by_depth_and_then_by_size():
+    cuts = [(16, 8), (4, (16, 8)), (4, None), (16, (8, 4)), (4, [8, 8]), (4, np.int64(16))]
+    display = show([layer for layer, _ in cuts], np.arange(6.0), [size for _, size in cuts])
+    assert display.layers.tolist() == [4, 4, 4, 4, 16, 16]
+    assert display.image_sizes == [None, 8, (16, 8), 16, (8, 4), 8]
+    assert display.scores.mean(axis=1).tolist() == [2, 4, 1, 5, 3, 0]
+    assert (display.best_layer_, display.best_image_size_) == (4, 16)
 
 
-@pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
+def test_the_best_is_that_of_the_mean():
+    display = LayerSearchDisplay([4, 16, 82], [[0, 1], [0.6, 0.6], [0.5, 0.55]])
+    assert display.best_layer_ == 16
+
+
+def test_cheap_is_a_small_image_as_well_as_a_shallow_layer():
+    cuts = list(product([4, 85], [8, 224]))
+    layers, sizes = zip(*cuts, strict=True)
+    display = show(layers, [0.5, 0.898, 0.895, 0.9], sizes)
+    assert (display.best_layer_, display.best_image_size_) == (85, 224)
+    assert (display.cheapest_layer_, display.cheapest_image_size_) == (85, 8)
+    display = show(layers, [0.5, 0.898, 0.885, 0.9], sizes)
+    assert (display.cheapest_layer_, display.cheapest_image_size_) == (4, 224)
+    table = layer_table("ResNet50V2")
+    gflop = [count_gflop(table, table[layer], (size, size)) for layer, size in cuts]
+    assert display.to_frame()["gflop"].tolist() == gflop
+
+
+def test_an_unknown_size_has_no_cost_among_known_ones():
+    display = show([4, 4, 16], [0.9, 0.899, 0.898], [None, 8, 8])
+    frame = display.to_frame()
+    assert frame["gflop"].isna().tolist() == [True, False, False]
+    assert frame["is_pareto"].tolist() == [False, True, False]
+    assert (display.best_image_size_, display.cheapest_image_size_) == (None, 8)
+    display = show([4, 4, 16], [0.9, 0.5, 0.5], [None, 8, 8])
+    assert display.best_image_size_ is display.cheapest_image_size_ is None
+
+
+def test_sizes_that_are_all_unknown_are_those_of_imagenet():
+    frame = show([4, 85], [0.5, 0.9]).to_frame()
+    np.testing.assert_array_equal(frame["gflop"], list_layers()["gflop"][[4, 85]])
+    assert frame["image_size"].tolist() == [None, None]
+
+
+def test_the_table_tells_layers_scores_and_marks():
+    cuts = [(4, 8), (4, 16), (85, (8, 16)), (85, 16)]
+    layers, sizes = zip(*cuts, strict=True)
+    scores = np.array([[0.5, 0.7, 0.6], [0.8, 0.9, 0.85], [0.82, 0.91, 0.87], [0.2, 0.1, 0.3]])
+    display = LayerSearchDisplay(layers, scores, image_sizes=sizes, test_size=0.25)
+    frame, info = display.to_frame(), list_layers()
+    assert frame.index.tolist() == [0, 1, 2, 3]
+    assert frame["layer"].tolist() == [4, 4, 85, 85]
+    assert frame["name"].tolist() == info["name"][[4, 4, 85, 85]].tolist()
+    assert frame["width"].tolist() == info["width"][[4, 4, 85, 85]].tolist()
+    assert frame["image_size"].tolist() == [8, 16, (8, 16), 16]
+    np.testing.assert_allclose(frame["mean_score"], scores.mean(axis=1))
+    np.testing.assert_allclose(frame["std_score"], scores.std(axis=1))
+    np.testing.assert_allclose(frame["difference"], scores.mean(axis=1) - scores[2].mean())
+    assert frame["is_best"].tolist() == [False, False, True, False]
+    assert frame["is_cheapest"].tolist() == [False, True, False, False]
+    assert frame["is_pareto"].tolist() == [True, True, True, False]
+    # 4.302653 is the quantile of t with two degrees of freedom
+    margin = 4.302653 * (scores - scores[2]).std(axis=1, ddof=1) * np.sqrt(1 / 3 + 25 / 75)
+    np.testing.assert_allclose(frame["difference_low"], frame["difference"] - margin, atol=1e-7)
+    np.testing.assert_allclose(frame["difference_high"], frame["difference"] + margin, atol=1e-7)
+
+
+def test_a_table_makes_the_display_again():
+    display = show([4, 85, 85], [0.5, 0.9, 0.8], [8, (8, 16), None])
+    frame = display.to_frame()
+    again = LayerSearchDisplay(frame["layer"], display.scores, image_sizes=frame["image_size"])
+    pd.testing.assert_frame_equal(again.to_frame(), frame)
+
+
+@pytest.mark.parametrize("n_folds", [2, 5])
+def test_folds_share_no_samples_unless_a_test_size_is_given(n_folds):
+    scores = np.random.default_rng(0).random((3, n_folds))
+    columns = ["difference_low", "difference_high"]
+    bounds = LayerSearchDisplay([2, 4, 16], scores).to_frame()[columns]
+    same = LayerSearchDisplay([2, 4, 16], scores, test_size=1 / n_folds).to_frame()[columns]
+    pd.testing.assert_frame_equal(bounds, same)
+    other = LayerSearchDisplay([2, 4, 16], scores, test_size=0.01).to_frame()[columns]
+    assert not np.allclose(bounds, other)
+    unknown = LayerSearchDisplay([2, 4, 16], scores, test_size=np.nan).to_frame()[columns]
+    assert unknown.isna().all(axis=None)
+
+
+def test_candidates_whose_score_is_not_finite_are_left_out():
+    scores = [[0.5, 0.6], [np.nan, 0.9], [0.7, -np.inf], [0.5, 0.5]]
+    display = LayerSearchDisplay([2, 4, 9, 16], scores, image_sizes=[8, 8, 16, 16])
+    assert display.layers.tolist() == [2, 16]
+    assert display.image_sizes == [8, 16]
+    assert (display.best_layer_, display.cheapest_layer_) == (2, 2)
+    with pytest.raises(ValueError, match="must be finite for one candidate at least"):
+        LayerSearchDisplay([2, 4], [[np.nan, 0.5], [np.nan, np.nan]])
+
+
 @pytest.mark.filterwarnings("ignore:One or more of the test scores:UserWarning")
-def test_a_search_whose_fits_all_failed_is_an_error():
-    def fail(estimator, X, y):
-        raise RuntimeError("no score")
+def test_layers_whose_score_is_nan_are_left_out_of_a_search_of_ones_own():
+    def score(estimator, X, y):
+        return np.nan if estimator[-1].n_features_in_ == 256 else estimator.score(X, y)
 
-    search = search_layers([2, 4], scoring=fail, refit=False)
-    with pytest.raises(ValueError, match="All of its fits failed"):
-        LayerSearchDisplay.from_search(search)
-
-
-def test_an_estimator_may_be_the_network_alone():
-    def score(estimator, X, y=None):
-        return estimator.transform(X).mean()
-
-    resnet = ResNetFeatures(weights=None, random_state=0)
-    display = LayerSearchDisplay.from_estimator(resnet, X[:6], layers=[2, 4], cv=2, scoring=score)
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2, 16, 4], cv=2, scoring=score, nested=True
+    )
     assert display.layers.tolist() == [2, 4]
-    assert display.ax_.get_ylabel() == "score"
-
-
-def test_no_layers_without_a_refit_are_those_of_the_given_weights():
-    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
-    pipe = make_pipeline(resnet, RidgeClassifier())
-    search = search_layers([4, None], pipe, refit=False)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
-
-
-def test_a_search_over_the_layers_of_two_networks_is_an_error():
-    networks = [(name, ResNetFeatures(weights=None, random_state=0)) for name in "ab"]
-    pipe = make_pipeline(FeatureUnion(networks), RidgeClassifier())
-    grid = {"featureunion__a__layers": [2, 4], "featureunion__b__layers": [2]}
-    search = GridSearchCV(pipe, grid, cv=2).fit(X, Y)
-    with pytest.raises(ValueError, match="Got a search over 2 of them instead"):
-        LayerSearchDisplay.from_search(search)
-
-
-def test_layers_are_those_of_the_searched_architecture():
-    resnet = ResNetFeatures(architecture="ResNet50", weights=None, random_state=0)
-    search = search_layers(["conv2_block1_out"], make_pipeline(resnet, RidgeClassifier()))
-    display = LayerSearchDisplay.from_search(search)
-    assert display.ax_.get_xlabel() == "layer of ResNet50"
-    assert display.layers.tolist() == [
-        layer.index for layer in layer_table("ResNet50") if layer.name == "conv2_block1_out"
-    ]
-
-
-def test_means_are_drawn_with_their_standard_deviations():
-    display = LayerSearchDisplay([2, 4], [[0, 0.5], [0.25, 1]]).plot()
-    (bars,) = display.ax_.containers
-    np.testing.assert_allclose(bars[0].get_xydata(), [[2, 0.25], [4, 0.625]])
-    spreads = [np.ptp(segment[:, 1]) / 2 for segment in bars[2][0].get_segments()]
-    np.testing.assert_allclose(spreads, [0.25, 0.375])
-    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert any(text.startswith("best: 4 ") and text.endswith(", 0.625") for text in legend)
+    assert np.isfinite(display.nested_scores).all()
 
 
 @pytest.mark.parametrize(
-    ("layers", "names"),
-    [([84, 85, 86, 87], ["conv3", "conv4"]), ([16, 189], ["conv2", "conv3", "conv4", "conv5"])],
+    ("scores", "sizes"), [([[1], [2]], [8]), ([[1], [2]], [8, 9, 10]), ([[1]], None)]
 )
-def test_stages_are_named_where_they_are_in_view(layers, names):
-    display = LayerSearchDisplay(layers, np.zeros((len(layers), 1))).plot()
-    low, high = display.ax_.get_xlim()
-    assert [text.get_text() for text in display.ax_.texts] == names
-    for text in display.ax_.texts:
-        stage = [
-            layer.index for layer in layer_table("ResNet50V2") if layer.stage == text.get_text()
-        ]
-        assert max(low, stage[0] - 1) < text.get_position()[0] < min(high, stage[-1] + 1)
-    shaded = [
-        patch.get_extents().transformed(display.ax_.transData.inverted())
-        for patch in display.ax_.patches
-    ]
-    stages = list(dict.fromkeys(layer.stage for layer in layer_table("ResNet50V2")))
-    stages = [stage for stage in stages if stage.startswith("conv")][1::2]
-    ends = [
-        [layer.index for layer in layer_table("ResNet50V2") if layer.stage == stage]
-        for stage in stages
-    ]
-    np.testing.assert_allclose(
-        [(box.x0, box.x1) for box in shaded], [(end[0] - 0.5, end[-1] + 0.5) for end in ends]
+def test_lengths_must_agree(scores, sizes):
+    with pytest.raises(ValueError, match="a row for each of `layers` and `image_sizes`"):
+        LayerSearchDisplay([4, 16], scores, image_sizes=sizes)
+
+
+@pytest.mark.parametrize("size", [0, -1, 8.5, "8", (8,), (8, 8, 3), (8, 0)])
+def test_a_size_must_be_one(size):
+    with pytest.raises(ValueError, match="'image_sizes' parameter must be"):
+        show([4, 16], [0, 1], [8, size])
+    with pytest.raises(ValueError, match="'image_sizes' parameter must be"):
+        LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], image_sizes=[8, size])
+
+
+@pytest.mark.parametrize("sizes", [8, "8", [], [None], [8, None], {8, 16}, 8.5])
+def test_sizes_must_be_a_list_of_some(sizes):
+    with pytest.raises(ValueError, match="'image_sizes' parameter must be a list"):
+        LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], image_sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([12, 8], [8, 12]),
+        ((12, 8), [8, 12]),
+        (range(8, 16, 4), [8, 12]),
+        (np.array([12, 8]), [8, 12]),
+        ([8, (8, 8), [8, 8], np.int64(8)], [8]),
+        ([(8, 12), 8, (12, 8)], [8, (8, 12), (12, 8)]),
+    ],
+)
+def test_each_size_is_searched_once(sizes, expected):
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2], image_sizes=sizes, cv=2
     )
+    assert display.image_sizes == expected
+
+
+@pytest.mark.parametrize("layers", [[4, 4], ["conv1_conv", 2], [500], ["conv9"], []])
+def test_wrong_layers_are_noticed_before_the_search(layers):
+    with pytest.raises(ValueError, match="'layers' parameter must"):
+        LayerSearchDisplay.from_estimator(make(), X[:3], [0, 1, 2], layers=layers)
+
+
+def test_layers_may_be_named_or_counted_from_the_end():
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=["conv1", -186, "conv2_block1_out"], cv=2
+    )
+    assert display.layers.tolist() == [2, 4, 16]
+
+
+def test_scores_of_the_whole_search_are_kept():
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2, 4], image_sizes=[8, 12], cv=3, nested=True
+    )
+    assert len(display.nested_scores) == len(display.nested_candidates) == 3
+    assert set(display.nested_candidates) <= set(product([2, 4], [8, 12]))
+    display = LayerSearchDisplay.from_estimator(make(), X, Y % 2, layers=[2, 4], cv=2)
+    assert display.nested_scores is display.nested_candidates is None
+
+
+def test_several_sizes_are_a_heat_map_and_one_is_a_curve():
+    assert show([4, 16], [0.5, 0.6], [8, 12]).plot().ax_.get_ylabel() == "image size"
+    for sizes in (None, [8, 8]):
+        display = show([4, 16], [0.5, 0.6], sizes, score_name="accuracy").plot()
+        assert display.ax_.get_ylabel() == "accuracy"
+        assert display.ax_.get_xlabel() == "layer of ResNet50V2"
+
+
+def test_a_kind_must_be_known():
+    with pytest.raises(ValueError, match="one of 'curves', 'heatmap', 'cost'. Got 'bars' instead"):
+        show([4, 16], [0.5, 0.6]).plot(kind="bars")
+
+
+def test_the_best_of_equals_is_the_shallowest():
+    display = show([16, 4, 4], [0.9, 0.9, 0.9], [8, 16, 8])
+    assert (display.best_layer_, display.best_image_size_) == (4, 8)
+    assert (display.cheapest_layer_, display.cheapest_image_size_) == (4, 8)
+
+
+def test_keywords_are_for_the_figure():
+    figure, ax = plt.subplots()
+    display = LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2, 4], image_sizes=[8, 12], cv=2, ax=ax, kind="cost", title="A"
+    )
+    assert display.figure_ is figure
+    assert ax.get_title() == "A"
+    assert ax.get_xlabel() == "GFLOP for an image"
