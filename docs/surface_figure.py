@@ -19,12 +19,14 @@ from benchmarks.lookup import load_results  # noqa: E402
 titles = {"imagenet": "ImageNet's weights", "procedural": "The bundled weights"}
 surfaces = load_results()["surface"]
 for data_set in ("digits", "photos", "textures"):
-    figure, axes = plt.subplots(2, 1, figsize=(9, 8.6), layout="constrained")
+    figure, axes = plt.subplots(2, 1, figsize=(7.2, 8.6), layout="constrained")
+    figure.draw_without_rendering()  # the size of the text follows that of the axes
     for ax, (weights, title) in zip(axes, titles.items(), strict=True):
         display = make_display(surfaces[data_set][weights]["logistic"])
         display.plot(ax=ax, kind="heatmap", title=title)
+        ax.get_legend().remove()  # the page explains the marks
     drawn = BytesIO()
-    figure.savefig(drawn, dpi=100)
+    figure.savefig(drawn, dpi=150)
     plt.close(figure)
     picture = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
     picture.save(_DOCS / "images" / f"surface-{data_set}.png", optimize=True)
