@@ -7,9 +7,11 @@ A pass decodes the photos at its size and computes the features of all layers. T
 import matplotlib.pyplot as plt
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import WEIGHTS
 from benchmarks.measuring import divide, summarize_rounds, time_call
+from benchmarks.search import BLAS_THREADS
 from benchmarks.surface import LAYERS, SIZES, list_photos
 from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures, clear_cache
 
@@ -44,18 +46,21 @@ def measure_cost(weights, layers, sizes, paths, y, n_rounds=_ROUNDS):
     """Return the time of the search, relative to the passes and to a search for each size."""
     works = {"passes": pass_each, "search": search, "searches": search_each}
     arguments = weights, layers, sizes, paths, y
-    for work in works.values():
-        work(*arguments)  # compiles
-    seconds = {name: [] for name in works}
-    for _ in range(n_rounds):
-        for name, work in works.items():
-            seconds[name].append(time_call(work, *arguments)[0])
-    return {
-        "n_images": len(paths),
-        "times_passes": summarize_rounds(divide(seconds["search"], seconds["passes"])),
-        "times_searches": summarize_rounds(divide(seconds["search"], seconds["searches"])),
-        "seconds": {name: summarize_rounds(rounds) for name, rounds in seconds.items()},
-    }
+    pass_each(*arguments)  # compiles
+    found = {"n_images": len(paths)}
+    for name, n_threads in BLAS_THREADS.items():
+        with threadpool_limits(n_threads, "blas"):
+            rounds = [
+                {key: time_call(work, *arguments)[0] for key, work in works.items()}
+                for _ in range(n_rounds)
+            ]
+        seconds = {key: [each[key] for each in rounds] for key in works}
+        found[name] = {
+            "times_passes": summarize_rounds(divide(seconds["search"], seconds["passes"])),
+            "times_searches": summarize_rounds(divide(seconds["search"], seconds["searches"])),
+            "seconds": {key: summarize_rounds(each) for key, each in seconds.items()},
+        }
+    return found
 
 
 def measure(folder):

@@ -252,14 +252,17 @@ def _interval(found):
 def render_surface_cost(result):
     """Cost of a search over layers and image sizes."""
     rows = [
-        ("one pass for each size", _spread(result["times_passes"], ".2f")),
-        ("one search for each size", _spread(result["times_searches"], ".2f")),
+        (title, *(_spread(result[key][name], ".2f") for name in ("times_passes", "times_searches")))
+        for key, title in (("blas_default", "default"), ("blas_1", "1"))
     ]
     return [
         f"`LayerSearchDisplay.from_estimator` with 8 layers, 6 sizes and a ridge classifier in five "
         f"folds, on {result['n_images']} photos. A pass decodes the photos at its size, and computes the "
         "features of all 8 layers.",
-        _table("compared with; time of the search, relative to it", rows),
+        _table(
+            "BLAS threads; time, relative to one pass for each size; to one search for each size",
+            rows,
+        ),
     ]
 
 
