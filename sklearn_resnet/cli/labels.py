@@ -85,7 +85,7 @@ def read_labels(path, image_paths, n_images, kind="label"):
     Warns
     -----
     UserWarning
-        If rows of a table match no image.
+        If rows of a table match no image, or if a column of different texts does not name them.
     """
     path = Path(path)
     if not path.is_file():
@@ -130,6 +130,8 @@ def _read_table(path, images, n_images, kind):
                 return np.array(lines)
     names, rows = ([], None) if images is None else _find_names(table, images)
     labels = table[_find_column(table, names, kind)]
+    if images is not None and rows is None:
+        _warn_about_order(path, table.drop(columns=labels.name), kind)
     used = labels if rows is None else labels.iloc[rows]
     if used.isna().any():
         row = int(np.flatnonzero(used.isna())[0])
@@ -145,6 +147,18 @@ def _read_table(path, images, n_images, kind):
         used = type(labels)(numbers, given.index).loc[used.index]
     values = np.asarray(used)
     return values if values.dtype.kind in "iuf" else np.array([str(value) for value in used])
+
+
+def _warn_about_order(path, others, kind):
+    """Warn of a column that may be meant to name the images, and does not."""
+    for name, values in others.items():
+        if values.is_unique and _to_numbers(values.dropna().tolist()) is None:
+            warn_caller(
+                f"The column {name!r} in {str(path)!r} names no image, so that the {kind}s are taken in "
+                f"the order of the images. It holds {_show(values)}. If it should name the images, "
+                "write their file names there."
+            )
+            return
 
 
 def _warn_about_unused(path, names, rows):

@@ -410,3 +410,18 @@ def test_groups_that_are_not_found_are_an_error(tmp_path):
         read_labels(file, np.array(PATHS), 3, "group")
     with pytest.raises(FileNotFoundError, match="The file of groups"):
         read_labels(tmp_path / "none.csv", None, 3, "group")
+
+
+def test_a_column_of_texts_that_name_no_image_is_told(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("sample,label\nS2,b\nS1,a\n")
+    paths = np.array(["photos/1.png", "photos/2.png"])
+    with pytest.warns(UserWarning, match=r"column 'sample' .* names no image, .* the order"):
+        assert read_labels(table, paths, 2).tolist() == ["b", "a"]
+
+
+def test_a_column_of_measurements_is_no_column_of_names(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("weight,label\n2.5,b\n1.5,a\n")
+    paths = np.array(["photos/1.png", "photos/2.png"])
+    assert read_labels(table, paths, 2).tolist() == ["b", "a"]

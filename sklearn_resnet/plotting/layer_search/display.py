@@ -233,9 +233,11 @@ class LayerSearchDisplay:
             images to the others. To use a candidate, set both sizes in the same way; an `ImageLoader`
             of the smaller size gives nearly the same images. By default, the estimator's size.
         groups : array-like of shape (n_samples,), default=None
-            Groups of samples that `cv` keeps in one fold, such as the patient of each image.
+            Groups of samples that stay in one fold, such as the patient of each image.
         cv : int, cross-validation generator or iterable, default=None
-            Cross-validation splitting strategy. See `sklearn.model_selection.GridSearchCV`.
+            Cross-validation splitting strategy. See `sklearn.model_selection.GridSearchCV`. With
+            `groups`, None and an int are the folds of `StratifiedGroupKFold` for a classifier, and of
+            `GroupKFold` otherwise.
         scoring : str or callable, default=None
             A single score. By default, that of the estimator's ``score`` method. See
             `sklearn.model_selection.GridSearchCV`. A callable gets positions of samples instead of
@@ -263,7 +265,8 @@ class LayerSearchDisplay:
         ValueError
             If the estimator does not contain exactly one `ResNetFeatures`, its weights do not cover
             `layers`, `image_sizes` have different aspect ratios although the estimator contains an
-            `ImageLoader`, `scoring` has several scores, or `cv` or `nested` cannot split the samples.
+            `ImageLoader`, `scoring` has several scores, or `cv` or `nested` cannot split the samples, or
+            divides a group.
         ConnectionError
             If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
 

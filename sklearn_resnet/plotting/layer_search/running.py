@@ -2,6 +2,7 @@
 
 import numbers
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
@@ -277,9 +278,9 @@ def _split(estimator, X, y, groups, cv, nested):
     ------
     ParameterError
         If `cv` is a list of splits or a PredefinedSplit, which cannot split the training samples
-        too.
+        too, or if it divides a group.
     """
-    from sklearn.model_selection import PredefinedSplit, check_cv
+    from sklearn.model_selection import PredefinedSplit
 
     inner_cv = cv if isinstance(nested, (bool, np.bool_)) else nested
     is_list = not (isinstance(inner_cv, numbers.Integral) or hasattr(inner_cv, "split"))
@@ -291,13 +292,14 @@ def _split(estimator, X, y, groups, cv, nested):
             repr(nested),
         )
     y, groups = (None if values is None else np.asarray(values) for values in (y, groups))
-    splitter = check_cv(cv, y, classifier=is_classifier(estimator))
+    make_splitter = partial(_make_splitter, is_classifier=is_classifier(estimator))
     splits = []
-    for train, test in splitter.split(X, y, groups):
+    for train, test in make_splitter(cv, y, groups).split(X, y, groups):
         inner = []
+        _check_groups(groups, train, test)
         if nested:
             inner_y, inner_groups = (v if v is None else v[train] for v in (y, groups))
-            inner_splitter = check_cv(inner_cv, inner_y, classifier=is_classifier(estimator))
+            inner_splitter = make_splitter(inner_cv, inner_y, inner_groups)
             try:
                 inner = list(inner_splitter.split(train, inner_y, inner_groups))
             except ValueError as exc:
@@ -308,6 +310,34 @@ def _split(estimator, X, y, groups, cv, nested):
                 raise
         splits.append((train, test, inner))
     return splits
+
+
+def _make_splitter(cv, y, groups, is_classifier):
+    """Make a splitter of the parameter `cv`; a number of folds keeps groups together."""
+    from sklearn.model_selection import (
+        GroupKFold,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        check_cv,
+    )
+
+    splitter = check_cv(cv, y, classifier=is_classifier)
+    if groups is None or not (cv is None or isinstance(cv, numbers.Integral)):
+        return splitter
+    is_stratified = isinstance(splitter, StratifiedKFold)
+    return (StratifiedGroupKFold if is_stratified else GroupKFold)(splitter.n_splits)
+
+
+def _check_groups(groups, train, test):
+    """Raise ParameterError if a group is in both parts of a split."""
+    shared = [] if groups is None else np.intersect1d(groups[train], groups[test])
+    if len(shared):
+        raise ParameterError(
+            "cv",
+            "must keep each group in one part of a split",
+            f"group {shared.tolist()[0]!r} in both the training and the test samples",
+            "Pass an int, or a splitter of groups such as GroupKFold(5).",
+        )
 
 
 def _cross_validate_nested(candidates, y, splits, scoring, n_jobs):

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -657,3 +657,43 @@ def test_a_block_of_nearly_black_images_has_the_range_of_the_others(
 def test_several_scores_are_refused_before_the_search():
     with pytest.raises(ValueError, match=r"'scoring' parameter must be a str.*Got \['accuracy'\]"):
         LayerSearchDisplay.from_estimator(make(), X, Y, layers=[2], scoring=["accuracy"])
+
+
+@pytest.mark.parametrize("cv", [None, 3])
+def test_a_number_of_folds_keeps_groups_together(cv):
+    seen = []
+    groups = np.arange(len(X)) // 4
+    LayerSearchDisplay.from_estimator(
+        make(), X, Y % 2, layers=[2], cv=cv, groups=groups, nested=3, scoring=record_into(seen)
+    )
+    assert len(seen) == (cv or 5) + (cv or 5) * 4
+
+
+def record_into(seen):
+    """Score by whether whole groups of four are tested."""
+
+    def score(estimator, positions, y):
+        counts = np.bincount(np.ravel(positions) // 4)
+        assert set(counts) <= {0, 4}
+        seen.append(positions)
+        return 0.0
+
+    return score
+
+
+def test_numbers_are_split_by_groups_too():
+    pipe = make_pipeline(make_resnet(), Ridge())
+    groups = np.arange(len(X)) // 4
+    scoring = record_into([])
+    LayerSearchDisplay.from_estimator(
+        pipe, X, Y / 7, layers=[2], cv=3, groups=groups, scoring=scoring
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored:UserWarning")
+def test_a_splitter_that_divides_a_group_is_an_error():
+    groups = np.arange(len(X)) // 4
+    with pytest.raises(ValueError, match=r"'cv' parameter must keep each group.*group \d+ in both"):
+        LayerSearchDisplay.from_estimator(
+            make(), X, Y, layers=[2], cv=KFold(3, shuffle=True), groups=groups
+        )
