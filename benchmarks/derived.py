@@ -1,8 +1,12 @@
 """Figures derived from measured ones, so that pages need no arithmetic."""
 
-from sklearn_resnet import list_layers
+from itertools import product
+
+from sklearn_resnet import LayerSearchDisplay, list_layers
 
 _WORKS = ("digits_82", "digits_all", "photos_82", "photos_all")
+_DATA_SETS = ("digits", "photos", "textures")  # of the surface
+_WEIGHTS = ("imagenet", "procedural")
 _N_DIGITS = 60_000
 _MIB = 2**20
 
@@ -25,6 +29,8 @@ def derive_results(results):
         **compare_precisions(results["speed"]),
         "gflop_percent": share_gflop(),
         "cache_mib": size_caches(results["other"]["cache_row_bytes"]["value"]),
+        "surface": summarize_surfaces(results["surface"]),
+        "several_layers": compare_layers(results["several_layers"]),
         "hundred_million": estimate_collection(results),
     }
 
@@ -55,6 +61,90 @@ def size_caches(row_bytes):
     """Return the MiB of 60,000 digits in the in-memory cache: features and overhead per row."""
     widths = list_layers()["width"]
     return {f"layer_{i}": _N_DIGITS * (4 * widths[i] + row_bytes) / _MIB for i in (82, 85)}
+
+
+def make_display(surface):
+    """Return the scores of a surface, by size and layer, as a `LayerSearchDisplay`."""
+    cells = [
+        (int(layer.removeprefix("layer_")), int(size.removeprefix("size_")), cell["folds"])
+        for size, row in surface.items()
+        for layer, cell in row.items()
+    ]
+    layers, sizes, scores = zip(*cells, strict=True)
+    return LayerSearchDisplay(layers, scores, image_sizes=sizes, score_name="accuracy")
+
+
+def summarize_surfaces(surfaces):
+    """Summarize each surface, by data set, weights and classifier."""
+    return {
+        data_set: {
+            weights: {
+                classifier: summarize_surface(surface)
+                for classifier, surface in surfaces[data_set][weights].items()
+            }
+            for weights in _WEIGHTS
+        }
+        for data_set in _DATA_SETS
+    }
+
+
+def summarize_surface(surface):
+    """Compare the best cell with the cheapest, and with the usual one, the deepest layer at 224.
+
+    ``n_as_good`` counts the cells that cannot be told from the best, and ``best_layer`` names the best
+    layer at each size.
+    """
+    frame = make_display(surface).to_frame()
+    usual = (frame["layer"] == frame["layer"].max()) & (frame["image_size"] == 224)
+    cheapest_gflop = frame.loc[frame["is_cheapest"], "gflop"].iloc[0]
+    best_rows = frame.loc[frame.groupby("image_size")["mean_score"].idxmax()]
+    found = {
+        "n_cells": len(frame),
+        "n_as_good": int((frame["difference_high"] >= 0).sum()),
+        "best_layer": {
+            f"size_{size}": int(layer)
+            for size, layer in zip(best_rows["image_size"], best_rows["layer"], strict=True)
+        },
+    }
+    for name, is_it in (
+        ("best", frame["is_best"]),
+        ("cheapest", frame["is_cheapest"]),
+        ("usual", usual),
+    ):
+        cell = frame[is_it].iloc[0]
+        found[name] = {
+            "layer": int(cell["layer"]),
+            "image_size": int(cell["image_size"]),
+            "gflop": float(cell["gflop"]),
+            "accuracy": float(cell["mean_score"]),
+            "difference": float(cell["difference"]),
+            "low": float(cell["difference_low"]),
+            "high": float(cell["difference_high"]),
+            "times_cheapest": float(cell["gflop"] / cheapest_gflop),
+        }
+    return found
+
+
+def compare_layers(result):
+    """Return the range of differences of several layers to the best one, over images and weights.
+
+    ``n_better`` and ``n_worse`` count those whose interval excludes 0.
+    """
+    found = {}
+    for classifier, ways in result["photos"]["imagenet"].items():
+        found[classifier] = {}
+        for way in ways.keys() - {"single", "chosen"}:
+            differences = [
+                result[data_set][weights][classifier][way]["difference"]
+                for data_set, weights in product(_DATA_SETS, _WEIGHTS)
+            ]
+            means = [each["mean"] for each in differences]
+            found[classifier][way] = {
+                **{"min": min(means), "max": max(means)},
+                "n_better": sum(each["low"] > 0 for each in differences),
+                "n_worse": sum(each["high"] < 0 for each in differences),
+            }
+    return found
 
 
 def estimate_collection(results):
