@@ -23,7 +23,7 @@ from sklearn_resnet._images.sources import as_source
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
 # after a product, OpenBLAS' threads spin for some 30 ms on the cores that the network then needs
-BLAS_THREADS = {"blas_default": None, "blas_1": 1}
+_BLAS_THREADS = {"blas_default": None, "blas_1": 1}
 
 
 class Clock:
@@ -128,7 +128,7 @@ def measure_grid(X, y, resnet):
         time_pass(resnet, layers, X)  # compiles
     tapped = clone(resnet).set_params(tap_layers=_LAYERS)
     results = {}
-    for name, n_threads in BLAS_THREADS.items():
+    for name, n_threads in _BLAS_THREADS.items():
         with threadpool_limits(n_threads, "blas"):
             _, _, scores = run_search(clone(tapped).set_params(cache=None), X, y)
             rounds = [measure_round(X, y, resnet, tapped, scores) for _ in range(_ROUNDS)]

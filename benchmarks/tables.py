@@ -253,14 +253,14 @@ def render_surface_cost(result):
     """Cost of a search over layers and image sizes."""
     rows = [
         (title, *(_spread(result[key][name], ".2f") for name in ("times_passes", "times_searches")))
-        for key, title in (("blas_default", "default"), ("blas_1", "1"))
+        for key, title in (("ridge", "ridge"), ("logistic", "logistic regression"))
     ]
     return [
-        f"`LayerSearchDisplay.from_estimator` with 8 layers, 6 sizes and a ridge classifier in five "
-        f"folds, on {result['n_images']} photos. A pass decodes the photos at its size, and computes the "
+        f"`LayerSearchDisplay.from_estimator` with 8 layers, 6 sizes and five folds, on "
+        f"{result['n_images']} photos. A pass decodes the photos at its size, and computes the "
         "features of all 8 layers.",
         _table(
-            "BLAS threads; time, relative to one pass for each size; to one search for each size",
+            "classifier; time, relative to one pass for each size; to one search for each size",
             rows,
         ),
     ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._io.atomic import atomic_write
@@ -381,8 +380,7 @@ def score_candidates(images, target, image_sizes, options):
     resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
     weights = name_weights(options.features.weights)
     title = f"{name_source(options.input.source)}: {len(images):,} images\n{weights}"
-    # threads of BLAS wait for each other in fits of a few milliseconds
-    with threadpool_limits(1, "blas"), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return LayerSearchDisplay.from_estimator(
             make_pipeline(resnet, StandardScaler(), model),

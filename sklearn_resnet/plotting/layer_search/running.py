@@ -1,12 +1,14 @@
 """Cross-validation of an estimator over layers and image sizes, whose features are computed once."""
 
 import numbers
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
@@ -24,6 +26,9 @@ from sklearn_resnet.plotting.layer_search.steps import (
 )
 
 _BLOCK_BYTES = 64 * 2**20  # of decoded images
+_MAX_SMALL_FIT = (
+    2**22
+)  # features of all images; in smaller fits, threads of BLAS wait for each other
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Candidates:
     loaded_size : int, tuple or None
         The size of the images of the one `ImageLoader`, at which they enter a network without
         `image_size`.
+    n_features : int, default=None
+        The features of the widest layer, if they are computed.
     """
 
     estimator: BaseEstimator
@@ -51,6 +58,7 @@ class Candidates:
     layers: list
     image_sizes: list
     loaded_size: int | tuple | None
+    n_features: int | None = None
 
     @property
     def grid(self):
@@ -135,19 +143,22 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
     splits = _split(estimator, X, y, groups, cv, nested)
     path, resnet = find_only_resnet(estimator)
     candidates = _make_candidates(clone(estimator), X, path, layers, image_sizes)
-    search = GridSearchCV(
-        candidates.estimator,
-        candidates.grid,
-        cv=[(train, test) for train, test, _ in splits],
-        scoring=scoring,
-        n_jobs=n_jobs,
-        refit=False,
-        error_score="raise",
-    ).fit(candidates.X, y)
+    with _limit_blas(candidates):
+        search = GridSearchCV(
+            candidates.estimator,
+            candidates.grid,
+            cv=[(train, test) for train, test, _ in splits],
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=False,
+            error_score="raise",
+        ).fit(candidates.X, y)
+        nested_scores = nested_cuts = None
+        if nested:
+            nested_scores, nested_cuts = _cross_validate_nested(
+                candidates, y, splits, scoring, n_jobs
+            )
     cuts = [candidates.find_cut(parameters) for parameters in search.cv_results_["params"]]
-    nested_scores = nested_cuts = None
-    if nested:
-        nested_scores, nested_cuts = _cross_validate_nested(candidates, y, splits, scoring, n_jobs)
     return SearchScores(
         layers=[layer for layer, _ in cuts],
         image_sizes=[size for _, size in cuts],
@@ -158,6 +169,14 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
         nested_scores=nested_scores,
         nested_candidates=nested_cuts,
     )
+
+
+def _limit_blas(candidates):
+    """Let small fits run in one thread of BLAS; the network does not run then."""
+    is_small = candidates.n_features is not None and (
+        len(candidates.X) * candidates.n_features <= _MAX_SMALL_FIT
+    )
+    return threadpool_limits(1, "blas") if is_small else nullcontext()
 
 
 def _make_candidates(estimator, X, path, layers, image_sizes):
@@ -198,7 +217,8 @@ def _make_candidates(estimator, X, path, layers, image_sizes):
     lookup.set_output(transform=library)
     estimator = _forget_memory(estimator.set_params(**{path: lookup})) if path else lookup
     positions = np.arange(len(table.features[layers[0], image_sizes[0]])).reshape(-1, 1)
-    return Candidates(estimator, positions, path, layers, image_sizes, loaded_size)
+    n_features = max(map(len, table.names.values()))
+    return Candidates(estimator, positions, path, layers, image_sizes, loaded_size, n_features)
 
 
 def _forget_memory(estimator):
