@@ -7,6 +7,7 @@ A pass decodes the photos at its size and computes the features of all layers. T
 from functools import partial
 
 import matplotlib.pyplot as plt
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -18,6 +19,7 @@ from sklearn_resnet import ImageLoader, LayerSearchDisplay, ResNetFeatures, clea
 
 _ROUNDS = 3
 CLASSIFIERS = {
+    "none": DummyClassifier(),  # the features alone
     "ridge": RidgeClassifier(),
     "logistic": make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500)),
 }

@@ -253,7 +253,11 @@ def render_surface_cost(result):
     """Cost of a search over layers and image sizes."""
     rows = [
         (title, *(_spread(result[key][name], ".2f") for name in ("times_passes", "times_searches")))
-        for key, title in (("ridge", "ridge"), ("logistic", "logistic regression"))
+        for key, title in (
+            ("none", "none"),
+            ("ridge", "ridge"),
+            ("logistic", "logistic regression"),
+        )
     ]
     return [
         f"`LayerSearchDisplay.from_estimator` with 8 layers, 6 sizes and five folds, on "
