@@ -139,6 +139,7 @@ def test_differences_are_summarized_over_images_and_weights():
     assert found == pytest.approx({"min": -0.2, "max": 0.25, "n_better": 2, "n_worse": 2})
 
 
+@pytest.mark.long
 def test_a_search_is_timed_against_passes(tmp_path):
     X, y = make_squares(20)
     paths = [tmp_path / f"{i}.png" for i in range(len(X))]

@@ -250,7 +250,9 @@ def test_rare_labels(digits):
     assert "Add images of it, or leave the label out.\n" in output
 
 
-@pytest.mark.parametrize("n_images", [4, 5, 6, 7, 8, 9, 12])
+@pytest.mark.parametrize(
+    "n_images", [5, 8, *(pytest.param(n, marks=pytest.mark.long) for n in (4, 6, 7, 9, 12))]
+)
 def test_nested_folds_are_possible(n_images, digits):
     X, y = digits
     rows = np.flatnonzero(y == 0)[:n_images].tolist() + np.flatnonzero(y == 1)[:n_images].tolist()
