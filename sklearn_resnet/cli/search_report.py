@@ -41,7 +41,7 @@ def describe_search(display, score_name, options, output):
         Lines.
     """
     frame = display.to_frame()
-    best, cheapest = (frame[frame[name]].iloc[0] for name in ("is_best", "is_cheapest"))
+    best, cheapest = _find_marked(frame)
     yield ""
     yield f"{score_name}, mean over {display.scores.shape[1]} folds, by layer and image size"
     yield from _list_grid(frame)
@@ -49,7 +49,7 @@ def describe_search(display, score_name, options, output):
     yield "better than everything cheaper"
     yield from _list_front(frame, score_name)
     yield ""
-    yield from _list_findings(display, best, cheapest, score_name)
+    yield from _list_findings(frame, display.nested_scores, score_name)
     yield ""
     if cheapest.name != best.name:
         yield "To use the cheapest, run"
@@ -112,13 +112,20 @@ def _align(rows):
         yield "  ".join(cells).rstrip()
 
 
-def _list_findings(display, best, cheapest, score_name):
+def _find_marked(frame):
+    """Return the best candidate and the cheapest one that is as good."""
+    best, cheapest = (frame[frame[name]].iloc[0] for name in ("is_best", "is_cheapest"))
+    return best, cheapest
+
+
+def _list_findings(frame, nested_scores, score_name):
     """Describe the best candidate, the cheapest as good, and how certain the choice is."""
+    best, cheapest = _find_marked(frame)
     yield f"best       {_describe(best, score_name)}"
     if cheapest.name != best.name:
         share = f"{100 * cheapest.gflop / best.gflop:.0f} % of the GFLOP of the best"
         yield f"cheapest   {_describe(cheapest, score_name)}; {share}"
-    others = display.to_frame().query("not is_best")
+    others = frame.query("not is_best")
     if others.empty:
         return
     n_close = int((others["difference_high"] >= 0).sum())
@@ -126,13 +133,13 @@ def _list_findings(display, best, cheapest, score_name):
         f"certainty  {n_close} of the {len(others)} other candidates cannot be told from the best: the "
         "95 % confidence interval of their difference includes 0"
     )
-    if display.nested_scores is None:
+    if nested_scores is None:
         yield (
             f"           the {score_name} of the best is too high on average, because the same folds "
             "chose it; --nested corrects this"
         )
     else:
-        scores = np.asarray(display.nested_scores)
+        scores = np.asarray(nested_scores)
         yield (
             f"nested     {score_name} {scores.mean():.3f} (std {scores.std():.3f}) of the best, on images "
             "that did not choose it: the one to report"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet.plotting._layout import fit_axes
@@ -88,8 +89,7 @@ def describe_size(size):
     """Describe an image size: ``"64 x 64"``."""
     if size is None:
         return "their own size"
-    height, width = (size, size) if np.ndim(size) == 0 else size
-    return f"{height} x {width}"
+    return "{} x {}".format(*check_size("image_size", size))
 
 
 def _label_nested(nested):
@@ -107,17 +107,16 @@ def _split_by_size(frame):
     """Split by image size, smallest first: pairs of size and rows; then the colour of each."""
     from matplotlib import colormaps
 
-    is_first = ~frame["image_size"].map(describe_size).duplicated()
-    sizes = sorted(frame["image_size"][is_first], key=lambda size: np.prod(_as_pair(size)))
+    described = frame["image_size"].map(describe_size)
+    is_first = ~described.duplicated()
+    sizes = sorted(frame["image_size"][is_first], key=_count_pixels)
     shades = colormaps[_SIZE_COLORS](np.linspace(0.05, 0.85, len(sizes)))
-    parts = [frame[[_as_pair(s) == _as_pair(size) for s in frame["image_size"]]] for size in sizes]
+    parts = [frame[described == describe_size(size)] for size in sizes]
     return list(zip(sizes, parts, shades if len(sizes) > 1 else [_LINE], strict=True))
 
 
-def _as_pair(size):
-    if size is None:
-        return (0, 0)
-    return (size, size) if np.ndim(size) == 0 else tuple(size)
+def _count_pixels(size):
+    return 0 if size is None else np.prod(check_size("image_size", size))
 
 
 def _draw_curves(ax, frame, names, nested):
@@ -312,7 +311,6 @@ def _explain_heatmap(ax, frame, names, nested):
     from matplotlib.lines import Line2D
 
     best, cheapest = names.label_marked(frame)
-    nothing = {"linestyle": "none", "color": "none"}
     text = {"linestyle": "none", "color": "black", "markersize": 14, "markeredgewidth": 0}
     handles = [
         _make_outline(_BEST, (0, 0), 1),
@@ -324,7 +322,7 @@ def _explain_heatmap(ax, frame, names, nested):
         handles.append(Line2D([], [], marker=r"$\mathbf{0.5}$", **text))
         labels.append("bold: not distinguishable from the best (95 %)")
     if nested is not None:
-        handles.append(Line2D([], [], **nothing))
+        handles.append(Line2D([], [], linestyle="none"))
         labels.append(_label_nested(nested))
     ax.legend(
         handles,

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
+from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
@@ -26,9 +27,8 @@ from sklearn_resnet.plotting.layer_search.steps import (
 )
 
 _BLOCK_BYTES = 64 * 2**20  # of decoded images
-_MAX_SMALL_FIT = (
-    2**22
-)  # features of all images; in smaller fits, threads of BLAS wait for each other
+# values in the features of all images; in smaller fits, threads of BLAS wait for each other
+_MAX_SMALL_FIT = 2**22
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
     Parameters
     ----------
     estimator : estimator
-        Contains one `ResNetFeatures`. Not changed.
+        Contains one `ResNetFeatures`. Changed.
     layers : list of int
     image_sizes : list of int or tuple, or None
         None keeps the `image_size` of the network.
@@ -142,7 +142,7 @@ def cross_validate(estimator, X, y, layers, image_sizes, *, groups, cv, scoring,
 
     splits = _split(estimator, X, y, groups, cv, nested)
     path, resnet = find_only_resnet(estimator)
-    candidates = _make_candidates(clone(estimator), X, path, layers, image_sizes)
+    candidates = _make_candidates(estimator, X, path, layers, image_sizes)
     with _limit_blas(candidates):
         search = GridSearchCV(
             candidates.estimator,
@@ -229,7 +229,7 @@ def _forget_memory(estimator):
 
 def _find_largest(image_sizes):
     """Find the size to which files are decoded; all sizes must have its aspect ratio."""
-    pairs = [(size, size) if np.ndim(size) == 0 else tuple(size) for size in image_sizes]
+    pairs = [check_size("image_sizes", size) for size in image_sizes]
     largest = max(pairs)
     for pair in pairs:
         if pair[0] * largest[1] != pair[1] * largest[0]:

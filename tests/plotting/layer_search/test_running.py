@@ -684,10 +684,11 @@ def record_into(seen):
 def test_numbers_are_split_by_groups_too():
     pipe = make_pipeline(make_resnet(), Ridge())
     groups = np.arange(len(X)) // 4
-    scoring = record_into([])
+    seen = []
     LayerSearchDisplay.from_estimator(
-        pipe, X, Y / 7, layers=[2], cv=3, groups=groups, scoring=scoring
+        pipe, X, Y / 7, layers=[2], cv=3, groups=groups, scoring=record_into(seen)
     )
+    assert sorted(np.ravel(seen)) == list(range(len(X)))
 
 
 @pytest.mark.filterwarnings("ignore:The groups parameter is ignored:UserWarning")
