@@ -6,21 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 
 from sklearn_resnet import ResNetFeatures
-from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.pictures import compute_umap
 from sklearn_resnet.cli.record import hash_table
 
 RESNET = ["--weights", "random", "-s", "0", "--no-cache"]
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(main, [str(arg) for arg in args])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import platformdirs
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 
 from sklearn_resnet import EmbeddingDisplay, cache_info
@@ -19,15 +19,8 @@ from sklearn_resnet._network.engines import choice as _choice
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.cli import features as _features
 from sklearn_resnet.cli import pictures as _pictures
-from sklearn_resnet.cli.main import main
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(main, [str(arg) for arg in args])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)

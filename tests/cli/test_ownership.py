@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 
-from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.ownership import (
     check_picture,
     check_replaceable,
@@ -28,12 +27,6 @@ OF_OTHERS = [
     '{"command": "embedding", "outputs": ["out.npz"]}',
     '{"outputs": ["out.npz"]}',
 ]
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(main, [str(arg) for arg in args])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def contents():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -15,17 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
-from sklearn_resnet.cli.main import main
 from sklearn_resnet.datasets import load_image_folder
 
 RESNET = ["--weights", "procedural", "--no-cache"]
 FAST = [*RESNET, "-l", "4,16", "--sizes", "8,16"]
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(main, [str(arg) for arg in args])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)

@@ -7,21 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from commands import run
 from PIL import Image
 
 import sklearn_resnet
-from sklearn_resnet.cli.main import main
 from sklearn_resnet.cli.similar import command as _similar_run
 from sklearn_resnet.cli.similar.command import printable
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0", "--no-cache", "-q"]
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(main, [str(arg) for arg in args])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def found(output):
