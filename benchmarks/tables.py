@@ -21,6 +21,17 @@ _PEERS = {
     "onnxruntime": "ONNX Runtime",
     "onnxruntime_best_batch": "ONNX Runtime, best batch",
 }
+_DEPTH_SCOPES = {
+    "main": "both trained weights",
+    "imagenet": "ImageNet",
+    "imagenet_32": "ImageNet, 32 x 32",
+    "imagenet_64": "ImageNet, 64 x 64",
+    "imagenet_96": "ImageNet, 96 x 96",
+    "procedural": "procedural",
+    "random": "random, 32 x 32",
+    "all_labels": "both trained weights, labels of colour too",
+    "without_counts": "both trained weights, without counts",
+}
 _PEER_WORKS = {
     "photos_all": "Photos, 224 x 224, all layers",
     "photos_conv3": "Photos, 224 x 224, up to the end of conv3",
@@ -273,20 +284,9 @@ def render_surface_cost(result):
 def render_depth_without_labels(result):
     """Layers chosen without labels: what each criterion loses on the sets that did not choose it."""
     chosen, halves = result["chosen"], result["n_sets"]
-    scopes = {
-        "main": "both trained weights",
-        "imagenet": "ImageNet",
-        "imagenet_32": "ImageNet, 32 x 32",
-        "imagenet_64": "ImageNet, 64 x 64",
-        "imagenet_96": "ImageNet, 96 x 96",
-        "procedural": "procedural",
-        "random": "random, 32 x 32",
-        "all_labels": "both trained weights, labels of colour too",
-        "without_counts": "both trained weights, without counts",
-    }
     by_scope = [
         (title, name.replace("_", " "), *_loss_cells(result["reporting"][scope][name]))
-        for scope, title in scopes.items()
+        for scope, title in _DEPTH_SCOPES.items()
         for name in ("deepest", "fixed_depth", "chosen")
     ]
     criteria = [
@@ -298,7 +298,7 @@ def render_depth_without_labels(result):
         for name, row in result["reporting"]["main"].items()
         if name != "chosen"
     ]
-    splits, goal = result["splits"], result["goal"]
+    splits = result["splits"]
     return [
         f"{halves['choosing']} sets of images chose among {result['n_criteria']} criteria, "
         f"{halves['reporting']} others report, at 32, 64 and 96 pixels. Lost: the accuracy of the best "
@@ -324,6 +324,15 @@ def render_depth_without_labels(result):
         ),
         "Without counts was set apart after the results were seen.",
         f"### {splits['n_splits']} random halves of the sets",
+        _describe_halves(splits, result["goal"]),
+        "### Sets",
+        "The best layer, and what 5-NN loses at the deepest / at the chosen one.",
+        *(_render_depth_cases(result, weights) for weights in ("imagenet", "procedural")),
+    ]
+
+
+def _describe_halves(splits, goal):
+    return (
         "Mean loss of 5-NN on the half that did not choose (minimum to maximum): the criterion chosen "
         f"{_spread(splits['knn_mean'], '.3f')}, the fixed depth "
         f"{_spread(splits['fixed_depth_knn_mean'], '.3f')}, the deepest "
@@ -332,11 +341,8 @@ def render_depth_without_labels(result):
         f"{splits['better_than_fixed_share']:.0%}. It reached the goal (a mean of at most "
         f"{goal['knn_mean']}, at most {goal['knn_max']} in each case, and better in two thirds of the "
         "cases in which it differs) in "
-        f"{splits['reached_share']:.0%}.",
-        "### Sets",
-        "The best layer, and what 5-NN loses at the deepest / at the chosen one.",
-        *(_render_depth_cases(result, weights) for weights in ("imagenet", "procedural")),
-    ]
+        f"{splits['reached_share']:.0%}."
+    )
 
 
 def _loss(row, model):
