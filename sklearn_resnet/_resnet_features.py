@@ -3,6 +3,7 @@
 import numbers
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,15 +28,18 @@ from sklearn_resnet._images.sources import as_block_source, as_source
 from sklearn_resnet._images.validation import (
     as_arrays,
     as_sequence,
+    check_channels,
     check_image_list,
     check_image_shape,
     check_images,
     check_size,
+    list_channels,
     reset_n_features,
 )
+from sklearn_resnet._network.architectures import ARCHITECTURES, layer_table
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
-from sklearn_resnet._network.layers import ARCHITECTURES, resolve_layers, warn_about_ignored_layers
+from sklearn_resnet._network.layers import resolve_layers, warn_about_ignored_layers
 from sklearn_resnet._network.weights import (
     check_fingerprint,
     check_layers_covered,
@@ -78,9 +82,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     batch_size : int, default=64
         Number of images that go through the network together. It changes memory and time, but no
         feature.
-    architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
-"ResNet152V2"}, default="ResNet50V2"
-        The network, named as in `keras.applications`. Images are preprocessed as it was trained.
+    architecture : {"ResNet50V2", "ResNet101V2", "ResNet152V2", "ResNet50", "ResNet101", "ResNet152", \
+"ResNet18", "ResNet34", "ResNet50V1.5", "ResNet101V1.5", "ResNet152V1.5", "WideResNet50", \
+"ResNeXt50", "ResNetV2-50"}, default="ResNet50V2"
+        The network. The first six are those of `keras.applications`. The others are those of
+        PyTorch: of torchvision, except ``"ResNetV2-50"``, which is timm's. `layers` counts their
+        layers in the order of execution and names them after the modules
+        (``"layer2.0.conv1"``); ``"conv4"`` is the same stage in each network.
     weights : "auto", "imagenet", "procedural", path, or None, default="auto"
         The weights of the network:
 
@@ -91,9 +99,17 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
           environment variable KERAS_HOME sets its folder).
         - ``"procedural"``: bundled with this package, and trained on computer-generated images.
           They cover ResNet50V2 up to layer 85 (``"conv3"``).
-        - a path: an HDF5 file of weights that Keras wrote. It may hold the first stages only, if
-          the cuts are not deeper.
+        - a path: a file of weights in the format of safetensors, of Keras (HDF5) or, if PyTorch is
+          installed, of PyTorch. It may hold the first stages only, if the cuts are not deeper. The
+          network takes images with as many channels as its first convolution.
         - None: random weights, drawn with `random_state`.
+    normalization : None, {"tf", "caffe", "torch"}, (mean, std) or (mean, std, "BGR"), default=None
+        How images are normalised before they enter the network: the mean and the standard deviation
+        of each channel (or one number for all), in units of the value range, of which black is 0
+        and white is 1. Colours are in the order R, G, B; with ``"BGR"``, they enter the network in
+        reverse. The names are the modes of Keras' ``preprocess_input``. None takes the values that
+        come with the weights, and otherwise those with which `architecture` was trained on
+        ImageNet.
     pooling : {"avg", "max"} or list of these, default="avg"
         How the output of a layer is pooled: by its mean, its maximum, or both side by side.
     image_size : int or tuple of 2 int, default=None
@@ -153,8 +169,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         The weights that `fit` found: as `weights`, except that ``"auto"`` is resolved to
         ``"imagenet"`` or ``"procedural"``.
     weights_fingerprint_ : str
-        Identifies the weights: the SHA-256 of their file, or the architecture and the seed of
+        Identifies the weights: the SHA-256 of their values, or the architecture and the seed of
         random weights.
+    normalization_ : tuple of (mean, std, order)
+        How images are normalised, as `normalization`.
+    n_channels_ : int
+        The number of channels of the images that enter the network. If it is 3, the one channel of
+        grey images is repeated.
     activation_ranges_ : dict of str to tuple of 2 float
         By the name of a convolution, the minimum and maximum of its input. Only for
         ``precision="int8"``.
@@ -205,6 +226,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "architecture": [StrOptions(set(ARCHITECTURES))],
         "weights": [str, os.PathLike, None],
+        "normalization": [str, tuple, list, None],
         "pooling": [StrOptions({"avg", "max"}), tuple, list],
         "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
@@ -225,6 +247,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         *,
         architecture: str = "ResNet50V2",
         weights: str | os.PathLike | None = "auto",
+        normalization: str | Sequence | None = None,
         pooling: str | Sequence[str] = "avg",
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
@@ -241,6 +264,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.architecture = architecture
         self.weights = weights
+        self.normalization = normalization
         self.pooling = pooling
         self.image_size = image_size
         self.image_shape = image_shape
@@ -290,29 +314,29 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             enter a network with the bundled weights; if the value range may be wrong; or if rows
             seem to hold one channel after the other.
         """
-        check_image_shape(self.image_shape)
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
         layers = [] if self.layers is None else resolve_layers(self.architecture, self.layers)
         tap_layers = self._resolve_tap_layers()
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
-        images = self._check(X, reset=True)
+        is_random = self.weights is None
+        seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
+        chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
+        weights = find_weights(self.architecture, chosen, seed, self.normalization)
+        layers = layers or resolve_layers(self.architecture, default_layers(chosen))
+        check_layers_covered(weights, layers)
+        check_layers_covered(weights, tap_layers, "tap_layers")
+        check_image_shape(self.image_shape, list_channels(weights.n_channels))
+        images = self._check(X, weights.n_channels, reset=True)
         n_seen = MAX_IMAGES if self.precision == "int8" else 0
-        seen = self._check(images.sample(n_seen), reset=True)
+        seen = self._check(images.sample(n_seen), weights.n_channels, reset=True)
         if self.value_range is None:
             inferred = images.infer_value_range()
             warn_about_inferred(inferred)
             value_range, seen_range = inferred.value_range, inferred.seen
         else:
             value_range = seen_range = check_value_range(self.value_range)
-        is_random = self.weights is None
-        seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
-        chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
-        weights = find_weights(self.architecture, chosen, seed)
-        layers = layers or resolve_layers(self.architecture, default_layers(chosen))
-        check_layers_covered(weights, layers)
-        check_layers_covered(weights, tap_layers, "tap_layers")
         if self.image_size is None:
             warn_about_large_images(weights, images)
         self.tap_layers_ = [layer.index for layer in tap_layers]
@@ -321,6 +345,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.random_seed_ = seed
         self.weights_ = chosen
         self.weights_fingerprint_ = weights.fingerprint
+        self.n_channels_ = weights.n_channels
+        self.normalization_ = astuple(weights.normalization)
         warn_about_ignored_layers(self.architecture, layers)
         self.__dict__.pop("activation_ranges_", None)
         if self.precision == "int8":
@@ -335,8 +361,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_pixels), (n, height, width) or \
-(n, height, width, {1, 3}), LazyImages, or Dask, Zarr or h5py array
-            Rows, grey images, or images with channels last, of any numeric dtype. It is never
+(n, height, width, channels), LazyImages, or Dask, Zarr or h5py array
+            Rows, grey images, or images with channels last, of any numeric dtype. The channels are 1
+            or 3, unless the weights take images with another number. It is never
             written to, and it is converted batch by batch. It can be a list of images of Pillow,
             and with `image_size`, a list of images of different sizes. `LazyImages` are decoded while the network computes the
             images before them. Arrays of Zarr and h5py are read block by block.
@@ -441,7 +468,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
 
         def compute(block):
-            block = self._check(block, reset=False)
+            block = self._check(block, self.n_channels_, reset=False)
             return block, self._compute(block)
 
         return prefetch_map(compute, images.blocks(self.batch_size), 2, 1)
@@ -461,7 +488,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         -------
         features : ndarray of shape (n, n_features), dtype float32
         """
-        images = self._check(X, reset=False)
+        images = self._check(X, self.n_channels_, reset=False)
         if self.value_range is None:
             warn_about_another_range(
                 images.infer_value_range(), self.value_range_, self._seen_range
@@ -511,8 +538,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         if layers is None:
             layers = self.layers if self.tap_layers is None else self.tap_layers
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
-        images = resnet._check(X, reset=False)
-        forward = resnet._plan(resnet._check(images.sample(0), reset=False))
+        images = resnet._check(X, resnet.n_channels_, reset=False)
+        forward = resnet._plan(resnet._check(images.sample(0), resnet.n_channels_, reset=False))
         with count_images() as bar:
             if images.reads_in_blocks:
                 n_images = resnet._cache_blocks(images, bar)
@@ -552,7 +579,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights, or the precision, have changed since `fit`.
         """
         weights = getattr(self, "weights_", None) if is_auto(self.weights) else self.weights
-        weights = find_weights(self.architecture, weights, self.random_seed_)
+        weights = find_weights(self.architecture, weights, self.random_seed_, self.normalization_)
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
             return self._plan_with(images, weights, activation_ranges=None)
@@ -601,34 +628,44 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         poolings = resolve_pooling(self.pooling)
         names = [
             f"{layer.name}_{pooling}_{i}" if len(poolings) > 1 else f"{layer.name}_{i}"
-            for layer in resolve_layers(self.architecture, self.layers_)
+            for layer in self._list_layers()
             for pooling in poolings
             for i in range(layer.width)
         ]
         return np.array(names, dtype=object)
+
+    def _list_layers(self):
+        table = layer_table(self.architecture, self.n_channels_)
+        return [table[i] for i in self.layers_]
 
     def _resolve_tap_layers(self):
         if self.tap_layers is None:
             return ()
         return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
-    def _check(self, X, reset):
+    def _check(self, X, n_channels, reset):
         """Validate images in memory, and wrap any images in a source."""
-        images = as_source(X, partial(self._check_values, reset=reset))
-        if reset and images.is_lazy:  # validated when they are decoded; never rows
-            reset_n_features(self)
+        channels = list_channels(n_channels)
+        images = as_source(X, partial(self._check_values, channels=channels, reset=reset))
+        if images.is_lazy:  # validated when they are decoded; never rows
+            check_channels(3 if images.options["mode"] == "RGB" else 1, channels)
+            if reset:
+                reset_n_features(self)
         return images
 
-    def _check_values(self, X, reset):
+    def _check_values(self, X, channels, reset):
         items = as_sequence(X)
+        check = partial(
+            check_images, self, image_shape=self.image_shape, channels=channels, reset=reset
+        )
         if items is None:
-            return check_images(self, X, image_shape=self.image_shape, reset=reset)
+            return check(X)
         images = as_arrays(items)
         if images and self.value_range is None:
             images = unify_scales(list(map(np.asarray, images)), reset=reset)
         if self.image_size is not None and len({np.shape(image) for image in images}) > 1:
-            return check_image_list(self, images, reset=reset)
-        return check_images(self, images, image_shape=self.image_shape, reset=reset)
+            return check_image_list(self, images, channels=channels, reset=reset)
+        return check(images)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -15,7 +15,6 @@ from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.engines.computation import Computation
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
-from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.progress import tqdm
 
@@ -53,7 +52,7 @@ class ForwardPass:
 
     def make_batches(self, images, positions=None):
         """Cut the images at `positions` into batches for the computation."""
-        size = self.computation.image_shape[:2] if self.is_resized else None
+        size = self.computation.image_shape if self.is_resized else None
         return make_batches(
             images, self.batch_size, self.computation.dtype, size, self.value_range, positions
         )
@@ -119,7 +118,7 @@ class ForwardPass:
     @property
     def widths(self):
         """By tap, the number of its features."""
-        table = layer_table(self.computation.weights.architecture)
+        table = self.computation.weights.table
         n_poolings = len(self.computation.pooling)
         return {tap: table[tap].width * n_poolings for tap in self.computation.taps}
 
@@ -155,6 +154,7 @@ class ForwardPass:
             # all taps: each prevents libraries from fusing layers, which changes other features
             replace(computation, weights=None),
             computation.weights.architecture,
+            computation.weights.normalization,
             self.is_resized,
             self.value_range,
             image_format,
@@ -200,14 +200,15 @@ def plan_forward_pass(
     """
     # One computation serves resized images of all sizes and channels, so that the features of a
     # grey image do not depend on whether there are colour images.
-    is_resized = image_size is not None and image_shape != (*image_size, 3)
+    resized_shape = None if image_size is None else (*image_size, weights.n_channels)
+    is_resized = resized_shape not in (None, image_shape)
     is_bytes = not is_resized and dtype == np.uint8
     computation = Computation(
         engine=choose_engine(engine, precision).engine,
         weights=weights,
         taps=tuple(sorted({*layers, *tap_layers})),
         pooling=resolve_pooling(pooling),
-        image_shape=(*image_size, 3) if is_resized else image_shape,
+        image_shape=resized_shape if is_resized else image_shape,
         dtype="uint8" if is_bytes else "float32",
         value_range=(0.0, 255.0) if is_resized else value_range,
         precision=precision,

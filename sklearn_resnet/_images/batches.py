@@ -18,8 +18,8 @@ def make_batches(images, batch_size, dtype, size=None, value_range=None, positio
     batch_size : int
     dtype : str
         The dtype of the batches.
-    size : tuple of 2 int, default=None
-        ``(height, width)`` to resize to; None keeps the size of the images.
+    size : tuple of 3 int, default=None
+        ``(height, width, channels)`` to resize to; None keeps the shape of the images.
     value_range : tuple of 2 float
         The black and the white level of resized images; see `resize_image`.
     positions : iterable of int, default=None
@@ -43,21 +43,23 @@ def resize_image(image, size, value_range):
 
     Parameters
     ----------
-    image : ndarray of shape (height, width) or (height, width, {1, 3})
-    size : tuple of 2 int
-        ``(height, width)``.
+    image : ndarray of shape (height, width), (height, width, 1) or (height, width, channels)
+    size : tuple of 3 int
+        ``(height, width, channels)``. One channel is repeated.
     value_range : tuple of 2 float
         The black and the white level.
 
     Returns
     -------
-    ndarray of shape (height, width, 3), dtype float32
+    ndarray of shape (height, width, channels), dtype float32
         From 0 to 255, by antialiased bilinear interpolation.
     """
     low, high = value_range
+    height, width, n_channels = size
     channels = image[..., np.newaxis] if image.ndim == 2 else image
-    resized = np.empty((*size, channels.shape[-1]), np.float32)
+    resized = np.empty((height, width, channels.shape[-1]), np.float32)
     for i in range(channels.shape[-1]):
         channel = Image.fromarray(np.ascontiguousarray(channels[..., i], np.float32))
-        resized[..., i] = channel.resize(size[::-1], Image.Resampling.BILINEAR)
-    return np.broadcast_to((resized - low) * np.float32(255 / (high - low)), (*size, 3))
+        resized[..., i] = channel.resize((width, height), Image.Resampling.BILINEAR)
+    scaled = (resized - low) * np.float32(255 / (high - low))
+    return np.broadcast_to(scaled, (height, width, n_channels))

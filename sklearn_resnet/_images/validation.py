@@ -174,7 +174,7 @@ def refuse_file(item):
     )
 
 
-def row_shape(n_features, image_shape=None):
+def row_shape(n_features, image_shape=None, channels=(1, 3)):
     """Find the shape of the image in each row of a 2-D array.
 
     Parameters
@@ -183,8 +183,10 @@ def row_shape(n_features, image_shape=None):
         Length of a row.
     image_shape : tuple of 2 or 3 int, default=None
         See `check_image_shape`. None interprets a row of s * s values as a square grey image, one
-        of 3 * s * s values as a square RGB image with channels last, and any other as a grey image
-        one pixel high.
+        of c * s * s values as a square image of c channels, the last axis, and any other as a grey
+        image one pixel high.
+    channels : tuple of int, default=(1, 3)
+        The numbers of channels to accept.
 
     Returns
     -------
@@ -193,7 +195,7 @@ def row_shape(n_features, image_shape=None):
     Raises
     ------
     ParameterError
-        If `image_shape` does not fit the length of a row.
+        If `image_shape` does not fit the length of a row, or is needed.
 
     Warns
     -----
@@ -208,12 +210,17 @@ def row_shape(n_features, image_shape=None):
                 f"{tuple(image_shape)!r} with {math.prod(image_shape)} values",
             )
         return tuple(image_shape)
-    side = math.isqrt(n_features)
-    if side * side == n_features:
-        return side, side
-    side = math.isqrt(n_features // 3)
-    if 3 * side * side == n_features:
-        return side, side, 3
+    for n_channels in channels:
+        side = math.isqrt(n_features // n_channels)
+        if n_channels * side * side == n_features:
+            return (side, side) if n_channels == 1 else (side, side, n_channels)
+    if 1 not in channels:
+        raise ParameterError(
+            "image_shape",
+            f"must be given, as the rows of X with {n_features} values are not square images with "
+            f"{_join(channels)} channels",
+            "None",
+        )
     warnings.warn(
         f"X has rows of {n_features} values, neither a square grey nor a square RGB image: each "
         "is interpreted as an image one pixel high. To change this, reshape X to (n, height, width), or "
@@ -221,6 +228,10 @@ def row_shape(n_features, image_shape=None):
         stacklevel=2,
     )
     return 1, n_features
+
+
+def _join(channels):
+    return " or ".join(map(str, channels))
 
 
 def check_size(name, size):
@@ -253,11 +264,11 @@ def check_size(name, size):
     return int(pair[0]), int(pair[1])
 
 
-def check_image_shape(image_shape):
+def check_image_shape(image_shape, channels=(1, 3)):
     """Raise ParameterError unless `image_shape` is None or the shape of an image.
 
-    That is ``(height, width)``, ``(height, width, channels)`` with 1 or 3 channels, or ``(3, height,
-    width)``. A shape that fits both of the last two, such as (3, 8, 3), has its channels last.
+    That is ``(height, width)``, or ``(height, width, c)`` or ``(c, height, width)`` for a number c of
+    `channels`. A shape that fits both of the last two, such as (3, 8, 3), has its channels last.
     """
     if image_shape is None:
         return
@@ -266,20 +277,27 @@ def check_image_shape(image_shape):
         and len(image_shape) in (2, 3)
         and all(isinstance(n, numbers.Integral) and n > 0 for n in image_shape)
     )
-    if not is_shape or (
-        len(image_shape) == 3 and not (image_shape[2] in (1, 3) or _is_planar(image_shape))
-    ):
+    fits = is_shape and (
+        1 in channels
+        if len(image_shape) == 2
+        else image_shape[2] in channels or _is_planar(image_shape, channels)
+    )
+    if not fits:
+        first = [f"({n}, height, width)" for n in channels if n > 1]
+        flat = ["(height, width)"] if 1 in channels else []
+        shapes = ", ".join(["None", *flat, *first])
         raise ParameterError(
             "image_shape",
-            "must be None, (height, width), (3, height, width) or (height, width, channels) with 1 "
-            "or 3 channels",
+            f"must be {shapes} or (height, width, channels) with {_join(channels)} "
+            f"channel{'s' * (channels != (1,))}",
             repr(image_shape),
         )
 
 
-def _is_planar(shape):
+def _is_planar(shape, channels):
     """Whether the channels of a row come one after the other: (3, height, width)."""
-    return len(shape) == 3 and shape[0] == 3 and shape[2] not in (1, 3)
+    is_first = len(shape) == 3 and shape[0] in channels and shape[0] > 1
+    return is_first and shape[2] not in channels
 
 
 def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
@@ -319,13 +337,13 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
     _refuse_texts(rows)
     X = rows
     if reset:
-        estimator.image_shape_ = row_shape(X.shape[1], image_shape)
+        estimator.image_shape_ = row_shape(X.shape[1], image_shape, channels)
     # an estimator that was fitted on images has not seen rows
-    shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape)
-    if image_shape is None and len(shape) == 3:
+    shape = getattr(estimator, "image_shape_", None) or row_shape(X.shape[1], image_shape, channels)
+    if image_shape is None and shape[2:] == (3,):
         _warn_about_planar_rows(X, shape[0])
     images = X.reshape(len(X), *shape)
-    return np.moveaxis(images, 1, -1) if _is_planar(shape) else images
+    return np.moveaxis(images, 1, -1) if _is_planar(shape, channels) else images
 
 
 def _warn_about_planar_rows(X, side):
@@ -366,9 +384,46 @@ def _refuse_texts(X):
         )
 
 
-def check_image_list(estimator, X, *, reset):
+def check_image_list(estimator, X, *, channels=(1, 3), reset):
     """Validate a list of images of different sizes; see `check_images`."""
-    return [check_images(estimator, np.asarray(image)[None], reset=reset)[0] for image in X]
+    return [
+        check_images(estimator, np.asarray(image)[None], channels=channels, reset=reset)[0]
+        for image in X
+    ]
+
+
+def list_channels(n_channels):
+    """List the numbers of channels that images for a network can have: one is repeated as three."""
+    return (1, 3) if n_channels == 3 else (n_channels,)
+
+
+def check_channels(n_channels, channels, shape=None):
+    """Raise ValueError unless the number of channels of images is accepted.
+
+    Parameters
+    ----------
+    n_channels : int
+        Of the images.
+    channels : tuple of int
+        The numbers to accept.
+    shape : tuple of int, default=None
+        The shape of the array with the images.
+    """
+    if n_channels in channels:
+        return
+    if shape is not None and len(shape) == 4 and shape[1] in channels:
+        hint = "The channels seem to come first: np.moveaxis(X, 1, -1) puts them last."
+    elif channels == (1, 3):
+        hint = "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
+    elif channels == (1,):
+        hint = "ImageLoader(mode='L') converts files to grey."
+    else:
+        hint = "The weights take images with so many."
+    where = "" if shape is None else f" in an array of shape {shape}"
+    raise ValueError(
+        f"X must have {_join(channels)} channel{'s' * (channels != (1,))} in its last axis. Got "
+        f"{n_channels}{where} instead. {hint}"
+    )
 
 
 def _count_dimensions(X):
@@ -401,16 +456,7 @@ def _check_stack(estimator, X, channels, reset):
         raise ValueError(
             f"X must hold images of at least 1 x 1 pixel. Got an array of shape {shape} instead."
         )
-    if X.ndim == 4 and shape[3] not in channels:
-        hint = (
-            "The channels seem to come first: np.moveaxis(X, 1, -1) puts them last."
-            if shape[1] in channels
-            else "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
-        )
-        raise ValueError(
-            f"X must have {' or '.join(map(str, channels))} channels in its last axis. Got "
-            f"{shape[3]} in an array of shape {shape} instead. {hint}"
-        )
+    check_channels(shape[3] if X.ndim == 4 else 1, channels, shape)
     # a list of images of different sizes is checked image by image, each in a stack of one
     if X.ndim == 3 and shape[0] > 1 and shape[2] in (3, 4) and reset:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""Layer tables of Keras' ResNets: names, order, widths, strides and costs, without a network."""
+"""Layers by index or name, and their costs."""
 
 import difflib
 import math
@@ -6,194 +6,17 @@ import numbers
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklearn_resnet._network.architectures import ARCHITECTURES, get_architecture, layer_table
 from sklearn_resnet._runtime.errors import ParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Number of blocks in the stages conv2 to conv5, and whether activation comes first (version 2).
-_ARCHITECTURES = {
-    "ResNet50": ((3, 4, 6, 3), False),
-    "ResNet101": ((3, 4, 23, 3), False),
-    "ResNet152": ((3, 8, 36, 3), False),
-    "ResNet50V2": ((3, 4, 6, 3), True),
-    "ResNet101V2": ((3, 4, 23, 3), True),
-    "ResNet152V2": ((3, 8, 36, 3), True),
-}
-ARCHITECTURES = tuple(_ARCHITECTURES)
-
 _COST_SIZE = (224, 224)  # height and width of the image to which costs refer
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a network.
-
-    Attributes
-    ----------
-    index : int
-        Position in Keras' ``network.layers``.
-    name : str
-    kind : {"input", "pad", "conv", "bn", "relu", "pool", "add"}
-    width : int
-        Number of channels.
-    stride : int
-        Pixels of the image from one position of the output to the next.
-    kernel : int
-        Side of the window of a convolution or pooling, or, for padding, of the layer after it.
-    weight_shapes : tuple of tuple of int
-        Shapes of its weights, in Keras' order.
-    inputs : tuple of int
-        Indices of its input layers.
-    ancestors : frozenset of int
-        Indices of all layers that its output depends on, its own included.
-    position_flop : int
-        Floating-point operations of the layer alone, at each position of its output.
-    """
-
-    index: int
-    name: str
-    kind: str
-    width: int
-    stride: int
-    kernel: int
-    weight_shapes: tuple[tuple[int, ...], ...]
-    inputs: tuple[int, ...]
-    ancestors: frozenset[int]
-    position_flop: int
-
-    @property
-    def stage(self):
-        """The stage, the first part of the name: ``"conv3"`` of ``"conv3_block1_out"``."""
-        return self.name.split("_")[0]
-
-    @property
-    def is_prefix(self):
-        """Whether the output depends on all layers before this one."""
-        return len(self.ancestors) == self.index + 1
-
-
-class _Builder:
-    """Collects layers in the order of calls, then sorts them as Keras does."""
-
-    def __init__(self):
-        self.inputs = {"input_layer": ()}
-        self.properties = {"input_layer": ("input", 3, 1, 1, (), 0)}
-
-    def add(self, kind, name, *inputs, width=None, kernel=1, stride=1, bias=True):
-        _, input_width, input_stride, *_ = self.properties[inputs[0]]
-        width = width or input_width
-        stride = input_stride * stride
-        weight_shapes, position_flop = (), 0
-        if kind == "conv":
-            weight_shapes = ((kernel, kernel, input_width, width), *([(width,)] * bias))
-            position_flop = 2 * kernel**2 * input_width * width
-        elif kind == "bn":
-            weight_shapes = ((width,),) * 4
-        self.inputs[name] = inputs
-        self.properties[name] = (kind, width, stride, kernel, weight_shapes, position_flop)
-        return name
-
-    def layers(self):
-        # Keras sorts by distance from the output and keeps layers at the same distance in the
-        # order of a depth-first search, in which the functions below add them.
-        distance = dict.fromkeys(self.inputs, 0)
-        for name in reversed(self.inputs):
-            for source in self.inputs[name]:
-                distance[source] = max(distance[source], distance[name] + 1)
-        names = sorted(self.inputs, key=lambda name: -distance[name])
-        index = {name: i for i, name in enumerate(names)}
-        inputs, ancestors = {}, {}
-        for name in names:
-            inputs[name] = tuple(index[source] for source in self.inputs[name])
-            sources = (ancestors[source] for source in self.inputs[name])
-            ancestors[name] = frozenset([index[name]]).union(*sources)
-        return tuple(
-            Layer(index[n], n, *properties, inputs[n], ancestors[n], position_flop)
-            for n in names
-            for *properties, position_flop in [self.properties[n]]
-        )
-
-
-def _add_block_v1(net, x, name, filters, stride, conv_shortcut):
-    shortcut = x
-    if conv_shortcut:
-        shortcut = net.add("conv", f"{name}_0_conv", x, width=4 * filters, stride=stride)
-        shortcut = net.add("bn", f"{name}_0_bn", shortcut)
-    x = net.add("conv", f"{name}_1_conv", x, width=filters, stride=stride)
-    x = net.add("bn", f"{name}_1_bn", x)
-    x = net.add("relu", f"{name}_1_relu", x)
-    x = net.add("conv", f"{name}_2_conv", x, width=filters, kernel=3)
-    x = net.add("bn", f"{name}_2_bn", x)
-    x = net.add("relu", f"{name}_2_relu", x)
-    x = net.add("conv", f"{name}_3_conv", x, width=4 * filters)
-    x = net.add("bn", f"{name}_3_bn", x)
-    x = net.add("add", f"{name}_add", shortcut, x)
-    return net.add("relu", f"{name}_out", x)
-
-
-def _add_block_v2(net, x, name, filters, stride, conv_shortcut):
-    preact = net.add("bn", f"{name}_preact_bn", x)
-    preact = net.add("relu", f"{name}_preact_relu", preact)
-    shortcut = x
-    if conv_shortcut:
-        shortcut = net.add("conv", f"{name}_0_conv", preact, width=4 * filters)
-    elif stride > 1:
-        # Keras numbers these layers
-        number = sum(other.startswith("max_pooling2d") for other in net.inputs)
-        pool_name = "max_pooling2d" + (f"_{number}" if number else "")
-        shortcut = net.add("pool", pool_name, x, stride=stride)
-    x = net.add("conv", f"{name}_1_conv", preact, width=filters, bias=False)
-    x = net.add("bn", f"{name}_1_bn", x)
-    x = net.add("relu", f"{name}_1_relu", x)
-    x = net.add("pad", f"{name}_2_pad", x, kernel=3)
-    x = net.add("conv", f"{name}_2_conv", x, width=filters, kernel=3, stride=stride, bias=False)
-    x = net.add("bn", f"{name}_2_bn", x)
-    x = net.add("relu", f"{name}_2_relu", x)
-    x = net.add("conv", f"{name}_3_conv", x, width=4 * filters)
-    return net.add("add", f"{name}_out", shortcut, x)
-
-
-@lru_cache
-def layer_table(architecture):
-    """Return all layers of an architecture without its top, in Keras' order.
-
-    Parameters
-    ----------
-    architecture : str
-        One of `ARCHITECTURES`.
-
-    Returns
-    -------
-    tuple of Layer
-    """
-    blocks, preactivation = _ARCHITECTURES[architecture]
-    net = _Builder()
-    x = net.add("pad", "conv1_pad", "input_layer", kernel=7)
-    x = net.add("conv", "conv1_conv", x, width=64, kernel=7, stride=2)
-    if not preactivation:
-        x = net.add("bn", "conv1_bn", x)
-        x = net.add("relu", "conv1_relu", x)
-    x = net.add("pad", "pool1_pad", x, kernel=3)
-    x = net.add("pool", "pool1_pool", x, kernel=3, stride=2)
-    add_block = _add_block_v2 if preactivation else _add_block_v1
-    for i, n_blocks in enumerate(blocks):
-        # version 1 downsamples in the first block of conv3 to conv5, version 2 in the last block
-        # of conv2 to conv4
-        downsampling = (n_blocks if i < 3 else None) if preactivation else (1 if i > 0 else None)
-        for block in range(1, n_blocks + 1):
-            stride = 2 if block == downsampling else 1
-            x = add_block(net, x, f"conv{i + 2}_block{block}", 64 * 2**i, stride, block == 1)
-    if preactivation:
-        x = net.add("bn", "post_bn", x)
-        net.add("relu", "post_relu", x)
-    return net.layers()
 
 
 def count_gflop(table, layer, image_size=_COST_SIZE):
@@ -258,7 +81,8 @@ def _resolve_one(table, architecture, parameter, spec):
             "list_layers() lists them.",
         )
     if isinstance(spec, str):
-        matches = [layer for layer in table if spec in (layer.name, layer.stage)]
+        name = _translate_stage(architecture, spec)
+        matches = [layer for layer in table if name in (layer.name, layer.stage)]
         if matches:
             return matches[-1]
         raise ParameterError(
@@ -273,6 +97,20 @@ def _resolve_one(table, architecture, parameter, spec):
         "must be None, an index, the name of a layer or a stage, or a list of these",
         repr(spec),
     )
+
+
+def _translate_stage(architecture, spec):
+    """Translate ``"conv4"``, the stage of the papers, to its name in an architecture."""
+    number = re.fullmatch("conv([1-5])", spec)
+    if number is None:
+        return spec
+    stage = int(number[1])
+    names = {
+        "keras": spec,
+        "torchvision": f"layer{stage - 1}" if stage > 1 else spec,
+        "timm": f"stages.{stage - 2}" if stage > 1 else "stem.conv",
+    }
+    return names[get_architecture(architecture).style]
 
 
 def _suggest_layer(table, spec):
@@ -291,7 +129,8 @@ def resolve_layers(architecture, layers, parameter="layers"):
         One of `ARCHITECTURES`.
     layers : None, int, str, or iterable of int and str
         None is the last layer; an int is an index, counted from the end if negative; a str is
-        the name of a layer, or of a stage for its last layer.
+        the name of a layer, or of a stage for its last layer. ``"conv2"`` to ``"conv5"`` name the
+        stages of every architecture.
     parameter : str, default="layers"
         The parameter that errors name.
 
@@ -351,21 +190,20 @@ def _unknown_architecture(name):
 def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
     """List the layers at which a network can be cut.
 
-    This needs neither Keras nor weights.
+    This needs neither Keras nor PyTorch nor weights.
 
     Parameters
     ----------
-    architecture : {"ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", \
-"ResNet152V2"}, default="ResNet50V2"
-        Name of the network in `keras.applications`; its top is left out.
+    architecture : str, default="ResNet50V2"
+        Name of the network, as for `ResNetFeatures`; its top is left out.
 
     Returns
     -------
     layers : pandas.DataFrame
         One row for each layer, with the columns
 
-        - ``index``: position in Keras' ``network.layers``, as in
-          ``ResNetFeatures(layers=82)``;
+        - ``index``: position in the network, as in ``ResNetFeatures(layers=82)``: in Keras'
+          ``network.layers``, or in the order of execution of PyTorch;
         - ``name``, ``stage`` (``"conv3"``), ``kind`` (input, pad, conv, bn, relu,
           pool or add);
         - ``width``: number of channels, which is the number of features after pooling;
@@ -392,6 +230,9 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
            Recognition", CVPR 2016.
     .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Identity Mappings in Deep Residual
            Networks", ECCV 2016 (version 2).
+    .. [3] S. Zagoruyko and N. Komodakis, "Wide Residual Networks", BMVC 2016.
+    .. [4] S. Xie, R. Girshick, P. Dollár, Z. Tu and K. He, "Aggregated Residual
+           Transformations for Deep Neural Networks", CVPR 2017 (ResNeXt).
 
     Examples
     --------

@@ -2,12 +2,30 @@
 
 import re
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
 
+from sklearn_resnet._io.hashing import hash_file
 from sklearn_resnet._network.layers import ARCHITECTURES, layer_table
+
+
+@dataclass(frozen=True)
+class FileContents:
+    """Stand-in."""
+
+    n_layers: int
+    n_channels: int
+    fingerprint: str
+
+
+def inspect_file(identity, architecture):
+    """Stand-in."""
+    return FileContents(
+        count_layers(identity, architecture), 3, f"sha256:{hash_file(identity, 'sha256')}"
+    )
 
 
 @lru_cache(maxsize=16)

@@ -8,9 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
-from sklearn_resnet._io.hashing import hash_file, identify_file
-from sklearn_resnet._network.layers import layer_table, resolve_layers
-from sklearn_resnet._network.weight_files import count_layers, read_arrays
+from sklearn_resnet._io.hashing import identify_file
+from sklearn_resnet._network.architectures import get_architecture, layer_table
+from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._network.normalization import (
+    NORMALIZATIONS,
+    Normalization,
+    check_normalization,
+    parse_normalization,
+)
+from sklearn_resnet._network.weight_files import inspect_file, read_arrays
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 
@@ -83,6 +90,10 @@ class Weights:
         Distinguishes them from all other weights.
     n_layers : int
         Number of layers, from the first, that they cover.
+    normalization : Normalization
+        How images enter the network.
+    n_channels : int
+        Number of channels of the images.
     path : str or None
         Their file.
     seed : int or None
@@ -92,8 +103,15 @@ class Weights:
     architecture: str
     fingerprint: str
     n_layers: int
+    normalization: Normalization
+    n_channels: int = 3
     path: str | None = None
     seed: int | None = None
+
+    @property
+    def table(self):
+        """The layers of the network, which the weights may cover in part."""
+        return layer_table(self.architecture, self.n_channels)
 
 
 def default_layers(weights):
@@ -139,7 +157,7 @@ def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     """
     if not is_auto(weights):
         return weights
-    file = imagenet[architecture]
+    file = _find_imagenet(architecture, imagenet)
     if file not in _failed_downloads:
         try:
             _fetch_imagenet(architecture, file)
@@ -182,8 +200,8 @@ def _announce_fallback(failure, cut):
     _announced.add(indices)  # after the warning, which may be an error
 
 
-def find_weights(architecture, weights, seed, imagenet=IMAGENET):
-    """Find weights; download ImageNet's if they are absent.
+def find_weights(architecture, weights, seed, normalization=None, imagenet=IMAGENET):
+    """Find weights; download them if they are absent.
 
     Parameters
     ----------
@@ -193,6 +211,8 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
         As for `ResNetFeatures`; `choose_weights` resolves ``"auto"``.
     seed : int or None
         Seed of the random weights, if `weights` is None.
+    normalization : None, str or tuple
+        As for `ResNetFeatures`.
     imagenet : dict of str to RemoteFile
         ImageNet's weights of each architecture.
 
@@ -206,14 +226,18 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
         If the file does not exist.
     DownloadError
         If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+    ParameterError
+        If the architecture has no such weights, or the normalization does not fit them.
     ValueError
         If the file is not a weights file, or belongs to another architecture.
     """
     if weights is None:
         n_layers = len(layer_table(architecture))
-        return Weights(architecture, f"random:{architecture}:{seed}", n_layers, seed=seed)
+        fingerprint = f"random:{architecture}:{seed}"
+        found = _find_normalization(architecture, 3, normalization)
+        return Weights(architecture, fingerprint, n_layers, found, seed=seed)
     if _is_named("imagenet", weights):
-        path = _fetch_imagenet(architecture, imagenet[architecture])
+        path = _fetch_imagenet(architecture, _find_imagenet(architecture, imagenet))
     elif _is_named("procedural", weights):
         path = _procedural_file(architecture)
     else:
@@ -222,18 +246,43 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET):
         close = difflib.get_close_matches(path, ["auto", "imagenet", "procedural"], n=1)
         raise MissingFileError(
             "weights",
-            "must be 'auto', 'imagenet', 'procedural' or the path of a Keras weights file",
+            "must be 'auto', 'imagenet', 'procedural' or the path of a weights file",
             f"{path!r}, which {'is a folder' if os.path.isdir(path) else 'does not exist'},",
             "Pass None for random weights.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
         )
     identity = identify_file(path)
+    contents = inspect_file(identity, architecture)
     return Weights(
         architecture,
-        f"sha256:{hash_file(identity, 'sha256')}",
-        count_layers(identity, architecture),
-        path=identity[0],
+        contents.fingerprint,
+        contents.n_layers,
+        _find_normalization(architecture, contents.n_channels, normalization, weights, path),
+        contents.n_channels,
+        identity[0],
     )
+
+
+def _find_normalization(architecture, n_channels, given, weights=None, path=None):
+    """Return the normalisation that was given, else that of the file, else that of the architecture."""
+    if given is not None:
+        found = parse_normalization(given)
+    else:
+        found = NORMALIZATIONS[get_architecture(architecture).normalization]
+    check_normalization(found, n_channels, given is not None)
+    return found
+
+
+def _find_imagenet(architecture, imagenet):
+    """Return ImageNet's weights of an architecture, those of `keras.applications`."""
+    if architecture not in imagenet:
+        raise ParameterError(
+            "weights",
+            f"must be the path of a weights file, or None, for the architecture {architecture!r}",
+            "'imagenet', whose weights are Keras',",
+            f"Choose one of the architectures {', '.join(imagenet)}.",
+        )
+    return imagenet[architecture]
 
 
 def warn_about_large_images(weights, images):
@@ -260,7 +309,7 @@ def check_layers_covered(weights, layers, parameter="layers"):
     """Raise ParameterError unless `weights` cover all of `layers`, the value of a parameter."""
     for layer in layers:
         if layer.index >= weights.n_layers:
-            deepest = layer_table(weights.architecture)[weights.n_layers - 1]
+            deepest = weights.table[weights.n_layers - 1]
             is_bundled = weights.path == str(_PROCEDURAL_FILE)
             name = "the bundled weights" if is_bundled else f"the weights file {weights.path!r}"
             raise ParameterError(

@@ -3,10 +3,9 @@
 import h5py
 import numpy as np
 import pytest
-from keras_networks import build_network
+from keras_networks import build_network, load_network
 
 from sklearn_resnet._network import weights as _weights
-from sklearn_resnet._network.engines.keras import load_network
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weight_files import read_arrays
 from sklearn_resnet._network.weights import find_weights

@@ -23,7 +23,7 @@ from sklearn_resnet import ImageLoader, ResNetFeatures, WeightsFallbackWarning
 from sklearn_resnet._io import downloads
 from sklearn_resnet._io.downloads import RemoteFile
 from sklearn_resnet._network import weights as _weights
-from sklearn_resnet._network.engines.keras import load_network
+from sklearn_resnet._network.engines.keras import load_layers
 from sklearn_resnet._network.layers import layer_table, resolve_layers
 from sklearn_resnet._network.weights import (
     Weights,
@@ -128,10 +128,10 @@ def test_the_fingerprint_goes_by_content(files, tmp_path):
 
 def test_random_weights_go_by_their_seed_and_touch_no_global_state():
     state = random.getstate(), np.random.get_state()[1].copy()
-    first = load_network(find_weights("ResNet50V2", None, 3)).layers[2].get_weights()
-    load_network.cache_clear()
-    again = load_network(find_weights("ResNet50V2", None, 3)).layers[2].get_weights()
-    other = load_network(find_weights("ResNet50V2", None, 4)).layers[2].get_weights()
+    first = load_layers(find_weights("ResNet50V2", None, 3))[2].get_weights()
+    load_layers.cache_clear()
+    again = load_layers(find_weights("ResNet50V2", None, 3))[2].get_weights()
+    other = load_layers(find_weights("ResNet50V2", None, 4))[2].get_weights()
     np.testing.assert_array_equal(first[0], again[0])
     assert np.abs(first[0] - other[0]).max() > 0.01
     # Glorot's limit for a 7 x 7 kernel from 3 to 64 channels

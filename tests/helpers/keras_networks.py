@@ -1,6 +1,21 @@
-"""Keras networks with weights drawn at random."""
+"""Networks of `keras.applications`, the reference of the layer tables and engines."""
 
 import numpy as np
+
+from sklearn_resnet._network.engines.keras import import_keras
+from sklearn_resnet._network.weights import load_arrays
+
+
+def load_network(weights):
+    """Build a network of Keras without its top, with the weights that `find_weights` found."""
+    keras = import_keras()
+    network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
+    table = weights.table[: weights.n_layers]
+    arrays = load_arrays(weights, table)
+    for layer in table:
+        if layer.name in arrays:
+            network.layers[layer.index].set_weights(arrays[layer.name])
+    return network
 
 
 def build_network(architecture="ResNet50V2", last=None, seed=0):

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 from sklearn_resnet._network.weights import Weights
 
-# ImageNet's mean colour (blue, green, red), which version 1 subtracts from images
-MEAN_BGR = (103.939, 116.779, 123.68)
-
 
 @dataclass(frozen=True)
 class Computation:
@@ -16,7 +13,7 @@ class Computation:
     ----------
     engine : {"openvino", "keras"}
     weights : Weights
-        The weights of the network.
+        The weights of the network, and the normalisation of images.
     taps : tuple of int
         Indices of the layers whose outputs are pooled.
     pooling : tuple of {"avg", "max"}

@@ -3,15 +3,12 @@
 import contextlib
 import logging
 import os
-import random
 from functools import lru_cache, partial
 
 import joblib
 import numpy as np
 
-from sklearn_resnet._network.engines.computation import MEAN_BGR
 from sklearn_resnet._network.engines.hardware import describe_processor, find_gpus
-from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import load_arrays
 from sklearn_resnet._runtime.imports import import_optional, quiet_stderr
 from sklearn_resnet._runtime.threads import count_threads, prefetch_map
@@ -48,15 +45,10 @@ def compile_network(computation):
     """
     keras = import_keras()
     ops = keras.ops
-    network = load_network(computation.weights, computation.precision)
+    layers = load_layers(computation.weights, computation.precision)
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
-    x = _standardize(ops, images, computation.value_range)
-    x = _preprocess(x, computation.weights.architecture)
-    # a nested network cannot return its own input, layer 0
-    deep = [i for i in computation.taps if i > 0]
-    outputs = [network.layers[i].output for i in deep]
-    maps = dict(zip(deep, keras.Model(network.input, outputs)(x) if deep else [], strict=True))
-    maps[0] = x
+    x = _normalize(ops, images, computation)
+    maps = _call_layers(computation, layers, x)
     pools = {"avg": ops.mean, "max": ops.max}
     features = ops.concatenate(
         [
@@ -104,8 +96,8 @@ def import_keras():
 
 
 @lru_cache(maxsize=2)
-def load_network(weights, precision="float32"):
-    """Build a network and load its weights.
+def load_layers(weights, precision="float32"):
+    """Create the layers of a network with their weights.
 
     Parameters
     ----------
@@ -114,26 +106,81 @@ def load_network(weights, precision="float32"):
 
     Returns
     -------
-    keras.Model
-        Without its top, for images of any size. Layers that the weights do not cover
-        keep the initial values of Keras.
+    dict of int to callable
+        By the index of a layer, a Keras layer or operation. Layers that the weights do not cover
+        are left out.
     """
     keras = import_keras()
-    # Keras takes the policy from a global, and draws initial weights from the global generator
-    global_policy, state = keras.config.dtype_policy(), random.getstate()
     # "mixed" keeps weights, including the statistics of batch normalisation, in float32
-    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
-    try:
-        network = getattr(keras.applications, weights.architecture)(include_top=False, weights=None)
-    finally:
-        keras.config.set_dtype_policy(global_policy)
-        random.setstate(state)
-    table = layer_table(weights.architecture)[: weights.n_layers]
+    policy = precision if precision == "float32" else f"mixed_{precision}"
+    table = weights.table[: weights.n_layers]
     arrays = load_arrays(weights, table)
-    for layer in table:
+    layers = {}
+    for layer in table[1:]:
+        layers[layer.index] = _create_layer(keras, layer, table, policy)
         if layer.name in arrays:
-            network.layers[layer.index].set_weights(arrays[layer.name])
-    return network
+            # any size of image
+            layers[layer.index].build((None, None, None, table[layer.inputs[0]].width))
+            layers[layer.index].set_weights(arrays[layer.name])
+    return layers
+
+
+def _create_layer(keras, layer, table, policy):
+    """Create a Keras layer, or an operation if it has neither weights nor a window."""
+    source = table[layer.inputs[0]]
+    strides, margin = layer.stride // source.stride, layer.kernel // 2
+    # PyTorch pads in the convolution or pooling, Keras in a layer before
+    margin = 0 if source.kind == "pad" and layer.kind != "pad" else margin
+    if layer.kind == "conv":
+        convolution = keras.layers.Conv2D(
+            layer.width,
+            layer.kernel,
+            strides,
+            groups=layer.groups,
+            use_bias=len(layer.weight_shapes) > 1,
+            kernel_initializer="zeros",  # others draw from the global generator
+            dtype=policy,
+        )
+        return _Padded(keras.ops, convolution, margin, 0) if margin else convolution
+    if layer.kind == "bn":
+        return keras.layers.BatchNormalization(epsilon=layer.epsilon, dtype=policy)
+    if layer.kind == "pool":
+        pooling = keras.layers.MaxPooling2D(layer.kernel, strides, dtype=policy)
+        return _Padded(keras.ops, pooling, margin, -np.inf) if margin else pooling
+    if layer.kind == "pad":
+        return _Padded(keras.ops, lambda x: x, margin, 0)
+    return {"relu": keras.ops.relu, "add": keras.ops.add}[layer.kind]
+
+
+class _Padded:
+    """A layer behind padding of its input."""
+
+    def __init__(self, ops, layer, margin, value):
+        self.ops = ops
+        self.layer = layer
+        self.margin = margin
+        self.value = value
+
+    def __call__(self, x):
+        around = (self.margin, self.margin)
+        padding = ((0, 0), around, around, (0, 0))
+        return self.layer(self.ops.pad(x, padding, constant_values=self.value))
+
+    def build(self, shape):
+        self.layer.build(shape)
+
+    def set_weights(self, arrays):
+        self.layer.set_weights(arrays)
+
+
+def _call_layers(computation, layers, x):
+    """Apply the layers that the taps need; return the maps by the index of their layer."""
+    table, maps = computation.weights.table, {0: x}
+    needed = frozenset().union(*(table[tap].ancestors for tap in computation.taps))
+    for layer in table[1:]:
+        if layer.index in needed:
+            maps[layer.index] = layers[layer.index](*(maps[i] for i in layer.inputs))
+    return maps
 
 
 def list_packages():
@@ -201,23 +248,15 @@ def _is_not_about_retracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-def _standardize(ops, images, value_range):
-    """Convert images of any form to float32 RGB from 0 to 255."""
+def _normalize(ops, images, computation):
+    """Convert images of any form to float32, normalised."""
+    weights, normalization = computation.weights, computation.weights.normalization
     x = ops.cast(images, "float32")
     if len(x.shape) == 3:
         x = ops.expand_dims(x, -1)
-    low, high = value_range
-    if (low, high) != (0, 255):
-        x = (x - low) * (255 / (high - low))
-    return ops.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
-
-
-def _preprocess(x, architecture):
-    """Preprocess RGB images from 0 to 255 as in training.
-
-    Version 2 expects values from -1 to 1; version 1 expects BGR minus ImageNet's mean, as in Caffe
-    (`keras.applications.imagenet_utils.preprocess_input`, modes "tf" and "caffe").
-    """
-    if architecture.endswith("V2"):
-        return x / 127.5 - 1
-    return x[..., ::-1] - np.array(MEAN_BGR, np.float32)
+    if x.shape[-1] == 1 < weights.n_channels:
+        x = ops.repeat(x, weights.n_channels, axis=-1)
+    elif normalization.order == "BGR":
+        x = x[..., ::-1]
+    zero, step = normalization.levels(computation.value_range)
+    return (x - zero) / step

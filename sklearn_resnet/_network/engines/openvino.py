@@ -6,14 +6,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from sklearn_resnet._network.engines.computation import MEAN_BGR
 from sklearn_resnet._network.engines.hardware import describe_processor
-from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import load_arrays
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet._runtime.threads import count_threads
 
-_BN_EPSILON = 1.001e-5  # of all batch normalisation in Keras' ResNets
 # Pixels in one inference request. With fewer, the weights of the deep layers are read too often;
 # with more, the maps exceed the processor's cache (measured at 28 x 28, 96 x 96 and 224 x 224 on
 # layers 82, 153 and 189).
@@ -162,15 +159,15 @@ def build_graph(computation, n_images):
     Returns
     -------
     openvino.Model
-        Its convolutions have the names of Keras.
+        Its convolutions have the names of their layers.
     """
     ov = import_openvino()
     from openvino import opset13 as ops
 
-    table = layer_table(computation.weights.architecture)
+    table = computation.weights.table
     images = ops.parameter([n_images, *computation.image_shape], np.dtype(computation.dtype))
-    x = _standardize(ops, images, computation.value_range)
-    x, is_grey = _preprocess(ops, x, computation)
+    is_grey = _can_stay_grey(computation, table)
+    x = _normalize(ops, images, computation, is_grey)
     maps = _Builder(ops, computation, table, x, is_grey).build()
     pools = {"avg": ops.reduce_mean, "max": ops.reduce_max}
     features = [
@@ -181,42 +178,37 @@ def build_graph(computation, n_images):
     return ov.Model([ops.result(ops.concat(features, 1))], [images], "features")
 
 
-def _standardize(ops, images, value_range):
-    """Convert images of any form to float32 (n, channels, height, width) from 0 to 255."""
+def _can_stay_grey(computation, table):
+    """Whether one channel can replace three equal ones: the first convolution adds its kernels."""
+    weights, normalization = computation.weights, computation.weights.normalization
+    n_channels = computation.image_shape[2] if len(computation.image_shape) == 3 else 1
+    is_same_in_all = len(set(normalization.mean)) == len(set(normalization.std)) == 1
+    is_tapped_before = min(computation.taps) < _first_convolution(table).index
+    return n_channels == 1 < weights.n_channels and is_same_in_all and not is_tapped_before
+
+
+def _first_convolution(table):
+    return next(layer for layer in table if layer.kind == "conv")
+
+
+def _normalize(ops, images, computation, is_grey):
+    """Convert images of any form to float32 (n, channels, height, width), normalised."""
     x = ops.convert(images, "f32")
     shape = list(x.shape)
     if len(shape) == 3:
         x = ops.reshape(x, [shape[0], 1, *shape[1:]], False)
     else:
         x = ops.transpose(x, [0, 3, 1, 2])
-    low, high = value_range
-    if (low, high) != (0, 255):
-        x = ops.multiply(ops.subtract(x, np.float32(low)), np.float32(255 / (high - low)))
-    return x
-
-
-def _preprocess(ops, x, computation):
-    """Preprocess images from 0 to 255 as in training; see the Keras engine.
-
-    Returns
-    -------
-    x : openvino.Node
-    is_grey : bool
-        Whether the one channel of `x` replaces three equal ones.
-    """
-    n_images, channels, height, width = x.shape
-    is_v2 = computation.weights.architecture.endswith("V2")
-    if is_v2:
-        x = ops.subtract(ops.divide(x, np.float32(127.5)), np.float32(1))
-    # a tap before the first convolution needs all three channels
-    is_grey = channels == 1 and is_v2 and min(computation.taps) > 1
-    if channels == 1 and not is_grey:
-        x = ops.broadcast(x, [n_images, 3, height, width])
-    elif channels == 3 and not is_v2:
+    n_images, n_channels, height, width = x.shape
+    weights, normalization = computation.weights, computation.weights.normalization
+    zero, step = normalization.levels(computation.value_range)
+    if is_grey:
+        zero, step = zero[:1], step[:1]
+    elif n_channels == 1 < weights.n_channels:
+        x = ops.broadcast(x, [n_images, weights.n_channels, height, width])
+    elif normalization.order == "BGR":
         x = ops.gather(x, [2, 1, 0], 1)
-    if not is_v2:
-        x = ops.subtract(x, _per_channel(MEAN_BGR))
-    return x, is_grey
+    return ops.divide(ops.subtract(x, _per_channel(zero)), _per_channel(step))
 
 
 class _Builder:
@@ -226,6 +218,7 @@ class _Builder:
         self.ops = ops
         self.table = table
         self.is_grey = is_grey
+        self.first = _first_convolution(table)
         self.taps = computation.taps
         self.ranges = dict(computation.ranges or ())
         self.arrays = load_arrays(computation.weights, table[: max(computation.taps) + 1])
@@ -248,11 +241,17 @@ class _Builder:
             source = self.table[source.inputs[0]]
         strides = [layer.stride // source.stride] * 2
         kernel, *bias = self.arrays[layer.name]
-        if self.is_grey and layer.name == "conv1_conv":
+        if self.is_grey and layer is self.first:
             kernel = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
         kernel = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, height, width)
         x, kernel = self.round_inputs(layer, source, kernel)
-        node = self.ops.convolution(x, kernel, strides, pads, pads, [1, 1])
+        convolve = self.ops.convolution
+        if layer.groups > 1:
+            out, *rest = kernel.shape
+            shape = [layer.groups, out // layer.groups, *rest]
+            kernel = self.ops.reshape(kernel, shape, False)
+            convolve = self.ops.group_convolution
+        node = convolve(x, kernel, strides, pads, pads, [1, 1])
         node.set_friendly_name(layer.name)
         return self.ops.add(node, _per_channel(bias[0])) if bias else node
 
@@ -272,7 +271,7 @@ class _Builder:
 
     def add_bn(self, layer):
         gamma, beta, mean, variance = (a.astype(np.float64) for a in self.arrays[layer.name])
-        scale = gamma / np.sqrt(variance + _BN_EPSILON)
+        scale = gamma / np.sqrt(variance + layer.epsilon)
         scaled = self.ops.multiply(self.nodes[layer.inputs[0]], _per_channel(scale))
         return self.ops.add(scaled, _per_channel(beta - mean * scale))
 
@@ -284,9 +283,11 @@ class _Builder:
         return self.ops.pad(self.nodes[layer.inputs[0]], pads, pads, "constant", np.float32(0))
 
     def add_pool(self, layer):
-        stride = layer.stride // self.table[layer.inputs[0]].stride
-        x, kernel = self.nodes[layer.inputs[0]], [layer.kernel] * 2
-        return self.ops.max_pool(x, [stride] * 2, [1, 1], [0, 0], [0, 0], kernel).output(0)
+        source = self.table[layer.inputs[0]]
+        x, strides, kernel = self.nodes[source.index], layer.stride // source.stride, layer.kernel
+        # OpenVINO, like PyTorch, pads with minus infinity; Keras pads with zeros in a layer before
+        pads = [0 if source.kind == "pad" else kernel // 2] * 2
+        return self.ops.max_pool(x, [strides] * 2, [1, 1], pads, pads, [kernel] * 2).output(0)
 
     def add_add(self, layer):
         return self.ops.add(*(self.nodes[i] for i in layer.inputs))

@@ -16,8 +16,7 @@ MAX_IMAGES = 300  # the default of NNCF
 _MAX_CALIBRATIONS = 1_000  # on disk, of a few kB each
 # Only the inputs of convolutions are rounded, except the pixels, the input of the first one. NNCF
 # would round more; rounding the sums of the residual blocks costs the most accuracy.
-_ROUNDED = "Convolution"
-_NOT_ROUNDED = "conv1_conv"
+_ROUNDED = ("Convolution", "GroupConvolution")
 
 
 def calibrate_ranges(computation, images, max_calibrations=_MAX_CALIBRATIONS):
@@ -48,6 +47,7 @@ def calibrate_ranges(computation, images, max_calibrations=_MAX_CALIBRATIONS):
     key = (
         computation.weights.fingerprint,
         computation.weights.architecture,
+        computation.weights.normalization,
         computation.taps,
         computation.image_shape,
         computation.dtype,
@@ -80,15 +80,14 @@ def _calibrate(key, images, computation):
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     graph = build_graph(computation, 1)
-    others = {node.get_type_name() for node in graph.get_ops()} - {_ROUNDED}
+    others = {node.get_type_name() for node in graph.get_ops()} - set(_ROUNDED)
+    first = next(layer.name for layer in computation.weights.table if layer.kind == "conv")
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
         rounded = nncf.quantize(
             graph,
             nncf.Dataset([image[np.newaxis] for image in images]),
             subset_size=len(images),
-            ignored_scope=nncf.IgnoredScope(
-                names=[_NOT_ROUNDED], types=sorted(others), validate=False
-            ),
+            ignored_scope=nncf.IgnoredScope(names=[first], types=sorted(others), validate=False),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # rare extremes matter: with NNCF's default, the mean of the extremes of the images,
                 # the error of the features was three times as large
@@ -99,7 +98,7 @@ def _calibrate(key, images, computation):
         )
     ranges = {}
     for node in rounded.get_ops():
-        if node.get_type_name() == _ROUNDED:
+        if node.get_type_name() in _ROUNDED:
             source = node.input_value(0).get_node()
             if source.get_type_name() == "FakeQuantize":
                 low, high = (source.input_value(i).get_node().data.item() for i in (1, 2))
