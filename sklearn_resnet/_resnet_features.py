@@ -323,7 +323,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
         chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
-        weights = find_weights(self.architecture, chosen, seed, self.normalization)
+        weights = find_weights(self.architecture, chosen, seed, normalization=self.normalization)
         layers = layers or resolve_layers(self.architecture, default_layers(chosen))
         check_layers_covered(weights, layers)
         check_layers_covered(weights, tap_layers, "tap_layers")
@@ -579,7 +579,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights, or the precision, have changed since `fit`.
         """
         weights = getattr(self, "weights_", None) if is_auto(self.weights) else self.weights
-        weights = find_weights(self.architecture, weights, self.random_seed_, self.normalization_)
+        weights = find_weights(
+            self.architecture, weights, self.random_seed_, normalization=self.normalization_
+        )
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
             return self._plan_with(images, weights, activation_ranges=None)

@@ -200,7 +200,7 @@ def _announce_fallback(failure, cut):
     _announced.add(indices)  # after the warning, which may be an error
 
 
-def find_weights(architecture, weights, seed, normalization=None, imagenet=IMAGENET):
+def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=None):
     """Find weights; download them if they are absent.
 
     Parameters
@@ -211,10 +211,10 @@ def find_weights(architecture, weights, seed, normalization=None, imagenet=IMAGE
         As for `ResNetFeatures`; `choose_weights` resolves ``"auto"``.
     seed : int or None
         Seed of the random weights, if `weights` is None.
-    normalization : None, str or tuple
-        As for `ResNetFeatures`.
     imagenet : dict of str to RemoteFile
         ImageNet's weights of each architecture.
+    normalization : None, str or tuple
+        As for `ResNetFeatures`.
 
     Returns
     -------

@@ -25,6 +25,7 @@ from sklearn_resnet._io.downloads import RemoteFile
 from sklearn_resnet._network import weights as _weights
 from sklearn_resnet._network.engines.keras import load_layers
 from sklearn_resnet._network.layers import layer_table, resolve_layers
+from sklearn_resnet._network.normalization import NORMALIZATIONS
 from sklearn_resnet._network.weights import (
     Weights,
     check_layers_covered,
@@ -44,7 +45,8 @@ def test_a_cut_beyond_the_file_is_an_error(files):
 
 
 def test_the_last_layer_of_a_file_is_the_deepest_cut():
-    weights = Weights("ResNet50V2", "sha256:0", n_layers=84, path="block.weights.h5")
+    normalization = NORMALIZATIONS["tf"]
+    weights = Weights("ResNet50V2", "sha256:0", 84, normalization, path="block.weights.h5")
     table = layer_table("ResNet50V2")
     check_layers_covered(weights, [table[83]])
     with pytest.raises(ValueError, match=r"must be at most 83 .* Got 84 "):

@@ -436,7 +436,7 @@ def _find_layers(resnet, layers):
     """Find the layers to compare and the weights, and raise errors of either before the search."""
     named = [] if layers is None else resolve_layers(resnet.architecture, layers)
     weights = choose_weights(resnet.architecture, resnet.weights, named)
-    found = find_weights(resnet.architecture, weights, 0)
+    found = find_weights(resnet.architecture, weights, 0, normalization=resnet.normalization)
     check_layers_covered(found, named)
     if layers is None:
         table = layer_table(resnet.architecture)[: found.n_layers]
