@@ -350,7 +350,7 @@ def load_arrays(weights, layers):
     layers = [layer for layer in layers if layer.weight_shapes]
     if weights.path is None:
         return _draw_arrays(layers, weights.seed)
-    return read_arrays(weights.path, {layer.name for layer in layers})
+    return read_arrays(weights.path, weights.architecture, {layer.name for layer in layers})
 
 
 def _draw_arrays(layers, seed):

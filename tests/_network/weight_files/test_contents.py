@@ -132,7 +132,7 @@ def test_arrays_are_in_the_order_of_their_numbers(tmp_path):
     path = tmp_path / "a.npz"
     arrays = {f"conv1_conv/{i}": np.full(2, i, np.float16) for i in (1, 10, 0, 2)}
     np.savez(path, **arrays)
-    found = read_arrays(str(path), {"conv1_conv"})["conv1_conv"]
+    found = read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"]
     assert [array[0] for array in found] == [0, 1, 2, 10]
     assert {array.dtype for array in found} == {np.dtype(np.float32)}
 
@@ -144,8 +144,8 @@ def test_names_of_layers_may_be_text_in_the_old_format(tmp_path):
         group = file.create_group("conv1_conv")
         group.attrs["weight_names"] = ["kernel:0", "bias:0"]
         group["kernel:0"], group["bias:0"] = np.zeros((7, 7, 3, 64)), np.ones(64)
-    assert read_arrays(str(path), {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
-    assert read_arrays(str(path), {"conv2_block1_1_conv"}) == {}
+    assert read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    assert read_arrays(str(path), "ResNet50V2", {"conv2_block1_1_conv"}) == {}
 
 
 def test_a_file_of_another_network_is_an_error(tmp_path):

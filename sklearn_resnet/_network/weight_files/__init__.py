@@ -1,0 +1,9 @@
+"""Weights files: their formats, the names of their tensors, and the layers that they cover.
+
+A module for each format lists and reads tensors; `key_styles` and `variants` understand their names;
+`matching` holds them against an architecture. Imports `_network`, `_io` and `_runtime`.
+"""
+
+from sklearn_resnet._network.weight_files.contents import FileContents, inspect_file, read_arrays
+
+__all__ = ["FileContents", "inspect_file", "read_arrays"]

@@ -1,0 +1,171 @@
+"""The layers of an architecture that a weights file covers, their fingerprint, and their arrays."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sklearn_resnet._io.hashing import hash_file
+from sklearn_resnet._network.architectures import ARCHITECTURES, get_architecture, layer_table
+from sklearn_resnet._network.weight_files import keras_matching, matching
+from sklearn_resnet._network.weight_files.formats import detect_format, list_tensors, read_tensors
+from sklearn_resnet._network.weight_files.key_styles import describe_layout, find_backbone
+from sklearn_resnet._runtime.warnings import warn_caller
+
+
+@dataclass(frozen=True)
+class FileContents:
+    """The weights in a file.
+
+    Attributes
+    ----------
+    n_layers : int
+        Number of layers, from the first, that they cover.
+    n_channels : int
+        Number of channels of the images that they take.
+    fingerprint : str
+        Distinguishes them from all other weights. With PyTorch's names of tensors, it is the same
+        in all formats, with all prefixes, and for all types that hold the same numbers; with
+        Keras', it is the hash of the file.
+    """
+
+    n_layers: int
+    n_channels: int
+    fingerprint: str
+
+
+@lru_cache(maxsize=16)
+def inspect_file(identity, architecture):
+    """Find the layers of an architecture that a weights file covers.
+
+    Parameters
+    ----------
+    identity : tuple
+        The file, by `identify_file`.
+    architecture : str
+        One of `ARCHITECTURES`.
+
+    Returns
+    -------
+    FileContents
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of no known format, or holds no weights of this architecture. The
+        message names the architectures that it fits.
+    ImportError
+        If the file needs PyTorch, which cannot be imported.
+
+    Warns
+    -----
+    UserWarning
+        If the file holds tensors besides the network that are of no known head.
+    """
+    path = identity[0]
+    tensors, weightless = list_tensors(path)
+    backbone = _find_backbone(path, tensors)
+    if backbone is None:
+        shapes = keras_matching.collect_layers(tensors, weightless)
+        _check(path, architecture, lambda a: keras_matching.find_mismatch(shapes, a))
+        return FileContents(
+            keras_matching.count_covered(shapes, layer_table(architecture)),
+            keras_matching.count_channels(shapes),
+            f"sha256:{hash_file(identity, 'sha256')}",
+        )
+    named = {name: tensors[key] for name, key in backbone.keys.items()}
+    refusal = matching.find_refusal(backbone, named)
+    if refusal:
+        raise ValueError(f"The weights file {path!r} cannot be used: {refusal}.")
+    _check(path, architecture, lambda a: matching.find_mismatch(backbone, named, a))
+    _warn_about_unknown(path, backbone)
+    table = layer_table(architecture)
+    n_layers = matching.count_covered(named, table)
+    fingerprint = _hash_layers(path, backbone, table[:n_layers])
+    return FileContents(n_layers, matching.count_channels(named), fingerprint)
+
+
+def read_arrays(path, architecture, names):
+    """Read the arrays of some layers from a weights file.
+
+    Only arrays are read; code in a file is never executed.
+
+    Parameters
+    ----------
+    path : str
+        A file that `inspect_file` accepts.
+    architecture : str
+        One of `ARCHITECTURES`.
+    names : set of str
+        Names of the layers.
+
+    Returns
+    -------
+    dict of str to list of ndarray
+        The arrays of each layer, float32, in Keras' order and form; kernels may be views.
+    """
+    tensors, _ = list_tensors(path)
+    backbone = _find_backbone(path, tensors)
+    if backbone is None:
+        keys = {name: keras_matching.list_keys(tensors, name) for name in names}
+    else:
+        keys = {
+            layer.name: [backbone.keys[name] for name, _ in matching.list_tensors_of(layer)]
+            for layer in layer_table(architecture)
+            if layer.name in names
+        }
+    arrays = dict(read_tensors(path, [key for each in keys.values() for key in each]))
+    form = np.asarray if backbone is None else _transpose_kernel
+    return {name: [form(arrays[key]) for key in each] for name, each in keys.items() if each}
+
+
+def _transpose_kernel(array):
+    """Return a kernel in Keras' form: height, width, input, output."""
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+
+
+def _find_backbone(path, tensors):
+    """Return the tensors that have PyTorch's names; None if a file has Keras' names."""
+    try:
+        backbone = find_backbone(tensors)
+    except ValueError as exc:
+        raise ValueError(f"The weights file {path!r} cannot be used: {exc}.") from None
+    if backbone is None and detect_format(path) in ("safetensors", "pytorch"):
+        raise ValueError(f"The weights file {path!r} cannot be used: {describe_layout(tensors)}.")
+    return backbone
+
+
+def _check(path, architecture, find_mismatch):
+    """Raise ValueError unless a file fits an architecture."""
+    mismatch = find_mismatch(architecture)
+    if not mismatch:
+        return
+    others = [other for other in ARCHITECTURES if not find_mismatch(other)]
+    hint = ""
+    if others:
+        hint = f" They fit {' or '.join(others)}. Pass architecture={others[0]!r}"
+        hint += " or another of them." if len(others) > 1 else "."
+    raise ValueError(
+        f"The weights file {path!r} does not hold weights of {architecture}: {mismatch}.{hint}"
+    )
+
+
+def _warn_about_unknown(path, backbone):
+    unknown = matching.list_unknown(backbone.others)
+    if unknown:
+        warn_caller(
+            f"The weights file {path!r} holds tensors besides the network, which are ignored: "
+            f"{matching.shorten(map(repr, unknown))}."
+        )
+
+
+def _hash_layers(path, backbone, layers):
+    """Hash the tensors of layers as float32, by the names of the layers."""
+    names = [name for layer in layers for name, _ in matching.list_tensors_of(layer)]
+    digest = hashlib.sha256()
+    keys = [backbone.keys[name] for name in names]
+    for name, (_, array) in zip(names, read_tensors(path, keys), strict=True):
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array, "<f4"))
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,82 @@
+"""Files that torch.save wrote. They are pickles, which PyTorch alone reads, and tensors only."""
+
+import os
+import pickle
+import re
+import zipfile
+
+from sklearn_resnet._network.weight_files.formats import Tensor, reading
+
+_MAX_ITEMS = 100_000  # in all dicts of a checkpoint
+
+
+def list_tensors(path):
+    """List the tensors in a state dict, or in nested dicts; see `formats.list_tensors`."""
+    state = _load(path)
+    with reading(path, "pytorch"):
+        tensors = {
+            key: Tensor(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+            for key, value in _flatten(state).items()
+        }
+    return tensors, set()
+
+
+def read_tensors(path, keys):
+    """Yield arrays; see `formats.read_tensors`."""
+    state = _load(path)
+    with reading(path, "pytorch"):
+        tensors = _flatten(state)
+        for key in keys:
+            yield key, tensors[key].detach().float().numpy()
+
+
+def _load(path):
+    """Load a checkpoint by PyTorch, which refuses everything but tensors and plain containers."""
+    try:
+        import torch
+    except ImportError as exc:
+        raise ImportError(_explain_conversion(path, exc)) from exc
+    # files of a PyTorch before 1.6 cannot be mapped
+    options = {"mmap": True} if zipfile.is_zipfile(path) else {}
+    with reading(path, "pytorch"):
+        try:
+            return torch.load(path, weights_only=True, map_location="cpu", **options)
+        except pickle.UnpicklingError as exc:
+            found = re.search(r"GLOBAL (\S+)", str(exc))
+            raise ValueError(
+                f"it holds {found[1] if found else 'other objects'} besides tensors, and PyTorch "
+                "does not load it with weights_only=True, because that could run code. If you trust "
+                "its source, save its state dict alone, elsewhere"
+            ) from exc
+
+
+def _explain_conversion(path, cause):
+    target = os.path.splitext(path)[0] + ".safetensors"
+    return (
+        f"The weights file {path!r} is a pickle by PyTorch, which alone can read it, and PyTorch "
+        f"cannot be imported: {cause}. Convert the file where PyTorch is installed, and pass the new "
+        "one:\n\n"
+        "import torch, safetensors.torch\n"
+        "flatten = lambda x, name='': {name[1:]: x.clone(memory_format=torch.contiguous_format)} "
+        "if torch.is_tensor(x) else {k: t for n in x for k, t in flatten(x[n], f'{name}.{n}').items()}"
+        " if isinstance(x, dict) else {}\n"
+        f"state = torch.load({path!r}, weights_only=True, map_location='cpu')\n"
+        f"safetensors.torch.save_file(flatten(state), {target!r})\n"
+    )
+
+
+def _flatten(state):
+    """Return all tensors in nested dicts, with dotted keys."""
+    import torch
+
+    found, items, n_items = {}, [("", state)], 0
+    while items:
+        name, value = items.pop()
+        if isinstance(value, torch.Tensor):
+            found[name] = value
+        elif isinstance(value, dict):
+            n_items += len(value)
+            if n_items > _MAX_ITEMS:  # a dict may hold itself
+                raise ValueError(f"it holds more than {_MAX_ITEMS} items")
+            items += [(f"{name}.{k}" if name else str(k), v) for k, v in reversed(value.items())]
+    return found
