@@ -52,10 +52,10 @@ class DownloadError(ConnectionError):
     subject : str
         The content of the file: ``"The dataset 'mnist'"``.
     cause : str
-    path : path
-        Its expected path on this machine.
-    url : str
-    megabytes : int
+    path : path or None
+        Its expected path on this machine, if that is known.
+    url : str or None
+    megabytes : int or None
     remedy : str
         How to proceed without the download, in terms of the Python API.
     """
@@ -72,11 +72,13 @@ class DownloadError(ConnectionError):
     @property
     def problem(self):
         """The message without the remedy."""
-        return (
-            f"{self.subject} cannot be downloaded, and this machine has no copy: {self.cause}.\n"
-            f"Expected at: {self.path}\n"
-            f"Download:    {self.url} ({self.megabytes} MB)"
-        )
+        lines = [f"{self.subject} cannot be downloaded, and this machine has no copy: {self.cause}."]
+        if self.path is not None:
+            lines.append(f"Expected at: {self.path}")
+        if self.url is not None:
+            size = "" if self.megabytes is None else f" ({self.megabytes} MB)"
+            lines.append(f"Download:    {self.url}{size}")
+        return "\n".join(lines)
 
     def __str__(self):
         return f"{self.problem}\n{self.remedy}"

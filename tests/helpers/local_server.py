@@ -22,7 +22,7 @@ def serve_folder(folder):
 def serve(handler):
     """Serve requests by a handler of `http.server`; the value is the URL, without a slash."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.02])  # seconds to shut down
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
