@@ -8,6 +8,7 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._network.engines.choice import show_engine
+from sklearn_resnet._network.families import list_weights
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._network.weights import WeightsFallbackWarning
 from sklearn_resnet._resnet_features import ResNetFeatures
@@ -35,5 +36,6 @@ __all__ = [
     "compare_embeddings",
     "datasets",
     "list_layers",
+    "list_weights",
     "show_engine",
 ]

@@ -1,5 +1,6 @@
 """Weights on the Hugging Face Hub: ``"hf://org/name@revision/file"``, by `huggingface_hub`."""
 
+import contextlib
 import errno
 import os
 import re
@@ -224,10 +225,9 @@ def _ask_server(hub, source, options):
             continue  # there, or known to be absent
         if name in files:
             check(name, info.sha)
-        try:  # an absent file is recorded in the cache, for `find_beside`
+        # an absent file is recorded in the cache, for `find_beside`
+        with contextlib.suppress(hub.errors.EntryNotFoundError):
             hub.hf_hub_download(source.repo, name, revision=info.sha, **options)
-        except hub.errors.EntryNotFoundError:
-            pass
     check(file, source.revision)
     return file
 

@@ -72,7 +72,9 @@ class DownloadError(ConnectionError):
     @property
     def problem(self):
         """The message without the remedy."""
-        lines = [f"{self.subject} cannot be downloaded, and this machine has no copy: {self.cause}."]
+        lines = [
+            f"{self.subject} cannot be downloaded, and this machine has no copy: {self.cause}."
+        ]
         if self.path is not None:
             lines.append(f"Expected at: {self.path}")
         if self.url is not None:
