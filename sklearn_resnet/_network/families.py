@@ -4,17 +4,20 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from sklearn_resnet._network.checkpoints import CHECKPOINTS
 from sklearn_resnet._network.hub import CONFIG_NAMES, find_beside, is_hub, parse_hub
 from sklearn_resnet._network.normalization import Normalization, parse_normalization
 from sklearn_resnet._runtime.errors import ParameterError
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def list_weights():
+
+def list_weights() -> "pd.DataFrame":
     """List published weights that are known to work, with their licences.
 
     Other weights of the same families work too. The list needs no network.
@@ -51,6 +54,8 @@ def list_weights():
     >>> sorted(set(weights.query("n_channels != 3").family))
     ['TorchGeo', 'TorchXRayVision']
     """
+    import pandas as pd
+
     table = pd.DataFrame([asdict(checkpoint) for checkpoint in CHECKPOINTS])
     table = table.astype({"is_commercial_use_allowed": "boolean"})
     first = ["family", "name", "weights", "architecture", "n_channels", "normalization"]

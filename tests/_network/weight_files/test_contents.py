@@ -144,7 +144,9 @@ def test_names_of_layers_may_be_text_in_the_old_format(tmp_path):
         group = file.create_group("conv1_conv")
         group.attrs["weight_names"] = ["kernel:0", "bias:0"]
         group["kernel:0"], group["bias:0"] = np.zeros((7, 7, 3, 64)), np.ones(64)
-    assert read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    assert (
+        read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    )
     assert read_arrays(str(path), "ResNet50V2", {"conv2_block1_1_conv"}) == {}
 
 
