@@ -5,11 +5,10 @@ import errno
 import os
 import re
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
-
-from cachetools import TTLCache
 
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet._runtime.imports import import_optional
@@ -36,9 +35,10 @@ _LOOKALIKE = re.compile(
 )
 _PAGE = re.compile(r"([^/@]+/[^/@]+)/(?:tree|blob|resolve|raw)/([^/]+)(/.+)?")
 
-# Of this process: paths found, failures, and paths whose config files are all in the cache
+# Of this process: paths found, failures with their times, and paths whose config files are all in
+# the cache
 _found: dict[tuple, str] = {}
-_failed: TTLCache = TTLCache(maxsize=64, ttl=_REMEMBERED_SECONDS)
+_failed: dict[tuple, tuple[DownloadError, float]] = {}
 _complete: set[str] = set()
 
 
@@ -141,8 +141,9 @@ def fetch_hub(weights, *, endpoint=None, cache_dir=None):
     key = weights, endpoint, cache_dir
     if os.path.isfile(_found.get(key, "")):
         return _found[key]
-    if key in _failed:
-        raise _failed[key].with_traceback(None)
+    failure, since = _failed.get(key, (None, 0.0))
+    if failure is not None and time.monotonic() - since < _REMEMBERED_SECONDS:
+        raise failure.with_traceback(None)
     hub = _import_hub(f"weights={weights!r}")
     options = {
         "endpoint": endpoint or hub.constants.ENDPOINT,
@@ -155,7 +156,7 @@ def fetch_hub(weights, *, endpoint=None, cache_dir=None):
         url = f"{options['endpoint']}/{source.repo}"
         # scikit-learn prints the whole chain for each fit of a search
         failure = DownloadError(f"The weights {weights!r}", cause, None, url, None, remedy)
-        _failed[key] = failure
+        _failed[key] = failure, time.monotonic()
         raise failure from None
     return _found.setdefault(key, path)  # two threads take the same
 
@@ -297,10 +298,10 @@ def find_beside(path, name):
     raise DownloadError(
         f"The file {name!r}, which says the normalization of the weights {path!r},",
         "the hub cannot be reached",
-        found,
         None,
         None,
-        "Connect once to download it, or pass normalization=.",
+        None,
+        "Connect once to download it, or choose the normalization.",
     )
 
 

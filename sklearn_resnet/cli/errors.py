@@ -67,7 +67,8 @@ def describe_error(exc, ctx, remedies=None):
         remedy = (remedies or {}).get(param.name, "").format_map(ctx.params)
         message = " ".join(filter(None, [exc.describe_as(spell(param)), remedy]))
     elif isinstance(exc, DownloadError):
-        message = f"{exc.problem}\n{_DOWNLOAD}"
+        remedy = exc.remedy if exc.path is None else _DOWNLOAD  # without a path, it is of the hub
+        message = f"{exc.problem}\n{remedy}"
     elif isinstance(exc, MemoryError) or "std::bad_alloc" in message:  # the latter of OpenVINO
         message = _describe_memory(exc, ctx)
     elif isinstance(exc, ImageReadError):
