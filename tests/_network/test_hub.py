@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -141,8 +142,9 @@ def test_the_server_is_asked_once_per_process(fetch, server):
     assert fetch() == path
     assert server.requests == []
     forget()
-    assert Path(fetch()).read_bytes() == b"newer"
-    os.remove(path)
+    newer = fetch()
+    assert Path(newer).read_bytes() == b"newer"
+    os.remove(newer)
     assert Path(fetch()).read_bytes() == b"newer"
 
 
@@ -348,6 +350,26 @@ def test_a_revision_or_file_that_is_absent_is_an_error(fetch, weights, cause):
     with pytest.raises(DownloadError, match=cause) as error:
         fetch(weights)
     assert repr(weights) in str(error.value)
+
+
+def test_a_revision_or_file_that_was_removed_is_an_error(fetch, server):
+    """Its copy is out of date, as the server says."""
+    server.repos["org/net"]["v2"] = {"a.safetensors": b"a", "b.safetensors": b"b"}
+    fetch("hf://org/net@v2/b.safetensors")
+    forget()
+    del server.repos["org/net"]["v2"]["b.safetensors"]
+    with pytest.raises(DownloadError, match="no file 'b.safetensors'"):
+        fetch("hf://org/net@v2/b.safetensors")
+    forget()
+    del server.repos["org/net"]["v2"]
+    with pytest.raises(DownloadError, match="no revision 'v2'"):
+        fetch("hf://org/net@v2/b.safetensors")
+
+
+def test_what_the_server_said_is_known_where_the_cache_cannot_be_written(fetch, tmp_path):
+    path = fetch()
+    shutil.rmtree(tmp_path / "models--org--net" / ".no_exist")
+    assert find_beside(path, "preprocessor_config.json") is None
 
 
 @pytest.mark.usefixtures("limits")

@@ -54,6 +54,13 @@ def test_the_problem_of_a_download_names_the_file_the_address_and_the_size():
     )
 
 
+def test_what_is_unknown_of_a_download_is_left_out():
+    error = DownloadError("The file", "no answer", None, None, None, "Log in.")
+    assert str(error) == (
+        "The file cannot be downloaded, and this machine has no copy: no answer.\nLog in."
+    )
+
+
 def test_the_problem_of_a_download_has_no_remedy():
     assert "Copy it." not in ERRORS[2].problem
     assert str(ERRORS[2]) == f"{ERRORS[2].problem}\nCopy it."

@@ -153,6 +153,14 @@ def test_a_failed_download_is_described_without_python():
     assert "weights=" not in output
 
 
+def test_a_failed_download_without_a_place_on_this_machine_has_its_own_remedy():
+    output = fail(DownloadError("The weights", "no network", None, "https://c/d", None, "Log in."))
+    assert output == (
+        "Error: The weights cannot be downloaded, and this machine has no copy: no network.\n"
+        "Download:    https://c/d\nLog in.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("message", "notes", "expected"),
     [
