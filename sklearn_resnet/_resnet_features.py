@@ -89,7 +89,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         PyTorch: of torchvision, except ``"ResNetV2-50"``, which is timm's. `layers` counts their
         layers in the order of execution and names them after the modules
         (``"layer2.0.conv1"``); ``"conv4"`` is the same stage in each network.
-    weights : "auto", "imagenet", "procedural", path, or None, default="auto"
+    weights : "auto", "imagenet", "procedural", path, "hf://org/name" or None, default="auto"
         The weights of the network:
 
         - ``"auto"``: ImageNet's if they are in Keras' cache or can be downloaded, and otherwise the
@@ -102,6 +102,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         - a path: a file of weights in the format of safetensors, of Keras (HDF5) or, if PyTorch is
           installed, of PyTorch. It may hold the first stages only, if the cuts are not deeper. The
           network takes images with as many channels as its first convolution.
+        - ``"hf://org/name"``: a file of a repository on the Hugging Face Hub, with
+          ``"@revision"``, ``"/file"`` or both appended; needs the extra ``hub``.
+          `list_weights` lists some. Its cache, tokens and offline mode are those of
+          `huggingface_hub`. A process asks the server once.
         - None: random weights, drawn with `random_state`.
     normalization : None, {"tf", "caffe", "torch"}, (mean, std) or (mean, std, "BGR"), default=None
         How images are normalised before they enter the network: the mean and the standard deviation
@@ -301,7 +305,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         FileNotFoundError
             If the weights file does not exist.
         ConnectionError
-            If ImageNet's weights are needed, not in Keras' cache, and cannot be downloaded.
+            If weights to download are needed, not in the cache, and cannot be downloaded.
         ImportError
             If `engine` or `precision` needs a package that is not installed.
 

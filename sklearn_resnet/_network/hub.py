@@ -170,7 +170,7 @@ def _import_hub(purpose):
 
 def _fetch(hub, source, options):
     try:
-        file = _in_time(lambda: _ask_server(hub, source, options))
+        file = _ask_server(hub, source, options)
     except (hub.errors.RevisionNotFoundError, _FileChoiceError):
         raise
     except Exception:
@@ -183,7 +183,7 @@ def _fetch(hub, source, options):
     return path
 
 
-def _in_time(function):
+def _in_time(function, deadline):
     """Call a function in a thread and wait for it, as time limits of sockets omit name look-ups."""
     outcome = []
 
@@ -195,7 +195,7 @@ def _in_time(function):
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(_ANSWER_SECONDS)
+    thread.join(max(0, deadline - time.monotonic()))
     if not outcome:
         raise TimeoutError(f"no answer within {_ANSWER_SECONDS} seconds")
     value, exc = outcome[0]
@@ -205,31 +205,36 @@ def _in_time(function):
 
 
 def _ask_server(hub, source, options):
-    """Choose the file by the server's list, fetch the config files, and check access.
+    """Choose the file by the server's list, fetch the config files, and check access to the file.
 
-    A download is requested after its metadata, as `hf_hub_download` retries for a minute if the
-    server fails.
+    Before each download, its metadata are requested: `hf_hub_download` tries again for minutes if
+    the server does not answer.
     """
     endpoint, cache_dir = options["endpoint"], options["cache_dir"]
+    deadline = time.monotonic() + _ANSWER_SECONDS
 
     def check(name, revision):
         url = hub.hf_hub_url(source.repo, name, revision=revision, endpoint=endpoint)
-        hub.get_hf_file_metadata(url, timeout=_REQUEST_SECONDS, endpoint=endpoint)
+        timeout = _REQUEST_SECONDS
+        _in_time(
+            lambda: hub.get_hf_file_metadata(url, timeout=timeout, endpoint=endpoint), deadline
+        )
 
-    info = hub.HfApi(endpoint=endpoint).model_info(
-        source.repo, revision=source.revision, timeout=_REQUEST_SECONDS
+    api = hub.HfApi(endpoint=endpoint)
+    revision, timeout = source.revision, _REQUEST_SECONDS
+    info = _in_time(
+        lambda: api.model_info(source.repo, revision=revision, timeout=timeout), deadline
     )
-    files = [sibling.rfilename for sibling in info.siblings]
-    file = _choose_file(source, files)
+    file = _choose_file(source, [sibling.rfilename for sibling in info.siblings])
     for name in (_beside(file, name) for name in CONFIG_NAMES):
         if hub.try_to_load_from_cache(source.repo, name, cache_dir, info.sha) is not None:
             continue  # there, or known to be absent
-        if name in files:
+        with contextlib.suppress(hub.errors.EntryNotFoundError):
             check(name, info.sha)
         # an absent file is recorded in the cache, for `find_beside`
         with contextlib.suppress(hub.errors.EntryNotFoundError):
             hub.hf_hub_download(source.repo, name, revision=info.sha, **options)
-    check(file, source.revision)
+    check(file, revision)
     return file
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.hashing import identify_file
 from sklearn_resnet._network.architectures import get_architecture, layer_table
+from sklearn_resnet._network.families import find_normalization
+from sklearn_resnet._network.hub import fetch_hub, is_hub
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.normalization import (
     NORMALIZATIONS,
@@ -207,7 +209,7 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
     ----------
     architecture : str
         One of `ARCHITECTURES`.
-    weights : "imagenet", "procedural", path or None
+    weights : "imagenet", "procedural", path, "hf://org/name" or None
         As for `ResNetFeatures`; `choose_weights` resolves ``"auto"``.
     seed : int or None
         Seed of the random weights, if `weights` is None.
@@ -225,7 +227,7 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
     MissingFileError
         If the file does not exist.
     DownloadError
-        If ImageNet's weights are not in Keras' cache and cannot be downloaded.
+        If ImageNet's weights, or those of the hub, are not in the cache and cannot be downloaded.
     ParameterError
         If the architecture has no such weights, or the normalization does not fit them.
     ValueError
@@ -240,13 +242,16 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
         path = _fetch_imagenet(architecture, _find_imagenet(architecture, imagenet))
     elif _is_named("procedural", weights):
         path = _procedural_file(architecture)
+    elif is_hub(weights):
+        path = fetch_hub(weights)
     else:
         path = os.path.expanduser(os.fspath(weights))
     if not os.path.isfile(path):
         close = difflib.get_close_matches(path, ["auto", "imagenet", "procedural"], n=1)
         raise MissingFileError(
             "weights",
-            "must be 'auto', 'imagenet', 'procedural' or the path of a weights file",
+            "must be 'auto', 'imagenet', 'procedural', the path of a weights file, or "
+            "'hf://org/name' for the Hugging Face Hub",
             f"{path!r}, which {'is a folder' if os.path.isdir(path) else 'does not exist'},",
             "Pass None for random weights.",
             hint=f"Did you mean {close[0]!r}?" if close else "",
@@ -268,9 +273,10 @@ def _find_normalization(architecture, n_channels, given, weights=None, path=None
     if given is not None:
         found = parse_normalization(given)
     else:
-        found = NORMALIZATIONS[get_architecture(architecture).normalization]
-    check_normalization(found, n_channels, given is not None)
-    return found
+        found = None if path is None else find_normalization(weights, path)
+    default = NORMALIZATIONS[get_architecture(architecture).normalization]
+    check_normalization(found or default, n_channels, found is not None)
+    return found or default
 
 
 def _find_imagenet(architecture, imagenet):

@@ -2,8 +2,10 @@
 
 import contextlib
 import errno
+import functools
 import json
 import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -14,11 +16,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
+import numpy as np
 import pytest
 from hub_server import serve_hub
 from huggingface_hub import file_download
+from safetensors.numpy import save_file
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
+from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network import hub as _hub
+from sklearn_resnet._network import weights as weights_module
+from sklearn_resnet._network.architectures import layer_table
 from sklearn_resnet._network.hub import HubFile, fetch_hub, find_beside, is_hub, parse_hub
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 
@@ -471,3 +481,66 @@ def test_the_form_of_the_server_is_that_of_the_hub(server):
     info = huggingface_hub.HfApi(endpoint=server.url).model_info("org/net")
     assert info.sha == server.commit("org/net")
     assert json.loads(CONFIG)["mean"] == [0.5]
+
+
+def make_resnet18(folder):
+    """Return a .safetensors file of random weights of two stages, in the form of torchvision."""
+    rng = np.random.default_rng(0)
+    tensors = {}
+    for layer in (x for x in layer_table("ResNet18") if x.stage not in ("layer3", "layer4")):
+        name = layer.name.removesuffix(".bn")
+        if layer.kind == "conv":
+            height, width, n_in, n_out = layer.weight_shapes[0]
+            kernel = rng.normal(
+                0, np.sqrt(2 / (height * width * n_in)), (n_out, n_in, height, width)
+            )
+            tensors[f"{name}.weight"] = kernel.astype(np.float32)
+        elif layer.kind == "bn":
+            for end, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
+                tensors[f"{name}.{end}"] = np.full(layer.width, value, np.float32)
+    save_file(tensors, folder / "resnet18.safetensors")
+    return folder / "resnet18.safetensors"
+
+
+@pytest.fixture
+def resnet18(server, tmp_path, monkeypatch):
+    """A repository of weights and config; the path of the same weights."""
+    path = make_resnet18(tmp_path)
+    server.repos["org/net"]["main"]["model.safetensors"] = path.read_bytes()
+    options = {"endpoint": server.url, "cache_dir": str(tmp_path / "cache")}
+    monkeypatch.setattr(weights_module, "fetch_hub", functools.partial(fetch_hub, **options))
+    return path
+
+
+def test_features_are_those_of_the_file_and_its_config(resnet18, server):
+    X = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    resnet = ResNetFeatures("layer2", architecture="ResNet18", weights="hf://org/net").fit(X)
+    assert resnet.weights_ == "hf://org/net"
+    assert resnet.normalization_ == ((0.5,), (0.5,), "RGB")  # of CONFIG
+    local = ResNetFeatures(
+        "layer2", architecture="ResNet18", weights=resnet18, normalization=(0.5, 0.5)
+    ).fit(X)
+    np.testing.assert_array_equal(resnet.transform(X), local.transform(X))
+    assert resnet.weights_fingerprint_ == local.weights_fingerprint_
+    given = ResNetFeatures(
+        "layer2", architecture="ResNet18", weights="hf://org/net", normalization="torch"
+    )
+    assert np.abs(given.fit_transform(X) - local.transform(X)).max() > 0.01
+    moved = pickle.loads(pickle.dumps(resnet))
+    np.testing.assert_array_equal(moved.transform(X), local.transform(X))
+
+
+def test_a_search_asks_the_server_once(resnet18, server):
+    X = np.random.default_rng(1).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    resnet = ResNetFeatures(architecture="ResNet18", weights="hf://org/net")
+    pipeline = make_pipeline(resnet, KNeighborsClassifier(1))
+    search = GridSearchCV(pipeline, {"resnetfeatures__layers": ["layer1", "layer2"]}, cv=2)
+    search.fit(X, [0, 1] * 4).predict(X)
+    assert sum(request.startswith("GET /api") for request in server.requests) == 1
+
+
+def test_a_config_for_other_channels_is_an_error(resnet18, server):
+    server.repos["org/net"]["main"]["config.json"] = b'{"mean": [0.5, 0.5], "std": [1, 1]}'
+    resnet = ResNetFeatures("layer1", architecture="ResNet18", weights="hf://org/net")
+    with pytest.raises(ParameterError, match="'normalization' .* Got 2 values"):
+        resnet.fit(np.zeros((1, 32, 32, 3), np.uint8))

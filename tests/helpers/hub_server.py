@@ -43,7 +43,10 @@ class Hub:
     def commit(self, repo, revision="main"):
         """Return the commit that a revision stands for; None if there is none."""
         revisions = self.repos[repo]
-        commits = {name: _hash(repr(sorted(files.items()))) for name, files in revisions.items()}
+        commits = {
+            name: _hash("".join(f"{file}{_hash(files[file])}" for file in sorted(files)).encode())
+            for name, files in revisions.items()
+        }
         if revision in commits.values():
             return revision
         return commits.get(revision)
@@ -52,8 +55,8 @@ class Hub:
         return next(f for r, f in self.repos[repo].items() if self.commit(repo, r) == commit)
 
 
-def _hash(text):
-    return hashlib.sha1(text.encode()).hexdigest()
+def _hash(content):
+    return hashlib.sha1(content).hexdigest()
 
 
 @contextlib.contextmanager
@@ -115,7 +118,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif content is None:
             self._answer(404, b"", headers | {"X-Error-Code": "EntryNotFound"})
         else:
-            etag = f'"{_hash(content.hex())}"'
+            etag = f'"{_hash(content)}"'
             headers |= {"ETag": etag, "X-Linked-Etag": etag, "X-Linked-Size": str(len(content))}
             cuts = self.hub.cuts.get(file) if self.command == "GET" else None
             start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") :].partition("-")[0])
