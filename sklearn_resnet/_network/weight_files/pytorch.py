@@ -27,7 +27,7 @@ def read_tensors(path, keys):
     with reading(path, "pytorch"):
         tensors = _flatten(state)
         for key in keys:
-            yield key, tensors[key].detach().float().numpy()
+            yield key, tensors[key].detach().float().numpy().copy()  # not of a mapped file
 
 
 def _load(path):

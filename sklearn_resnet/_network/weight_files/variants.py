@@ -10,7 +10,7 @@ _BY_NAME = {
     r"\.weight_[gv]$|\.weight_orig$|\.parametrizations\.": "with reparametrised weights (weight or "
     "spectral normalisation), which must be merged first",
     r"\.conv\d\.paths\.": "with selective kernels (SKNet)",
-    r"\.conv2\.(conv|radix|fc1|bn0)\.": "with split attention (ResNeSt)",
+    r"\.conv2\.(radix|fc1|bn0)\.": "with split attention (ResNeSt)",
     r"\.(convs|bns)\.\d": "with several scales in a block (Res2Net)",
     r"\.(eca\w*\.|se\.conv\.)": "with efficient channel attention (ECA)",
     r"\.se(_module|_layer|_block)?\.": "with squeeze-excitation (SE)",
