@@ -1,5 +1,8 @@
 """State dicts with PyTorch's names of tensors, without PyTorch."""
 
+import json
+import re
+
 import numpy as np
 
 from sklearn_resnet._network.architectures import layer_table
@@ -35,3 +38,45 @@ def _draw(rng, shape):
 def add_prefix(state, prefix):
     """Put a prefix before all names."""
     return {prefix + name: array for name, array in state.items()}
+
+
+def as_transformers(name):
+    """The name in transformers' ResNetModel, from that in torchvision."""
+    name = re.sub(r"^conv1\.", "embedder.embedder.convolution.", name)
+    name = re.sub(r"^bn1\.", "embedder.embedder.normalization.", name)
+    number = re.match(r"layer(\d)\.(\d+)\.", name)
+    if number:
+        block = f"encoder.stages.{int(number[1]) - 1}.layers.{number[2]}."
+        part = name[number.end() :]
+        for i in (1, 2, 3):
+            part = re.sub(rf"^conv{i}\.", f"layer.{i - 1}.convolution.", part)
+            part = re.sub(rf"^bn{i}\.", f"layer.{i - 1}.normalization.", part)
+        part = re.sub(r"^downsample\.0\.", "shortcut.convolution.", part)
+        name = block + re.sub(r"^downsample\.1\.", "shortcut.normalization.", part)
+    return name
+
+
+def as_sequential(name):
+    """The name in torch.nn.Sequential(*resnet.children()), from that in torchvision."""
+    for i, child in {0: "conv1", 1: "bn1", **{i: f"layer{i - 3}" for i in range(4, 8)}}.items():
+        if name.startswith(f"{child}."):
+            return f"{i}.{name.removeprefix(f'{child}.')}"
+    raise AssertionError(name)
+
+
+def write_header(path, header, data=b"", size=None):
+    """Write a safetensors file of any header, and return its path."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    size = len(text) if size is None else size
+    path.write_bytes(size.to_bytes(8, "little") + text + data)
+    return str(path)
+
+
+def write_typed(path, arrays, dtype):
+    """Write arrays of bytes in any type of the format."""
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, (content, shape) in arrays.items():
+        offsets = [len(data), len(data) + len(content)]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+        data += content
+    return write_header(path, header, data)

@@ -4,10 +4,20 @@ import json
 import os
 import re
 
-_FILE_NAMES = ("model.safetensors", "pytorch_model.bin")  # as hubs call the weights of a config.json
+_FILE_NAMES = (
+    "model.safetensors",
+    "pytorch_model.bin",
+)  # as hubs call the weights of a config.json
 _MAX_SIZE = 1_000_000  # bytes
 # Options of timm that change a network without a trace in its tensors
-_OPTIONS = {"aa_layer", "act_layer", "block_args", "norm_layer", "output_stride", "replace_stem_pool"}
+_OPTIONS = {
+    "aa_layer",
+    "act_layer",
+    "block_args",
+    "norm_layer",
+    "output_stride",
+    "replace_stem_pool",
+}
 
 
 def name_config_variant(path):

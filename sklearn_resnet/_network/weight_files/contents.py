@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from sklearn_resnet._io.hashing import hash_file
-from sklearn_resnet._network.architectures import ARCHITECTURES, get_architecture, layer_table
+from sklearn_resnet._network.architectures import ARCHITECTURES, layer_table
 from sklearn_resnet._network.weight_files import keras_matching, matching
 from sklearn_resnet._network.weight_files.formats import detect_format, list_tensors, read_tensors
 from sklearn_resnet._network.weight_files.key_styles import describe_layout, find_backbone

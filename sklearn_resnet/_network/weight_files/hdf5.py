@@ -39,7 +39,9 @@ def _open(path):
         with zipfile.ZipFile(path) as archive:
             member = archive.getinfo("model.weights.h5")
             if member.compress_type != zipfile.ZIP_STORED:  # Keras stores it; it may be a ZIP bomb
-                raise ValueError("its 'model.weights.h5' is compressed: unpack it, and pass that file")
+                raise ValueError(
+                    "its 'model.weights.h5' is compressed: unpack it, and pass that file"
+                )
             source = io.BytesIO(archive.read(member))
     with h5py.File(source, "r") as file:
         yield file

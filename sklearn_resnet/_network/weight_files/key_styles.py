@@ -33,7 +33,8 @@ class Style:
 def _renumber(pattern, template, numbers):
     """Return renames for each of some numbers; ``{new}`` and ``{old}`` stand for them."""
     return tuple(
-        (pattern.format(old=old, new=new), template.format(old=old, new=new)) for old, new in numbers
+        (pattern.format(old=old, new=new), template.format(old=old, new=new))
+        for old, new in numbers
     )
 
 

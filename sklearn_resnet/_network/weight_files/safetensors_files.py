@@ -54,7 +54,9 @@ def _read_header(path):
         if size > min(_MAX_HEADER, os.path.getsize(path)):
             raise ValueError(f"its header would have {size} bytes")
         text = file.read(size)
-    with safe_open(path, framework="np"):  # checks types, shapes, offsets and the length of the file
+    with safe_open(
+        path, framework="np"
+    ):  # checks types, shapes, offsets and the length of the file
         header = json.loads(text, object_pairs_hook=_build_unique)
     header.pop("__metadata__", None)
     return header, _LENGTH_SIZE + size

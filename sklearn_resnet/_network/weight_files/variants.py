@@ -41,7 +41,9 @@ def name_variant(tensors, others):
     """
     if any(re.search(r"(^|\.)attnpool\.", key) for key in others):
         return "with attention pooling (CLIP's ModifiedResNet)"
-    if any(re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", k) for k in others):
+    if any(
+        re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", k) for k in others
+    ):
         return "with dilated convolutions, of a segmentation model (DeepLab or FCN)"
     for pattern, variant in _BY_NAME.items():
         if any(re.search(pattern, name) for name in tensors):
@@ -62,7 +64,9 @@ def _name_by_norm(tensors):
     """Name variants without batch normalisation, or whose convolutions have a bias."""
     norms = [name for name in tensors if re.fullmatch(_NORMS, name)]
     has_statistics = any(name.endswith(".running_mean") for name in tensors)
-    bias = next((n for n in tensors if re.fullmatch(r"(.*\.)?(conv\d?|downsample\.0)\.bias", n)), "")
+    bias = next(
+        (n for n in tensors if re.fullmatch(r"(.*\.)?(conv\d?|downsample\.0)\.bias", n)), ""
+    )
     if bias and not norms:
         return f"whose batch normalisation is fused into its convolutions ({bias!r})"
     if bias:

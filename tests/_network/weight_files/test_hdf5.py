@@ -18,7 +18,9 @@ def test_names_of_layers_may_be_text_in_the_old_format(tmp_path):
         group = file.create_group("conv1_conv")
         group.attrs["weight_names"] = ["kernel:0", "bias:0"]
         group["kernel:0"], group["bias:0"] = np.zeros((7, 7, 3, 64)), np.ones(64)
-    assert read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    assert (
+        read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
+    )
     assert read_arrays(str(path), "ResNet50V2", {"conv2_block1_1_conv"}) == {}
 
 
@@ -71,5 +73,7 @@ def test_the_archive_of_a_keras_model_is_read(files, archive):
 
 def test_a_compressed_archive_is_an_error(archive):
     path = archive(zipfile.ZIP_DEFLATED)
-    with pytest.raises(ValueError, match=r"model\.keras' .*'model.weights.h5' is compressed: unpack"):
+    with pytest.raises(
+        ValueError, match=r"model\.keras' .*'model.weights.h5' is compressed: unpack"
+    ):
         inspect_file(identify_file(path), "ResNet50")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras_networks import build_network, load_network
 
+from sklearn_resnet._io.hashing import identify_file
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weight_files import inspect_file
 from sklearn_resnet._network.weights import find_weights
@@ -157,6 +158,8 @@ def test_a_number_of_channels_that_cannot_be_is_an_error(tmp_path, n_channels):
 
 
 def test_an_architecture_of_pytorch_is_an_error(files):
-    message = r"names, such as 'conv1_conv'. They fit ResNet50 or .* Pass architecture='ResNet50' or"
+    message = (
+        r"names, such as 'conv1_conv'. They fit ResNet50 or .* Pass architecture='ResNet50' or"
+    )
     with pytest.raises(ValueError, match=message):
         find_weights("ResNet50V1.5", files / "v1.weights.h5", None)

@@ -86,7 +86,9 @@ WRAPPERS = {
     "VISSL": (
         lambda state: {
             "classy_state_dict": {
-                "base_model": {"model": {"trunk": add_prefix(state, "_feature_blocks."), "heads": {}}}
+                "base_model": {
+                    "model": {"trunk": add_prefix(state, "_feature_blocks."), "heads": {}}
+                }
             },
             "type": "checkpoint",
         }
@@ -143,7 +145,9 @@ def test_objects_besides_tensors_are_an_error(tmp_path, stand_in):
         "Unsupported operand 149": "other objects",
     }.items():
         stand_in.result = pickle.UnpicklingError(message)
-        with pytest.raises(ValueError, match=rf"a\.pth' .* it holds {name} besides tensors") as error:
+        with pytest.raises(
+            ValueError, match=rf"a\.pth' .* it holds {name} besides tensors"
+        ) as error:
             inspect_file(identify_file(path), "ResNet18")
         error.match("could run code. If you trust its source, save its state dict alone")
 
@@ -178,7 +182,9 @@ def test_quantised_tensors_are_refused_by_name(tmp_path, stand_in):
 @pytest.mark.parametrize("name", ["a.pth", "checkpoint.pth.tar", "it's.bin"])
 def test_without_pytorch_the_error_shows_how_to_convert(tmp_path, no_torch, name):
     path = str(write_file(tmp_path / name))
-    with pytest.raises(ImportError, match="PyTorch cannot be imported: .* Convert the file") as error:
+    with pytest.raises(
+        ImportError, match="PyTorch cannot be imported: .* Convert the file"
+    ) as error:
         inspect_file(identify_file(path), "ResNet18")
     for part in (
         f"state = torch.load({path!r}, weights_only=True, map_location='cpu')\n",
@@ -202,7 +208,9 @@ def test_the_lines_that_convert_do_so(tmp_path, no_torch):
             contiguous_format=None,
         ),
         "safetensors": types.SimpleNamespace(
-            torch=types.SimpleNamespace(save_file=lambda tensors, path: saved.update({path: tensors}))
+            torch=types.SimpleNamespace(
+                save_file=lambda tensors, path: saved.update({path: tensors})
+            )
         ),
     }
     lines = lines.replace("import torch, safetensors.torch\n", "")

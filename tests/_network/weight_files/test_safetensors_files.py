@@ -6,30 +6,22 @@ import tracemalloc
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from state_dicts import make_state_dict
+from state_dicts import make_state_dict, write_header, write_typed
 
 from sklearn_resnet._io.hashing import identify_file
 from sklearn_resnet._network.weight_files import inspect_file, read_arrays
 from sklearn_resnet._network.weight_files.formats import list_tensors, read_tensors
 
-ITEM_SIZES = {"F32": 4, "F64": 8, "F16": 2, "BF16": 2, "I8": 1, "I64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
-
-
-def write_header(path, header, data=b"", size=None):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    size = len(text) if size is None else size
-    path.write_bytes(size.to_bytes(8, "little") + text + data)
-    return str(path)
-
-
-def write_typed(path, arrays, dtype):
-    """Write arrays of bytes in any type of the format."""
-    header, data = {"__metadata__": {"format": "pt"}}, b""
-    for name, (content, shape) in arrays.items():
-        offsets = [len(data), len(data) + len(content)]
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": offsets}
-        data += content
-    return write_header(path, header, data)
+ITEM_SIZES = {
+    "F32": 4,
+    "F64": 8,
+    "F16": 2,
+    "BF16": 2,
+    "I8": 1,
+    "I64": 8,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+}
 
 
 def test_numbers_are_read_in_each_type(tmp_path):
