@@ -43,9 +43,9 @@ def count_channels(tensors):
     return stem.shape[1] if is_clear else 3
 
 
-def find_refusal(path, backbone, tensors):
+def find_refusal(path, backbone, tensors, others):
     """Describe why no architecture fits a backbone; "" if one may."""
-    variant = name_variant(tensors, backbone.others) or name_config_variant(path)
+    variant = name_variant(tensors, others) or name_config_variant(path)
     if variant:
         return f"it is a ResNet {variant}, which is not supported"
     for name, tensor in tensors.items():

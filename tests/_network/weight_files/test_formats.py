@@ -26,9 +26,10 @@ def test_the_extension_does_not_matter(tmp_path, extension):
     assert detect_format(path) == "hdf5"
     save_file({"a": np.zeros(3)}, path)
     assert detect_format(path) == "safetensors"
-    with open(path, "wb") as file:
-        file.write(LEGACY + b"...")
-    assert detect_format(path) == "pytorch"
+    for content in (LEGACY, LEGACY.replace(b"\x80\x02", b"\x80\x04\x95\r" + bytes(7))):
+        with open(path, "wb") as file:
+            file.write(content + b"...")
+        assert detect_format(path) == "pytorch"
     for names, expected in {
         ("name/data.pkl", "name/data/0"): "pytorch",
         ("config.json", "model.weights.h5"): "hdf5",

@@ -36,7 +36,7 @@ STAGES = {
 def test_a_file_may_end_after_any_stage(architecture, stage, prefix):
     state = make_state_dict(architecture, stage)
     backbone, tensors = load(add_prefix(state, prefix))
-    assert matching.find_refusal("", backbone, tensors) == ""
+    assert matching.find_refusal("", backbone, tensors, {}) == ""
     assert matching.find_mismatch(backbone, tensors, architecture) == ""
     table = layer_table(architecture)
     n_covered = 1 + max(layer.index for layer in table if layer.stage == stage)
@@ -149,7 +149,7 @@ def test_the_style_of_the_names_decides_on_the_family():
 def test_other_types_are_refused(dtype):
     state = make_state_dict()
     state["bn1.bias"] = state["bn1.bias"].astype(dtype)
-    found = matching.find_refusal("", *load(add_prefix(state, "net.")))
+    found = matching.find_refusal("", *load(add_prefix(state, "net.")), {})
     assert found == (
         f"the tensor 'net.bn1.bias' must be of type float16 or bfloat16 or float32 or float64, not {dtype}"
     )

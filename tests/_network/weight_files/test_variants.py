@@ -16,7 +16,7 @@ def describe(state):
     tensors = {key: Tensor(np.shape(array), "float32") for key, array in state.items()}
     backbone = find_backbone(tensors)
     named = {name: tensors[key] for name, key in backbone.keys.items()}
-    return name_variant(named, backbone.others)
+    return name_variant(named, {key: tensors[key] for key in backbone.others})
 
 
 ARCHITECTURES = {
@@ -27,7 +27,13 @@ ARCHITECTURES = {
 }
 HEADS = {
     name: np.zeros(1)
-    for name in ("fc.weight", "head.attn.weight", "projector.1.bias", "transformer.0.se.weight")
+    for name in (
+        "fc.weight",
+        "classifier.4.weight",
+        "head.attn.weight",
+        "projector.1.bias",
+        "transformer.0.se.weight",
+    )
 }
 
 
@@ -117,7 +123,11 @@ VARIANTS = {
         both(renamed("^", "backbone."), added("classifier.0.convs.0.0.weight")),
         "dilated convolutions",
     ),
-    "FCN": (added("aux_classifier.0.weight"), "dilated convolutions"),
+    "FCN": (
+        both(renamed("^", "backbone."), added("classifier.0.weight", shape=(128, 512, 3, 3))),
+        "dilated convolutions",
+    ),
+    "FCN with two heads": (added("aux_classifier.0.weight"), "dilated convolutions"),
 }  # fmt: skip
 
 
