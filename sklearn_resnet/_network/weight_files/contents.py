@@ -75,7 +75,8 @@ def inspect_file(identity, architecture):
             f"sha256:{hash_file(identity, 'sha256')}",
         )
     named = {name: tensors[key] for name, key in backbone.keys.items()}
-    refusal = matching.find_refusal(backbone, named)
+    others = {key: tensors[key] for key in backbone.others}
+    refusal = matching.find_refusal(path, backbone, named, others)
     if refusal:
         raise ValueError(f"The weights file {path!r} cannot be used: {refusal}.")
     _check(path, architecture, lambda a: matching.find_mismatch(backbone, named, a))

@@ -77,7 +77,7 @@ _OTHER_CONTENTS = {
     b"\x1f\x8b": "compressed by gzip: unpack it first",
 }
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_PYTORCH_SIGNATURE = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # before its ZIP archives
+_PYTORCH_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # begins files that are no ZIP archives
 _PICKLE_SIGNATURES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
@@ -121,6 +121,7 @@ def reading(path, format_name):
 
 def _damaged(path, format_name, cause):
     format_ = FORMATS[format_name]
+    cause = str(cause).rstrip(".\n ")
     return ValueError(
         f"The weights file {path!r} is damaged, or is not {format_.name}: {cause}. {format_.remedy}"
     )
@@ -154,7 +155,7 @@ def detect_format(path):
         return _detect_archive(path)
     if head[8:9] == b"{":  # after the length of this JSON document
         return "safetensors"
-    if head.startswith(_PYTORCH_SIGNATURE):
+    if head.startswith(_PICKLE_SIGNATURES) and _PYTORCH_NUMBER in head[:32]:
         return "pytorch"
     raise _unknown(path, _describe(head))
 

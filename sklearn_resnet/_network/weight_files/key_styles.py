@@ -92,7 +92,7 @@ _LEFT_OUT = (
 
 # Layouts that share no names with a ResNet
 _OTHER_LAYOUTS = {
-    r"(^|\.)(root\.conv|block1\.unit01|resnet/root_block)": "BiT, a ResNet with weight "
+    r"block1\.unit01|^resnet/root_block": "BiT, a ResNet with weight "
     "standardisation and group normalisation, which is not supported",
     r"(^|\.)stages\.0\.0\.": "timm's ByobNet (such as CLIP's ResNets), which is not supported",
     r"(^|\.)res2\.0\.conv1\.": "Detectron2, which is not supported",

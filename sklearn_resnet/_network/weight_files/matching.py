@@ -3,12 +3,13 @@
 import re
 
 from sklearn_resnet._network.architectures import get_architecture, layer_table
+from sklearn_resnet._network.weight_files.configs import name_config_variant
 from sklearn_resnet._network.weight_files.key_styles import TIMM_V2
 from sklearn_resnet._network.weight_files.variants import name_variant
 
 MAX_CHANNELS = 10_000  # a damaged or hostile file may claim any number
 FLOATS = ("float16", "bfloat16", "float32", "float64")
-_MAX_LISTED = 5
+_MAX_LISTED = 3
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
 
 # Tensors outside the backbone that need no warning: heads, other copies of it, states of training
@@ -42,9 +43,9 @@ def count_channels(tensors):
     return stem.shape[1] if is_clear else 3
 
 
-def find_refusal(backbone, tensors):
+def find_refusal(path, backbone, tensors, others):
     """Describe why no architecture fits a backbone; "" if one may."""
-    variant = name_variant(tensors, backbone.others)
+    variant = name_variant(tensors, others) or name_config_variant(path)
     if variant:
         return f"it is a ResNet {variant}, which is not supported"
     for name, tensor in tensors.items():
@@ -60,8 +61,8 @@ def find_mismatch(backbone, tensors, architecture):
     """Describe how a backbone differs from an architecture; "" if they agree."""
     style = "timm" if backbone.style is TIMM_V2 else "torchvision"
     if get_architecture(architecture).style != style:
-        key = backbone.keys[next(iter(tensors))]
-        where = "" if style == "timm" else ", whose bottlenecks have the stride in the 3 x 3"
+        key = next(key for name, key in backbone.keys.items() if "conv" in name)
+        where = "" if style == "timm" else ", with the stride of a bottleneck in its 3 x 3"
         return f"its tensors are named as by {backbone.style.source}{where} ({key!r})"
     table = layer_table(architecture, count_channels(tensors))
     expected = {name: shape for layer in table for name, shape in list_tensors_of(layer)}

@@ -27,7 +27,7 @@ def read_tensors(path, keys):
     with reading(path, "pytorch"):
         tensors = _flatten(state)
         for key in keys:
-            yield key, tensors[key].detach().float().numpy()
+            yield key, tensors[key].detach().float().numpy().copy()  # not of a mapped file
 
 
 def _load(path):
@@ -38,16 +38,19 @@ def _load(path):
         raise ImportError(_explain_conversion(path, exc)) from exc
     # files of a PyTorch before 1.6 cannot be mapped
     options = {"mmap": True} if zipfile.is_zipfile(path) else {}
-    with reading(path, "pytorch"):
-        try:
+    try:
+        with reading(path, "pytorch"):
             return torch.load(path, weights_only=True, map_location="cpu", **options)
-        except pickle.UnpicklingError as exc:
-            found = re.search(r"GLOBAL (\S+)", str(exc))
-            raise ValueError(
-                f"it holds {found[1] if found else 'other objects'} besides tensors, and PyTorch "
-                "does not load it with weights_only=True, because that could run code. If you trust "
-                "its source, save its state dict alone, elsewhere"
-            ) from exc
+    except ValueError as exc:
+        if not isinstance(exc.__cause__, pickle.UnpicklingError):
+            raise
+        found = re.search(r"GLOBAL (\w+(\.\w+)*) was not", str(exc.__cause__))
+        raise ValueError(
+            f"The weights file {path!r} cannot be used: it is damaged, or holds "
+            f"{found[1] if found else 'other objects'} besides tensors, which PyTorch refuses to load "
+            "with weights_only=True, because that could run code. If you trust its source, save its "
+            "state dict alone with torch.save, and pass that file."
+        ) from exc
 
 
 def _explain_conversion(path, cause):
@@ -72,7 +75,7 @@ def _flatten(state):
     found, items, n_items = {}, [("", state)], 0
     while items:
         name, value = items.pop()
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, torch.Tensor) and name:
             found[name] = value
         elif isinstance(value, dict):
             n_items += len(value)

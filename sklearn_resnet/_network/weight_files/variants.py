@@ -10,7 +10,7 @@ _BY_NAME = {
     r"\.weight_[gv]$|\.weight_orig$|\.parametrizations\.": "with reparametrised weights (weight or "
     "spectral normalisation), which must be merged first",
     r"\.conv\d\.paths\.": "with selective kernels (SKNet)",
-    r"\.conv2\.(conv|radix|fc1|bn0)\.": "with split attention (ResNeSt)",
+    r"\.conv2\.(radix|fc1|bn0)\.": "with split attention (ResNeSt)",
     r"\.(convs|bns)\.\d": "with several scales in a block (Res2Net)",
     r"\.(eca\w*\.|se\.conv\.)": "with efficient channel attention (ECA)",
     r"\.se(_module|_layer|_block)?\.": "with squeeze-excitation (SE)",
@@ -25,14 +25,14 @@ _NORMS = r"(.*\.)?(bn\d|norm\d?|downsample\.1)\.weight"
 
 
 def name_variant(tensors, others):
-    """Name the variant of a network, by the tensors of its backbone and the other keys of the file.
+    """Name the variant of a network, by the tensors of its backbone and the others in the file.
 
     Parameters
     ----------
     tensors : dict of str to Tensor
         By name, translated.
-    others : iterable of str
-        Keys of tensors outside the backbone.
+    others : dict of str to Tensor
+        Tensors outside the backbone, by key.
 
     Returns
     -------
@@ -41,14 +41,25 @@ def name_variant(tensors, others):
     """
     if any(re.search(r"(^|\.)attnpool\.", key) for key in others):
         return "with attention pooling (CLIP's ModifiedResNet)"
+<<<<<<< HEAD
     if any(
         re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", k) for k in others
     ):
+=======
+    if any(_is_segmentation(key, tensor) for key, tensor in others.items()):
+>>>>>>> files
         return "with dilated convolutions, of a segmentation model (DeepLab or FCN)"
     for pattern, variant in _BY_NAME.items():
         if any(re.search(pattern, name) for name in tensors):
             return variant
     return _name_by_shape(tensors) or _name_by_norm(tensors)
+
+
+def _is_segmentation(key, tensor):
+    """Return whether a tensor is of a head whose backbone torchvision dilates."""
+    if re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", key):
+        return True
+    return len(tensor.shape) == 4 and max(tensor.shape[2:]) > 1 and "classifier." in key
 
 
 def _name_by_shape(tensors):

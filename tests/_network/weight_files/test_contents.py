@@ -1,192 +1,205 @@
-"""Weights files: the formats of Keras and of the package, and damaged files."""
+"""Files and architectures: errors, warnings, fingerprints and arrays."""
 
-import h5py
+import hashlib
+import os
+import warnings
+
 import numpy as np
 import pytest
-from keras_networks import build_network, load_network
+from safetensors.numpy import save_file
+from state_dicts import (
+    add_prefix,
+    as_sequential,
+    as_transformers,
+    make_state_dict,
+    write_typed,
+)
 
-from sklearn_resnet._network import weights as _weights
-from sklearn_resnet._network.layers import layer_table
-from sklearn_resnet._network.weight_files import read_arrays
+from sklearn_resnet._io.hashing import identify_file
+from sklearn_resnet._network.architectures import layer_table
+from sklearn_resnet._network.weight_files import FileContents, inspect_file, read_arrays
 from sklearn_resnet._network.weights import find_weights
 
 
-@pytest.mark.parametrize(
-    ("name", "architecture", "n_layers"),
-    [
-        ("whole.weights.h5", "ResNet50V2", 190),
-        ("conv3.weights.h5", "ResNet50V2", 86),
-        ("block.weights.h5", "ResNet50V2", 84),  # the pooling after layer 82 has no weights
-        ("old.h5", "ResNet50V2", 40),
-        pytest.param("101.weights.h5", "ResNet101V2", 164, marks=pytest.mark.long),
-        ("v1.weights.h5", "ResNet50", 39),
-    ],
-)
-def test_a_file_serves_every_cut_that_it_covers(files, name, architecture, n_layers):
-    weights = find_weights(architecture, files / name, None)
-    assert weights.n_layers == n_layers
-    network = load_network(weights)
-    expected = build_network(architecture)
-    for index in range(weights.n_layers):
-        ours, theirs = network.layers[index].get_weights(), expected.layers[index].get_weights()
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(a, b)
+@pytest.fixture
+def save(tmp_path):
+    """Write a state dict, and return the path."""
+
+    def write(state, name="a.safetensors"):
+        save_file(state, tmp_path / name)
+        return str(tmp_path / name)
+
+    return write
 
 
-@pytest.mark.parametrize(
-    ("name", "architecture", "message"),
-    [
-        ("101.weights.h5", "ResNet50V2", r"'conv4_block7.* They fit ResNet101V2 or"),
-        ("v1.weights.h5", "ResNet50V2", r"They fit ResNet50 or"),
-        ("whole.weights.h5", "ResNet50", r"They fit ResNet50V2 or"),
-    ],
-)
-def test_a_file_of_another_architecture_is_an_error(files, name, architecture, message):
-    with pytest.raises(ValueError, match=message):
-        find_weights(architecture, files / name, None)
+def inspect(path, architecture="ResNet18"):
+    return inspect_file(identify_file(path), architecture)
 
 
-def test_a_file_of_a_network_that_begins_alike_is_an_error(tmp_path):
-    """ResNet101V2 has all layers of ResNet50V2's conv4, but halves the image 17 blocks later."""
-    path = tmp_path / "conv4.weights.h5"
-    build_network(last="conv4_block6_out").save_weights(path)
-    assert find_weights("ResNet50V2", path, None).n_layers == 154
-    message = r"'conv4_block6_3_conv' it must have 2 poolings, not 3\. They fit ResNet50V2\."
-    with pytest.raises(ValueError, match=message):
-        find_weights("ResNet101V2", path, None)
+def floats_as(state, dtype):
+    return {k: v.astype(dtype) if v.dtype.kind == "f" else v for k, v in state.items()}
 
 
-def write_blank(path, architecture, *ends):
-    """A file in the old format of a network with one output or more, all of whose weights are 0."""
-    table = layer_table(architecture)
-    used = set().union(*(layer.ancestors for layer in table if layer.name in ends))
-    with h5py.File(path, "w") as file:
-        names = [layer.name for layer in table if layer.index in used]
-        file.attrs["layer_names"] = names
-        for layer in (layer for layer in table if layer.name in names):
-            group = file.create_group(layer.name)
-            group.attrs["weight_names"] = [str(i) for i in range(len(layer.weight_shapes))]
-            for i, shape in enumerate(layer.weight_shapes):
-                group.create_dataset(str(i), shape, "float32")
-    return path
-
-
-def test_a_file_without_the_pooling_of_its_stage_is_of_the_longer_network(tmp_path):
-    path = write_blank(tmp_path / "conv4.h5", "ResNet101V2", "conv4_block6_out")
-    assert find_weights("ResNet101V2", path, None).n_layers == 153
-    message = r"'conv4_block6_3_conv' it must have 3 poolings, not 2\. They fit ResNet101V2"
-    with pytest.raises(ValueError, match=message):
-        find_weights("ResNet50V2", path, None)
-
-
-def test_a_cut_before_the_pooling_beside_it_is_whole(tmp_path):
-    """The last convolution of a stage does not depend on the pooling of its shortcut."""
-    path = write_blank(tmp_path / "cut.h5", "ResNet50V2", "conv3_block4_3_conv")
-    # up to the sum, which has no weights
-    assert find_weights("ResNet50V2", path, None).n_layers == 86
-
-
-def test_a_pooling_after_the_last_weights_is_of_the_network(tmp_path):
-    ends = "conv3_block4_2_relu", "max_pooling2d_1"
-    path = write_blank(tmp_path / "cut.h5", "ResNet50V2", *ends)
-    assert find_weights("ResNet50V2", path, None).n_layers == 84
-
-
-def write_npz(path, **changes):
-    """All arrays of conv1 and of the first layers of conv2, blank; None leaves one out."""
-    arrays = {
-        f"{layer.name}/{i}": np.zeros(shape, np.float32)
-        for layer in layer_table("ResNet50V2")[:12]
-        for i, shape in enumerate(layer.weight_shapes)
+def write_bfloat16(path, state):
+    halves = {
+        name: (
+            (array.astype(np.float32).view(np.uint32) >> 16).astype("<u2").tobytes(),
+            array.shape,
+        )
+        for name, array in state.items()
     }
-    arrays |= {key.replace("__", "/"): array for key, array in changes.items()}
-    np.savez(path, **{key: array for key, array in arrays.items() if array is not None})
-    return path
+    return write_typed(path, {k: (v, list(shape)) for k, (v, shape) in halves.items()}, "BF16")
 
 
-def test_a_classifier_on_top_is_ignored(tmp_path):
-    path = write_npz(tmp_path / "a.npz", classes__0=np.zeros((256, 3)), classes__1=np.zeros(3))
-    assert find_weights("ResNet50V2", path, None).n_layers == 12
+def expect(state, layer):
+    """The arrays of a layer in Keras' order and form."""
+    name = layer.name.removesuffix(".bn")
+    if layer.kind == "conv":
+        return [np.moveaxis(state[f"{name}.weight"], (0, 1), (3, 2))]
+    return [state[f"{name}.{each}"] for each in ("weight", "bias", "running_mean", "running_var")]
 
 
-def test_a_file_covers_the_layers_before_the_first_that_it_lacks(tmp_path):
-    path = write_npz(tmp_path / "a.npz")
-    assert find_weights("ResNet50V2", path, None).n_layers == 12
-    lacks = {f"conv2_block1_1_bn__{i}": None for i in range(4)}
-    path = write_npz(tmp_path / "b.npz", **lacks)
-    missing = next(la for la in layer_table("ResNet50V2") if la.name == "conv2_block1_1_bn")
-    assert find_weights("ResNet50V2", path, None).n_layers == missing.index
+@pytest.mark.parametrize(
+    ("architecture", "last"),
+    [("ResNet18", "layer2"), ("ResNeXt50", "layer1"), ("ResNetV2-50", "stages.0")],
+)
+@pytest.mark.parametrize("n_channels", [1, 3, 13])
+def test_arrays_are_in_the_order_and_form_of_keras(save, architecture, last, n_channels):
+    state = make_state_dict(architecture, last, n_channels)
+    path = save(add_prefix(state, "module."))
+    contents = inspect(path, architecture)
+    assert contents.n_channels == n_channels
+    covered = layer_table(architecture, n_channels)[: contents.n_layers]
+    found = read_arrays(path, architecture, {layer.name for layer in covered})
+    assert list(found) == [layer.name for layer in covered if layer.weight_shapes]
+    for layer in (layer for layer in covered if layer.weight_shapes):
+        for array, shape, expected in zip(
+            found[layer.name], layer.weight_shapes, expect(state, layer), strict=True
+        ):
+            assert (array.shape, array.dtype) == (shape, np.float32)
+            np.testing.assert_array_equal(array, expected)
 
 
-def test_a_layer_of_another_shape_is_named(tmp_path):
-    kernel = np.zeros((1, 1, 64, 65), np.float32)
-    path = write_npz(tmp_path / "a.npz", conv2_block1_1_conv__0=kernel)
+def test_only_the_layers_asked_for_are_returned(save):
+    path = save(make_state_dict())
+    assert read_arrays(path, "ResNet18", {"relu", "bn1"}).keys() == {"bn1"}
+    assert read_arrays(path, "ResNet18", set()) == {}
+
+
+def test_copies_of_the_same_weights_have_one_fingerprint(save, tmp_path):
+    state = make_state_dict()
+    first = inspect(save(state))
+    assert first == FileContents(19, 3, first.fingerprint)
+    copies = [
+        save(dict(reversed(state.items())), "reversed.safetensors"),
+        save(floats_as(state, np.float16), "half.safetensors"),
+        save(floats_as(state, np.float64), "double.safetensors"),
+        save(add_prefix(state, "state_dict.module.encoder_q."), "prefix.safetensors"),
+        save({as_transformers(k): v for k, v in state.items()}, "transformers.safetensors"),
+        save(
+            {f"backbone.{as_sequential(k)}": v for k, v in state.items()}, "sequential.safetensors"
+        ),
+        save(state | {"fc.weight": np.ones(3), "fc.bias": np.ones(3)}, "head.safetensors"),
+        write_bfloat16(tmp_path / "bfloat16.safetensors", state),
+        str(tmp_path / "a.npz"),
+    ]
+    np.savez(copies[-1], **state)
+    for path in copies:
+        assert inspect(path) == first, path
+
+
+def test_other_weights_have_other_fingerprints(save):
+    state = make_state_dict()
+    fingerprints = {inspect(save(state)).fingerprint}
+    for i, name in enumerate(("conv1.weight", "layer1.0.bn2.running_var", "layer1.1.bn2.bias")):
+        changed = state[name].copy()
+        changed.ravel()[-1] += 2**-20
+        fingerprints.add(inspect(save(state | {name: changed}, f"{i}.safetensors")).fingerprint)
+    swapped = state | {"bn1.weight": state["bn1.bias"], "bn1.bias": state["bn1.weight"]}
+    fingerprints.add(inspect(save(swapped, "swapped.safetensors")).fingerprint)
+    deeper = make_state_dict("ResNet18", "layer2")
+    fingerprints.add(inspect(save(deeper, "deeper.safetensors")).fingerprint)
+    assert len(fingerprints) == 6
+
+
+def test_a_fingerprint_is_a_hash_of_names_shapes_and_numbers(save):
+    state = make_state_dict()
+    digest = hashlib.sha256()
+    for layer in layer_table("ResNet18")[:19]:
+        names = {"conv": ("weight",), "bn": ("weight", "bias", "running_mean", "running_var")}
+        for each in names.get(layer.kind, ()):
+            array = state[f"{layer.name}.{each}"]
+            digest.update(f"{layer.name}.{each} {array.shape}\n".encode() + array.tobytes())
+    assert inspect(save(state)).fingerprint == f"sha256:{digest.hexdigest()}"
+
+
+def test_a_file_is_read_once(save):
+    path = save(make_state_dict())
+    identity = identify_file(path)
+    first = inspect_file(identity, "ResNet18")
+    os.remove(path)
+    assert inspect_file(identity, "ResNet18") is first
+
+
+@pytest.mark.parametrize(
+    ("state", "architecture", "message"),
+    [
+        (("ResNet18", "layer2"), "ResNet50V1.5", r"They fit ResNet18\. Pass architecture='ResNet18'\.$"),
+        (("ResNet34", "layer2"), "ResNet18", r"They fit ResNet34\. Pass architecture='ResNet34'\.$"),
+        (
+            ("ResNet50V1.5", "layer1"), "ResNet50",
+            r"3 x 3 .*They fit ResNet50V1.5 or ResNet101V1.5 or ResNet152V1.5\. "
+            r"Pass architecture='ResNet50V1.5' or another of them\.$",
+        ),
+        (("ResNeXt50", "layer1"), "ResNet50V2", r"Pass architecture='ResNeXt50'\.$"),
+        (("WideResNet50", "layer1"), "ResNeXt50", r"Pass architecture='WideResNet50'\.$"),
+        (("ResNetV2-50", "stages.0"), "ResNet50V2", r"Pass architecture='ResNetV2-50'\.$"),
+    ],
+)  # fmt: skip
+def test_the_right_architecture_is_named(save, state, architecture, message):
+    path = save(make_state_dict(*state))
+    with pytest.raises(ValueError, match=message) as error:
+        find_weights(architecture, path, None)
+    error.match(rf"^The weights file {path!r} does not hold weights of {architecture}: ")
+
+
+def test_a_file_that_fits_no_architecture_is_an_error(save):
+    state = make_state_dict()
+    del state["bn1.bias"]
+    with pytest.raises(ValueError, match=r"a\.safetensors' .* of ResNet18: it lacks 'bn1.bias'\.$"):
+        inspect(save(state))
+
+
+def test_variants_and_several_networks_are_errors(save):
+    state = make_state_dict()
+    refused = r"^The weights file '.*a\.safetensors' cannot be used: "
+    with pytest.raises(
+        ValueError, match=refused + r"it is a ResNet with squeeze-excitation \(SE\), w"
+    ):
+        inspect(save(state | {"layer1.0.se.fc1.weight": np.zeros(3)}))
+    with pytest.raises(
+        ValueError, match=refused + "it holds 2 ResNets, with the prefixes 'a.', 'b.'"
+    ):
+        inspect(save(add_prefix(state, "a.") | add_prefix(state, "b.")))
+    with pytest.raises(ValueError, match=refused + "its names are those of a transformer"):
+        inspect(save({"patch_embed.proj.weight": np.zeros(3)}))
+
+
+def test_other_tensors_are_named_in_one_warning(save):
+    state = add_prefix(make_state_dict(), "backbone.")
+    heads = {"fc.weight": np.zeros(3), "module.queue": np.zeros(3)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inspect(save(state | heads))
+    others = {f"neck.{i}.weight": np.zeros(3) for i in range(5)}
+    path = save(state | heads | others, "b.safetensors")
     message = (
-        r"'conv2_block1_1_conv' must have the shapes \[\(1, 1, 64, 64\)\], not \[\(1, 1, 64, 65\)\]"
+        r"b\.safetensors' holds tensors besides the network, which are ignored: "
+        r"'neck.0.weight', 'neck.1.weight', 'neck.2.weight' and 2 more\.$"
     )
-    with pytest.raises(ValueError, match=message):
-        find_weights("ResNet50V2", path, None)
-
-
-def test_arrays_are_in_the_order_of_their_numbers(tmp_path):
-    path = tmp_path / "a.npz"
-    arrays = {f"conv1_conv/{i}": np.full(2, i, np.float16) for i in (1, 10, 0, 2)}
-    np.savez(path, **arrays)
-    found = read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"]
-    assert [array[0] for array in found] == [0, 1, 2, 10]
-    assert {array.dtype for array in found} == {np.dtype(np.float32)}
-
-
-def test_names_of_layers_may_be_text_in_the_old_format(tmp_path):
-    path = tmp_path / "old.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["layer_names"] = ["conv1_conv"]
-        group = file.create_group("conv1_conv")
-        group.attrs["weight_names"] = ["kernel:0", "bias:0"]
-        group["kernel:0"], group["bias:0"] = np.zeros((7, 7, 3, 64)), np.ones(64)
-    assert (
-        read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"][1].tolist() == [1] * 64
-    )
-    assert read_arrays(str(path), "ResNet50V2", {"conv2_block1_1_conv"}) == {}
-
-
-def test_a_file_of_another_network_is_an_error(tmp_path):
-    import keras
-
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    path = tmp_path / "dense.weights.h5"
-    model.save_weights(path)
-    with pytest.raises(ValueError, match="lacks weights of 'conv1_conv'"):
-        find_weights("ResNet50V2", path, None)
-
-
-def test_a_file_that_is_no_weights_file_is_an_error(files, tmp_path):
-    text = tmp_path / "text.h5"
-    text.write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.h5' is damaged, or is not an HDF5 file"):
-        find_weights("ResNet50V2", text, None)
-    cut = tmp_path / "cut.weights.h5"
-    cut.write_bytes((files / "conv3.weights.h5").read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=r"cut\.weights\.h5' is damaged, or is not an HDF5 file"):
-        find_weights("ResNet50V2", cut, None)
-
-
-@pytest.mark.parametrize("damage", ["text", "cut", "pickle", "npy", "stream"])
-def test_a_damaged_npz_file_is_an_error(tmp_path, damage):
-    path = tmp_path / "weights.npz"
-    if damage == "text":
-        path.write_text("no archive")
-    elif damage == "cut":
-        path.write_bytes(_weights._PROCEDURAL_FILE.read_bytes()[:100_000])
-    elif damage == "stream":
-        np.savez_compressed(path, **{"conv1_conv/0": np.random.default_rng(0).random(9000)})
-        content = bytearray(path.read_bytes())
-        content[100:30_000] = b"\xff" * 29_900
-        path.write_bytes(content)
-    elif damage == "npy":
-        with open(path, "wb") as file:
-            np.save(file, np.zeros(3))
-    else:
-        np.savez(path, **{"conv1_conv/0": np.array([{}], dtype=object)})
-    with pytest.raises(ValueError, match=r"is not an \.npz file of arrays named"):
-        find_weights("ResNet50V2", str(path), None)
+    with pytest.warns(UserWarning, match=message) as caught:
+        inspect(path)
+    assert [w.filename for w in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inspect(path)
