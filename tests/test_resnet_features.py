@@ -12,12 +12,14 @@ import pytest
 import zarr
 from keras_networks import load_network
 from PIL import Image
+from safetensors.numpy import save_file
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from state_dicts import make_state_dict
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, datasets
 from sklearn_resnet._network.architectures import ARCHITECTURES, get_architecture
@@ -545,3 +547,99 @@ def test_names_are_in_the_order_of_layers_poolings_and_channels():
         for pooling in ("max", "avg")
         for i in range(width)
     ]
+
+
+@pytest.fixture(scope="module")
+def channel_files(tmp_path_factory):
+    """Weights of ResNet18 up to layer1 for images with some numbers of channels."""
+    folder = tmp_path_factory.mktemp("channels")
+    for n_channels in (1, 2, 13):
+        state = make_state_dict("ResNet18", "layer1", n_channels)
+        save_file(state, folder / f"{n_channels}.safetensors")
+    return folder
+
+
+def cut_channels(folder, n_channels, **parameters):
+    parameters = {"normalization": (0.5, 0.5), "cache": None} | parameters
+    weights = folder / f"{n_channels}.safetensors"
+    return ResNetFeatures("layer1", architecture="ResNet18", weights=weights, **parameters)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("n_channels", [1, 2, 13])
+def test_images_have_as_many_channels_as_the_first_convolution(channel_files, n_channels, engine):
+    X = np.random.default_rng(0).integers(0, 256, (4, 24, 20, n_channels), np.uint8)
+    resnet = cut_channels(channel_files, n_channels, engine=engine).fit(X)
+    assert resnet.n_channels_ == n_channels
+    features = resnet.transform(X)
+    assert features.shape == (4, 64)
+    # the first convolution sees each channel: its kernels are positive
+    changed = X.copy()
+    changed[..., -1] = 255 - changed[..., -1] // 2
+    assert np.all(np.abs(resnet.transform(changed) - features).max(axis=1) > 0)
+    # rows, lists of images of different sizes and resized images, too
+    rows = resnet.set_params(image_shape=X.shape[1:]).fit_transform(X.reshape(4, -1))
+    np.testing.assert_array_equal(rows, features)
+    resized = resnet.set_params(image_shape=None, image_size=16).fit_transform(X)
+    parts = resnet.fit(list(X)).transform([X[0], X[1, :, :18]])
+    np.testing.assert_array_equal(parts[0], resized[0])
+    assert resnet.set_params(layers=0).fit(X).get_feature_names_out().size == n_channels
+
+
+def test_planar_rows_have_as_many_channels_too(channel_files):
+    X = np.random.default_rng(0).integers(0, 256, (3, 13, 8, 10), np.uint8)
+    resnet = cut_channels(channel_files, 13)
+    expected = resnet.fit_transform(np.moveaxis(X, 1, -1))
+    rows = resnet.set_params(image_shape=(13, 8, 10)).fit_transform(X.reshape(3, -1))
+    np.testing.assert_array_equal(rows, expected)
+    square = X[..., :8]
+    expected = resnet.set_params(image_shape=None).fit_transform(np.moveaxis(square, 1, -1))
+    rows = resnet.fit_transform(np.moveaxis(square, 1, -1).reshape(3, -1))
+    np.testing.assert_array_equal(rows, expected)
+
+
+def test_a_network_of_one_channel_takes_grey_images_as_they_are(channel_files):
+    X = np.random.default_rng(0).integers(0, 256, (4, 24, 20), np.uint8)
+    resnet = cut_channels(channel_files, 1)
+    np.testing.assert_array_equal(resnet.fit_transform(X), resnet.fit_transform(X[..., None]))
+    features = resnet.set_params(image_size=16).fit_transform(X)
+    np.testing.assert_array_equal(features, resnet.fit_transform(X[..., None]))
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "shape", "message"),
+    [
+        (1, (3, 8, 8, 3), r"must have 1 channel in .* Got 3 .* ImageLoader\(mode='L'\)"),
+        (2, (3, 8, 8, 3), "must have 2 channels in .* Got 3 "),
+        (13, (3, 8, 8), "must have 13 channels in .* Got 1 "),
+        (13, (3, 13, 8, 8), r"must have 13 channels .* np.moveaxis\(X, 1, -1\)"),
+        (13, (3, 100), "'image_shape' parameter must be given, as the rows of X with 100 values"),
+    ],
+)
+def test_other_numbers_of_channels_are_an_error(channel_files, n_channels, shape, message):
+    with pytest.raises(ValueError, match=message):
+        cut_channels(channel_files, n_channels).fit(np.zeros(shape, np.uint8))
+
+
+def test_lazy_images_of_another_number_of_channels_are_an_error(channel_files, tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    images = ImageLoader(lazy=True).fit_transform([path])
+    with pytest.raises(ValueError, match=r"must have 1 channel .* Got 3 "):
+        cut_channels(channel_files, 1).fit(images)
+    grey = ImageLoader(lazy=True, mode="L").fit_transform([path])
+    assert cut_channels(channel_files, 1).fit_transform(grey).shape == (1, 64)
+
+
+def test_the_normalisation_of_rgb_is_not_guessed_for_other_channels(channel_files):
+    message = r"must be \(mean, std\) with 13 values, or one, .* 13 channels.* for RGB images"
+    with pytest.raises(ValueError, match=message):
+        cut_channels(channel_files, 13, normalization=None).fit(np.zeros((1, 8, 8, 13)))
+
+
+@pytest.mark.parametrize("weights", ["auto", "imagenet", "procedural"])
+def test_an_architecture_without_such_weights_is_an_error_that_says_where_they_are(weights):
+    resnet = ResNetFeatures(architecture="ResNet18", weights=weights)
+    message = "ResNet18.* Got 'auto'.*list_weights" if weights == "auto" else "ResNet18"
+    with pytest.raises(ValueError, match=message):
+        resnet.fit(np.zeros((1, 8, 8)))

@@ -159,7 +159,7 @@ def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
     """
     if not is_auto(weights):
         return weights
-    file = _find_imagenet(architecture, imagenet)
+    file = _find_imagenet(architecture, weights, imagenet)
     if file not in _failed_downloads:
         try:
             _fetch_imagenet(architecture, file)
@@ -239,7 +239,7 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
         found = _find_normalization(architecture, 3, normalization)
         return Weights(architecture, fingerprint, n_layers, found, seed=seed)
     if _is_named("imagenet", weights):
-        path = _fetch_imagenet(architecture, _find_imagenet(architecture, imagenet))
+        path = _fetch_imagenet(architecture, _find_imagenet(architecture, weights, imagenet))
     elif _is_named("procedural", weights):
         path = _procedural_file(architecture)
     elif is_hub(weights):
@@ -279,14 +279,15 @@ def _find_normalization(architecture, n_channels, given, weights=None, path=None
     return found or default
 
 
-def _find_imagenet(architecture, imagenet):
+def _find_imagenet(architecture, weights, imagenet):
     """Return ImageNet's weights of an architecture, those of `keras.applications`."""
     if architecture not in imagenet:
         raise ParameterError(
             "weights",
-            f"must be the path of a weights file, or None, for the architecture {architecture!r}",
-            "'imagenet', whose weights are Keras',",
-            f"Choose one of the architectures {', '.join(imagenet)}.",
+            "must be the path of a weights file, 'hf://org/name' or None for the architecture "
+            f"{architecture!r}",
+            repr(weights),
+            f"list_weights() lists weights for it. {', '.join(imagenet)} have ImageNet's weights.",
         )
     return imagenet[architecture]
 

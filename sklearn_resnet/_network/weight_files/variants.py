@@ -41,13 +41,7 @@ def name_variant(tensors, others):
     """
     if any(re.search(r"(^|\.)attnpool\.", key) for key in others):
         return "with attention pooling (CLIP's ModifiedResNet)"
-<<<<<<< HEAD
-    if any(
-        re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", k) for k in others
-    ):
-=======
     if any(_is_segmentation(key, tensor) for key, tensor in others.items()):
->>>>>>> files
         return "with dilated convolutions, of a segmentation model (DeepLab or FCN)"
     for pattern, variant in _BY_NAME.items():
         if any(re.search(pattern, name) for name in tensors):
