@@ -76,7 +76,7 @@ STYLES = (
 )
 
 # If several copies of a network are in a file: those to keep, and those to leave out
-_KEPT = ("teacher", "state_dict_ema", "model_ema")
+_KEPT = ("state_dict_ema", "model_ema")
 _LEFT_OUT = (
     "optimizer",
     "student",
@@ -191,7 +191,7 @@ def _translate(name, style):
 
 
 def _prefer(candidates):
-    """Choose among copies of a network: the teacher rather than the student, and so on."""
+    """Choose among copies of a network: the teacher before the student, for example."""
     for part in _KEPT:
         candidates = [c for c in candidates if part in c[0].split(".")] or candidates
     for part in _LEFT_OUT:

@@ -5,6 +5,7 @@ The library alone cannot read bfloat16 into NumPy.
 
 import json
 import os
+from collections import Counter
 
 import numpy as np
 
@@ -54,9 +55,8 @@ def _read_header(path):
         if size > min(_MAX_HEADER, os.path.getsize(path)):
             raise ValueError(f"its header would have {size} bytes")
         text = file.read(size)
-    with safe_open(
-        path, framework="np"
-    ):  # checks types, shapes, offsets and the length of the file
+    # the library checks types, shapes, offsets and the length of the file
+    with safe_open(path, framework="np"):
         header = json.loads(text, object_pairs_hook=_build_unique)
     header.pop("__metadata__", None)
     return header, _LENGTH_SIZE + size
@@ -65,7 +65,6 @@ def _read_header(path):
 def _build_unique(pairs):
     unique = dict(pairs)
     if len(unique) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
+        [(repeated, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"its header lists {repeated!r} twice")
     return unique
