@@ -11,6 +11,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from local_server import serve_folder
@@ -94,7 +95,6 @@ def test_a_file_rewritten_at_its_size_has_another_fingerprint(tmp_path):
         save_first_layer(path, value)
         os.utime(path, ns=(value, value))
         fingerprints.append(find_weights("ResNet50V2", path, None).fingerprint)
-    assert fingerprints[1] == "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
     assert fingerprints[0] != fingerprints[1]
 
 
@@ -124,7 +124,9 @@ def test_the_fingerprint_goes_by_content(files, tmp_path):
     shutil.copy(files / "conv3.weights.h5", copy)
     first = find_weights("ResNet50V2", files / "conv3.weights.h5", None).fingerprint
     assert find_weights("ResNet50V2", copy, None).fingerprint == first
-    assert first == "sha256:" + hashlib.sha256(copy.read_bytes()).hexdigest()
+    with h5py.File(copy, "a") as file:  # other bytes, the same weights
+        file.attrs["note"] = "a copy"
+    assert find_weights("ResNet50V2", copy, None).fingerprint == first
     assert find_weights("ResNet50V2", files / "whole.weights.h5", None).fingerprint != first
 
 
@@ -351,15 +353,11 @@ def test_large_images_are_warned_of_once_with_the_bundled_weights(first_time, si
     assert all("set image_size to 64" in message for message in found)
 
 
-PROCEDURAL_FINGERPRINT = "sha256:8c3da19f80f2d96ccf375b01e756e4e5870cf8114ad9ddf1ba4ca28a238cdfa6"
-
-
 def test_the_weights_that_ship_are_the_ones_that_were_measured():
-    weights = find_weights("ResNet50V2", "procedural", None)
-    assert weights.fingerprint == PROCEDURAL_FINGERPRINT
-    assert weights.n_layers == 86
-    card = _weights._PROCEDURAL_FILE.with_name("MODEL_CARD.md").read_text(encoding="utf-8")
-    assert PROCEDURAL_FINGERPRINT.removeprefix("sha256:") in card
+    assert find_weights("ResNet50V2", "procedural", None).n_layers == 86
+    file = _weights._PROCEDURAL_FILE
+    card = file.with_name("MODEL_CARD.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in card
 
 
 def test_the_weights_that_ship_are_small_and_finite():

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from sklearn_resnet._io.hashing import hash_file
 from sklearn_resnet._network.architectures import ARCHITECTURES, layer_table
 from sklearn_resnet._network.weight_files import keras_matching, matching
 from sklearn_resnet._network.weight_files.formats import detect_format, list_tensors, read_tensors
@@ -25,9 +24,8 @@ class FileContents:
     n_channels : int
         Number of channels of the images that they take.
     fingerprint : str
-        Distinguishes them from all other weights. With PyTorch's names of tensors, it is the same
-        in all formats, with all prefixes, and for all types that hold the same numbers; with
-        Keras', it is the hash of the file.
+        Distinguishes them from all other weights. It is the same in all formats, with all prefixes,
+        and for all types that hold the same numbers.
     """
 
     n_layers: int
@@ -69,11 +67,9 @@ def inspect_file(identity, architecture):
     if backbone is None:
         shapes = keras_matching.collect_layers(tensors, weightless)
         _check(path, architecture, lambda a: keras_matching.find_mismatch(shapes, a))
-        return FileContents(
-            keras_matching.count_covered(shapes, layer_table(architecture)),
-            keras_matching.count_channels(shapes),
-            f"sha256:{hash_file(identity, 'sha256')}",
-        )
+        n_layers = keras_matching.count_covered(shapes, layer_table(architecture))
+        n_channels = keras_matching.count_channels(shapes)
+        return _describe(path, architecture, tensors, backbone, n_layers, n_channels)
     named = {name: tensors[key] for name, key in backbone.keys.items()}
     others = {key: tensors[key] for key in backbone.others}
     refusal = matching.find_refusal(path, backbone, named, others)
@@ -81,10 +77,35 @@ def inspect_file(identity, architecture):
         raise ValueError(f"The weights file {path!r} cannot be used: {refusal}.")
     _check(path, architecture, lambda a: matching.find_mismatch(backbone, named, a))
     _warn_about_unknown(path, backbone)
-    table = layer_table(architecture)
-    n_layers = matching.count_covered(named, table)
-    fingerprint = _hash_layers(path, backbone, table[:n_layers])
-    return FileContents(n_layers, matching.count_channels(named), fingerprint)
+    n_layers = matching.count_covered(named, layer_table(architecture))
+    n_channels = matching.count_channels(named)
+    return _describe(path, architecture, tensors, backbone, n_layers, n_channels)
+
+
+def _describe(path, architecture, tensors, backbone, n_layers, n_channels):
+    """Hash the tensors of the layers that a file covers, as float32, by the names of the layers."""
+    names = {layer.name for layer in layer_table(architecture)[:n_layers]}
+    layers = _list_keys(architecture, tensors, backbone, names)
+    named = [(name, key) for name, keys in layers.items() for key in keys]
+    digest = hashlib.sha256()
+    arrays = read_tensors(path, [key for _, key in named])
+    for (name, _), (_, array) in zip(named, arrays, strict=True):
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array, "<f4"))
+    return FileContents(n_layers, n_channels, f"sha256:{digest.hexdigest()}")
+
+
+def _list_keys(architecture, tensors, backbone, names):
+    """List the keys of each layer's tensors in Keras' order, by its name, in the order of the layers."""
+    layers = [layer for layer in layer_table(architecture) if layer.name in names]
+    if backbone is None:
+        keys = {layer.name: keras_matching.list_keys(tensors, layer.name) for layer in layers}
+    else:
+        keys = {
+            layer.name: [backbone.keys[name] for name, _ in matching.list_tensors_of(layer)]
+            for layer in layers
+        }
+    return {name: each for name, each in keys.items() if each}
 
 
 def read_arrays(path, architecture, names):
@@ -108,17 +129,10 @@ def read_arrays(path, architecture, names):
     """
     tensors, _ = list_tensors(path)
     backbone = _find_backbone(path, tensors)
-    if backbone is None:
-        keys = {name: keras_matching.list_keys(tensors, name) for name in names}
-    else:
-        keys = {
-            layer.name: [backbone.keys[name] for name, _ in matching.list_tensors_of(layer)]
-            for layer in layer_table(architecture)
-            if layer.name in names
-        }
+    keys = _list_keys(architecture, tensors, backbone, names)
     arrays = dict(read_tensors(path, [key for each in keys.values() for key in each]))
     form = np.asarray if backbone is None else _transpose_kernel
-    return {name: [form(arrays[key]) for key in each] for name, each in keys.items() if each}
+    return {name: [form(arrays[key]) for key in each] for name, each in keys.items()}
 
 
 def _transpose_kernel(array):
@@ -159,14 +173,3 @@ def _warn_about_unknown(path, backbone):
             f"The weights file {path!r} holds tensors besides the network, which are ignored: "
             f"{matching.shorten(map(repr, unknown))}."
         )
-
-
-def _hash_layers(path, backbone, layers):
-    """Hash the tensors of layers as float32, by the names of the layers."""
-    names = [name for layer in layers for name, _ in matching.list_tensors_of(layer)]
-    digest = hashlib.sha256()
-    keys = [backbone.keys[name] for name in names]
-    for name, (_, array) in zip(names, read_tensors(path, keys), strict=True):
-        digest.update(f"{name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array, "<f4"))
-    return f"sha256:{digest.hexdigest()}"
