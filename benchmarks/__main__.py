@@ -45,8 +45,8 @@ def main():
         parser.error("DATA is required, or --render.")
     names = arguments.names or list(SECTIONS)
     if not arguments.names and "PEERS" not in os.environ:
-        print("peers is skipped: the environment variable PEERS is not set.")
-        names.remove("peers")
+        print("peers and torch_weights are skipped: the environment variable PEERS is not set.")
+        names = [name for name in names if name not in ("peers", "torch_weights")]
     for name in names:
         print(f"{name} ...", flush=True)
         measure(name, arguments.data)

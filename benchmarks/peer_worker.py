@@ -10,32 +10,51 @@ import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
 BATCH_SIZE = 64
-MODEL = "resnetv2_50"
 
 
 @dataclass(frozen=True)
 class Work:
-    """Images of one size for one network; grey ones have no channel axis."""
+    """Images of one size for one network; grey ones have no channel axis.
+
+    `model` is timm's name of the network, `mean` and `std` are those of its images, in units of the
+    value range. Weights are random unless `weights` is a file.
+    """
 
     size: int
     n_images: int
     width: int
     layers: str | None = None
     is_grey: bool = False
+    model: str = "resnetv2_50"
+    architecture: str = "ResNet50V2"
+    mean: tuple = (0.5, 0.5, 0.5)
+    std: tuple = (0.5, 0.5, 0.5)
+    weights: str | None = None
 
 
 WORKS = {
     "photos_all": Work(224, 128, 2048),
     "photos_conv3": Work(224, 320, 512, layers="conv3"),
     "digits_all": Work(28, 4096, 2048, is_grey=True),
+}
+# For `torch_speed`
+TORCH_WORKS = {
+    "resnet50_all": Work(
+        *(224, 64, 2048),
+        model="resnet50",
+        architecture="ResNet50V1.5",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    )
 }
 
 # Each function below makes a contender: it returns the function from images to features, GFLOP per
@@ -47,11 +66,11 @@ def make_ours(work, images):
     from sklearn_resnet import ResNetFeatures
     from sklearn_resnet._network.layers import layer_table, resolve_layers
 
-    resnet = ResNetFeatures(work.layers, BATCH_SIZE, weights=None, random_state=0, cache=None)
-    resnet.fit(images)
-    table = layer_table("ResNet50V2")
+    options = {"architecture": work.architecture, "weights": work.weights, "cache": None}
+    resnet = ResNetFeatures(work.layers, BATCH_SIZE, random_state=0, **options).fit(images)
+    table = layer_table(work.architecture)
     gflop = 0
-    for i in resolve_layers("ResNet50V2", work.layers)[0].ancestors:
+    for i in resolve_layers(work.architecture, work.layers)[0].ancestors:
         n_positions = math.ceil(work.size / table[i].stride) ** 2
         channels = 1 / 3 if work.is_grey and table[i].name == "conv1_conv" else 1
         gflop += table[i].position_flop * n_positions * channels / 1e9
@@ -65,7 +84,13 @@ def make_network(work):
 
     torch.set_num_threads(os.cpu_count())
     torch.manual_seed(0)
-    network = timm.create_model(MODEL, pretrained=False, num_classes=0).eval()
+    network = timm.create_model(work.model, pretrained=False, num_classes=0).eval()
+    if work.weights:
+        from safetensors.torch import load_file
+
+        network.load_state_dict(
+            load_file(work.weights), strict=False
+        )  # without counters of batches
     if work.layers == "conv3":
         network.prune_intermediate_layers([2])
         network.reset_classifier(0, "avg")  # pruning removes the pooling
@@ -95,11 +120,13 @@ def make_timm(work, images, channels_last=False, compiled=False, freezing=False,
     if compiled:
         network = torch.compile(network)
 
+    zero, step = (255 * torch.tensor(values)[:, None, None] for values in (work.mean, work.std))
+
     @torch.inference_mode()
     def compute(batch):
         x = torch.from_numpy(batch)
         x = x.unsqueeze(1) if work.is_grey else x.permute(0, 3, 1, 2)
-        x = x.to(torch.float32).div_(127.5).sub_(1)
+        x = x.to(torch.float32).sub_(zero[: x.shape[1]]).div_(step[: x.shape[1]])
         x = x.repeat(1, 3, 1, 1) if work.is_grey else x
         return network(x.contiguous(memory_format=memory_format)).numpy()
 
@@ -123,11 +150,15 @@ def make_onnx(work, images, best=False):
         torch.onnx.export(network, (example,), path, dynamo=False, dynamic_axes=axes, **names)
         session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
+    zero, step = (
+        255 * np.array(values, np.float32)[:, None, None] for values in (work.mean, work.std)
+    )
+
     def compute(batch):
         x = batch[:, np.newaxis] if work.is_grey else batch.transpose(0, 3, 1, 2)
         x = np.ascontiguousarray(x, np.float32)
-        x /= 127.5
-        x -= 1
+        x -= zero[: x.shape[1]]
+        x /= step[: x.shape[1]]
         x = np.repeat(x, 3, axis=1) if work.is_grey else x
         return session.run(None, {"images": x})[0]
 
@@ -144,7 +175,7 @@ def make_embetter(work, images):
     create = partial(timm.create_model)
     random = {"pretrained": False}
     with mock.patch.object(timm, "create_model", lambda *args, **kw: create(*args, **kw | random)):
-        encoder = TimmEncoder(MODEL)
+        encoder = TimmEncoder(work.model)
     pictures = [Image.fromarray(image) for image in images]  # its input; not timed
     return lambda _: encoder.transform(pictures), gflop, 1, ["embetter", "timm", "torch"]
 
@@ -172,6 +203,7 @@ CONTENDERS = {
     "timm_channels_last_best_batch": partial(make_timm, channels_last=True, best=True),
     "timm_compile": partial(make_timm, compiled=True),
     "timm_compile_freezing": partial(make_timm, compiled=True, freezing=True),
+    "timm_compile_channels_last": partial(make_timm, channels_last=True, compiled=True),
     "embetter": make_embetter,
     "onnxruntime": make_onnx,
     "onnxruntime_best_batch": partial(make_onnx, best=True),
@@ -189,17 +221,20 @@ def serve(name, work, path):
     """Make a contender, describe it, and run a pass for each line on stdin."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # the output of libraries
-    images = np.load(path)
+    images, weights = np.load(path), Path(path).with_name("weights.safetensors")
+    if weights.exists():
+        work = replace(work, weights=str(weights))
     run, gflop, batch_size, packages = CONTENDERS[name](work, images)
     features = run(images)
     if features.shape != (len(images), work.width) or features.dtype != np.float32:
         raise ValueError(f"features are {features.dtype} of shape {features.shape}")
     if not np.isfinite(features).all():
         raise ValueError("features are not finite")
+    np.save(Path(path).with_name(f"{name}.npy"), features)
     print(json.dumps([gflop, batch_size, {p: version(p) for p in packages}]), file=answers)
     for _ in sys.stdin:
         print(json.dumps(measure(lambda: run(images))), file=answers)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], WORKS[sys.argv[2]], sys.argv[3])
+    serve(sys.argv[1], (WORKS | TORCH_WORKS)[sys.argv[2]], sys.argv[3])

@@ -20,7 +20,8 @@ from benchmarks.measuring import divide, summarize_rounds
 from benchmarks.peer_worker import CONTENDERS, WORKS
 
 _ROUNDS = 5
-_OURS = "sklearn_resnet"
+_CONTENDERS = [name for name in CONTENDERS if name != "timm_compile_channels_last"]
+OURS = "sklearn_resnet"
 _WORKER = Path(__file__).with_name("peer_worker.py")
 
 
@@ -90,11 +91,11 @@ def run_rounds(workers):
 
 def compare(key, python, folder):
     """Compare all contenders on one kind of work; return the results, and versions of packages."""
-    names = [name for name in CONTENDERS if key == "photos_all" or name != "embetter"]
-    pythons = dict.fromkeys(names, python) | {_OURS: sys.executable}
+    names = [name for name in _CONTENDERS if key == "photos_all" or name != "embetter"]
+    pythons = dict.fromkeys(names, python) | {OURS: sys.executable}
     workers = {name: Worker(name, pythons[name], key, folder) for name in names}
-    if workers[_OURS].error:
-        raise RuntimeError(workers[_OURS].error)
+    if workers[OURS].error:
+        raise RuntimeError(workers[OURS].error)
     able = {name: worker for name, worker in workers.items() if not worker.error}
     seconds, others = run_rounds(able)
     n_images, versions = WORKS[key].n_images, {}
@@ -114,7 +115,7 @@ def compare(key, python, folder):
             "gflop_per_image": worker.gflop,
             "images_per_second": rate,
             "gflop_per_second": worker.gflop * rate,
-            "ours_times": summarize_rounds(divide(seconds[name], seconds[_OURS])),
+            "ours_times": summarize_rounds(divide(seconds[name], seconds[OURS])),
         }
     return results, versions
 

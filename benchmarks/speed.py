@@ -17,10 +17,14 @@ import numpy as np
 from benchmarks.accuracy import WEIGHTS, load_mnist, score_neighbors
 from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ImageLoader, ResNetFeatures, clear_cache
-from sklearn_resnet._network.engines.keras import import_keras, load_network
+from sklearn_resnet._network.engines.keras import import_keras
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import find_weights
 from sklearn_resnet.datasets import load_image_folder
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
+
+from keras_networks import load_network
 
 _ROUNDS = 7
 _SIDE = 1536  # of the matrices whose product measures the processor

@@ -142,11 +142,11 @@ def _hook(network, x):
 
     def keep(name, module):
         def hook(_, inputs, output):
-            maps[f"{name}.add" if isinstance(module, blocks) else name] = output
             if isinstance(module, norms):
                 statistics = module.running_mean, module.running_var, module.weight, module.bias
                 norm = torch.nn.functional.batch_norm(inputs[0], *statistics, eps=module.eps)
                 maps[f"{name}.bn"] = norm
+            maps[f"{name}.add" if isinstance(module, blocks) else name] = output
 
         return module.register_forward_hook(hook)
 
