@@ -9,6 +9,8 @@ from benchmarks.lookup import FILLED_PAGES, RESULTS, fill_markers, load_results,
 from benchmarks.measuring import describe_machine
 from benchmarks.tables import SECTIONS, render_results
 
+_NEED_PEERS = ("peers", "torch_speed", "torch_weights")
+
 
 def measure(name, data):
     """Run one benchmark and write its results."""
@@ -45,8 +47,8 @@ def main():
         parser.error("DATA is required, or --render.")
     names = arguments.names or list(SECTIONS)
     if not arguments.names and "PEERS" not in os.environ:
-        print("peers and torch_weights are skipped: the environment variable PEERS is not set.")
-        names = [name for name in names if name not in ("peers", "torch_weights")]
+        print(f"{', '.join(_NEED_PEERS)} are skipped: the environment variable PEERS is not set.")
+        names = [name for name in names if name not in _NEED_PEERS]
     for name in names:
         print(f"{name} ...", flush=True)
         measure(name, arguments.data)

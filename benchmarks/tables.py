@@ -17,6 +17,7 @@ _PEERS = {
     "timm_channels_last_best_batch": "timm, channels_last, best batch",
     "timm_compile": "timm, torch.compile",
     "timm_compile_freezing": "timm, torch.compile, freezing",
+    "timm_compile_channels_last": "timm, torch.compile, channels_last",
     "embetter": "embetter",
     "onnxruntime": "ONNX Runtime",
     "onnxruntime_best_batch": "ONNX Runtime, best batch",
@@ -611,6 +612,38 @@ def _peer_row(title, result):
     )
 
 
+def render_torch_speed(result):
+    """Speed of torchvision's ResNet-50."""
+    rows = []
+    for key, found in result["contenders"].items():
+        title = _PEERS[key].replace("timm", "timm's resnet50")
+        if "error" in found:
+            rows.append((title, "", f"failed: {found['error']}", "", ""))
+            continue
+        rows.append(
+            (
+                title,
+                str(found["batch_size"]),
+                f"{found['images_per_second']:.4g}",
+                _spread(found["ours_times"], ".2f"),
+                f"{found['largest_difference']:.0e}",
+            )
+        )
+    busy = result["busy_cores"]
+    return [
+        f"ResNet50V1.5, all layers, {result['n_images']} images of 224 x 224, float32 on "
+        f"{result['n_cores']} cores, {result['n_rounds']} rounds: the median rate, and the median "
+        "(minimum to maximum) of the ratios within rounds. From uint8 images to float32 features, "
+        "preprocessing included. All contenders have the same random weights. The difference is the "
+        "largest, relative to the largest feature.",
+        _table("; batch; images/s; sklearn-resnet is as fast, times; difference", rows),
+        f"The convolutions take {result['gflop_per_image']:.3g} GFLOP per image, which sklearn-resnet "
+        f"computes at {_spread(result['share_of_product'], '.0%')} of the speed of NumPy's matrix "
+        f"product, measured after each of its passes. Meanwhile, other processes kept "
+        f"{busy['median']:.2f} cores busy (at most {busy['max']:.2f}).",
+    ]
+
+
 def render_torch_weights(result):
     """Largest errors of PyTorch's networks."""
 
@@ -644,6 +677,7 @@ SECTIONS = {
     "speed": ("Speed and memory", render_speed),
     "peers": ("Speed of timm, embetter and ONNX Runtime", render_peers),
     "torch_weights": ("PyTorch's networks", render_torch_weights),
+    "torch_speed": ("Speed of torchvision's ResNet-50", render_torch_speed),
     "search": ("A search over layers", render_search),
     "surface_cost": ("A search over layers and sizes", render_surface_cost),
     "scale": ("Scale", render_scale),
