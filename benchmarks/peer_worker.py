@@ -49,7 +49,7 @@ WORKS = {
 # For `torch_speed`
 TORCH_WORKS = {
     "resnet50_all": Work(
-        *(224, 64, 2048),
+        *(224, 128, 2048),
         model="resnet50",
         architecture="ResNet50V1.5",
         mean=(0.485, 0.456, 0.406),
