@@ -21,7 +21,7 @@ from benchmarks.speed import Product
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from torch_state_dicts import make_images, make_state_dict
+from reference_inputs import draw_state_dict, make_images
 
 _ROUNDS = 5
 _PEERS = (
@@ -64,7 +64,7 @@ def measure(data):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / key, make_images(work.n_images, work.size, work.size, 3))
-        save_file(make_state_dict(work.architecture), folder / "weights.safetensors")
+        save_file(draw_state_dict(work.architecture), folder / "weights.safetensors")
         workers = {OURS: Worker(OURS, sys.executable, key, folder)}
         workers |= {name: Worker(name, os.environ["PEERS"], key, folder) for name in _PEERS}
         errors = {name: worker.error for name, worker in workers.items() if worker.error}

@@ -20,7 +20,7 @@ from sklearn_resnet._network.layers import layer_table
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from torch_state_dicts import make_images
+from reference_inputs import make_images
 
 _WORKER = Path(__file__).with_name("torch_worker.py")
 _SIZES = ((65, 70), (96, 96))

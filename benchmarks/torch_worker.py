@@ -22,7 +22,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from torch_state_dicts import draw_tensor, make_images
+from reference_inputs import draw_tensor, make_images
 
 TORCHVISION = {
     "ResNet18": "resnet18",

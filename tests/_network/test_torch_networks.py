@@ -4,18 +4,18 @@
 """
 
 import pickle
-import re
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import pytest
 from layer_searches import search_layers
+from reference_inputs import draw_state_dict, make_images
 from safetensors.numpy import save_file
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn_checks import run_check_estimator
-from torch_state_dicts import make_images, make_state_dict
+from state_dicts import add_prefix, as_sequential, as_transformers
 
 from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network.layers import layer_table
@@ -88,7 +88,7 @@ def compute_layers(path, architecture, names, images, **options):
 )
 def test_features_are_those_of_the_library(write_file, architecture, engine):
     golden = read_golden(architecture)
-    path = write_file(make_state_dict(architecture))
+    path = write_file(draw_state_dict(architecture))
     found = compute_layers(path, architecture, golden, make_images(2, 33, 38, 3), engine=engine)
     for name, expected in golden.items():
         features = found[name]
@@ -105,26 +105,6 @@ def compute(path, architecture="ResNet18", layers="layer1", n_channels=3, **opti
     )
 
 
-def spell_as_transformers(name):
-    for pattern, replacement in {
-        r"^conv1": "embedder.embedder.convolution",
-        r"^bn1": "embedder.embedder.normalization",
-        r"^layer1": "encoder.stages.0.layers",
-        r"conv(\d)": lambda match: f"layer.{int(match[1]) - 1}.convolution",
-        r"bn(\d)": lambda match: f"layer.{int(match[1]) - 1}.normalization",
-        r"downsample\.0": "shortcut.convolution",
-        r"downsample\.1": "shortcut.normalization",
-    }.items():
-        name = re.sub(pattern, replacement, name, count=1)
-    return name
-
-
-def spell_as_sequential(name):
-    for module, number in {"conv1": "0", "bn1": "1", "layer1": "4"}.items():
-        name = re.sub(f"^{module}", number, name)
-    return name
-
-
 @pytest.mark.parametrize(
     ("prefix", "spell"),
     [
@@ -133,14 +113,14 @@ def spell_as_sequential(name):
         ("state_dict.module.base_encoder.", str),
         ("model.backbone.net.", str),
         ("classy_state_dict.base_model.model.trunk._feature_blocks.", str),
-        ("", spell_as_transformers),
-        ("resnet.", spell_as_transformers),
-        ("backbone.", spell_as_sequential),
+        ("", as_transformers),
+        ("resnet.", as_transformers),
+        ("backbone.", as_sequential),
     ],
 )
 def test_features_do_not_depend_on_the_spelling_of_names(write_file, prefix, spell):
-    state = make_state_dict("ResNet50V1.5", stage="layer1")
-    spelled = {prefix + spell(name): array for name, array in state.items()}
+    state = draw_state_dict("ResNet50V1.5", stage="layer1")
+    spelled = add_prefix({spell(name): array for name, array in state.items()}, prefix)
     spelled["fc.weight"] = np.zeros((10, 2048), np.float32)
     plain, other = write_file(state), write_file(spelled, "spelled")
     np.testing.assert_array_equal(compute(other, "ResNet50V1.5"), compute(plain, "ResNet50V1.5"))
@@ -148,7 +128,7 @@ def test_features_do_not_depend_on_the_spelling_of_names(write_file, prefix, spe
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
 def test_files_of_other_precisions_give_the_features_of_their_numbers(write_file, dtype):
-    rounded = {k: a.astype(dtype) for k, a in make_state_dict("ResNet18", stage="layer1").items()}
+    rounded = {k: a.astype(dtype) for k, a in draw_state_dict("ResNet18", stage="layer1").items()}
     exact = write_file({key: array.astype(np.float32) for key, array in rounded.items()})
     features = compute(write_file(rounded, "rounded"))
     np.testing.assert_array_equal(features, compute(exact))
@@ -159,7 +139,7 @@ def test_files_of_other_precisions_give_the_features_of_their_numbers(write_file
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 13])
 def test_images_have_as_many_channels_as_the_weights(write_file, n_channels, engine):
     """The channels of zeros beside them change nothing."""
-    state = make_state_dict("ResNet18", n_channels, stage="layer1")
+    state = draw_state_dict("ResNet18", n_channels, stage="layer1")
     kernel = state["conv1.weight"]
     wide = np.zeros((64, 15, 7, 7), np.float32)
     wide[:, :n_channels] = kernel
@@ -181,7 +161,7 @@ def test_images_have_as_many_channels_as_the_weights(write_file, n_channels, eng
 
 def test_weights_with_other_strides_are_an_error(write_file, tmp_path):
     """The shapes are the same: the names of the tensors decide."""
-    path = write_file(make_state_dict("ResNet50V1.5", stage="layer1"))
+    path = write_file(draw_state_dict("ResNet50V1.5", stage="layer1"))
     with pytest.raises(ValueError, match=r"Pass architecture='ResNet50V1\.5'"):
         compute(path, "ResNet50", "conv2")
     arrays = {
@@ -197,22 +177,22 @@ def test_weights_with_other_strides_are_an_error(write_file, tmp_path):
 
 
 def test_check_estimator_with_a_file(write_file):
-    path = write_file(make_state_dict("ResNet18", stage="layer1"))
+    path = write_file(draw_state_dict("ResNet18", stage="layer1"))
     resnet = ResNetFeatures("layer1", architecture="ResNet18", weights=path)
     assert run_check_estimator(resnet) == ["passed"] * 47
 
 
 def test_a_pickle_transforms_with_the_same_weights_in_another_file(write_file):
-    state, images = make_state_dict("ResNet18", stage="layer1"), make_images(3, 24, 21, 3)
+    state, images = draw_state_dict("ResNet18", stage="layer1"), make_images(3, 24, 21, 3)
     path = write_file(state)
     resnet = ResNetFeatures("layer1", architecture="ResNet18", weights=path).fit(images)
     dump = pickle.dumps(resnet)
     assert len(dump) < 2000
     expected = resnet.transform(images)
-    other = write_file({f"module.{key}": array for key, array in state.items()}, "other")
+    other = write_file(add_prefix(state, "module."), "other")
     moved = pickle.loads(dump).set_params(weights=other)
     np.testing.assert_array_equal(moved.transform(images), expected)
-    write_file({f"module.{key}": array for key, array in reversed(state.items())})  # in its place
+    write_file(add_prefix(state, "module."))  # in its place
     np.testing.assert_array_equal(pickle.loads(dump).transform(images), expected)
     state["layer1.1.bn2.bias"] = state["layer1.1.bn2.bias"] + np.float32(1e-6)
     write_file(state)
@@ -222,7 +202,7 @@ def test_a_pickle_transforms_with_the_same_weights_in_another_file(write_file):
 
 @pytest.mark.long
 def test_a_search_over_layers_runs_in_parallel(write_file):
-    path = write_file(make_state_dict("ResNet18", stage="layer2"))
+    path = write_file(draw_state_dict("ResNet18", stage="layer2"))
     resnet = ResNetFeatures(architecture="ResNet18", weights=path)
     model, layers = make_pipeline(resnet, RidgeClassifier()), ["maxpool", "layer1", 23, "layer2"]
     alone = search_layers(layers, model)

@@ -1,6 +1,6 @@
-"""Random state dicts of PyTorch's networks, made with NumPy alone, and images for them.
+"""Weights and images for which `benchmarks/torch_worker.py` computes features with PyTorch.
 
-`benchmarks/torch_worker.py` loads the same numbers into the networks of torchvision and timm.
+It imports this module without the package.
 """
 
 import zlib
@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 
-def make_state_dict(architecture, n_channels=3, stage=None):
+def draw_state_dict(architecture, n_channels=3, stage=None):
     """Draw all tensors of an architecture, or those up to a stage of it.
 
     The names and shapes are those of our layer tables; PyTorch's networks refuse others.
