@@ -418,7 +418,7 @@ def check_channels(n_channels, channels, shape=None):
     elif channels == (1,):
         hint = "ImageLoader(mode='L') converts files to grey."
     else:
-        hint = "The weights take images with so many."
+        hint = "The weights determine the number of channels."
     where = "" if shape is None else f" in an array of shape {shape}"
     raise ValueError(
         f"X must have {_join(channels)} channel{'s' * (channels != (1,))} in its last axis. Got "

@@ -90,7 +90,7 @@ def _resolve_one(table, architecture, parameter, spec):
             f"must name a layer or a stage of {architecture}",
             repr(spec),
             f"list_layers({architecture!r}) lists them.",
-            _suggest_layer(table, spec),
+            _suggest_layer(architecture, spec),
         )
     raise ParameterError(
         parameter,
@@ -113,11 +113,24 @@ def _translate_stage(architecture, spec):
     return names[get_architecture(architecture).style]
 
 
-def _suggest_layer(table, spec):
-    known = list(dict.fromkeys(name for layer in table for name in (layer.stage, layer.name)))
+def _suggest_layer(architecture, spec):
+    known = _list_names(architecture)
+    near = difflib.get_close_matches(spec.lower(), known, n=3)
     number = re.fullmatch(r"(?:layer)?[\s_]*(-?\d+)", spec.strip(), re.IGNORECASE)
-    near = [int(number[1])] if number else difflib.get_close_matches(spec.lower(), known, n=3)
+    if spec.lower() not in near and (
+        others := [a for a in ARCHITECTURES if spec in _list_names(a)]
+    ):
+        shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        return f"It is a name in {shown}: set architecture."
+    if number and not (near and re.fullmatch(r"layer\d+", spec.lower())):
+        near = [int(number[1])]
     return f"Did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _list_names(architecture):
+    """List the names of stages and layers, each once."""
+    table = layer_table(architecture)
+    return list(dict.fromkeys(name for layer in table for name in (layer.stage, layer.name)))
 
 
 def resolve_layers(architecture, layers, parameter="layers"):

@@ -194,6 +194,31 @@ def test_resolve_layers_errors(spec, message):
         resolve_layers("ResNet50V2", spec)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "spec", "message"),
+    [
+        (
+            "ResNet50V2",
+            "layer3",
+            r"It is a name in ResNet18, ResNet34, ResNet50V1\.5, \.\.\.: set arch",
+        ),
+        ("ResNet50V2", "stages.1", r"It is a name in ResNetV2-50: set architecture"),
+        (
+            "ResNet18",
+            "conv3_block1_out",
+            r"It is a name in ResNet50, ResNet101, ResNet152, \.\.\.:",
+        ),
+        ("ResNet18", "layer1.0.conv3", r"It is a name in ResNet50V1\.5"),
+        ("ResNet18", "layer5", r"Did you mean 'layer\d'"),
+        ("ResNet18", "LAYER2", r"Did you mean 'layer2'"),
+        ("ResNet18", "Layer 60", r"Did you mean 60"),
+    ],
+)
+def test_names_of_other_architectures_are_recognised(architecture, spec, message):
+    with pytest.raises(ValueError, match=message):
+        resolve_layers(architecture, spec)
+
+
 def test_unknown_architecture():
     with pytest.raises(ValueError, match="must be one of ResNet50, .*Got 'VGG16'"):
         list_layers("VGG16")
