@@ -72,7 +72,7 @@ def compute_layers(path, architecture, names, images, **options):
         ("ResNet50V1.5", "openvino"),
         ("ResNeXt50", "openvino"),
         ("ResNetV2-50", "openvino"),
-        ("ResNet18", "keras"),
+        ("ResNetV2-50", "keras"),  # its pooling sees negative values, unlike the others
         *(
             pytest.param(*case, marks=pytest.mark.long)
             for case in [
@@ -81,7 +81,7 @@ def compute_layers(path, architecture, names, images, **options):
                 ("ResNet152V1.5", "openvino"),
                 ("WideResNet50", "openvino"),
                 ("ResNeXt50", "keras"),
-                ("ResNetV2-50", "keras"),
+                ("ResNet18", "keras"),
             ]
         ),
     ],
