@@ -97,6 +97,7 @@ _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "compare": _LAYERS_REMEDY,
     "image_size": "Pass a size, as in --image-size 64.",
     "weights": "--weights random draws random weights.",
+    "normalization": "`embedding weights` lists that of known weights.",
 }
 _SIMILAR_REMEDIES = {
     "weights": "Name the present path of the weights by --weights.",
@@ -104,8 +105,8 @@ _SIMILAR_REMEDIES = {
 }
 _PCA_ONLY = ("dimensions",)
 _RESNET_ONLY = (
-    "layers", "architecture", "weights", "pooling", "batch_size", "engine", "precision", "cache",
-    "no_cache", "on_error",
+    "layers", "architecture", "weights", "normalization", "pooling", "batch_size", "engine",
+    "precision", "cache", "no_cache", "on_error",
 )  # fmt: skip
 _NOT_COMPARED = (
     "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
@@ -148,6 +149,7 @@ _NOT_COMPARED = (
 )
 @options.architecture
 @options.weights
+@options.normalization
 @options.pooling
 @click.option(
     "--image-size",
@@ -331,7 +333,7 @@ def _name_output(params):
 )
 @click.option(
     "--weights",
-    help="Path of the weights that TABLE was made with, if they were moved.",
+    help="The weights that TABLE was made with, if their file was moved.",
 )
 @click.pass_context
 def similar(ctx, queries, table, **chosen):
@@ -386,6 +388,7 @@ def similar(ctx, queries, table, **chosen):
 )
 @options.architecture
 @options.weights
+@options.normalization
 @options.pooling
 @options.batch_size
 @options.engine
@@ -431,8 +434,7 @@ def _make_search_options(params):
 def layers(ctx, architecture):
     """List the layers at which a network can be cut.
 
-    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2.
-    [default: ResNet50V2]
+    ARCHITECTURE is one of those of the option --architecture.  [default: ResNet50V2]
 
     width: number of features of a layer. stride: pixels between neighboring positions of its map.
     gflop: cost of an image of 224 x 224 up to the layer, in 10^9 floating-point operations.
