@@ -214,7 +214,9 @@ def read_input(
             (image,) = ImageLoader(**reading).fit_transform([str(path)])
         with renamed_parameters(n="patches", size="patch_size"):
             cut = datasets.sample_patches(image, patches, patch_size, random_state=seed)
-        return Input(cut if image_size is None else ImageLoader(image_size, mode=mode).fit_transform(cut))
+        return Input(
+            cut if image_size is None else ImageLoader(image_size, mode=mode).fit_transform(cut)
+        )
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
     if is_collection(source):

@@ -287,7 +287,8 @@ def _make_compare_options(params):
 
 def _pick(kind, params):
     """Make a dataclass of the parameters that it has fields for."""
-    return kind(**{field.name: params[field.name] for field in fields(kind)})
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in params.items() if name in names})
 
 
 def _name_output(params):

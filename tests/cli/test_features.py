@@ -90,7 +90,8 @@ def test_weights_that_cannot_be_downloaded_name_others():
 
 
 @pytest.mark.parametrize(
-    ("n_channels", "source", "mode"), [(1, "photos", "L"), (3, "photos", "RGB"), (13, "x.npy", "RGB")]
+    ("n_channels", "source", "mode"),
+    [(1, "photos", "L"), (3, "photos", "RGB"), (13, "x.npy", "RGB")],
 )
 def test_image_files_are_read_with_the_channels_that_the_weights_take(
     n_channels, source, mode, tmp_path

@@ -702,11 +702,11 @@ def test_queries_are_normalized_as_the_table(photos, resnet18):
     for name, normalization in (("a.npz", []), ("b.npz", ["--normalization", "0.1/2/BGR"])):
         run(photos, name, *resnet18, "--image-size", 16, *normalization)
         output = run("similar", photos / "cat/10.jpg", name, "-k", 1)
-        assert output.splitlines()[-3].split() == ["1", "0.0000", "cat", "photos/cat/10.jpg"]
+        assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
     Path("w.safetensors").rename("moved.safetensors")
     assert "--weights must be" in run("similar", photos / "cat/10.jpg", "b.npz", code=1)
     output = run("similar", photos / "cat/10.jpg", "b.npz", "--weights", "moved.safetensors")
-    assert "1    0.0000  cat    photos/cat/10.jpg" in output
+    assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
 
 
 @pytest.mark.cache
@@ -726,9 +726,13 @@ def test_grey_weights_read_grey_files(photos, tmp_path):
     path = write_safetensors(tmp_path / "grey.safetensors", last="layer1", n_channels=1)
     grey = ["--architecture", "ResNet18", "--weights", path, "--normalization", "tf"]
     run(photos, "out.npz", *grey, "-l", "layer1", "--image-size", 16, "-q", "-t")
-    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["shapes"]["input"] == [4, 16, 16]
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["shapes"]["input"] == [
+        4,
+        16,
+        16,
+    ]
     output = run("similar", photos / "cat/10.jpg", "out.npz", "-k", 1)
-    assert output.splitlines()[-3].split() == ["1", "0.0000", "cat", "photos/cat/10.jpg"]
+    assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
     output = run(
         photos / "cat/2.png", "p.npz", *grey, "-l", 4, "--patches", 5, "--patch-size", 8, "-s", 0
     )
@@ -755,6 +759,6 @@ def test_weights_of_many_channels_take_arrays_of_as_many(photos, tmp_path):
 
 def test_weights_of_another_architecture_name_its_option(digits, resnet18):
     message = run(digits, "out.npz", "--weights", "w.safetensors", "-l", 4, code=1)
-    assert "--architecture must be that of the weights file 'w.safetensors'" in message
+    assert "--architecture must be that of the weights file '" in message
     assert "They fit ResNet18 or ResNet34." in message
     assert "architecture=" not in message

@@ -61,7 +61,8 @@ def test_a_normalization_is_a_name_or_mean_and_std(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0.5", "imagenet", "0.5/", "0.5/0", "0,0/1,1,1", "0.5/0.5/RGBA", "nan/1", "1/1/BGR/"]
+    "text",
+    ["", "0.5", "imagenet", "0.5/", "0.5/0", "0,0/1,1,1", "0.5/0.5/RGBA", "nan/1", "1/1/BGR/"],
 )
 def test_another_normalization_is_an_error_that_shows_the_form(text):
     with pytest.raises(click.BadParameter, match="tf, caffe, torch, or MEAN/STD") as caught:

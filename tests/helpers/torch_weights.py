@@ -19,7 +19,9 @@ def write_safetensors(path, architecture="ResNet18", *, last=None, n_channels=3,
     arrays = load_arrays(weights, layers)
     tensors = {}
     for layer in layers:
-        for (name, _), array in zip(list_tensors_of(layer), arrays.get(layer.name, ()), strict=True):
+        for (name, _), array in zip(
+            list_tensors_of(layer), arrays.get(layer.name, ()), strict=True
+        ):
             values = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
             tensors[name] = np.ascontiguousarray(values)
     save_file(tensors, path)
