@@ -10,12 +10,12 @@ from sklearn_resnet._network.weights import Weights, load_arrays
 
 
 def write_safetensors(path, architecture="ResNet18", *, last=None, n_channels=3, seed=0):
-    """Write random weights of an architecture, up to a stage, as safetensors; return the path."""
+    """Write random weights of an architecture, up to a layer or stage; return the path."""
     table = layer_table(architecture, n_channels)
     normalization = NORMALIZATIONS[get_architecture(architecture).normalization]
     weights = Weights(architecture, "", len(table), normalization, n_channels, seed=seed)
-    end = max((layer.index for layer in table if layer.stage == last), default=len(table) - 1)
-    layers = table[: end + 1]
+    ends = [layer.index for layer in table if last in (None, layer.name, layer.stage)]
+    layers = table[: max(ends) + 1]
     arrays = load_arrays(weights, layers)
     tensors = {}
     for layer in layers:
