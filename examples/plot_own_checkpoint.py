@@ -60,6 +60,7 @@ tensors = {}
 
 
 def cut_windows(maps, side, stride):
+    """View the windows of a convolution or pooling, with zeros around the maps."""
     padding = [(0, 0), (side // 2, side // 2), (side // 2, side // 2), (0, 0)]
     windows = sliding_window_view(np.pad(maps, padding), (side, side), (1, 2))
     return windows[:, ::stride, ::stride]
@@ -90,6 +91,7 @@ def train_convolution(name, norm, maps, labels, side=3, stride=1):
 
 
 def relu(maps):
+    """Rectify the output of a layer."""
     return np.maximum(maps, 0)
 
 
@@ -124,6 +126,7 @@ ridge = make_pipeline(StandardScaler(), RidgeClassifier(100))
 
 
 def search(weights):
+    """Search the depth with the given weights."""
     resnet = ResNetFeatures(
         architecture="ResNet18",
         weights=weights,

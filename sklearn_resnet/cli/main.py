@@ -22,6 +22,7 @@ from sklearn_resnet.cli.search import SearchOptions, search
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 from sklearn_resnet.cli.streams import print_result
+from sklearn_resnet.cli.weights import describe_weights
 
 _HELP = """Embed images, and draw the embedding.
 
@@ -51,7 +52,9 @@ Examples:
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding search photos/ --sizes 48,64,96
+  embedding photos/ out/my.npz --weights w.safetensors --architecture ResNet18
   embedding layers ResNet101V2
+  embedding weights
 
 \b
 Write ./search for a folder with the same name as a command, such as search.
@@ -454,6 +457,17 @@ def layers(ctx, architecture):
     ]
     with exit_on_error(ctx):
         print_result("\n".join(lines))
+
+
+@main.command(short_help="List published weights, with the options that take them.")
+@click.pass_context
+def weights(ctx):
+    """List published weights, with their licences and the options that take them.
+
+    They are downloaded when they are used. This list needs no network.
+    """
+    with exit_on_error(ctx):
+        print_result("\n".join(describe_weights()))
 
 
 def _check_combinations(ctx):

@@ -3,6 +3,7 @@
 import difflib
 
 import click
+import numpy as np
 
 from sklearn_resnet._network.normalization import NORMALIZATIONS, parse_normalization
 
@@ -84,7 +85,8 @@ def spell_normalization(normalization):
     if isinstance(normalization, str):
         return normalization
     mean, std, *order = normalization
-    return "/".join([*(",".join(f"{value:.6g}" for value in part) for part in (mean, std)), *order])
+    numbers = [",".join(f"{x:.9g}" for x in np.atleast_1d(part)) for part in (mean, std)]
+    return "/".join([*numbers, *order])
 
 
 class Maps(click.ParamType):

@@ -452,7 +452,7 @@ def test_options_of_the_cache_that_make_no_sense(digits):
 
 
 def test_help_fits_a_terminal_of_80_columns():
-    for command in ([], ["similar"], ["search"], ["layers"]):
+    for command in ([], ["similar"], ["search"], ["layers"], ["weights"]):
         text = run(*command, "-h")
         assert max(map(len, text.splitlines())) <= 80
         assert "  Examples:\n    embedding" in text or command == ["layers"]
