@@ -99,7 +99,7 @@ _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "layers": _LAYERS_REMEDY,
     "compare": _LAYERS_REMEDY,
     "image_size": "Pass a size, as in --image-size 64.",
-    "weights": "--weights random draws random weights.",
+    "weights": "`embedding weights` lists published ones; --weights random draws random ones.",
     "normalization": "`embedding weights` lists that of known weights.",
 }
 _SIMILAR_REMEDIES = {
