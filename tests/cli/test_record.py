@@ -14,6 +14,7 @@ from sklearn_resnet.cli.record import (
     describe_resnet,
     finish,
     hash_table,
+    image_mode,
     image_shape,
     input_parameters,
     read_former_record,
@@ -52,6 +53,13 @@ def test_a_record_is_read_as_it_was_written(output):
         "patch_size": 64,
         "mode": "RGB",
     }
+
+
+@pytest.mark.parametrize(
+    ("shape", "mode"), [((9, 8, 8), "L"), ((9, 8, 8, 1), "L"), ((9, 8, 8, 3), "RGB")]
+)
+def test_the_mode_of_image_files_is_that_of_the_images(shape, mode):
+    assert image_mode({"shapes": {"input": shape}}) == mode
 
 
 def test_a_record_of_an_earlier_version_leaves_the_normalization_to_the_architecture(output):
