@@ -17,7 +17,7 @@ from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet.cli.inputs import reads_files
 from sklearn_resnet.cli.record import describe_pca, describe_resnet
 
-_THREE_CHANNELS = ("auto", "imagenet", "procedural", "random")
+_FOR_COLOURS = ("auto", "imagenet", "procedural", "random")
 _FALLBACK_REMEDY = "--weights procedural takes the bundled weights without this warning."
 
 
@@ -104,9 +104,10 @@ def check_features(options, progress):
     choose_engine(options.engine, options.precision)  # it warns once, and not below
     resnet = make_resnet(options)
     try:
+        image = np.zeros((1, 8, 8, count_channels(options)), np.uint8)  # warns about the file, once
         with warnings.catch_warnings(record=True) as caught:  # fitting on the images will warn
             warnings.simplefilter("always")
-            resnet.fit(np.zeros((1, 8, 8, count_channels(options)), np.uint8))
+            resnet.fit(image)
     except DownloadError as exc:
         if options.weights != "auto":  # which tried the bundled weights
             exc.add_note(
@@ -122,7 +123,7 @@ def check_features(options, progress):
 
 def count_channels(options):
     """Return the number of channels of the images that the weights take."""
-    if options.weights in _THREE_CHANNELS:
+    if options.weights in _FOR_COLOURS:
         return 3
     weights = find_weights(
         options.architecture, options.weights, None, normalization=options.normalization

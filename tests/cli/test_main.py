@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 from commands import run
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from torch_weights import write_safetensors
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader, ResNetFeatures, cache_info
@@ -755,6 +756,14 @@ def test_weights_of_many_channels_take_arrays_of_as_many(photos, tmp_path):
     assert "--weights must be for images of 1 or 3 channels, as INPUT holds image files" in message
     message = run("similar", photos / "cat/10.jpg", "out.npz", code=1)
     assert "must be of images with 1 or 3 channels" in message
+
+
+@pytest.mark.filterwarnings("always")
+def test_tensors_that_are_ignored_are_named_once(digits, resnet18):
+    tensors = load_file("w.safetensors") | {"scale_of_mine": np.ones(3, np.float32)}
+    save_file(tensors, "w.safetensors")
+    output = run(digits, "out.npz", *resnet18)
+    assert output.count("which are ignored: 'scale_of_mine'") == output.count("warning") == 1
 
 
 def test_weights_of_another_architecture_name_its_option(digits, resnet18):
