@@ -8,6 +8,7 @@ _ORDER = (
     *(
         "digits_map",
         "depth",
+        "own_checkpoint",
         "photos",
         "columns",
         "duplicates",

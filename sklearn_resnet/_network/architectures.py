@@ -56,6 +56,12 @@ class Layer:
         return match[0]
 
     @property
+    def block(self):
+        """The residual block: ``"conv3_block1"``, ``"layer2.0"``; None outside of the blocks."""
+        match = re.match(r"conv\d_block\d+|layer\d\.\d+|stages\.\d\.blocks\.\d+", self.name)
+        return match and match[0]
+
+    @property
     def is_prefix(self):
         """Whether the output depends on all layers before this one."""
         return len(self.ancestors) == self.index + 1

@@ -17,6 +17,7 @@ from sklearn_resnet.cli.features import (
     check_features,
     compute_pca,
     compute_resnet,
+    read_mode,
     uses_openvino,
 )
 from sklearn_resnet.cli.inputs import (
@@ -85,6 +86,7 @@ def compare(options):
     """
     progress = Progress(options.quiet)
     plan = plan_comparison(options, progress)
+    options = plan.options
     with progress.timed("input"):
         data = load_input(options.input)
     progress.show_array("input", data.images)
@@ -143,6 +145,8 @@ def plan_comparison(options, progress):
     default = _resolve_layer(architecture, default_layers(features.weights))
     layers = {name: None if name == "pca" else named.get(name, default) for name in options.maps}
     cuts = dict.fromkeys(layer for layer in layers.values() if layer is not None)
+    images = replace(options.input, mode=read_mode(options.input.source, features))
+    options = replace(options, input=images)
     return ComparePlan(options, layers, replace(features, layers=list(cuts) or None))
 
 

@@ -21,6 +21,7 @@ from sklearn_resnet.cli.features import (
     check_features,
     compute_features,
     make_resnet,
+    read_mode,
     uses_openvino,
 )
 from sklearn_resnet.cli.inputs import (
@@ -209,7 +210,8 @@ def plan_embedding(options, progress):
     if reads_files(source):
         features = replace(features, value_range=None)
     features = check_features(features, progress)
-    options = replace(options, features=features)
+    images = replace(options.input, mode=read_mode(source, features))
+    options = replace(options, features=features, input=images)
     # Keras imports tensorflow, which is hidden from umap
     may_import_umap = features.model == "pca" or uses_openvino(features)
     imports_umap = "table" in _list_map_files(options) and may_import_umap

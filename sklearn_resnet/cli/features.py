@@ -11,11 +11,13 @@ from sklearn_resnet._features.forward_pass import resolve_pooling
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines.choice import choose_engine
-from sklearn_resnet._network.weights import WeightsFallbackWarning
+from sklearn_resnet._network.weights import WeightsFallbackWarning, find_weights
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
+from sklearn_resnet.cli.inputs import reads_files
 from sklearn_resnet.cli.record import describe_pca, describe_resnet
 
+_FOR_COLOURS = ("auto", "imagenet", "procedural", "random")
 _FALLBACK_REMEDY = "--weights procedural takes the bundled weights without this warning."
 
 
@@ -40,6 +42,7 @@ class FeatureOptions:
     cache: Path | None
     seed: int | None
     value_range: tuple | None = None
+    normalization: str | tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def make_resnet(options):
         batch_size=options.batch_size,
         architecture=options.architecture,
         weights=None if options.weights == "random" else options.weights,
+        normalization=options.normalization,
         pooling=options.pooling,
         image_size=options.image_size,
         value_range=options.value_range,
@@ -100,20 +104,61 @@ def check_features(options, progress):
     choose_engine(options.engine, options.precision)  # it warns once, and not below
     resnet = make_resnet(options)
     try:
+        image = np.zeros((1, 8, 8, count_channels(options)), np.uint8)  # warns about the file, once
         with warnings.catch_warnings(record=True) as caught:  # fitting on the images will warn
             warnings.simplefilter("always")
-            resnet.fit(np.zeros((1, 8, 8), np.uint8))
+            resnet.fit(image)
     except DownloadError as exc:
         if options.weights != "auto":  # which tried the bundled weights
             exc.add_note(
                 "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
-                "conv3), the path of a Keras weights file, or --weights random."
+                "conv3), the path of a weights file, or --weights random."
             )
         raise
     for warning in (entry.message for entry in caught):
         if isinstance(warning, WeightsFallbackWarning):
             progress.warn(f"{warning.problem} {_FALLBACK_REMEDY}")
     return replace(options, weights=resnet.weights_) if options.weights == "auto" else options
+
+
+def count_channels(options):
+    """Return the number of channels of the images that the weights take."""
+    if options.weights in _FOR_COLOURS:
+        return 3
+    weights = find_weights(
+        options.architecture, options.weights, None, normalization=options.normalization
+    )
+    return weights.n_channels
+
+
+def read_mode(source, options):
+    """Return the mode in which to read the image files of INPUT for the weights.
+
+    Parameters
+    ----------
+    source : str
+        INPUT.
+    options : FeatureOptions
+        Checked.
+
+    Returns
+    -------
+    {"RGB", "L"}
+
+    Raises
+    ------
+    ParameterError
+        If the weights take images with another number of channels than image files have.
+    """
+    n_channels = count_channels(options) if options.model == "resnet" else 3
+    if n_channels not in (1, 3) and reads_files(source):
+        raise ParameterError(
+            "weights",
+            "must be for images of 1 or 3 channels, as INPUT holds image files",
+            f"weights for {n_channels} channels",
+            hint=f"Save the images as one .npy array of shape (n, height, width, {n_channels}).",
+        )
+    return "L" if n_channels == 1 else "RGB"
 
 
 def compute_features(images, options, progress):

@@ -44,6 +44,7 @@ class InputOptions:
     on_error: str = "raise"
     seed: int | None = None
     value_range: tuple | None = None
+    mode: str = "RGB"
 
     @property
     def file_range(self):
@@ -92,6 +93,7 @@ def load_input(options):
         seed=options.seed,
         on_error=options.on_error,
         value_range=options.value_range,
+        mode=options.mode,
     )
     n_images = len(data.images)
     if options.labels is not None:
@@ -172,6 +174,7 @@ def read_input(
     seed=None,
     on_error="raise",
     value_range=None,
+    mode="RGB",
 ):
     """Read INPUT.
 
@@ -191,6 +194,8 @@ def read_input(
         How to handle files that cannot be read; see `ImageLoader`.
     value_range : tuple of 2 float, default=None
         The black and the white level of image files; arrays are not scaled.
+    mode : {"RGB", "L"}, default="RGB"
+        The mode in which image files are read.
 
     Returns
     -------
@@ -202,23 +207,25 @@ def read_input(
         If it does not exist, or holds no images.
     """
     check_input(source, patches)
-    path = as_path(source)
+    path, reading = as_path(source), {"mode": mode, "value_range": value_range}
     if patches is not None:
         image = path
-        if value_range is not None:
-            (image,) = ImageLoader(value_range=value_range).fit_transform([str(path)])
+        if value_range is not None or mode != "RGB":
+            (image,) = ImageLoader(**reading).fit_transform([str(path)])
         with renamed_parameters(n="patches", size="patch_size"):
             cut = datasets.sample_patches(image, patches, patch_size, random_state=seed)
-        return Input(cut if image_size is None else ImageLoader(image_size).fit_transform(cut))
+        return Input(
+            cut if image_size is None else ImageLoader(image_size, mode=mode).fit_transform(cut)
+        )
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
     if is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
-        loader = ImageLoader(image_size, lazy=True, on_error=on_error, value_range=value_range)
+        loader = ImageLoader(image_size, lazy=True, on_error=on_error, **reading)
         return Input(loader.fit_transform(paths), labels, paths)
     if _is_image_file(path):
         paths = np.array([str(path)])
-        loader = ImageLoader(image_size, value_range=value_range)
+        loader = ImageLoader(image_size, **reading)
         return Input(loader.fit_transform(paths), paths=paths)
     return _read_arrays(path)
 

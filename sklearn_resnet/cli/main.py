@@ -22,6 +22,7 @@ from sklearn_resnet.cli.search import SearchOptions, search
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
 from sklearn_resnet.cli.similar.neighbors import METRICS
 from sklearn_resnet.cli.streams import print_result
+from sklearn_resnet.cli.weights import describe_weights
 
 _HELP = """Embed images, and draw the embedding.
 
@@ -51,7 +52,9 @@ Examples:
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding search photos/ --sizes 48,64,96
+  embedding photos/ out/my.npz --weights w.safetensors --architecture ResNet18
   embedding layers ResNet101V2
+  embedding weights
 
 \b
 Write ./search for a folder with the same name as a command, such as search.
@@ -96,7 +99,8 @@ _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "layers": _LAYERS_REMEDY,
     "compare": _LAYERS_REMEDY,
     "image_size": "Pass a size, as in --image-size 64.",
-    "weights": "--weights random draws random weights.",
+    "weights": "`embedding weights` lists published ones; --weights random draws random ones.",
+    "normalization": "`embedding weights` lists that of known weights.",
 }
 _SIMILAR_REMEDIES = {
     "weights": "Name the present path of the weights by --weights.",
@@ -104,8 +108,8 @@ _SIMILAR_REMEDIES = {
 }
 _PCA_ONLY = ("dimensions",)
 _RESNET_ONLY = (
-    "layers", "architecture", "weights", "pooling", "batch_size", "engine", "precision", "cache",
-    "no_cache", "on_error",
+    "layers", "architecture", "weights", "normalization", "pooling", "batch_size", "engine",
+    "precision", "cache", "no_cache", "on_error",
 )  # fmt: skip
 _NOT_COMPARED = (
     "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
@@ -148,6 +152,7 @@ _NOT_COMPARED = (
 )
 @options.architecture
 @options.weights
+@options.normalization
 @options.pooling
 @click.option(
     "--image-size",
@@ -285,7 +290,8 @@ def _make_compare_options(params):
 
 def _pick(kind, params):
     """Make a dataclass of the parameters that it has fields for."""
-    return kind(**{field.name: params[field.name] for field in fields(kind)})
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in params.items() if name in names})
 
 
 def _name_output(params):
@@ -331,7 +337,7 @@ def _name_output(params):
 )
 @click.option(
     "--weights",
-    help="Path of the weights that TABLE was made with, if they were moved.",
+    help="The weights that TABLE was made with, if their file was moved.",
 )
 @click.pass_context
 def similar(ctx, queries, table, **chosen):
@@ -386,6 +392,7 @@ def similar(ctx, queries, table, **chosen):
 )
 @options.architecture
 @options.weights
+@options.normalization
 @options.pooling
 @options.batch_size
 @options.engine
@@ -431,8 +438,7 @@ def _make_search_options(params):
 def layers(ctx, architecture):
     """List the layers at which a network can be cut.
 
-    ARCHITECTURE is ResNet50, ResNet101, ResNet152, or one of these with V2.
-    [default: ResNet50V2]
+    ARCHITECTURE is one of those of the option --architecture.  [default: ResNet50V2]
 
     width: number of features of a layer. stride: pixels between neighboring positions of its map.
     gflop: cost of an image of 224 x 224 up to the layer, in 10^9 floating-point operations.
@@ -451,6 +457,17 @@ def layers(ctx, architecture):
     ]
     with exit_on_error(ctx):
         print_result("\n".join(lines))
+
+
+@main.command(short_help="List published weights, with the options that take them.")
+@click.pass_context
+def weights(ctx):
+    """List published weights, with their licences and the options that take them.
+
+    They are downloaded when they are used. This list needs no network.
+    """
+    with exit_on_error(ctx):
+        print_result("\n".join(describe_weights()))
 
 
 def _check_combinations(ctx):

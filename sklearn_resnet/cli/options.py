@@ -4,23 +4,31 @@ from pathlib import Path
 
 import click
 
+from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.features import default_cache
-from sklearn_resnet.cli.param_types import Pooling
+from sklearn_resnet.cli.param_types import Normalization, Pooling
 
 architecture = click.option(
     "--architecture",
     default="ResNet50V2",
     show_default=True,
-    help="ResNet50, ResNet101, ResNet152, or one of these with V2.",
+    help=f"One of {', '.join(ARCHITECTURES)}.",
 )
 weights = click.option(
     "--weights",
     default="auto",
     show_default=True,
     help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
-    "a Keras weights file, or random. auto is imagenet if it is on this machine or can be "
-    "downloaded, and procedural otherwise.",
+    "a weights file (safetensors, Keras or PyTorch), hf://ORG/NAME of the Hugging Face Hub, or random. "
+    "auto is imagenet if it is on this machine or can be downloaded, and procedural otherwise.",
+)
+normalization = click.option(
+    "--normalization",
+    type=Normalization(),
+    help="How images are normalised: tf, caffe, torch, or MEAN/STD in units of the value range, as in "
+    "0.5/0.25 or 0.485,0.456,0.406/0.229,0.224,0.225. /BGR after it reverses the channels.  "
+    "[default: that of the weights, or else of the architecture]",
 )
 pooling = click.option(
     "--pooling",

@@ -3,6 +3,9 @@
 import difflib
 
 import click
+import numpy as np
+
+from sklearn_resnet._network.normalization import NORMALIZATIONS, parse_normalization
 
 
 def _parse_layer(text):
@@ -53,6 +56,37 @@ class Pooling(click.ParamType):
         if not isinstance(value, str) or "," not in value:
             return value
         return [part.strip() for part in value.split(",")]
+
+
+class Normalization(click.ParamType):
+    """``tf``, ``0.5/0.25`` or ``0.4,0.5,0.6/1/BGR``, for the parameter `normalization`."""
+
+    name = "normalization"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str) or value in NORMALIZATIONS:
+            return value
+        try:
+            mean, std, *order = value.split("/")
+            values = *(tuple(map(float, part.split(","))) for part in (mean, std)), *order
+            parse_normalization(values)
+        except ValueError:
+            self.fail(
+                f"It must be {', '.join(NORMALIZATIONS)}, or MEAN/STD with a number for each channel, "
+                "or one for all, as in 0.485,0.456,0.406/0.229,0.224,0.225 or 0.5/0.5. /BGR after "
+                f"it reverses the channels. Got {value!r} instead."
+            )
+        return values
+
+
+def spell_normalization(normalization):
+    """Spell a value of `Normalization` as on the command line."""
+    if isinstance(normalization, str):
+        return normalization
+    mean, std, *order = normalization
+    numbers = [",".join(f"{x:.9g}" for x in np.atleast_1d(part)) for part in (mean, std)]
+    return "/".join([*numbers, *order])
 
 
 class Maps(click.ParamType):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._io.paths import is_url
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.plotting import EmbeddingDisplay
 from sklearn_resnet.plotting._saving import save_figure
@@ -243,4 +244,5 @@ def name_source(source):
 
 def name_weights(weights):
     """Name weights, as given on the command line, in a title."""
-    return _WEIGHTS.get(weights, f"weights {Path(weights).name}")
+    name = weights if is_url(weights) else Path(weights).name
+    return _WEIGHTS.get(weights, f"weights {name}")

@@ -257,6 +257,7 @@ def describe_resnet(resnet, weights):
         "engine": choose_engine(resnet.engine, resnet.precision).engine,
         "precision": resnet.precision,
         "weights": weights,
+        "normalization": resnet.normalization_,
         "weights_fingerprint": resnet.weights_fingerprint_,
     }
 
@@ -306,7 +307,13 @@ def image_shape(record):
 
 def resnet_parameters(record):
     """Return the parameters of the ResNetFeatures that computed a table."""
-    return {name: record[name] for name in _PARAMETERS}
+    parameters = {name: record[name] for name in _PARAMETERS}
+    return parameters | {"normalization": record.get("normalization")}
+
+
+def image_mode(record):
+    """The mode in which image files were read: ``"L"`` for one channel, or ``"RGB"``."""
+    return "L" if image_shape(record)[2:] in ([], [1]) else "RGB"
 
 
 def input_parameters(record):
@@ -316,7 +323,7 @@ def input_parameters(record):
         names |= {"patches": "patches", "patch_size": "patch_size"}
     if file_range(record) is not None:
         names |= {"value_range": "file_range"}
-    return {name: record[key] for name, key in names.items()}
+    return {name: record[key] for name, key in names.items()} | {"mode": image_mode(record)}
 
 
 def file_range(record):

@@ -12,7 +12,7 @@ from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.cli.features import FeatureOptions, check_features, make_resnet
+from sklearn_resnet.cli.features import FeatureOptions, check_features, make_resnet, read_mode
 from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
@@ -166,7 +166,8 @@ def plan_search(options, progress):
         found = resolve_layers(features.architecture, features.layers)
         features = replace(features, layers=[layer.index for layer in found])
     features = check_features(features, progress)
-    return SearchPlan(replace(options, features=features), output, picture)
+    images = replace(options.input, mode=read_mode(source, features))
+    return SearchPlan(replace(options, features=features, input=images), output, picture)
 
 
 def _name_output(options):
@@ -351,7 +352,7 @@ def _load_at(size, data, options):
     """Return image files at one size; arrays as they are."""
     if not reads_files(options.source):
         return data.images
-    loader = ImageLoader(size, lazy=True, value_range=options.file_range)
+    loader = ImageLoader(size, mode=options.mode, lazy=True, value_range=options.file_range)
     return loader.fit_transform(data.paths.tolist())
 
 

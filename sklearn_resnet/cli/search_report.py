@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_resnet._io.paths import as_path, is_local, strip_archive_suffix
 from sklearn_resnet.cli.features import default_cache
+from sklearn_resnet.cli.param_types import spell_normalization
 
 _DEFAULTS = {
     "architecture": "ResNet50V2",
@@ -184,6 +185,8 @@ def spell_command(candidate, options, output):
             int(level) if level.is_integer() else level for level in options.input.value_range
         )
         words += ["--value-range", *levels]
+    if features.normalization is not None:
+        words += ["--normalization", spell_normalization(features.normalization)]
     for name, default in _DEFAULTS.items():
         value = getattr(features, name)
         value = value if isinstance(value, str) else ",".join(value)

@@ -52,6 +52,24 @@ def test_table_equals_keras(architecture):
         assert layer.is_prefix == (ancestors[layer.index] == set(range(layer.index + 1)))
 
 
+@pytest.mark.parametrize(
+    ("architecture", "n_blocks", "ends"),
+    [
+        ("ResNet50", 16, ("conv2_block1_out", "conv5_block3_out")),
+        ("ResNet101V2", 33, ("conv2_block1_out", "conv5_block3_out")),
+        ("ResNet18", 8, ("layer1.0.relu_1", "layer4.1.relu_1")),
+        ("ResNet50V1.5", 16, ("layer1.0.relu_2", "layer4.2.relu_2")),
+        ("ResNetV2-50", 16, ("stages.0.blocks.0.add", "stages.3.blocks.2.add")),
+    ],
+)
+def test_layers_know_their_block(architecture, n_blocks, ends):
+    blocks = {layer.block: layer for layer in layer_table(architecture) if layer.block}
+    assert len(blocks) == n_blocks
+    last = [layer.name for layer in blocks.values()]
+    assert (last[0], last[-1]) == ends
+    assert all(layer.kind in ("add", "relu") for layer in blocks.values())
+
+
 def list_keras_ancestors(network):
     """By the index of a layer, the indices of all layers that its output depends on."""
     index = {layer.name: i for i, layer in enumerate(network.layers)}

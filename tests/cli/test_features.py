@@ -5,9 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from torch_weights import write_safetensors
 
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
-from sklearn_resnet.cli.features import FeatureOptions, check_features, compute_pca, make_resnet
+from sklearn_resnet.cli.features import (
+    FeatureOptions,
+    check_features,
+    compute_pca,
+    make_resnet,
+    read_mode,
+)
 from sklearn_resnet.cli.progress import Progress
 
 OPTIONS = FeatureOptions(
@@ -80,3 +87,33 @@ def test_weights_that_cannot_be_downloaded_name_others():
     with pytest.raises(DownloadError) as caught:  # auto has tried the bundled weights
         check_features(replace(options, weights="auto", layers="conv4"), QUIET)
     assert not getattr(caught.value, "__notes__", [])
+
+
+@pytest.mark.parametrize(
+    ("n_channels", "source", "mode"),
+    [(1, "photos", "L"), (3, "photos", "RGB"), (13, "x.npy", "RGB")],
+)
+def test_image_files_are_read_with_the_channels_that_the_weights_take(
+    n_channels, source, mode, tmp_path
+):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "x.npy").touch()
+    path = write_safetensors(tmp_path / "w.safetensors", last="layer1", n_channels=n_channels)
+    given = replace(
+        OPTIONS,
+        model="resnet",
+        layers="layer1",
+        architecture="ResNet18",
+        weights=str(path),
+        normalization="tf",
+    )
+    options = check_features(given, QUIET)
+    assert options == given
+    assert read_mode(str(tmp_path / source), options) == mode
+    if n_channels == 13:
+        with pytest.raises(ParameterError, match="Got weights for 13 channels instead. Save the"):
+            read_mode(str(tmp_path / "photos"), options)
+
+
+def test_the_mode_is_that_of_colours_without_a_network():
+    assert read_mode("photos", OPTIONS) == "RGB"

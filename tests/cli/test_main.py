@@ -12,13 +12,16 @@ import platformdirs
 import pytest
 from commands import run
 from PIL import Image
+from safetensors.numpy import load_file, save_file
+from torch_weights import write_safetensors
 
-from sklearn_resnet import EmbeddingDisplay, cache_info
+from sklearn_resnet import EmbeddingDisplay, ImageLoader, ResNetFeatures, cache_info
 from sklearn_resnet._features import forward_pass as _forward_pass
 from sklearn_resnet._network.engines import choice as _choice
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.cli import features as _features
 from sklearn_resnet.cli import pictures as _pictures
+from sklearn_resnet.datasets import load_image_folder, load_table
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
 
@@ -450,7 +453,7 @@ def test_options_of_the_cache_that_make_no_sense(digits):
 
 
 def test_help_fits_a_terminal_of_80_columns():
-    for command in ([], ["similar"], ["search"], ["layers"]):
+    for command in ([], ["similar"], ["search"], ["layers"], ["weights"]):
         text = run(*command, "-h")
         assert max(map(len, text.splitlines())) <= 80
         assert "  Examples:\n    embedding" in text or command == ["layers"]
@@ -667,3 +670,104 @@ def test_a_gpu_that_cannot_be_used_is_announced(digits, monkeypatch):
 def test_a_cut_beyond_the_bundled_weights_without_a_network_names_it(digits):
     output = run(digits, "out.npz", "-l", "conv4", code=1)
     assert "layers 0 to 85, and layer 153 ('conv4_block6_out') is deeper" in output
+
+
+@pytest.fixture
+def resnet18(tmp_path):
+    """The options of a safetensors file that holds a ResNet-18 up to its first stage."""
+    path = write_safetensors(tmp_path / "w.safetensors", last="layer1")
+    return ["--architecture", "resnet18", "--weights", path.name, "-l", "layer1", "-q"]
+
+
+def test_weights_by_pytorch_and_their_normalization_are_used_and_recorded(photos, resnet18):
+    given = [*resnet18, "--image-size", 16, "--normalization", "0.5/0.25,0.5,0.75/BGR"]
+    run(photos, "out.npz", *given)
+    resnet = ResNetFeatures(
+        "layer1",
+        architecture="ResNet18",
+        weights="w.safetensors",
+        normalization=(0.5, (0.25, 0.5, 0.75), "BGR"),
+    )
+    paths, _ = load_image_folder(photos, return_X_y=True)
+    images = ImageLoader(16).fit_transform(paths)
+    with np.load("out.npz") as file:
+        np.testing.assert_array_equal(file["features"], resnet.fit_transform(images))
+    record = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert record["architecture"] == "ResNet18"
+    assert record["weights"] == "w.safetensors"
+    assert record["weights_fingerprint"] == resnet.weights_fingerprint_
+    assert record["normalization"] == [[0.5] * 3, [0.25, 0.5, 0.75], "BGR"]
+
+
+def test_queries_are_normalized_as_the_table(photos, resnet18):
+    for name, normalization in (("a.npz", []), ("b.npz", ["--normalization", "0.1/2/BGR"])):
+        run(photos, name, *resnet18, "--image-size", 16, *normalization)
+        output = run("similar", photos / "cat/10.jpg", name, "-k", 1)
+        assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
+    Path("w.safetensors").rename("moved.safetensors")
+    assert "--weights must be" in run("similar", photos / "cat/10.jpg", "b.npz", code=1)
+    output = run("similar", photos / "cat/10.jpg", "b.npz", "--weights", "moved.safetensors")
+    assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
+
+
+@pytest.mark.cache
+def test_a_table_with_another_normalization_is_computed_again(photos, resnet18):
+    args = [photos, "out.parquet", *resnet18, "--image-size", 16]
+    tables = []
+    for normalization in ("torch", "tf", "torch"):
+        run(*args, "--normalization", normalization)
+        tables.append(load_table("out.parquet").features)
+    assert abs(tables[0] - tables[1]).max() > 0.01
+    np.testing.assert_array_equal(tables[0], tables[2])
+    run(*args)  # of the architecture, which is the same
+    np.testing.assert_array_equal(load_table("out.parquet").features, tables[0])
+
+
+def test_grey_weights_read_grey_files(photos, tmp_path):
+    path = write_safetensors(tmp_path / "grey.safetensors", last="layer1", n_channels=1)
+    grey = ["--architecture", "ResNet18", "--weights", path, "--normalization", "tf"]
+    run(photos, "out.npz", *grey, "-l", "layer1", "--image-size", 16, "-q", "-t")
+    assert json.loads(Path("out.json").read_text(encoding="utf-8"))["shapes"]["input"] == [
+        4,
+        16,
+        16,
+    ]
+    output = run("similar", photos / "cat/10.jpg", "out.npz", "-k", 1)
+    assert f"1    0.0000  cat    {photos / 'cat/10.jpg'}" in output
+    output = run(
+        photos / "cat/2.png", "p.npz", *grey, "-l", 4, "--patches", 5, "--patch-size", 8, "-s", 0
+    )
+    assert "(5, 8, 8)" in output
+    search = ["-l", "4,layer1", "--sizes", 16, "--cv", 2, "--no-cache"]
+    output = run("search", photos, "s.csv", *grey, *search)
+    assert "--normalization tf --architecture ResNet18 --no-cache" in output
+
+
+def test_weights_of_many_channels_take_arrays_of_as_many(photos, tmp_path):
+    path = write_safetensors(tmp_path / "bands.safetensors", last="layer1", n_channels=13)
+    bands = ["--architecture", "ResNet18", "--weights", path, "-l", "layer1", "-s", 0]
+    np.save("x.npy", np.random.default_rng(0).integers(0, 10_000, (5, 16, 16, 13), np.uint16))
+    message = run("x.npy", "out.npz", *bands, code=1)
+    assert "--normalization must be (mean, std) with 13 values, or one, in each" in message
+    assert "`embedding weights` lists" in message
+    bands += ["--normalization", "0/1", "--value-range", 0, 10_000]
+    assert "(5, 64)" in run("x.npy", "out.npz", *bands, "--image-size", 8)
+    message = run(photos, "p.npz", *bands, "--image-size", 8, code=1)
+    assert "--weights must be for images of 1 or 3 channels, as INPUT holds image files" in message
+    message = run("similar", photos / "cat/10.jpg", "out.npz", code=1)
+    assert "must be of images with 1 or 3 channels" in message
+
+
+@pytest.mark.filterwarnings("always")
+def test_tensors_that_are_ignored_are_named_once(digits, resnet18):
+    tensors = load_file("w.safetensors") | {"scale_of_mine": np.ones(3, np.float32)}
+    save_file(tensors, "w.safetensors")
+    output = run(digits, "out.npz", *resnet18)
+    assert output.count("which are ignored: 'scale_of_mine'") == output.count("warning") == 1
+
+
+def test_weights_of_another_architecture_name_its_option(digits, resnet18):
+    message = run(digits, "out.npz", "--weights", "w.safetensors", "-l", 4, code=1)
+    assert "--architecture must be that of the weights file '" in message
+    assert "They fit ResNet18 or ResNet34." in message
+    assert "architecture=" not in message

@@ -3,7 +3,14 @@
 import click
 import pytest
 
-from sklearn_resnet.cli.param_types import Layers, Maps, Pooling, Sizes
+from sklearn_resnet.cli.param_types import (
+    Layers,
+    Maps,
+    Normalization,
+    Pooling,
+    Sizes,
+    spell_normalization,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,31 @@ def test_sizes_are_positive_integers(text):
         Sizes().convert("64,32,64", None, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("caffe", "caffe"),
+        ("0.5/0.25", ((0.5,), (0.25,))),
+        ("0.4, 0.5,0.6/1", ((0.4, 0.5, 0.6), (1.0,))),
+        ("0.5/0.5/BGR", ((0.5,), (0.5,), "BGR")),
+    ],
+)
+def test_a_normalization_is_a_name_or_mean_and_std(text, expected):
+    assert Normalization().convert(text, None, None) == expected
+    spelled = spell_normalization(expected)
+    assert Normalization().convert(spelled, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0.5", "imagenet", "0.5/", "0.5/0", "0,0/1,1,1", "0.5/0.5/RGBA", "nan/1", "1/1/BGR/"],
+)
+def test_another_normalization_is_an_error_that_shows_the_form(text):
+    with pytest.raises(click.BadParameter, match="tf, caffe, torch, or MEAN/STD") as caught:
+        Normalization().convert(text, None, None)
+    assert f"Got {text!r} instead" in caught.value.message
+
+
 def test_maps_are_layers_by_name():
     maps = Maps().convert("pca, resnet:-1, resnet:conv3,resnet", None, None)
     assert maps == {"pca": None, "resnet:-1": -1, "resnet:conv3": "conv3", "resnet": None}
@@ -47,5 +79,5 @@ def test_maps_are_layers_by_name():
 
 
 def test_values_that_are_no_text_are_kept():
-    for kind in (Layers(), Pooling(), Maps(), Sizes()):
+    for kind in (Layers(), Pooling(), Maps(), Sizes(), Normalization()):
         assert kind.convert(None, None, None) is None

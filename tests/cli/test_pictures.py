@@ -99,13 +99,20 @@ RESNET = {"model": "resnet", "architecture": "ResNet50V2", "layers": [4], "layer
             "x.npz: UMAP of 6 images\nResNet50V2, layer 4 (pool1)\nweights my.h5",
         ),
         (
+            "x.npz",
+            "umap",
+            RESNET | {"weights": "hf://org/name@v1/model.safetensors"},
+            "x.npz: UMAP of 6 images\nResNet50V2, layer 4 (pool1)\n"
+            "weights hf://org/name@v1/model.safetensors",
+        ),
+        (
             "digits",
             "pca",
             {"model": "pca", "dimensions": 2},
             "digits: 6 images\n2 principal components of the pixels",
         ),
     ],
-    ids=["folder", "file", "pca"],
+    ids=["folder", "file", "hub", "pca"],
 )
 def test_a_title_names_images_method_and_weights(
     tmp_path, monkeypatch, source, kind, metadata, expected

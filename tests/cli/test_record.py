@@ -14,6 +14,7 @@ from sklearn_resnet.cli.record import (
     describe_resnet,
     finish,
     hash_table,
+    image_mode,
     image_shape,
     input_parameters,
     read_former_record,
@@ -27,7 +28,8 @@ IMAGES = np.zeros((2, 8, 6, 3), np.uint8)
 
 @pytest.fixture
 def output(tmp_path):
-    resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None).fit(IMAGES)
+    resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None)
+    resnet.set_params(normalization=(0.25, 0.5, "BGR")).fit(IMAGES)
     metadata = describe_resnet(resnet, "random") | {"table": "a1"}
     result = Result((), {"input": IMAGES.shape}, metadata)
     output = tmp_path / "out.npz"
@@ -40,14 +42,30 @@ def test_a_record_is_read_as_it_was_written(output):
     assert image_shape(record) == [8, 6, 3]
     assert record["engine"] == "openvino"  # not "auto"
     parameters = resnet_parameters(record)
-    assert ResNetFeatures(**parameters).layers == [4]
+    resnet = ResNetFeatures(**parameters, weights=None, random_state=0).fit(IMAGES)
+    assert resnet.layers == [4]
+    assert resnet.normalization_ == ((0.25,), (0.5,), "BGR")
     assert input_parameters(record) == {
         "source": "photo.png",
         "seed": 3,
         "image_size": None,
         "patches": 2,
         "patch_size": 64,
+        "mode": "RGB",
     }
+
+
+@pytest.mark.parametrize(
+    ("shape", "mode"), [((9, 8, 8), "L"), ((9, 8, 8, 1), "L"), ((9, 8, 8, 3), "RGB")]
+)
+def test_the_mode_of_image_files_is_that_of_the_images(shape, mode):
+    assert image_mode({"shapes": {"input": shape}}) == mode
+
+
+def test_a_record_of_an_earlier_version_leaves_the_normalization_to_the_architecture(output):
+    record = read_record(output)
+    del record["normalization"]
+    assert resnet_parameters(record)["normalization"] is None
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,11 @@ def test_nested_scores():
             {"architecture": "ResNet50", "pooling": ["avg", "max"], "weights": "a b.h5"},
             " --architecture ResNet50 --pooling avg,max",
         ),
+        (
+            {"architecture": "ResNet18", "normalization": ((0.5,), (0.25, 1.0, 2.0), "BGR")},
+            " --normalization 0.5/0.25,1,2/BGR --architecture ResNet18",
+        ),
+        ({"normalization": "caffe"}, " --normalization caffe"),
         ({"engine": "keras", "precision": "bfloat16"}, " --engine keras --precision bfloat16"),
         ({"cache": None}, " --no-cache"),
         ({"cache": Path("my cache")}, " --cache 'my cache'"),

@@ -10,6 +10,7 @@ from sklearn_resnet._network.architectures import ARCHITECTURES, layer_table
 from sklearn_resnet._network.weight_files import keras_matching, matching
 from sklearn_resnet._network.weight_files.formats import detect_format, list_tensors, read_tensors
 from sklearn_resnet._network.weight_files.key_styles import describe_layout, find_backbone
+from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 
 
@@ -152,17 +153,20 @@ def _find_backbone(path, tensors):
 
 
 def _check(path, architecture, find_mismatch):
-    """Raise ValueError unless a file fits an architecture."""
+    """Raise ValueError unless a file fits an architecture; ParameterError if it fits another."""
     mismatch = find_mismatch(architecture)
     if not mismatch:
         return
     others = [other for other in ARCHITECTURES if not find_mismatch(other)]
-    hint = ""
-    if others:
-        hint = f" They fit {' or '.join(others)}. Pass architecture={others[0]!r}"
-        hint += " or another of them." if len(others) > 1 else "."
-    raise ValueError(
-        f"The weights file {path!r} does not hold weights of {architecture}: {mismatch}.{hint}"
+    problem = f"does not hold weights of {architecture}: {mismatch}"
+    if not others:
+        raise ValueError(f"The weights file {path!r} {problem}.")
+    raise ParameterError(
+        "architecture",
+        f"must be that of the weights file {path!r}, which {problem}",
+        None,
+        f"Pass architecture={others[0]!r}{' or another of them' if len(others) > 1 else ''}.",
+        f"They fit {' or '.join(others)}.",
     )
 
 

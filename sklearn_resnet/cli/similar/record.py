@@ -8,6 +8,7 @@ from sklearn_resnet.cli.inputs import read_input
 from sklearn_resnet.cli.record import (
     file_range,
     find_record,
+    image_mode,
     image_shape,
     input_parameters,
     read_record,
@@ -43,6 +44,12 @@ def read_resnet_record(table_path):
             f"{name} must be of features of a ResNet. Got those of {record['model']!r}, which cannot "
             "be computed for another image. Make a table with --model resnet."
         )
+    n_channels = (*image_shape(record)[2:], 1)[0]
+    if n_channels not in (1, 3):
+        raise ValueError(
+            f"{name} must be of images with 1 or 3 channels, as image files have. Got {n_channels} "
+            "channels instead. sklearn_resnet.ResNetFeatures embeds arrays in Python."
+        )
     if record["weights"] == "random" and record["seed"] is None:
         raise ValueError(
             f"{name} says that the weights were random, without a seed to draw them again. Make "
@@ -53,9 +60,8 @@ def read_resnet_record(table_path):
 
 def load_queries(paths, record):
     """Load query images in the size and mode of the images of the table."""
-    height, width, *channels = image_shape(record)
-    mode = "L" if channels in ([], [1]) else "RGB"
-    loader = ImageLoader((height, width), mode=mode, value_range=file_range(record))
+    size = image_shape(record)[:2]
+    loader = ImageLoader(size, mode=image_mode(record), value_range=file_range(record))
     return loader.fit_transform(list(paths))
 
 

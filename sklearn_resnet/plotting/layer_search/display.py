@@ -439,6 +439,6 @@ def _find_layers(resnet, layers):
     found = find_weights(resnet.architecture, weights, 0, normalization=resnet.normalization)
     check_layers_covered(found, named)
     if layers is None:
-        table = layer_table(resnet.architecture)[: found.n_layers]
-        named = [layer for layer in table if layer.name.endswith("_out")]
+        ends = {layer.block: layer for layer in found.table if layer.block}.values()
+        named = [layer for layer in ends if layer.index < found.n_layers]
     return [layer.index for layer in named], weights

@@ -1,5 +1,7 @@
 """Figures of the scores of a search: curves over depth, a heat map, and scores against cost."""
 
+import re
+
 import numpy as np
 
 from sklearn_resnet._images.validation import check_size
@@ -216,7 +218,7 @@ def _mark_stages(ax, table, limits):
     """Shade every second stage, and write their names at the top."""
     stages = {}
     for layer in table:
-        if layer.stage.startswith("conv"):
+        if re.fullmatch(r"conv\d|layer\d|stages\.\d", layer.stage):
             stages.setdefault(layer.stage, []).append(layer.index)
     for i, (stage, indices) in enumerate(stages.items()):
         start, stop = indices[0] - 0.5, indices[-1] + 0.5

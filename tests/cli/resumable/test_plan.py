@@ -40,7 +40,7 @@ def test_paths_are_made_absolute(tmp_path, monkeypatch):
     assert (there.weights, there.cache) == (f"{tmp_path}/my.h5", f"{tmp_path}/cache")
     assert images.paths[0] == "a.png"
     assert resnet.weights == "my.h5"
-    for weights in ("procedural", "imagenet", None):
+    for weights in ("procedural", "imagenet", "hf://org/name@v1/a.safetensors", None):
         named = make_resnet().set_params(weights=weights, cache="memory")
         _, there = make_absolute(images, named)
         assert (there.weights, there.cache) == (weights, "memory")

@@ -234,8 +234,9 @@ def test_weights_that_are_gone_can_be_named():
     run("photos", "t.npz", *RESNET)
     change_record(weights="my.h5")
     expected = (
-        "Error: --weights must be 'auto', 'imagenet', 'procedural' or the path of a Keras weights file. Got "
-        "'my.h5', which does not exist, instead. Name the present path of the weights by --weights.\n"
+        "Error: --weights must be 'auto', 'imagenet', 'procedural', the path of a weights file, or "
+        "'hf://org/name' for the Hugging Face Hub. Got 'my.h5', which does not exist, instead. Name the "
+        "present path of the weights by --weights.\n"
     )
     assert run("similar", "query.png", "t.npz", code=1) == expected
 

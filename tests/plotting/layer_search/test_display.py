@@ -10,6 +10,7 @@ from layer_searches import X, Y, make
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
+from torch_weights import write_safetensors
 
 from sklearn_resnet import LayerSearchDisplay, ResNetFeatures, list_layers
 from sklearn_resnet._network.layers import count_gflop, layer_table
@@ -81,6 +82,16 @@ def test_from_estimator_takes_the_ends_of_blocks_that_the_weights_cover():
     pipe = make_pipeline(resnet, DummyClassifier())
     display = LayerSearchDisplay.from_estimator(pipe, X[:4], Y[:4] % 2, cv=2)
     assert display.layers.tolist() == [layer for layer in BLOCK_ENDS if layer <= 85]
+
+
+def test_from_estimator_takes_the_ends_of_whole_blocks_of_other_libraries(tmp_path):
+    weights = write_safetensors(tmp_path / "w.safetensors", last="layer2.0.bn1")
+    resnet = ResNetFeatures(architecture="ResNet18", weights=weights, cache=None)
+    pipe = make_pipeline(resnet, DummyClassifier())
+    display = LayerSearchDisplay.from_estimator(pipe, X[:4], Y[:4] % 2, cv=2)
+    assert display.to_frame()["name"].tolist() == ["layer1.0.relu_1", "layer1.1.relu_1"]
+    stages = [text.get_text() for text in display.ax_.texts if text.get_text().startswith("layer")]
+    assert stages == ["layer1"]
 
 
 def show(layers, means, image_sizes=None, **parameters):
