@@ -32,6 +32,7 @@ def derive_results(results):
         "surface": summarize_surfaces(results["surface"]),
         "several_layers": compare_layers(results["several_layers"]),
         "hundred_million": estimate_collection(results),
+        "torch_error": find_torch_error(results["torch_weights"]),
     }
 
 
@@ -49,6 +50,14 @@ def compare_precisions(speed):
             "min": min(work["int8_cosine"]["min"] for work in works),
         },
     }
+
+
+def find_torch_error(torch_weights):
+    """Return the largest difference from the features of torchvision and timm, at any layer."""
+    runs = [*torch_weights["variants"].values()]
+    for architecture in torch_weights["architectures"].values():
+        runs += [architecture, *(run for run in architecture.values() if isinstance(run, dict))]
+    return max(run["error"] for run in runs)
 
 
 def share_gflop():

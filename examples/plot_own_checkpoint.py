@@ -2,9 +2,9 @@
 Search a checkpoint of your own
 ===============================
 
-A ResNet-18 is trained on small pictures, without PyTorch, and saved as a safetensors
-file with torchvision's names. `ResNetFeatures` reads the file, and a grid search finds
-the layer at which to cut the network.
+The first stage of a ResNet-18 is trained on small pictures, without PyTorch, and saved
+as a safetensors file with torchvision's names. `ResNetFeatures` reads the file, and a
+grid search finds the layer at which to cut the network.
 """
 
 # %%
