@@ -20,6 +20,7 @@ from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
     compute_features,
+    count_channels,
     make_resnet,
     read_mode,
     uses_openvino,
@@ -211,11 +212,25 @@ def plan_embedding(options, progress):
         features = replace(features, value_range=None)
     features = check_features(features, progress)
     images = replace(options.input, mode=read_mode(source, features))
+    _check_can_be_shown(options.pictures, features)
     options = replace(options, features=features, input=images)
     # Keras imports tensorflow, which is hidden from umap
     may_import_umap = features.model == "pca" or uses_openvino(features)
     imports_umap = "table" in _list_map_files(options) and may_import_umap
     return EmbedPlan(options, in_parts, imports_umap)
+
+
+def _check_can_be_shown(pictures, features):
+    """Refuse to show images whose channels are no colours."""
+    n_channels = count_channels(features) if features.model == "resnet" else 3
+    for name in ("thumbnails", "html"):
+        if getattr(pictures, name) and n_channels not in (1, 3):
+            raise ParameterError(
+                name,
+                "requires images of 1 or 3 channels, which can be shown",
+                f"weights for {n_channels} channels",
+                hint="-p draws a map of points.",
+            )
 
 
 def _list_outputs(options, in_parts):

@@ -456,7 +456,7 @@ def test_help_fits_a_terminal_of_80_columns():
     for command in ([], ["similar"], ["search"], ["layers"], ["weights"]):
         text = run(*command, "-h")
         assert max(map(len, text.splitlines())) <= 80
-        assert "  Examples:\n    embedding" in text or command == ["layers"]
+        assert "  Examples:\n    embedding" in text or command in (["layers"], ["weights"])
     text = run("-h")
     titles = ["Commands:", "Features:", "Images:", "Pictures:", "Many images:", "Other options:"]
     places = [text.index(f"\n{title}\n") for title in titles]
@@ -752,6 +752,9 @@ def test_weights_of_many_channels_take_arrays_of_as_many(photos, tmp_path):
     assert "`embedding weights` lists" in message
     bands += ["--normalization", "0/1", "--value-range", 0, 10_000]
     assert "(5, 64)" in run("x.npy", "out.npz", *bands, "--image-size", 8)
+    for option in ("--thumbnails", "--html"):
+        message = run("x.npy", "out.npz", *bands, option, code=1)
+        assert f"{option} requires images of 1 or 3 channels" in message
     message = run(photos, "p.npz", *bands, "--image-size", 8, code=1)
     assert "--weights must be for images of 1 or 3 channels, as INPUT holds image files" in message
     message = run("similar", photos / "cat/10.jpg", "out.npz", code=1)
