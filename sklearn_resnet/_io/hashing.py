@@ -8,7 +8,9 @@ from functools import lru_cache
 def identify_file(path):
     """Return a cache key that changes when the file at a path changes."""
     status = os.stat(path)
-    return os.path.abspath(path), status.st_mtime_ns, status.st_size
+    # copies that keep the time of the original change the inode or its time of change
+    changes = status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size
+    return os.path.abspath(path), *changes
 
 
 @lru_cache(maxsize=16)

@@ -6,6 +6,8 @@ import numpy as np
 
 from sklearn_resnet._runtime.errors import ParameterError
 
+_LIMIT = 1e18  # of numbers whose quotients are float32
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -76,8 +78,8 @@ def parse_normalization(normalization):
             len(normalization) in (2, 3)
             and not isinstance(normalization, str)
             and len(mean) == len(std) > 0
-            and np.isfinite([*mean, *std]).all()
-            and min(std) > 0
+            and np.abs([*mean, *std]).max() < _LIMIT  # and not NaN
+            and min(std) > 1 / _LIMIT
             and order in ("RGB", "BGR")
         )
     except (TypeError, ValueError):
@@ -106,11 +108,13 @@ def check_normalization(normalization, n_channels, is_given):
     n_values = len(normalization.mean)
     if n_values in (1, n_channels) and (normalization.order == "RGB" or n_channels == 3):
         return
-    values = "one value" if n_channels == 1 else f"{n_channels} values, or one,"
+    values = "one value in each" if n_channels == 1 else f"{n_channels} values, or one, in each"
+    if is_given and normalization.order == "BGR" and n_channels != 3:
+        values += " without 'BGR'"
     got = f"{n_values} values in the order {normalization.order}" if is_given else None
     raise ParameterError(
         "normalization",
-        f"must be (mean, std) with {values} in each, as the weights take images with {n_channels} "
+        f"must be (mean, std) with {values}, as the weights take images with {n_channels} "
         f"channel{'s' * (n_channels > 1)}",
         got,
         hint="It is in units of the value range: black is 0, white is 1."

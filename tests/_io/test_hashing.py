@@ -2,6 +2,9 @@
 
 import hashlib
 import os
+import time
+
+import pytest
 
 from sklearn_resnet._io.hashing import hash_file, identify_file
 
@@ -44,3 +47,19 @@ def test_a_relative_path_is_another_file_in_another_folder(tmp_path, monkeypatch
         os.utime("a", ns=(0, 5))
         hashes.append(hash_file(identify_file("a"), "md5"))
     assert hashes == [hashlib.md5(name.encode()).hexdigest() for name in ("x", "y")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of change")
+def test_a_copy_that_keeps_the_time_and_size_of_the_original_is_another_file(tmp_path):
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"first")
+    other.write_bytes(b"other")
+    os.utime(path, ns=(5, 5))
+    os.utime(other, ns=(5, 5))
+    first = identify_file(path)
+    os.replace(other, path)  # as by an archiver
+    moved = identify_file(path)
+    time.sleep(0.05)  # the clock of file systems may tick every 10 ms
+    path.write_bytes(b"third")
+    os.utime(path, ns=(5, 5))
+    assert len({first, moved, identify_file(path)}) == 3

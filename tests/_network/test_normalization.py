@@ -95,7 +95,10 @@ def test_one_number_is_for_all_channels():
         ((0.1, 0.2), (0.1, 0.2, 0.3)),
         ((), ()),
         (np.nan, 1.0),
+        (0.5, np.nan),
         (0.5, np.inf),
+        (0.5, 1e-300),  # 0 in float32
+        (1e300, 1.0),
         ("a", "b"),
         ([[0.1, 0.2]], 1.0),
         "tf0",
@@ -113,5 +116,7 @@ def test_a_normalisation_must_fit_the_channels():
         check_normalization(NORMALIZATIONS["torch"], 13, is_given=False)
     with pytest.raises(ValueError, match="3 values, or one, in each.*Got 2 values"):
         pixels(normalization=((0.1, 0.2), (1, 1)))
-    with pytest.raises(ValueError, match="Got 1 values in the order BGR"):
+    with pytest.raises(
+        ValueError, match="in each without 'BGR', as .* Got 1 values in the order BGR"
+    ):
         check_normalization(Normalization((0.5,), (0.5,), "BGR"), 2, is_given=True)

@@ -89,11 +89,28 @@ def _describe(path, architecture, tensors, backbone, n_layers, n_channels):
     layers = _list_keys(architecture, tensors, backbone, names)
     named = [(name, key) for name, keys in layers.items() for key in keys]
     digest = hashlib.sha256()
+    variances = {keys[3] for keys in layers.values() if len(keys) == 4}  # batch normalisation
     arrays = read_tensors(path, [key for _, key in named])
-    for (name, _), (_, array) in zip(named, arrays, strict=True):
-        digest.update(f"{name} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array, "<f4"))
+    with np.errstate(over="ignore"):  # of float64, which _check_values finds
+        for (name, key), (_, array) in zip(named, arrays, strict=True):
+            _check_values(path, key, array, key in variances)
+            digest.update(f"{name} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array, "<f4"))
     return FileContents(n_layers, n_channels, f"sha256:{digest.hexdigest()}")
+
+
+def _check_values(path, key, array, is_variance):
+    """Raise ValueError if a tensor makes features NaN, which a ReLU may turn into 0."""
+    problem = ""
+    if not np.isfinite(array).all():
+        problem = "NaN or infinity"
+    elif is_variance and array.min() <= -1e-5:  # the term that is added to it
+        problem = "negative variances"
+    if problem:
+        raise ValueError(
+            f"The weights file {path!r} cannot be used: its tensor {key!r} holds {problem}. Take the "
+            "weights of an epoch before the training diverged."
+        )
 
 
 def _list_keys(architecture, tensors, backbone, names):

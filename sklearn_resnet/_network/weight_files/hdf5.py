@@ -3,6 +3,7 @@
 import contextlib
 import io
 import zipfile
+from itertools import chain
 
 import numpy as np
 
@@ -13,6 +14,9 @@ def list_tensors(path):
     """List the weights of all layers; see `formats.list_tensors`."""
     with reading(path, "hdf5"), _open(path) as file:
         layers = dict(_list_layers(file))
+        for dataset in chain.from_iterable(layers.values()):
+            if dataset.external or dataset.file.filename != file.filename:
+                raise ValueError(f"it takes the numbers of {dataset.name!r} from another file")
         tensors = {
             f"{name}/{i}": Tensor(dataset.shape, dataset.dtype.name)
             for name, datasets in layers.items()

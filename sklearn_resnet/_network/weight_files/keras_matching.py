@@ -63,7 +63,9 @@ def _find_pooling_mismatch(shapes, table):
     last = max(i for i in weighted if shapes.get(table[i].name))
     following = next((i for i in weighted if i > last), len(table))
     poolings = [layer.index for layer in table if layer.name.startswith("max_pooling2d")]
-    used = frozenset().union(*(layer.ancestors for layer in table if layer.name in shapes))
+    # Keras goes on numbering the poolings from one network to the next
+    known = shapes.keys() - {table[i].name for i in poolings}
+    used = frozenset().union(*(layer.ancestors for layer in table if layer.name in known))
     n_min, n_max = sum(i in used for i in poolings), sum(i < following for i in poolings)
     n_found = sum(name.startswith("max_pooling2d") for name in shapes)
     if n_min <= n_found <= n_max:

@@ -90,6 +90,8 @@ _LEFT_OUT = (
     "attacker",
 )
 
+_MAX_LISTED = 10  # copies of a network in an error
+
 # Layouts that share no names with a ResNet
 _OTHER_LAYOUTS = {
     r"block1\.unit01|^resnet/root_block": "BiT, a ResNet with weight "
@@ -158,9 +160,10 @@ def find_backbone(keys):
         return None
     left = _prefer(candidates)
     if len(left) > 1:
-        prefixes = [prefix or "no prefix" for prefix, _ in left]
+        prefixes = [repr(prefix or "no prefix") for prefix, _ in left[:_MAX_LISTED]]
+        more = f" and {len(left) - _MAX_LISTED} more" if len(left) > _MAX_LISTED else ""
         raise ValueError(
-            f"it holds {len(left)} ResNets, with the prefixes {', '.join(map(repr, prefixes))}; "
+            f"it holds {len(left)} ResNets, with the prefixes {', '.join(prefixes)}{more}; "
             "save one of them to a file of its own"
         )
     [(prefix, style)] = left

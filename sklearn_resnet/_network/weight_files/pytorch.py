@@ -8,6 +8,7 @@ import zipfile
 from sklearn_resnet._network.weight_files.formats import Tensor, reading
 
 _MAX_ITEMS = 100_000  # in all dicts of a checkpoint
+_MAX_DEPTH = 20  # of dicts in dicts
 
 
 def list_tensors(path):
@@ -72,14 +73,20 @@ def _flatten(state):
     """Return all tensors in nested dicts, with dotted keys."""
     import torch
 
-    found, items, n_items = {}, [("", state)], 0
+    found, items, n_items = {}, [("", state, 0)], 0
     while items:
-        name, value = items.pop()
+        name, value, depth = items.pop()
         if isinstance(value, torch.Tensor) and name:
             found[name] = value
         elif isinstance(value, dict):
             n_items += len(value)
-            if n_items > _MAX_ITEMS:  # a dict may hold itself
-                raise ValueError(f"it holds more than {_MAX_ITEMS} items")
-            items += [(f"{name}.{k}" if name else str(k), v) for k, v in reversed(value.items())]
+            # a dict may hold itself, and its keys grow with the depth
+            if n_items > _MAX_ITEMS or depth > _MAX_DEPTH:
+                raise ValueError(
+                    f"it holds more than {_MAX_ITEMS} items, or dicts nested {_MAX_DEPTH} deep"
+                )
+            items += [
+                (f"{name}.{k}" if name else str(k), v, depth + 1)
+                for k, v in reversed(value.items())
+            ]
     return found

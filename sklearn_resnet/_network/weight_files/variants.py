@@ -42,7 +42,7 @@ def name_variant(tensors, others):
     if any(re.search(r"(^|\.)attnpool\.", key) for key in others):
         return "with attention pooling (CLIP's ModifiedResNet)"
     if any(_is_segmentation(key, tensor) for key, tensor in others.items()):
-        return "with dilated convolutions, of a segmentation model (DeepLab or FCN)"
+        return "with dilated convolutions, of a segmentation model (DeepLab, FCN or PAN)"
     for pattern, variant in _BY_NAME.items():
         if any(re.search(pattern, name) for name in tensors):
             return variant
@@ -51,7 +51,7 @@ def name_variant(tensors, others):
 
 def _is_segmentation(key, tensor):
     """Return whether a tensor is of a head whose backbone torchvision dilates."""
-    if re.search(r"(^|\.)(aux_classifier|(classifier|decoder)\.0\.convs)\.", key):
+    if re.search(r"(^|\.)(aux_classifier|aspp\w*|fpa|(classifier|decoder)\.0\.convs)\.", key):
         return True
     return len(tensor.shape) == 4 and max(tensor.shape[2:]) > 1 and "classifier." in key
 

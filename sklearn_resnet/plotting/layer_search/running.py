@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import check_size
-from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
 from sklearn_resnet.plotting.layer_search.reading import describe_score, find_test_size, read_scores
@@ -254,7 +254,8 @@ def _compute_table(resnet, X, layers, image_sizes):
     else:
         computed = [network.transform(X) for network in networks]
     names = networks[0].get_feature_names_out()
-    widths = np.array([layer.width for layer in resolve_layers(resnet.architecture, layers)])
+    table = layer_table(resnet.architecture, networks[0].n_channels_)
+    widths = np.array([table[i].width for i in networks[0].layers_])
     stops = np.cumsum(widths * (len(names) // widths.sum()))[:-1]  # several poolings
     features = {
         (layer, size): part

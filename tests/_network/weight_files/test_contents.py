@@ -204,3 +204,28 @@ def test_other_tensors_are_named_in_one_warning(save):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("layer1.0.conv2.weight", np.nan, "NaN or infinity"),
+        ("bn1.bias", -np.inf, "NaN or infinity"),
+        ("bn1.weight", 1e300, "NaN or infinity"),  # in float32
+        ("layer1.1.bn2.running_var", -0.5, "negative variances"),
+    ],
+)
+def test_numbers_that_break_every_feature_are_an_error(save, name, value, problem):
+    state = make_state_dict()
+    state[name] = state[name].astype(np.float64)
+    state[name].flat[-1] = value
+    path = save(add_prefix(state, "module."))
+    with pytest.raises(ValueError, match=rf"'module\.{name}' holds {problem}"):
+        inspect(path)
+
+
+def test_zeros_and_negative_means_are_no_error(save):
+    state = make_state_dict()
+    state["bn1.running_var"][:3] = 0
+    state["bn1.running_mean"][:3] = -1
+    assert inspect(save(state)).n_layers == 19

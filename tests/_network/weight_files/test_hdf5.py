@@ -77,3 +77,26 @@ def test_a_compressed_archive_is_an_error(archive):
         ValueError, match=r"model\.keras' .*'model.weights.h5' is compressed: unpack"
     ):
         inspect_file(identify_file(path), "ResNet50")
+
+
+@pytest.mark.parametrize("kind", ["link", "storage"])
+def test_numbers_in_other_files_are_an_error(tmp_path, kind):
+    other, path = tmp_path / "other", tmp_path / "a.h5"
+    kernel = np.ones((7, 7, 3, 64), np.float32)
+    if kind == "link":
+        with h5py.File(other, "w") as file:
+            file["kernel"] = kernel
+    else:
+        other.write_bytes(kernel.tobytes())
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["conv1_conv"]
+        group = file.create_group("conv1_conv")
+        group.attrs["weight_names"] = ["kernel", "bias"]
+        group["bias"] = np.ones(64, np.float32)
+        if kind == "link":
+            group["kernel"] = h5py.ExternalLink(other, "kernel")
+        else:
+            external = [(str(other), 0, kernel.nbytes)]
+            group.create_dataset("kernel", kernel.shape, np.float32, external=external)
+    with pytest.raises(ValueError, match=r"a\.h5' is damaged.*kernel' from another file"):
+        inspect_file(identify_file(path), "ResNet50V2")

@@ -56,15 +56,16 @@ def test_a_file_of_a_network_that_begins_alike_is_an_error(tmp_path):
         find_weights("ResNet101V2", path, None)
 
 
-def write_blank(path, architecture, *ends):
+def write_blank(path, architecture, *ends, renames=()):
     """A file in the old format of a network with one output or more, all of whose weights are 0."""
+    renames = dict(renames)
     table = layer_table(architecture)
     used = set().union(*(layer.ancestors for layer in table if layer.name in ends))
     with h5py.File(path, "w") as file:
         names = [layer.name for layer in table if layer.index in used]
-        file.attrs["layer_names"] = names
+        file.attrs["layer_names"] = [renames.get(name, name) for name in names]
         for layer in (layer for layer in table if layer.name in names):
-            group = file.create_group(layer.name)
+            group = file.create_group(renames.get(layer.name, layer.name))
             group.attrs["weight_names"] = [str(i) for i in range(len(layer.weight_shapes))]
             for i, shape in enumerate(layer.weight_shapes):
                 group.create_dataset(str(i), shape, "float32")
@@ -90,6 +91,14 @@ def test_a_pooling_after_the_last_weights_is_of_the_network(tmp_path):
     ends = "conv3_block4_2_relu", "max_pooling2d_1"
     path = write_blank(tmp_path / "cut.h5", "ResNet50V2", *ends)
     assert find_weights("ResNet50V2", path, None).n_layers == 84
+
+
+@pytest.mark.parametrize("number", [1, 2, 30])
+def test_the_poolings_of_a_second_network_in_a_process_have_other_numbers(tmp_path, number):
+    """Keras counts the layers without a name through all networks of a process."""
+    renames = {"max_pooling2d": f"max_pooling2d_{number}"}
+    path = write_blank(tmp_path / "cut.h5", "ResNet50V2", "conv2_block3_out", renames=renames)
+    assert find_weights("ResNet50V2", path, None).n_layers == 40
 
 
 def write_npz(path, **changes):

@@ -142,3 +142,9 @@ def test_missing_names_are_spelled_as_in_the_file():
 def test_other_layouts_are_named(keys, message):
     assert find_backbone(keys) is None
     assert re.search(message, describe_layout(keys))
+
+
+def test_an_error_lists_the_first_of_many_networks():
+    keys = [f"{i}.layer1.0.conv1.weight" for i in range(1000)]
+    with pytest.raises(ValueError, match=r"holds 1000 ResNets, .*'9\.' and 990 more; save"):
+        find_backbone(keys)

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import tracemalloc
 import types
 import zipfile
 
@@ -163,6 +164,16 @@ def test_a_damaged_file_is_an_error(tmp_path, stand_in):
 def test_a_dict_that_holds_itself_is_an_error(tmp_path, stand_in):
     stand_in.result = {"a": 1}
     stand_in.result["itself"] = stand_in.result
+    stand_in.result |= to_tensors(make_state_dict())  # whose names grow with each round
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="dicts nested 20 deep"):
+        inspect_file(identify_file(write_file(tmp_path / "a.pth")), "ResNet18")
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+def test_a_dict_of_too_many_items_is_an_error(tmp_path, stand_in):
+    stand_in.result = {"a": dict.fromkeys(range(100_001))}
     with pytest.raises(ValueError, match="holds more than 100000 items"):
         inspect_file(identify_file(write_file(tmp_path / "a.pth")), "ResNet18")
 

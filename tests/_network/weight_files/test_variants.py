@@ -127,6 +127,14 @@ VARIANTS = {
         both(renamed("^", "backbone."), added("classifier.0.weight", shape=(128, 512, 3, 3))),
         "dilated convolutions",
     ),
+    "DeepLabV3+ of segmentation_models_pytorch": (
+        both(renamed("^", "encoder."), added("decoder.aspp.0.convs.0.0.weight")),
+        "dilated convolutions",
+    ),
+    "PAN of segmentation_models_pytorch": (
+        both(renamed("^", "encoder."), added("decoder.fpa.branch1.1.conv.weight")),
+        "dilated convolutions",
+    ),
     "FCN with two heads": (added("aux_classifier.0.weight"), "dilated convolutions"),
 }  # fmt: skip
 

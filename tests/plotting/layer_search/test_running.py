@@ -22,6 +22,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from torch_weights import write_safetensors
 
 from sklearn_resnet import (
     ImageLoader,
@@ -698,3 +699,15 @@ def test_a_splitter_that_divides_a_group_is_an_error():
         LayerSearchDisplay.from_estimator(
             make(), X, Y, layers=[2], cv=KFold(3, shuffle=True), groups=groups
         )
+
+
+def test_the_input_layer_has_as_many_features_as_the_images_have_channels(tmp_path):
+    weights = write_safetensors(tmp_path / "w.safetensors", last="layer1.0.conv1", n_channels=5)
+    images = np.random.default_rng(0).integers(0, 256, (6, 9, 9, 5), dtype=np.uint8)
+    resnet = ResNetFeatures(
+        ["x", "conv1"], architecture="ResNet18", weights=weights, normalization="tf", cache=None
+    )
+    table = running._compute_table(resnet, images, [0, 1], [None])
+    expected = resnet.fit_transform(images)
+    np.testing.assert_array_equal(table.features[0, None], expected[:, :5])
+    np.testing.assert_array_equal(table.features[1, None], expected[:, 5:])
