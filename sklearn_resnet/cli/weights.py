@@ -2,7 +2,7 @@
 
 import shlex
 
-from sklearn_resnet import list_weights
+from sklearn_resnet._network.families import list_weights
 from sklearn_resnet.cli.param_types import spell_normalization
 
 
