@@ -61,11 +61,10 @@ def _explain_conversion(path, cause):
         f"cannot be imported: {cause}. Convert the file where PyTorch is installed, and pass the new "
         "one:\n\n"
         "import torch, safetensors.torch\n"
-        "flatten = lambda x, name='': {name[1:]: x.clone(memory_format=torch.contiguous_format)} "
-        "if torch.is_tensor(x) else {k: t for n in x for k, t in flatten(x[n], f'{name}.{n}').items()}"
-        " if isinstance(x, dict) else {}\n"
         f"state = torch.load({path!r}, weights_only=True, map_location='cpu')\n"
-        f"safetensors.torch.save_file(flatten(state), {target!r})\n"
+        "state = state.get('state_dict', state)  # or the entry that holds the tensors by name\n"
+        "tensors = {k: v.clone().contiguous() for k, v in state.items() if torch.is_tensor(v)}\n"
+        f"safetensors.torch.save_file(tensors, {target!r})\n"
     )
 
 

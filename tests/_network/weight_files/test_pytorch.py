@@ -216,9 +216,8 @@ def test_the_lines_that_convert_do_so(tmp_path, no_torch):
     state, saved = make_state_dict(), {}
     names = {
         "torch": types.SimpleNamespace(
-            load=lambda path, **options: {"model": {"net": state}, "epoch": 3, "list": [1]},
+            load=lambda path, **options: {"state_dict": state | {"n": 1}, "epoch": 3},
             is_tensor=lambda value: isinstance(value, np.ndarray),
-            contiguous_format=None,
         ),
         "safetensors": types.SimpleNamespace(
             torch=types.SimpleNamespace(
@@ -227,10 +226,10 @@ def test_the_lines_that_convert_do_so(tmp_path, no_torch):
         ),
     }
     lines = lines.replace("import torch, safetensors.torch\n", "")
-    exec(lines.replace("x.clone(memory_format=torch.contiguous_format)", "x.copy()"), names)
+    exec(lines.replace("v.clone().contiguous()", "v.copy()"), names)
     [(target, tensors)] = saved.items()
     assert target == str(tmp_path / "a.safetensors")
-    assert tensors.keys() == add_prefix(state, "model.net.").keys()
+    assert tensors.keys() == state.keys()
     save_file(tensors, target)
     assert inspect_file(identify_file(target), "ResNet18").n_layers == 19
 
