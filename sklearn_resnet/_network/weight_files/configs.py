@@ -38,7 +38,8 @@ def name_config_variant(path):
         return "with a stride in its first stage (downsample_in_first_stage)"
     if config.get("hidden_act", "relu") != "relu":
         return f"with the activation {config['hidden_act']!r}"
-    changed = sorted(_OPTIONS.intersection(config.get("model_args") or ()))
+    options = config.get("model_args")
+    changed = sorted(_OPTIONS.intersection(options if isinstance(options, dict) else ()))
     return f"with other options in its config.json ({', '.join(changed)})" if changed else ""
 
 

@@ -76,7 +76,7 @@ STYLES = (
 )
 
 # If several copies of a network are in a file: those to keep, and those to leave out
-_KEPT = ("state_dict_ema", "model_ema")
+_KEPT = ("state_dict_ema", "model_ema", "ema_model", "swa_model")
 _LEFT_OUT = (
     "optimizer",
     "student",

@@ -16,8 +16,8 @@ _STATISTICS = ("weight", "bias", "running_mean", "running_var")
 _KNOWN_OTHERS = (
     r"(^|\.)(fc\d*|\w*heads?(_\w+)?|classifiers?|last_linear|logits?|linear|attnpool|pooler|global_pool|"
     r"avgpool|proj\w*|prototypes\d*|predictor\w*|pred|mlp|bn|bt|queue\w*|\w*momentum\w*|"
-    r"\w*optimizer\w*|\w*scheduler\w*|\w*scaler|loss\w*|\w*criterion|encoder_k|teacher|student|"
-    r"target_\w+|online_\w+|\w+_ema|ema|attacker|normalizer|normalize|logit_scale|temperature|"
+    r"\w*optimizer\w*|\w*scheduler\w*|\w*scaler|\w*loss\w*|\w*criterion|encoder_k|teacher|student|"
+    r"n_averaged|target_\w+|online_\w+|\w+_ema|ema|attacker|normalizer|normalize|logit_scale|temperature|"
     r"num_batches_tracked|\w*queue_ptr|\w*rng_state\w*|epoch|8|9|1\d)(\.|$)"
 )
 

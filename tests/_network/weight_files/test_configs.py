@@ -43,6 +43,7 @@ def test_variants_are_named(tmp_path, config, message):
         {"model_type": "resnet", "hidden_act": "relu", "downsample_in_bottleneck": False},
         {"architecture": "resnet18", "model_args": {"in_chans": 13, "num_classes": 10}},
         {"architecture": None, "model_args": None},
+        {"architecture": 5, "model_args": 8},
         "{]",
         "[" * 100_000,
         "[1]",

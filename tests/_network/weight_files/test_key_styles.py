@@ -72,6 +72,8 @@ def test_names_of_timms_version_2_are_kept(prefix):
         ("online_network.", "target_network."),
         ("state_dict_ema.", "state_dict."),
         ("model_ema.", "model."),
+        ("ema_model.", "online_model."),
+        ("state_dict.swa_model.module.", "state_dict.model."),
         ("model.module.model.", "model.module.attacker.model."),
         ("model.", "optimizer.exp_avg."),
     ],

@@ -169,6 +169,8 @@ def test_known_heads_need_no_warning():
         "module.bn.running_mean",
         "momentum_encoder.fc.weight",
         "loss.center",
+        "dino_loss.center",
+        "n_averaged",
         "optimizer.state.0.exp_avg",
         "classy_state_dict.base_model.model.heads.0.clf.weight",
         "backbone.8.weight",
