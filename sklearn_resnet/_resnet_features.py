@@ -36,10 +36,15 @@ from sklearn_resnet._images.validation import (
     list_channels,
     reset_n_features,
 )
-from sklearn_resnet._network.architectures import ARCHITECTURES, layer_table
+from sklearn_resnet._network.architectures import layer_table
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS, choose_engine
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES, calibrate_ranges
-from sklearn_resnet._network.layers import resolve_layers, warn_about_ignored_layers
+from sklearn_resnet._network.layers import (
+    check_architecture,
+    resolve_layers,
+    warn_about_ignored_layers,
+)
+from sklearn_resnet._network.normalization import warn_about_units
 from sklearn_resnet._network.weights import (
     check_fingerprint,
     check_layers_covered,
@@ -47,9 +52,11 @@ from sklearn_resnet._network.weights import (
     default_layers,
     find_weights,
     is_auto,
+    is_named,
     warn_about_large_images,
+    warn_about_value_range,
 )
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 from sklearn_resnet._runtime.progress import count_images
 from sklearn_resnet._runtime.threads import prefetch_map
 from sklearn_resnet._sklearn_private import (
@@ -228,7 +235,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     _parameter_constraints = {  # noqa: RUF012
         "layers": [numbers.Integral, str, "array-like", None],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
-        "architecture": [StrOptions(set(ARCHITECTURES))],
+        "architecture": [str],
         "weights": [str, os.PathLike, None],
         "normalization": [str, tuple, list, None],
         "pooling": [StrOptions({"avg", "max"}), tuple, list],
@@ -320,12 +327,15 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
-        layers = [] if self.layers is None else resolve_layers(self.architecture, self.layers)
-        tap_layers = self._resolve_tap_layers()
+        check_architecture(self.architecture)
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
+        if not is_named(self.weights):  # its architecture explains an error about a layer
+            find_weights(self.architecture, self.weights, seed, normalization=self.normalization)
+        layers = [] if self.layers is None else resolve_layers(self.architecture, self.layers)
+        tap_layers = self._resolve_tap_layers()
         chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
         weights = find_weights(self.architecture, chosen, seed, normalization=self.normalization)
         layers = layers or resolve_layers(self.architecture, default_layers(chosen))
@@ -339,8 +349,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             inferred = images.infer_value_range()
             warn_about_inferred(inferred)
             value_range, seen_range = inferred.value_range, inferred.seen
+            warn_about_value_range(weights, value_range)
         else:
             value_range = seen_range = check_value_range(self.value_range)
+        warn_about_units(weights.normalization, self.value_range is None)
         if self.image_size is None:
             warn_about_large_images(weights, images)
         self.tap_layers_ = [layer.index for layer in tap_layers]
@@ -583,9 +595,18 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If the weights, or the precision, have changed since `fit`.
         """
         weights = getattr(self, "weights_", None) if is_auto(self.weights) else self.weights
-        weights = find_weights(
-            self.architecture, weights, self.random_seed_, normalization=self.normalization_
-        )
+        try:
+            weights = find_weights(
+                self.architecture, weights, self.random_seed_, normalization=self.normalization_
+            )
+        except MissingFileError as exc:
+            raise MissingFileError(
+                "weights",
+                "must be the file that this ResNetFeatures was fitted with, of the fingerprint "
+                f"{self.weights_fingerprint_}",
+                exc.got,
+                "If the file has moved, pass its new path by set_params(weights=...).",
+            ) from None
         check_fingerprint(weights, self.weights_fingerprint_)
         if self.precision != "int8":
             return self._plan_with(images, weights, activation_ranges=None)

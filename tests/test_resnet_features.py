@@ -1,6 +1,7 @@
 """ResNetFeatures: against Keras' own networks, and with images of all kinds."""
 
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -643,3 +644,78 @@ def test_an_architecture_without_such_weights_is_an_error_that_says_where_they_a
     message = "ResNet18.* Got 'auto'.*list_weights" if weights == "auto" else "ResNet18"
     with pytest.raises(ValueError, match=message):
         resnet.fit(np.zeros((1, 8, 8)))
+
+
+def test_images_of_many_channels_that_fill_no_dtype_give_a_warning(channel_files):
+    X = np.random.default_rng(0).integers(0, 10_001, (2, 8, 8, 13), np.uint16)
+    with pytest.warns(UserWarning, match=r"\(0, 65535\)\. Images of 13 channels seldom fill"):
+        cut_channels(channel_files, 13).fit(X)
+    cut_channels(channel_files, 13, value_range=(0, 10_000)).fit(X)
+    cut_channels(channel_files, 13).fit(np.uint8(X // 40))
+
+
+def test_known_weights_tell_their_value_range_and_normalisation(tmp_path):
+    path = tmp_path / "resnet18_sentinel2_all_moco-59bfdff9.safetensors"  # converted
+    save_file(make_state_dict("ResNet18", "layer1", 13), path)
+    X = np.random.default_rng(0).integers(0, 10_001, (2, 8, 8, 13), np.uint16)
+    resnet = ResNetFeatures("layer1", architecture="ResNet18", weights=path)
+    with pytest.warns(UserWarning, match=r"on values from 0 to 10000, but .*Pass value_range="):
+        resnet.fit(X)
+    assert resnet.normalization_ == ((0.0,), (1.0,), "RGB")
+    resnet.set_params(value_range=(0, 10_000)).fit(X)
+
+
+def test_features_that_overflow_give_a_warning(tmp_path):
+    state = make_state_dict("ResNet18", "layer1")
+    state["conv1.weight"] *= np.float32(1e38)
+    save_file(state, tmp_path / "large.safetensors")
+    resnet = ResNetFeatures(
+        "layer1", architecture="ResNet18", weights=tmp_path / "large.safetensors"
+    )
+    X = np.stack([np.full((8, 8, 3), 255, np.uint8)] * 2)
+    with pytest.warns(
+        UserWarning, match=r"features of 2 of 2 images are not finite: .*normalization"
+    ):
+        resnet.fit_transform(X)
+
+
+def test_a_layer_of_the_architecture_of_the_file_names_that_architecture(channel_files):
+    save_file(make_state_dict("ResNet18"), channel_files / "3.safetensors")
+    resnet = ResNetFeatures("layer1", weights=channel_files / "3.safetensors")
+    with pytest.raises(ValueError, match="Pass architecture='ResNet18' or"):
+        resnet.fit(COLOUR)
+
+
+def test_weights_that_moved_after_fit_are_an_error_that_says_how_to_name_them(tmp_path):
+    path, moved = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_file(make_state_dict("ResNet18"), path)
+    resnet = ResNetFeatures("layer1", architecture="ResNet18", weights=path, cache=None)
+    expected = resnet.fit_transform(COLOUR)
+    path.rename(moved)
+    message = rf"fingerprint {resnet.weights_fingerprint_}.*set_params\(weights="
+    with pytest.raises(FileNotFoundError, match=message):
+        resnet.transform(COLOUR)
+    np.testing.assert_array_equal(resnet.set_params(weights=moved).transform(COLOUR), expected)
+
+
+def test_an_architecture_in_another_case_is_suggested():
+    with pytest.raises(ValueError, match="Did you mean 'ResNet18'"):
+        ResNetFeatures(architecture="resnet18", weights=None).fit(COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("given", "suggestion"),
+    [
+        ("cells_resnet81.safetensors", "cells_resnet18.safetensors"),
+        ("", "cells_resnet18.safetensors"),  # the folder
+        ("imagnet", "imagenet"),
+        ("timm/resnet18.a1_in1k", "hf://timm/resnet18.a1_in1k"),
+    ],
+)
+def test_weights_that_do_not_exist_are_suggested(tmp_path, monkeypatch, given, suggestion):
+    (tmp_path / "cells_resnet18.safetensors").touch()
+    (tmp_path / "notes.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    weights = os.path.join(tmp_path, given) if given != "imagnet" and "/" not in given else given
+    with pytest.raises(FileNotFoundError, match=f"Did you mean '.*{suggestion}'"):
+        ResNetFeatures(architecture="ResNet18", weights=weights).fit(COLOUR)

@@ -17,6 +17,7 @@ from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.progress import tqdm
+from sklearn_resnet._runtime.warnings import warn_caller
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 _WRITE_BYTES = 4 * 2**20  # of features written to the cache at once
@@ -104,6 +105,8 @@ class ForwardPass:
                 self._compute_all(images, features, bar)
             else:
                 _CachedPass(self, images, features, store, bar).fill()
+        if features is not None and not np.isfinite(features).all():
+            _warn_about_overflow(features)
         if features is not None and images.failures:
             features[list(images.failures)] = np.nan
         return features
@@ -160,6 +163,14 @@ class ForwardPass:
             image_format,
         )
         return {tap: hash_content(repr((tap, settings)).encode()) for tap in computation.taps}
+
+
+def _warn_about_overflow(features):
+    n_images = np.count_nonzero(~np.isfinite(features).all(axis=1))
+    warn_caller(
+        f"The features of {n_images} of {len(features)} images are not finite: the maps of a layer are "
+        "beyond the largest float. Check the normalization, the value range and the weights."
+    )
 
 
 def plan_forward_pass(

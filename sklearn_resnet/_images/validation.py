@@ -417,6 +417,10 @@ def check_channels(n_channels, channels, shape=None):
         hint = "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
     elif channels == (1,):
         hint = "ImageLoader(mode='L') converts files to grey."
+    elif 4 in channels:
+        hint = "ResNetFeatures takes arrays of other numbers of channels, if its weights do."
+    elif shape is not None and len(shape) == 3 and shape[2] in channels:
+        hint = "If it is one image, pass X[np.newaxis]."
     else:
         hint = "The weights determine the number of channels."
     where = "" if shape is None else f" in an array of shape {shape}"

@@ -76,8 +76,8 @@ def find_normalization(weights, path):
     Returns
     -------
     Normalization or None
-        That of the list of known weights, for those on the hub; else that of a config file of timm
-        or transformers beside the file. None if neither says, so that the architecture decides.
+        That of the list of known weights, by the repository or the name of the file; else that of a
+        config file of timm or transformers beside the file. None if neither says, so that the architecture decides.
 
     Raises
     ------
@@ -89,10 +89,9 @@ def find_normalization(weights, path):
         If there may be a config file on the hub, which cannot be reached.
     """
     _check_radimagenet(weights, path)
-    if is_hub(weights):
-        known = _find_known(parse_hub(weights).repo)
-        if known is not None:
-            return parse_normalization(known)
+    known = {checkpoint.normalization for checkpoint in _find_checkpoints(weights)} - {None}
+    if len(known) == 1:
+        return parse_normalization(known.pop())
     find = find_beside if is_hub(weights) else _find_config
     for name, read in zip(CONFIG_NAMES, (_read_timm, _read_transformers), strict=True):
         config = find(path, name)
@@ -102,12 +101,25 @@ def find_normalization(weights, path):
     return None
 
 
-def _find_known(repo):
-    """Return the parameter `normalization` for the known weights of a repository, or None."""
-    for checkpoint in CHECKPOINTS:
-        if is_hub(checkpoint.weights) and parse_hub(checkpoint.weights).repo == repo:
-            return checkpoint.normalization
-    return None
+def find_value_range(weights):
+    """Return the value range on which weights on the list were trained; None for others."""
+    known = {checkpoint.value_range for checkpoint in _find_checkpoints(weights)}
+    return known.pop() if len(known) == 1 else None
+
+
+def _find_checkpoints(weights):
+    """Find the weights on the list that were meant: by the repository, or the name of a file."""
+    if is_hub(weights):
+        source = parse_hub(weights)
+        hub = [c for c in CHECKPOINTS if is_hub(c.weights)]
+        known = [c for c in hub if parse_hub(c.weights).repo == source.repo]
+        return [c for c in known if parse_hub(c.weights).file == source.file] or known
+    stem = _strip_extension(Path(weights).name)
+    return [c for c in CHECKPOINTS if stem == _strip_extension(c.weights.rpartition("/")[2])]
+
+
+def _strip_extension(name):
+    return re.sub(r"\.(safetensors|h5|pth|pt|bin)$", "", name)
 
 
 def _check_radimagenet(weights, path):

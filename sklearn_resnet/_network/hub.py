@@ -352,5 +352,6 @@ def _explain(hub, exc, source, options):
         )
     return cause, (
         "Check the network (the variable HTTPS_PROXY names a proxy, HF_ENDPOINT another server) and "
-        "try again after a minute, or download the file on another machine and pass its path."
+        "try again after a minute, or download the file and its config.json on another machine, and "
+        "pass the path of the file with both in one folder."
     )

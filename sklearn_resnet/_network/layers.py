@@ -78,7 +78,7 @@ def _resolve_one(table, architecture, parameter, spec):
             f"must be an index from {-len(table)} to {len(table) - 1}, since {architecture} has "
             f"{len(table)} layers",
             str(spec),
-            "list_layers() lists them.",
+            f"list_layers({architecture!r}) lists them.",
         )
     if isinstance(spec, str):
         name = _translate_stage(architecture, spec)
@@ -189,6 +189,12 @@ def match_architecture(name):
     raise _unknown_architecture(name)
 
 
+def check_architecture(name):
+    """Raise ParameterError unless an architecture has this name."""
+    if name not in ARCHITECTURES:
+        raise _unknown_architecture(name)
+
+
 def _unknown_architecture(name):
     known = {architecture.lower(): architecture for architecture in ARCHITECTURES}
     near = difflib.get_close_matches(str(name).lower(), known, n=1)
@@ -258,8 +264,7 @@ def list_layers(architecture: str = "ResNet50V2") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    if architecture not in ARCHITECTURES:
-        raise _unknown_architecture(architecture)
+    check_architecture(architecture)
     table = layer_table(architecture)
 
     def parameters(layer):

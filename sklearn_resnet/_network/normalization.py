@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
 
 _LIMIT = 1e18  # of numbers whose quotients are float32
 
@@ -92,6 +93,31 @@ def parse_normalization(normalization):
             repr(normalization),
         )
     return Normalization(mean, std, order)
+
+
+def merge_equal_values(normalization):
+    """Return one value for all channels if the values of all channels are equal."""
+    if len(set(normalization.mean)) == len(set(normalization.std)) == 1:
+        return Normalization(normalization.mean[:1], normalization.std[:1], normalization.order)
+    return normalization
+
+
+def warn_about_units(normalization, is_range_inferred):
+    """Warn if a mean seems to be in units of the pixels rather than of the value range.
+
+    Parameters
+    ----------
+    normalization : Normalization
+    is_range_inferred : bool
+        Whether the value range was inferred, so that all values are within it.
+    """
+    highest = max(normalization.mean)
+    if highest > (1 if is_range_inferred else 10):
+        warn_caller(
+            f"The normalization has a mean of {highest:g}, but it is in units of the value range, of "
+            "which black is 0 and white is 1. If it is in units of the pixels, divide the mean and the "
+            "standard deviation by white: by 255 for 8 bits."
+        )
 
 
 def check_normalization(normalization, n_channels, is_given):

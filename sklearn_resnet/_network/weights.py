@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,17 @@ import numpy as np
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.hashing import identify_file
 from sklearn_resnet._network.architectures import get_architecture, layer_table
-from sklearn_resnet._network.families import find_normalization
+from sklearn_resnet._network.families import find_normalization, find_value_range
 from sklearn_resnet._network.hub import fetch_hub, is_hub
 from sklearn_resnet._network.layers import resolve_layers
 from sklearn_resnet._network.normalization import (
     NORMALIZATIONS,
     Normalization,
     check_normalization,
+    merge_equal_values,
     parse_normalization,
 )
-from sklearn_resnet._network.weight_files import inspect_file, read_arrays
+from sklearn_resnet._network.weight_files import inspect_file, list_weights_files, read_arrays
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 
@@ -96,6 +98,8 @@ class Weights:
         How images enter the network.
     n_channels : int
         Number of channels of the images.
+    value_range : tuple of 2 float or None
+        The range of values that they were trained on, if they are on the list of known weights.
     path : str or None
         Their file.
     seed : int or None
@@ -107,6 +111,7 @@ class Weights:
     n_layers: int
     normalization: Normalization
     n_channels: int = 3
+    value_range: tuple[float, float] | None = None
     path: str | None = None
     seed: int | None = None
 
@@ -124,6 +129,13 @@ def default_layers(weights):
 def is_auto(weights):
     """Return whether the parameter `weights` is ``"auto"``, which `choose_weights` resolves."""
     return _is_named("auto", weights)
+
+
+def is_named(weights):
+    """Return whether the parameter `weights` needs no file of the user, or none on the hub."""
+    return weights is None or any(
+        _is_named(name, weights) for name in ("auto", "imagenet", "procedural")
+    )
 
 
 def choose_weights(architecture, weights, cut=(), imagenet=IMAGENET):
@@ -247,14 +259,14 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
     else:
         path = os.path.expanduser(os.fspath(weights))
     if not os.path.isfile(path):
-        close = difflib.get_close_matches(path, ["auto", "imagenet", "procedural"], n=1)
+        suggestion = _suggest_weights(path)
         raise MissingFileError(
             "weights",
             "must be 'auto', 'imagenet', 'procedural', the path of a weights file, or "
             "'hf://org/name' for the Hugging Face Hub",
             f"{path!r}, which {'is a folder' if os.path.isdir(path) else 'does not exist'},",
             "Pass None for random weights.",
-            hint=f"Did you mean {close[0]!r}?" if close else "",
+            hint=f"Did you mean {suggestion!r}?" if suggestion else "",
         )
     identity = identify_file(path)
     contents = inspect_file(identity, architecture)
@@ -264,8 +276,21 @@ def find_weights(architecture, weights, seed, imagenet=IMAGENET, normalization=N
         contents.n_layers,
         _find_normalization(architecture, contents.n_channels, normalization, weights, path),
         contents.n_channels,
+        find_value_range(weights),
         identity[0],
     )
+
+
+def _suggest_weights(path):
+    """Return the weights that a path may mean; "" if there are none."""
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", path) and not os.path.exists(os.path.dirname(path)):
+        return f"hf://{path}"
+    folder = Path(path) if os.path.isdir(path) else Path(path).parent
+    files = [str(file) for file in list_weights_files(folder)]
+    if os.path.isdir(path):
+        return files[0] if len(files) == 1 else ""
+    close = difflib.get_close_matches(path, ["auto", "imagenet", "procedural", *files], n=1)
+    return close[0] if close else ""
 
 
 def _find_normalization(architecture, n_channels, given, weights=None, path=None):
@@ -275,8 +300,11 @@ def _find_normalization(architecture, n_channels, given, weights=None, path=None
     else:
         found = None if path is None else find_normalization(weights, path)
     default = NORMALIZATIONS[get_architecture(architecture).normalization]
-    check_normalization(found or default, n_channels, found is not None)
-    return found or default
+    found, is_given = (found, True) if found else (default, False)
+    if len(found.mean) != n_channels:
+        found = merge_equal_values(found)
+    check_normalization(found, n_channels, is_given)
+    return found
 
 
 def _find_imagenet(architecture, weights, imagenet):
@@ -290,6 +318,31 @@ def _find_imagenet(architecture, weights, imagenet):
             f"list_weights() lists weights for it. {', '.join(imagenet)} have ImageNet's weights.",
         )
     return imagenet[architecture]
+
+
+def warn_about_value_range(weights, value_range):
+    """Warn if the inferred value range may not be the one on which weights were trained.
+
+    Parameters
+    ----------
+    weights : Weights
+    value_range : tuple of 2 float
+        The inferred black and white level.
+    """
+    expected = weights.value_range
+    inferred = "({:g}, {:g})".format(*value_range)
+    if expected is not None and tuple(expected) != tuple(value_range):
+        warn_caller(
+            f"The weights were trained on values from {expected[0]:g} to {expected[1]:g}, but the value "
+            f"range of the images was inferred as {inferred}. Pass value_range={expected}, or the "
+            "range of your images."
+        )
+    elif expected is None and weights.n_channels not in (1, 3) and value_range[1] > 255:
+        warn_caller(
+            f"The value range of the images was inferred as {inferred}. Images of "
+            f"{weights.n_channels} channels seldom fill the range of their dtype: pass the value_range "
+            "on which the weights were trained, such as (0, 10000) for Sentinel-2."
+        )
 
 
 def warn_about_large_images(weights, images):

@@ -1,5 +1,7 @@
 """Normalisation by name, and as mean and standard deviation."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from sklearn_resnet._network.normalization import (
     NORMALIZATIONS,
     Normalization,
     check_normalization,
+    merge_equal_values,
     parse_normalization,
 )
 
@@ -120,3 +123,33 @@ def test_a_normalisation_must_fit_the_channels():
         ValueError, match="in each without 'BGR', as .* Got 1 values in the order BGR"
     ):
         check_normalization(Normalization((0.5,), (0.5,), "BGR"), 2, is_given=True)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "value_range", "warns"),
+    [
+        (((123.7, 116.8, 103.9), (58.4, 57.1, 57.4)), None, True),
+        (((1.2, 0.5, 0.5), (1, 1, 1)), None, True),
+        ((1.0, 1.0), None, False),
+        ((1353.0, 65.0), (0, 10_000), True),
+        ((-12.5, 5.0), (0, 1), False),  # decibels
+        ((5.0, 2.0), (0, 50), False),
+        ("caffe", None, False),
+    ],
+)
+def test_a_mean_in_units_of_the_pixels_gives_a_warning(normalization, value_range, warns):
+    resnet = ResNetFeatures(
+        0, weights=None, normalization=normalization, value_range=value_range, cache=None
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resnet.fit(X)
+    assert ["units of the value range" in str(w.message) for w in caught] == [True] * warns
+
+
+def test_equal_values_for_rgb_are_one_for_other_channels():
+    assert merge_equal_values(Normalization((0.5,) * 3, (0.2,) * 3)) == Normalization(
+        (0.5,), (0.2,)
+    )
+    other = Normalization((0.5, 0.5, 0.4), (0.2,) * 3)
+    assert merge_equal_values(other) is other

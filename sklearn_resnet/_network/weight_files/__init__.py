@@ -5,5 +5,6 @@ A module for each format lists and reads tensors; `key_styles` and `variants` un
 """
 
 from sklearn_resnet._network.weight_files.contents import FileContents, inspect_file, read_arrays
+from sklearn_resnet._network.weight_files.formats import list_weights_files
 
-__all__ = ["FileContents", "inspect_file", "read_arrays"]
+__all__ = ["FileContents", "inspect_file", "list_weights_files", "read_arrays"]

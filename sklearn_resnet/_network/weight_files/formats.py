@@ -81,6 +81,14 @@ _PYTORCH_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # begins files that are n
 _PICKLE_SIGNATURES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
+def list_weights_files(folder):
+    """List the files in a folder that have the extension of a format, as `Path`, sorted."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix in _EXTENSIONS)
+    except OSError:
+        return []
+
+
 def list_tensors(path):
     """List the tensors in a file, without reading them.
 

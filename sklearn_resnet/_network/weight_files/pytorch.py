@@ -56,6 +56,8 @@ def _load(path):
 
 def _explain_conversion(path, cause):
     target = os.path.splitext(path)[0] + ".safetensors"
+    if target == path:
+        target = path.replace(".safetensors", "-converted.safetensors")
     return (
         f"The weights file {path!r} is a pickle by PyTorch, which alone can read it, and PyTorch "
         f"cannot be imported: {cause}. Convert the file where PyTorch is installed, and pass the new "
