@@ -301,7 +301,7 @@ def _find_normalization(architecture, n_channels, given, weights=None, path=None
         found = None if path is None else find_normalization(weights, path)
     default = NORMALIZATIONS[get_architecture(architecture).normalization]
     found, is_given = (found, True) if found else (default, False)
-    if len(found.mean) != n_channels:
+    if len(found.mean) == 3 != n_channels:  # as timm's config.json for one channel
         found = merge_equal_values(found)
     check_normalization(found, n_channels, is_given)
     return found
