@@ -313,7 +313,8 @@ def resnet_parameters(record):
 
 def image_mode(record):
     """The mode in which image files were read: ``"L"`` for one channel, or ``"RGB"``."""
-    return "L" if image_shape(record)[2:] in ([], [1]) else "RGB"
+    _, _, *channels = image_shape(record)
+    return "L" if channels in ([], [1]) else "RGB"
 
 
 def input_parameters(record):

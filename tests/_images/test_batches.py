@@ -141,18 +141,18 @@ def test_resized_images_are_scaled_from_black_to_white():
         for i in range(3)
     ]
     expected = (np.stack(bands, axis=-1).astype(float) - black) / (white - black) * 255
-    resized = resize_image(image, (4, 5), (black, white))
+    resized = resize_image(image, (4, 5, 3), (black, white))
     assert resized.dtype == np.float32
     np.testing.assert_allclose(resized, expected, atol=1e-3)
     for level, value in ((black, 0), (white, 255)):
-        found = resize_image(np.full((6, 6), level), (4, 5), (black, white))
+        found = resize_image(np.full((6, 6), level), (4, 5, 3), (black, white))
         assert found.shape == (4, 5, 3)
         np.testing.assert_allclose(found, value, atol=1e-3)
 
 
 def test_resizing_averages_all_pixels():
     checkerboard = np.indices((64, 64)).sum(0) % 2 * 255.0
-    assert abs(resize_image(checkerboard, (4, 4), (0.0, 255.0)) - 127.5).max() <= 2
+    assert abs(resize_image(checkerboard, (4, 4, 3), (0.0, 255.0)) - 127.5).max() <= 2
 
 
 def test_batches_have_the_dtype_of_the_computation():

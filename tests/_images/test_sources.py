@@ -101,7 +101,7 @@ def test_slices_of_arrays_are_views():
 def test_images_of_different_sizes_are_resized_batch_by_batch():
     images = as_source([X[0], X[1][:5], X[2][..., 0]])
     assert images.shape == (3,)
-    batches = list(make_batches(images, 2, "float32", (4, 6), (0.0, 255.0)))
+    batches = list(make_batches(images, 2, "float32", (4, 6, 3), (0.0, 255.0)))
     assert [batch.shape for batch in batches] == [(2, 4, 6, 3), (1, 4, 6, 3)]
     assert len(set(images.digests())) == 3
 
