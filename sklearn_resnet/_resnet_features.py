@@ -322,8 +322,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             If ``weights="auto"`` takes the bundled weights, once per process and cut.
         UserWarning
             If a cut ignores layers that come before it, or if images of more than 128 x 128 pixels
-            enter a network with the bundled weights; if the value range may be wrong; or if rows
-            seem to hold one channel after the other.
+            enter a network with the bundled weights; if the value range or the units of
+            `normalization` may be wrong; or if rows seem to hold one channel after the other.
         """
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
@@ -378,11 +378,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, channels), LazyImages, or Dask, Zarr or h5py array
-            Rows, grey images, or images with channels last, of any numeric dtype. The channels are 1
-            or 3, unless the weights take images with another number. It is never
-            written to, and it is converted batch by batch. It can be a list of images of Pillow,
-            and with `image_size`, a list of images of different sizes. `LazyImages` are decoded while the network computes the
-            images before them. Arrays of Zarr and h5py are read block by block.
+            Rows, grey images, or images with channels last, of any numeric dtype. There are 1 or 3
+            channels, unless the weights take images with another number. `X` is never written to,
+            and it is converted batch by batch. It can be a list of images of Pillow, and with
+            `image_size`, a list of images of different sizes. `LazyImages` are decoded while the
+            network computes the images before them. Arrays of Zarr and h5py are read block by
+            block.
 
         Returns
         -------
@@ -396,6 +397,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If `X` does not hold images, or holds NaN or infinity, or if the weights have changed
             since `fit`.
+
+        Warns
+        -----
+        UserWarning
+            If images cannot be read, or their features are not finite.
         """
         check_is_fitted(self)
         images = as_source(X)
