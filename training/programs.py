@@ -381,7 +381,7 @@ def _cloth_pattern(draws, x, y):
         return np.tanh(25 * (draws.number(0.12, 0.38) - distance))
     if kind == 6:  # scattered motifs
         f, shift = draws.log_number(2, 6), draws.own.uniform(0, 200, 2)
-        first, second, value = _voronoi(f * x + shift[0], f * y + shift[1], 0.8)
+        first, _, value = _voronoi(f * x + shift[0], f * y + shift[1], 0.8)
         petals = 0.08 * np.sin(draws.integer(3, 8) * np.arctan2(y, x))
         return np.tanh(20 * (draws.number(0.2, 0.4) + petals - first)) * (0.4 + value)
     return np.tanh(draws.log_number(1, 8) * _value(draws, x * 1.5, y * 1.5))  # a print

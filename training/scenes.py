@@ -326,7 +326,9 @@ class Scenes:
         normals, alpha = sampled[:, :3], sampled[:, 4:]
         normals = normals / (normals.square().sum(1, keepdim=True) + 1e-4).sqrt()
         parts = (sampled[:, 3:4] / alpha.clamp(min=0.1)).round().clamp(0, 5).long()
-        palette = draw.uniform(0, 1, 3, 1) + draw.uniform(-0.5, 0.5, 3, 6) * draw.uniform(0, 1, 1, 1)
+        palette = draw.uniform(0, 1, 3, 1) + draw.uniform(-0.5, 0.5, 3, 6) * draw.uniform(
+            0, 1, 1, 1
+        )
         base = palette.clamp(0, 1).gather(2, parts.flatten(2).expand(-1, 3, -1))
         base = base.view(-1, 3, size, size)
         light = F.normalize(draw.uniform(-1, 1, 3, 1, 1) - 0.01, dim=1)

@@ -136,7 +136,9 @@ def _branches(draws):
             angle = angle + draws.own.normal(0, 0.12)
             tip = root + length * np.array([np.cos(angle), np.sin(angle)])
             across = np.array([-np.sin(angle), np.cos(angle)]) * width * shrink**depth
-            polygons.append((np.array([root + across, tip + across, tip - across, root - across]), True))
+            polygons.append(
+                (np.array([root + across, tip + across, tip - across, root - across]), True)
+            )
             turns = np.linspace(-spread, spread, n)
             tips += [(tip, angle + turn, length * shrink) for turn in turns]
         roots = tips
@@ -162,7 +164,7 @@ def _inner_lines(draws, points):
             at = np.arange(corners + 1) * 2 * np.pi / corners + np.pi / 4
             size = np.array([draws.log_number(0.06, 0.5), draws.log_number(0.06, 0.5)])
             figure = np.stack([np.cos(at), np.sin(at)], 1) * size
-            figure = figure + [draws.number(-0.5, 0.5), draws.number(-0.6, 0.6)]
+            figure = figure + np.array([draws.number(-0.5, 0.5), draws.number(-0.6, 0.6)])
             lines += [figure, _mirror(figure)] if draws.flag(0.5) else [figure]
         else:  # a row of small marks
             n, at = draws.integer(2, 8), draws.number(-0.6, 0.6)

@@ -160,9 +160,7 @@ class Run:
             images, labels, weights = mix(images, labels, weights, masks, generator)
         self.network.train(not settings.frozen_norm)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            maps = self.network.forward_depths(
-                images.contiguous(memory_format=torch.channels_last)
-            )
+            maps = self.network.forward_depths(images.contiguous(memory_format=torch.channels_last))
             features = {depth: m.mean((2, 3)) for depth, m in maps.items()}
             loss = self.heads.loss(features, labels, weights, settings.depths)
         total = loss
