@@ -122,7 +122,8 @@ def test_the_material_is_labelled_by_class(few):
         for label in set(labels):  # the last eighth of each class
             n = (labels == label).sum()
             assert held[labels == label].tolist() == [False] * (n - n // 8) + [True] * (n // 8)
-        assert len(np.unique(few[name], axis=0)) == len(few[name])
+        if name != "maps":  # some fonts share characters
+            assert len(np.unique(few[name], axis=0)) == len(few[name])
 
 
 def test_a_map_holds_the_distance_from_the_ink(few):

@@ -151,15 +151,16 @@ class Scenes:
         images = _plain(draw, size)
         # pictures: as the image itself, or as the ground of an object
         textured = (~is_object | (draw.column(0, 1) < 0.45)).nonzero()[:, 0]
-        below = self._pick(self._picture_chances, n, generator)
-        below = torch.where(is_object, below, items)[textured]
-        grounds = self._draw_pictures(below, size, generator)
-        fade = torch.where(is_object, draw.column(0.4, 1), 1.0)[textured][:, None, None, None]
-        shift = draw.uniform(0, 1)[textured] * (1 - fade)
-        images[textured] = grounds * fade + shift
         has_ground = torch.zeros(n, dtype=torch.bool, device=self.device)
-        has_ground[textured] = True
-        labels[textured, 2] = self._labels[below]
+        if len(textured):
+            below = self._pick(self._picture_chances, n, generator)
+            below = torch.where(is_object, below, items)[textured]
+            grounds = self._draw_pictures(below, size, generator)
+            fade = torch.where(is_object, draw.column(0.4, 1), 1.0)[textured][:, None, None, None]
+            shift = draw.uniform(0, 1)[textured] * (1 - fade)
+            images[textured] = grounds * fade + shift
+            has_ground[textured] = True
+            labels[textured, 2] = self._labels[below]
 
         cluttered = (is_object & (draw.column(0, 1) < self._clutter)).nonzero()[:, 0]
         for share in (1, 0.4):
