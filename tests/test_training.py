@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 def _training_on_path(monkeypatch):
     monkeypatch.syspath_prepend(TRAINING)
     yield
-    for name in ("network", "pictures", "programs", "scenes", "shapes", "train"):
+    for name in {path.stem for path in TRAINING.glob("*.py")} - {"__main__"}:
         sys.modules.pop(name, None)
 
 
@@ -219,7 +219,7 @@ def test_held_out_images_are_not_trained_on(scenes, few):
 
 def test_mixing_shares_the_labels_by_area():
     torch = pytest.importorskip("torch")
-    from scenes import mix
+    from effects import mix
 
     images = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8)
     labels, weights = torch.arange(4)[:, None], torch.ones(4, 1)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from network import DEPTHS, WIDTH, Network
 from pictures import make_material
-from scenes import SHARES, Scenes, draw_size, mix
+from scenes import SHARES, Scenes, draw_size
 from torch import nn
 
 # number of images of a batch, by their size: about equally long steps
@@ -152,12 +152,10 @@ class Run:
         size = draw_size(generator, sizes)
         n = BATCH_SIZES[size]
         is_contrast = self._chance(settings.contrast)
-        images, labels, weights = scenes.draw(
-            n // 2 if is_contrast else n, size, generator, 2 if is_contrast else 1
-        )
-        if not is_contrast and settings.mixed:
-            masks = scenes.draw_masks(round(n * settings.mixed / 2), size, generator)
-            images, labels, weights = mix(images, labels, weights, masks, generator)
+        if is_contrast:
+            images, labels, weights = scenes.draw(n // 2, size, generator, n_views=2)
+        else:
+            images, labels, weights = scenes.draw_mixed(n, size, generator, settings.mixed)
         self.network.train(not settings.frozen_norm)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             maps = self.network.forward_depths(images.contiguous(memory_format=torch.channels_last))
