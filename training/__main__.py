@@ -12,7 +12,12 @@ if __name__ == "__main__":
         "out", type=Path, help="folder for the raw material, checkpoints, log and weights"
     )
     parser.add_argument("--start", type=Path, help="weights to begin from, a .npz file")
-    parser.add_argument("--finish", type=int, metavar="N", help="decay the rate in N steps, export")
+    parser.add_argument(
+        "--finish",
+        type=int,
+        metavar="N",
+        help="let the rate decay in N steps, and write the weights; 0 writes them at once",
+    )
     for name, default in Settings._field_defaults.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(default, bool):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ BATCH_SIZES = {28: 160, 32: 160, 48: 128, 64: 96, 96: 48, 128: 28, 160: 20, 224:
 # chances of sizes: while the rate is constant, and while it decays
 SIZES = {28: 0.06, 32: 0.12, 48: 0.18, 64: 0.26, 96: 0.18, 128: 0.1, 160: 0.05, 224: 0.05}
 LAST_SIZES = {28: 0.08, 32: 0.08, 48: 0.12, 64: 0.2, 96: 0.18, 128: 0.14, 160: 0.1, 224: 0.1}
+WARM_UP = 200  # steps
 OLD_KINDS = ("glyph", "doodle", "fractal", "texture", "leaves")
 
 
@@ -218,9 +220,20 @@ def recompute_normalization(network, scenes, generator, n_batches, sizes):
 def train(out, settings, start=None, finish=None):
     """Train, resuming from a checkpoint if it exists.
 
-    The rate is constant after a warm-up, so that a run can go on at any time. `finish` decays it
-    to zero in that many steps, from the last checkpoint, which stays as it is; then it writes the
-    averaged weights.
+    The rate is constant after a warm-up, so that a run can go on at any time. To finish, the rate
+    decays to zero, starting from the last checkpoint, which stays as it is; then the averaged
+    weights are written.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the raw material, checkpoints, log and weights.
+    settings : Settings
+    start : Path, default=None
+        Weights to begin from. None begins from random weights.
+    finish : int, default=None
+        Number of steps in which the rate decays. 0 writes the averaged weights as they are; None
+        writes none.
 
     Returns
     -------
@@ -229,28 +242,48 @@ def train(out, settings, start=None, finish=None):
     """
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    material = load_material(out / "material.npz", 0)
-    shares = {k: v for k, v in SHARES.items() if settings.kinds == "all" or k in OLD_KINDS}
-    scenes = Scenes(material, device, shares=shares)
-    del material
-    held = scenes.held_out()
+    kinds = SHARES if settings.kinds == "all" else OLD_KINDS
+    shares = {kind: share for kind, share in SHARES.items() if kind in kinds}
+    scenes = Scenes(load_material(out / "material.npz", seed=0), device, shares=shares)
     run = Run(scenes.n_classes, settings, device, start)
-    checkpoint, finishing = out / "checkpoint.pt", out / "finish.pt"
-    if checkpoint.exists():
-        run.restore(checkpoint)
-    n_steps, first, sizes = settings.steps, 0, SIZES
-    if finish:
-        first, sizes = run.step, LAST_SIZES
-        n_steps, checkpoint = run.step + finish, finishing
-        if finishing.exists():
-            run.restore(finishing)
-    begun, losses = time.monotonic() - run.seconds, []
-    saved = run.seconds
+    if (out / "checkpoint.pt").exists():
+        run.restore(out / "checkpoint.pt")
+    if finish is None:
+        _take_steps(run, scenes, out, "checkpoint.pt", settings.steps, SIZES, _constant)
+    else:
+        first = run.step
+        if (out / "finish.pt").exists():
+            run.restore(out / "finish.pt")
+        decay = partial(_decaying, first=first, n_steps=finish)
+        _take_steps(run, scenes, out, "finish.pt", first + finish, LAST_SIZES, decay)
+    record = {
+        **settings._asdict(),
+        "steps": run.step,
+        "images": run.n_images,
+        "classes": scenes.n_classes,
+        "minutes": round(run.seconds / 60, 1),
+        "device": device.type,
+        "pytorch": torch.__version__,
+    }
+    if finish is not None:
+        _export(run, scenes, out, record)
+    return record
+
+
+def _constant(step):
+    return min(1, (step + 1) / WARM_UP)
+
+
+def _decaying(step, first, n_steps):
+    return 0.5 * (1 + math.cos(math.pi * (step - first) / n_steps))
+
+
+def _take_steps(run, scenes, out, checkpoint, n_steps, sizes, schedule):
+    """Train to a step or for the minutes of the settings; save and log on the way."""
+    settings, held, losses = run.settings, scenes.held_out(), []
+    begun, saved = time.monotonic() - run.seconds, run.seconds
     while run.step < n_steps and run.seconds < 60 * settings.minutes:
-        rate = settings.rate * min(1, (run.step + 1) / 200)
-        if finish:
-            rate *= 0.5 * (1 + math.cos(math.pi * (run.step - first) / finish))
-        losses.append(run.take_step(scenes, rate, sizes))
+        losses.append(run.take_step(scenes, settings.rate * schedule(run.step), sizes))
         run.seconds = time.monotonic() - begun
         is_last = run.step == n_steps or run.seconds >= 60 * settings.minutes
         if is_last or run.seconds - saved >= 60 * settings.save_minutes:
@@ -264,19 +297,7 @@ def train(out, settings, start=None, finish=None):
             }
             _log(out / "log.csv", row)
             losses = []
-            run.save(checkpoint)
-    record = {
-        **settings._asdict(),
-        "steps": run.step,
-        "images": run.n_images,
-        "classes": scenes.n_classes,
-        "minutes": round(run.seconds / 60, 1),
-        "device": device.type,
-        "pytorch": torch.__version__,
-    }
-    if finish:
-        _export(run, scenes, out, record)
-    return record
+            run.save(out / checkpoint)
 
 
 def _export(run, scenes, out, record):
