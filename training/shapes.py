@@ -252,6 +252,11 @@ def _pose(draws):
     return about_z @ about_x @ about_y
 
 
+def _box(beyond):
+    """Return the distance from a box, given how far beyond its sides points are."""
+    return np.linalg.norm(np.maximum(beyond, 0), axis=0) + np.minimum(beyond.max(0), 0)
+
+
 def _part(draws):
     """Draw a primitive: a function of points (3, n) that returns their distances from it."""
     kind = draws.integer(0, 7)
@@ -267,9 +272,8 @@ def _part(draws):
         if kind <= 1:  # ellipsoid, approximately
             scaled = np.linalg.norm(q / a[:, None], axis=0)
             return scaled * (scaled - 1) / (np.linalg.norm(q / a[:, None] ** 2, axis=0) + 1e-6)
-        if kind == 2:  # rounded box
-            d = np.abs(q) - a[:, None]
-            return np.linalg.norm(np.maximum(d, 0), axis=0) + np.minimum(d.max(0), 0) - edge / 2
+        if kind == 2:
+            return _box(np.abs(q) - a[:, None]) - edge / 2
         if kind == 3:  # torus
             ring = np.hypot(q[0], q[2]) - 1.5 * a[0]
             return np.hypot(ring, q[1]) - 0.6 * min(a[1], a[0])
@@ -279,7 +283,7 @@ def _part(draws):
             return axis - (a[0] * (1 - t) + a[2] * t) * 0.5
         if kind == 5:  # cylinder
             d = np.stack([np.hypot(q[0], q[2]) - a[0], np.abs(q[1]) - 1.3 * a[1]])
-            return np.linalg.norm(np.maximum(d, 0), axis=0) + np.minimum(d.max(0), 0) - edge / 3
+            return _box(d) - edge / 3
         return (np.abs(q).sum(0) - 1.5 * a[0]) * 0.577  # octahedron
 
     return distance
@@ -315,7 +319,10 @@ def _solid(draws):
     return distance
 
 
-def make_solid(draws, n_steps=36):
+_VIEW = 1.9  # half the side of what is seen of space at first
+
+
+def make_solid(draws):
     """Make a solid's normals and parts, (4, 128, 128) uint8.
 
     The channels are x, y and z of the normal (128 is zero), and 0 outside of the solid or 1 plus
@@ -325,43 +332,54 @@ def make_solid(draws, n_steps=36):
     turn = _pose(draws).T.astype(np.float32)
     n = SHAPE_SIZE
     ramp = (np.arange(n, dtype=np.float32) + 0.5) / n * 2 - 1
-    zoom, centre = 1.0, np.zeros(2, np.float32)
-    for is_first in (True, False):  # the second time so that the solid fills the frame
-        y, x = np.meshgrid(ramp * 1.9 * zoom, ramp * 1.9 * zoom, indexing="ij")
-        x, y = x + centre[1], y + centre[0]
-        screen = np.stack([x.ravel(), y.ravel(), np.full(n * n, -2.5, np.float32)])
-        ahead = turn @ np.array([0, 0, 1], np.float32)
-        points = turn @ screen
-        active = np.arange(n * n)
-        hit = np.zeros(n * n, bool)
-        travelled = np.zeros(n * n, np.float32)
-        if is_first:
-            active = active.reshape(n, n)[::2, ::2].ravel()
-        near = 0.04 if is_first else 0.01
-        for _ in range(n_steps):
-            d, _ = distance(points[:, active])
-            step = np.clip(0.8 * d, 0.004, 0.6).astype(np.float32)
-            points[:, active] += ahead[:, None] * step
-            travelled[active] += step
-            hit[active[d < near]] = True
-            active = active[(d >= near) & (travelled[active] < 5)]
-            if not len(active):
-                break
-        if is_first:
-            rows, columns = np.nonzero(hit.reshape(n, n))
-            if not len(rows):
-                return np.zeros((4, n, n), np.uint8)
-            found = ramp[np.stack([rows, columns])]
-            low, high = found.min(1), found.max(1)
-            centre = 1.9 * (low + high) / 2
-            zoom = max(max(high - low) / 2 + 0.05, 0.05) / 0.75
-    on = np.nonzero(hit)[0]
-    p, step = points[:, on], 0.01
-    offsets = np.eye(3, dtype=np.float32) * step
+    # a coarse look, to see where the solid is
+    _, hit = _march(distance, turn, 1.0, np.zeros(2, np.float32), is_coarse=True)
+    found = ramp[np.stack(np.nonzero(hit.reshape(n, n)))]
+    if not found.size:
+        return np.zeros((4, n, n), np.uint8)
+    low, high = found.min(1), found.max(1)
+    zoom = max(max(high - low) / 2 + 0.05, 0.05) / 0.75
+    points, hit = _march(distance, turn, zoom, _VIEW * (low + high) / 2)
+    maps = np.zeros((4, n * n), np.uint8)
+    p = points[:, hit]
+    offsets = np.eye(3, dtype=np.float32) * 0.01
     slopes = [distance(p + o[:, None])[0] - distance(p - o[:, None])[0] for o in offsets]
     normals = np.stack(slopes)
     normals = turn.T @ (normals / (np.linalg.norm(normals, axis=0) + 1e-9))
-    maps = np.zeros((4, n * n), np.uint8)
-    maps[:3, on] = np.clip(np.round(128 + 127 * normals), 0, 255)
-    maps[3, on] = 1 + distance(p)[1]
+    maps[:3, hit] = np.clip(np.round(128 + 127 * normals), 0, 255)
+    maps[3, hit] = 1 + distance(p)[1]
     return maps.reshape(4, n, n)
+
+
+def _march(distance, turn, zoom, centre, is_coarse=False, n_steps=36):
+    """March a ray for each pixel until it is at the surface, or beyond the solid.
+
+    Returns
+    -------
+    points : ndarray of shape (3, n)
+        Where the rays end.
+    hit : ndarray of shape (n,)
+        Which are at the surface.
+    """
+    n = SHAPE_SIZE
+    ramp = (np.arange(n, dtype=np.float32) + 0.5) / n * 2 - 1
+    y, x = np.meshgrid(ramp * _VIEW * zoom, ramp * _VIEW * zoom, indexing="ij")
+    x, y = x + centre[1], y + centre[0]
+    points = turn @ np.stack([x.ravel(), y.ravel(), np.full(n * n, -2.5, np.float32)])
+    ahead = turn @ np.array([0, 0, 1], np.float32)
+    hit = np.zeros(n * n, bool)
+    travelled = np.zeros(n * n, np.float32)
+    active = np.arange(n * n)
+    if is_coarse:
+        active = active.reshape(n, n)[::2, ::2].ravel()
+    near = 0.04 if is_coarse else 0.01
+    for _ in range(n_steps):
+        d, _ = distance(points[:, active])
+        step = np.clip(0.8 * d, 0.004, 0.6).astype(np.float32)
+        points[:, active] += ahead[:, None] * step
+        travelled[active] += step
+        hit[active[d < near]] = True
+        active = active[(d >= near) & (travelled[active] < 5)]
+        if not len(active):
+            break
+    return points, hit
