@@ -34,6 +34,7 @@ class Settings(NamedTuple):
     et al. 2020). `mixed` is the share of the images that are mixed with others. `depths` weighs
     the classifiers upon layers 51 and 73. `frozen_norm` keeps the statistics of batch
     normalisation. `kinds` is "all" or "old" (glyphs, doodles, fractals, textures, dead leaves).
+    `share_cores` leaves busy cores to other processes.
     """
 
     steps: int = 1_000_000
@@ -46,6 +47,7 @@ class Settings(NamedTuple):
     kinds: str = "all"
     average: float = 0.999
     save_minutes: float = 3.0
+    share_cores: bool = False
     seed: int = 0
 
 
@@ -283,6 +285,8 @@ def _take_steps(run, scenes, out, checkpoint, n_steps, sizes, schedule):
     settings, held, losses = run.settings, scenes.held_out(), []
     begun, saved = time.monotonic() - run.seconds, run.seconds
     while run.step < n_steps and run.seconds < 60 * settings.minutes:
+        if settings.share_cores and run.step % 20 == 0:
+            _take_idle_cores()
         losses.append(run.take_step(scenes, settings.rate * schedule(run.step), sizes))
         run.seconds = time.monotonic() - begun
         is_last = run.step == n_steps or run.seconds >= 60 * settings.minutes
@@ -298,6 +302,12 @@ def _take_steps(run, scenes, out, checkpoint, n_steps, sizes, schedule):
             _log(out / "log.csv", row)
             losses = []
             run.save(out / checkpoint)
+
+
+def _take_idle_cores():
+    """Use as many threads as there are idle cores: threads that wait for each other waste time."""
+    others = os.getloadavg()[0] - torch.get_num_threads()
+    torch.set_num_threads(max(1, round(os.cpu_count() - max(others, 0))))
 
 
 def _export(run, scenes, out, record):
