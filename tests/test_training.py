@@ -243,8 +243,9 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(few, tmp_path, monkeyp
     monkeypatch.setattr(train, "BATCH_SIZES", {28: 6, 64: 2})
     saved = {}
     for name, parts in (("whole", [4]), ("parts", [2, 4])):
-        (tmp_path / name).mkdir()
-        np.savez(tmp_path / name / "material.npz", **few)
+        (tmp_path / name / "material").mkdir(parents=True)
+        for each, array in few.items():
+            np.save(tmp_path / name / "material" / f"{each}.npy", array)
         for steps in parts:
             record = train.train(tmp_path / name, train.Settings(steps=steps, contrast=0.5))
             assert record["steps"] == steps

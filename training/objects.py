@@ -11,11 +11,15 @@ _N_PARTS = 6  # that a solid can have, at most
 
 
 def shrink_twice(pictures):
-    """Return pictures at a quarter, at half and at their full size."""
+    """Return pictures (n, height, width, 3) at a quarter, at half and at their full size."""
     levels = [pictures]
     for _ in range(2):
-        parts = [F.avg_pool2d(p.float(), 2).round().byte() for p in levels[0].split(512)]
-        levels.insert(0, torch.cat(parts))
+        height, width = levels[0].shape[1:3]
+        smaller = torch.empty_like(levels[0][:, : height // 2, : width // 2])
+        for part, whole in zip(smaller.split(256), levels[0].split(256), strict=True):
+            mean = F.avg_pool2d(whole.permute(0, 3, 1, 2).float(), 2).round()
+            part.copy_(mean.permute(0, 2, 3, 1))
+        levels.insert(0, smaller)
     return levels
 
 
@@ -38,7 +42,7 @@ def draw_pictures(levels, indices, size, generator, bend=None):
         With values from 0 to 1.
     """
     n, draw = len(indices), Random(len(indices), generator)
-    source = ([level for level in levels if level.shape[-1] >= 1.5 * size] or levels[-1:])[0]
+    source = ([level for level in levels if level.shape[1] >= 1.5 * size] or levels[-1:])[0]
     scale = torch.exp(draw.column(-1.1, 0.0))
     angle, stretch = draw.column(-0.5, 0.5), torch.exp(draw.column(-0.2, 0.2))
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
@@ -53,9 +57,8 @@ def draw_pictures(levels, indices, size, generator, bend=None):
         grid = grid / (1 + draw.uniform(-0.6, 0.6) * draw.flag(0.3) * ramp)
     else:
         grid = grid + bend.permute(0, 2, 3, 1)
-    return F.grid_sample(
-        source[indices].float() / 255, grid, padding_mode="reflection", align_corners=False
-    )
+    source = source[indices].permute(0, 3, 1, 2).float() / 255
+    return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
 
 
 def _place(n, size, generator, turn, smallest, largest, can_mirror):

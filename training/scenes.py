@@ -46,7 +46,7 @@ class Scenes:
         self.device, self._clutter = device, clutter
         tensors = {name: torch.from_numpy(material[name]).to(device) for name in _BANKS}
         self._maps, self._shapes, self._solids, pictures = (tensors[name] for name in _BANKS)
-        self._pictures = shrink_twice(pictures.permute(0, 3, 1, 2).contiguous())
+        self._pictures = shrink_twice(pictures)
         sizes = torch.tensor([len(tensors[name]) for name in _BANKS], device=device)
         self._ends = sizes.cumsum(0)
         self._starts = (self._ends - sizes).tolist()

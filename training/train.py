@@ -31,7 +31,7 @@ class Settings(NamedTuple):
 
     `steps` and `minutes` end a run, whichever comes first; a run that is started again goes on.
     `contrast` is the share of the steps that also match two views of each instance (NT-Xent, Chen
-    et al. 2020). `mixed` is the share of the images that are mixed with others. `depths` weighs
+    et al. 2020). In the first `heads_first` steps only the heads learn. `mixed` is the share of the images that are mixed with others. `depths` weighs
     the classifiers upon layers 51 and 73. `frozen_norm` keeps the statistics of batch
     normalisation. `kinds` is "all" or "old" (glyphs, doodles, fractals, textures, dead leaves).
     `share_cores` leaves busy cores to other processes.
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     steps: int = 1_000_000
     minutes: float = 1e9
     rate: float = 1e-3
+    heads_first: int = 0
     contrast: float = 0.0
     mixed: float = 0.4
     depths: float = 0.3
@@ -95,13 +96,15 @@ def _cross_entropy(logits, labels, weights, smoothing=0.1):
     return -(1 - smoothing) * hit - smoothing * chances.mean()
 
 
-def load_material(path, seed):
-    """Load the raw material; generate it first if it is missing."""
-    if not path.exists():
-        np.savez(path.with_suffix(".part.npz"), **make_material(seed))
-        os.replace(path.with_suffix(".part.npz"), path)
-    with np.load(path) as file:
-        return dict(file)
+def load_material(folder, seed):
+    """Map the raw material into memory; generate it first if it is missing."""
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        part.mkdir(exist_ok=True)
+        for name, array in make_material(seed).items():
+            np.save(part / f"{name}.npy", array)
+        part.rename(folder)
+    return {path.stem: np.load(path, mmap_mode="c") for path in folder.glob("*.npy")}
 
 
 class Run:
@@ -160,10 +163,14 @@ class Run:
             images, labels, weights = scenes.draw(n // 2, size, generator, n_views=2)
         else:
             images, labels, weights = scenes.draw_mixed(n, size, generator, settings.mixed)
-        self.network.train(not settings.frozen_norm)
+        learns = self.step >= settings.heads_first
+        self.network.train(learns and not settings.frozen_norm)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            maps = self.network.forward_depths(images.contiguous(memory_format=torch.channels_last))
-            features = {depth: m.mean((2, 3)) for depth, m in maps.items()}
+            with torch.set_grad_enabled(learns):
+                maps = self.network.forward_depths(
+                    images.contiguous(memory_format=torch.channels_last)
+                )
+                features = {depth: m.mean((2, 3)) for depth, m in maps.items()}
             loss = self.heads.loss(features, labels, weights, settings.depths)
         total = loss
         if is_contrast:
@@ -246,12 +253,13 @@ def train(out, settings, start=None, finish=None):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kinds = SHARES if settings.kinds == "all" else OLD_KINDS
     shares = {kind: share for kind, share in SHARES.items() if kind in kinds}
-    scenes = Scenes(load_material(out / "material.npz", seed=0), device, shares=shares)
+    scenes = Scenes(load_material(out / "material", seed=0), device, shares=shares)
     run = Run(scenes.n_classes, settings, device, start)
     if (out / "checkpoint.pt").exists():
         run.restore(out / "checkpoint.pt")
     if finish is None:
-        _take_steps(run, scenes, out, "checkpoint.pt", settings.steps, SIZES, _constant)
+        warm_up = partial(_constant, heads_first=settings.heads_first)
+        _take_steps(run, scenes, out, "checkpoint.pt", settings.steps, SIZES, warm_up)
     else:
         first = run.step
         if (out / "finish.pt").exists():
@@ -272,8 +280,9 @@ def train(out, settings, start=None, finish=None):
     return record
 
 
-def _constant(step):
-    return min(1, (step + 1) / WARM_UP)
+def _constant(step, heads_first):
+    after = step - heads_first if step >= heads_first else step
+    return min(1, (after + 1) / WARM_UP)
 
 
 def _decaying(step, first, n_steps):
