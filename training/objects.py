@@ -61,10 +61,15 @@ def draw_pictures(levels, indices, size, generator, bend=None):
     return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
 
 
-def _place(n, size, generator, turn, smallest, largest, can_mirror):
-    """Return a grid to sample drawings, and which part of a drawing the frame shows."""
+def _place(n, size, generator, turn, fills, can_mirror, close_ups=0.0):
+    """Return a grid to sample drawings, and which part of a drawing the frame shows.
+
+    `fills` are the logarithms of the smallest and largest share of the frame that a drawing fills.
+    A share of them, `close_ups`, is up to twice as large: the frame shows a part of the drawing.
+    """
     draw = Random(n, generator)
-    fill = torch.exp(draw.column(smallest, largest))
+    closer = draw.column(0, 0.7) * (draw.column(0, 1) < close_ups)
+    fill = torch.exp(draw.column(*fills) + closer)
     scale = _DRAWN_SHARE / fill
     angle = (draw.column(-1, 1) + draw.column(-1, 1)) * turn
     shear, aspect = draw.column(-0.4, 0.4), torch.exp(draw.column(-0.3, 0.3))
@@ -95,7 +100,7 @@ def draw_maps(maps, kinds, size, generator):
     """Draw glyphs, doodles and fractals."""
     draw = Random(len(maps), generator)
     kinds = kinds[:, None, None, None]
-    grid, scale = _place(len(maps), size, generator, 0.2, -0.8, 0.0, False)
+    grid, scale = _place(len(maps), size, generator, 0.2, (-0.8, 0.0), False)
     level = F.grid_sample(maps[:, None].float(), grid, padding_mode="border", align_corners=False)
     distance = (level - DISTANCE_ZERO) / DISTANCE_SCALE
     reach = torch.where(kinds == SKELETON, draw.uniform(0.9, 4.5), draw.uniform(-0.8, 1.5))
@@ -109,7 +114,7 @@ def draw_maps(maps, kinds, size, generator):
 def draw_shapes(shapes, is_wire, size, generator):
     """Draw silhouettes, filled or as a contour, with lines on them; and wireframes."""
     draw = Random(len(shapes), generator)
-    grid, scale = _place(len(shapes), size, generator, 0.2, -0.7, 0.35, True)
+    grid, scale = _place(len(shapes), size, generator, 0.2, (-0.7, 0.35), True, 0.3)
     level = F.grid_sample(shapes.float(), grid, padding_mode="border", align_corners=False)
     distance, seams = ((level - SHAPE_ZERO) / SHAPE_SCALE).split(1, 1)
     pixel = SHAPE_SIZE * scale / size * draw.uniform(1, 1.5)
@@ -141,7 +146,7 @@ def _light_inflated(distance, size, draw):
 def draw_solids(solids, size, generator):
     """Draw solids, lit from one side, with a gloss or not; some as line drawings."""
     draw = Random(len(solids), generator)
-    grid, _ = _place(len(solids), size, generator, 0.15, -0.7, 0.35, True)
+    grid, _ = _place(len(solids), size, generator, 0.15, (-0.7, 0.35), True, 0.3)
     step = 2 if size <= 48 else 1
     source = solids[:, :, ::step, ::step].float()
     source = torch.cat([(source[:, :3] - 128) / 127, source[:, 3:], source[:, 3:] > 0], 1)
