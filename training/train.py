@@ -42,7 +42,7 @@ class Settings(NamedTuple):
     rate: float = 1e-3
     heads_first: int = 0
     contrast: float = 0.0
-    mixed: float = 0.4
+    mixed: float = 0.15
     depths: float = 0.3
     frozen_norm: bool = False
     kinds: str = "all"
