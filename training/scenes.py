@@ -6,7 +6,7 @@ import torch
 from effects import Random, contrast_maps, mix, paste, photograph, plain_grounds
 from objects import draw_maps, draw_pictures, draw_shapes, draw_solids, shrink_twice
 
-# how frequent each kind is as the main object
+# how frequent each kind is as the main object, and in images that are as small as digits
 SHARES = {
     "glyph": 0.16,
     "doodle": 0.12,
@@ -19,6 +19,19 @@ SHARES = {
     "wireframe": 0.03,
     "solid": 0.11,
 }
+SMALL_SHARES = {
+    "glyph": 0.34,
+    "doodle": 0.27,
+    "fractal": 0.09,
+    "texture": 0.04,
+    "leaves": 0.05,
+    "shader": 0.05,
+    "fabric": 0.03,
+    "silhouette": 0.08,
+    "wireframe": 0.01,
+    "solid": 0.04,
+}
+_SMALL = 32  # pixels
 _BANKS = ("maps", "shapes", "solids", "pictures")
 # how often there is a picture on the surface of an object
 _SURFACE_SHARES = {"maps": 0.15, "shapes": 0.6, "solids": 0.5}
@@ -36,13 +49,13 @@ class Scenes:
     material : dict of str to ndarray
         As `make_material` returns it.
     device : torch.device
-    shares : dict of str to float, default=SHARES
-        How frequent each kind is as the main object.
+    kinds : collection of str, default=SHARES
+        The kinds that are drawn.
     clutter : float, default=0.35
-        Share of the images with further objects.
+        Share of the images with further objects. Small images have a third of it.
     """
 
-    def __init__(self, material, device, shares=SHARES, clutter=0.35):
+    def __init__(self, material, device, kinds=SHARES, clutter=0.35):
         self.device, self._clutter = device, clutter
         tensors = {name: torch.from_numpy(material[name]).to(device) for name in _BANKS}
         self._maps, self._shapes, self._solids, pictures = (tensors[name] for name in _BANKS)
@@ -57,8 +70,14 @@ class Scenes:
         self.n_classes = len(class_kinds)
         is_wire = torch.tensor([kind == "wireframe" for kind in class_kinds], device=device)
         self._is_wire = is_wire[self._labels[self._starts[1] : self._starts[2]]]
-        per_class = [shares.get(kind, 0) / class_kinds.count(kind) for kind in class_kinds]
-        self._shares = torch.tensor(per_class, dtype=torch.double, device=device)
+        self._shares = [
+            torch.tensor(
+                [(kind in kinds) * each[kind] / class_kinds.count(kind) for kind in class_kinds],
+                dtype=torch.double,
+                device=device,
+            )
+            for each in (SHARES, SMALL_SHARES)
+        ]
         self._set_chances(~self._held)
 
     def _join(self, material, name):
@@ -67,8 +86,10 @@ class Scenes:
 
     def _set_chances(self, usable):
         """Make all classes of a kind equally frequent, and all usable items of a class."""
-        per_class = torch.bincount(self._labels[usable], minlength=self.n_classes).double()
-        self._chances = (self._shares / per_class.clamp(min=1))[self._labels] * usable
+        per_class = torch.bincount(self._labels[usable], minlength=self.n_classes).clamp(min=1)
+        self._chances, self._small_chances = (
+            (shares / per_class)[self._labels] * usable for shares in self._shares
+        )
         is_object = torch.arange(len(usable), device=self.device) < self._starts[3]
         self._object_chances = self._chances * is_object
         self._picture_chances = self._chances * ~is_object
@@ -101,7 +122,8 @@ class Scenes:
         weights : Tensor of shape (n_views * n, 3)
             The share of each label. They sum to 1.
         """
-        items = self._pick(self._chances, n, generator).repeat(n_views)
+        chances = self._small_chances if size <= _SMALL else self._chances
+        items = self._pick(chances, n, generator).repeat(n_views)
         is_object = items < self._starts[3]
         images, ground = self._draw_grounds(items, is_object, size, generator)
         self._add_clutter(images, is_object, size, generator)
@@ -153,7 +175,8 @@ class Scenes:
 
     def _add_clutter(self, images, is_object, size, generator):
         """Paste other objects, one or two, behind some of the main objects."""
-        chosen = Random(len(images), generator).column(0, 1) < self._clutter
+        clutter = self._clutter / 3 if size <= _SMALL else self._clutter
+        chosen = Random(len(images), generator).column(0, 1) < clutter
         cluttered = (is_object & chosen).nonzero()[:, 0]
         for some in (cluttered, cluttered[: int(0.4 * len(cluttered))]):
             if len(some):

@@ -20,8 +20,8 @@ from torch import nn
 # number of images of a batch, by their size: about equally long steps
 BATCH_SIZES = {28: 160, 32: 160, 48: 128, 64: 96, 96: 48, 128: 28, 160: 20, 224: 12}
 # chances of sizes: while the rate is constant, and while it decays
-SIZES = {28: 0.06, 32: 0.12, 48: 0.18, 64: 0.26, 96: 0.18, 128: 0.1, 160: 0.05, 224: 0.05}
-LAST_SIZES = {28: 0.08, 32: 0.08, 48: 0.12, 64: 0.2, 96: 0.18, 128: 0.14, 160: 0.1, 224: 0.1}
+SIZES = {28: 0.12, 32: 0.14, 48: 0.16, 64: 0.22, 96: 0.16, 128: 0.1, 160: 0.05, 224: 0.05}
+LAST_SIZES = {28: 0.12, 32: 0.1, 48: 0.12, 64: 0.17, 96: 0.17, 128: 0.12, 160: 0.1, 224: 0.1}
 WARM_UP = 200  # steps
 OLD_KINDS = ("glyph", "doodle", "fractal", "texture", "leaves")
 
@@ -113,6 +113,7 @@ class Run:
     def __init__(self, n_classes, settings, device, start):
         torch.manual_seed(settings.seed)
         self.settings, self.device = settings, device
+        self.longest_average = settings.average
         self.network = Network()
         if start is not None:
             with np.load(start) as arrays:
@@ -191,7 +192,7 @@ class Run:
     @torch.no_grad()
     def _average(self):
         """Move the averages of all weights and statistics towards their present values."""
-        part = 1 - min(self.settings.average, (1 + self.step) / (10 + self.step))
+        part = 1 - min(self.longest_average, (1 + self.step) / (10 + self.step))
         pairs = ((self.ema_network, self.network), (self.ema_heads, self.heads))
         for average, present in pairs:
             old, new = average.state_dict().values(), present.state_dict().values()
@@ -252,8 +253,7 @@ def train(out, settings, start=None, finish=None):
     out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kinds = SHARES if settings.kinds == "all" else OLD_KINDS
-    shares = {kind: share for kind, share in SHARES.items() if kind in kinds}
-    scenes = Scenes(load_material(out / "material", seed=0), device, shares=shares)
+    scenes = Scenes(load_material(out / "material", seed=0), device, kinds)
     run = Run(scenes.n_classes, settings, device, start)
     if (out / "checkpoint.pt").exists():
         run.restore(out / "checkpoint.pt")
@@ -264,6 +264,7 @@ def train(out, settings, start=None, finish=None):
         first = run.step
         if (out / "finish.pt").exists():
             run.restore(out / "finish.pt")
+        run.longest_average = min(settings.average, 1 - 10 / max(finish, 20))
         decay = partial(_decaying, first=first, n_steps=finish)
         _take_steps(run, scenes, out, "finish.pt", first + finish, LAST_SIZES, decay)
     record = {
