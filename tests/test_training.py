@@ -10,7 +10,20 @@ from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network.layers import layer_table
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
-FEW = {"n_glyphs": 2, "n_doodles": 2, "n_fractals": 1, "n_textures": 2, "n_leaves": 1}
+BUNDLED = Path(sys.modules[ResNetFeatures.__module__].__file__).parent / "weights"
+BANKS = ("maps", "shapes", "solids", "pictures")
+FEW = {
+    "glyph": 2,
+    "doodle": 2,
+    "fractal": 1,
+    "texture": 2,
+    "leaves": 1,
+    "shader": 2,
+    "fabric": 1,
+    "silhouette": 2,
+    "wireframe": 1,
+    "solid": 2,
+}
 pytestmark = pytest.mark.skipif(
     not TRAINING.is_dir(), reason="the training code is not beside these tests"
 )
@@ -20,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 def _training_on_path(monkeypatch):
     monkeypatch.syspath_prepend(TRAINING)
     yield
-    for name in ("network", "pictures", "scenes"):
+    for name in {path.stem for path in TRAINING.glob("*.py")} - {"__main__"}:
         sys.modules.pop(name, None)
 
 
@@ -43,58 +56,80 @@ def test_keras_computes_what_was_trained(tmp_path):
     X = np.random.default_rng(0).integers(0, 256, (2, 30, 33, 3), np.uint8)
     with torch.no_grad():
         images = torch.from_numpy(X).permute(0, 3, 1, 2).float() / 127.5 - 1
-        expected = network.eval()(images).numpy()
+        expected = network.eval().forward_depths(images)
     weights = tmp_path / "weights.npz"
-    features = ResNetFeatures("conv3", weights=weights, engine="openvino").fit_transform(X)
-    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    for depth in (51, 73, 85):
+        features = ResNetFeatures(depth, weights=weights, engine="openvino").fit_transform(X)
+        pooled = expected[depth].mean((2, 3)).numpy()
+        np.testing.assert_allclose(features, pooled, rtol=1e-3, atol=1e-3 * np.abs(pooled).max())
 
 
-def make_few(seed):
-    from pictures import make_material
+def test_training_begins_from_weights_as_they_are_kept():
+    pytest.importorskip("torch")
+    from network import Network
 
-    return make_material(**FEW, seed=seed, n_jobs=1)
+    with np.load(BUNDLED / "resnet50v2_procedural.npz") as file:
+        arrays = dict(file)
+    network = Network()
+    network.load_keras_arrays(arrays)
+    found = {
+        f"{k}/{i}": a for k, each in network.keras_arrays().items() for i, a in enumerate(each)
+    }
+    assert found.keys() == arrays.keys()
+    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
 
 
 @pytest.fixture(scope="module")
 def few():
     sys.path.insert(0, str(TRAINING))
-    yield make_few(0)
+    from pictures import make_material
+
+    yield make_material(0, FEW, n_jobs=1)
     sys.path.remove(str(TRAINING))
 
 
-def test_the_material_goes_by_its_seed(few):
-    one, same, other = few, make_few(0), make_few(1)
+def test_the_material_goes_by_its_seed():
+    from pictures import make_material
+
+    counts = dict.fromkeys(FEW, 0) | dict.fromkeys(("doodle", "shader", "silhouette", "solid"), 1)
+    one, same, other = (make_material(seed, counts, n_jobs=1) for seed in (0, 0, 1))
     assert all(np.array_equal(one[name], same[name]) for name in one)
-    assert not np.array_equal(one["pictures"], other["pictures"])
-    assert 0 < one["picture_held"].mean() < 0.3
+    assert not any(np.array_equal(one[bank], other[bank]) for bank in BANKS)
 
 
 def test_the_material_is_labelled_by_class(few):
-    made = few
-    kinds = ["glyph"] * 2 + ["doodle"] * 2 + ["fractal"] + ["texture"] * 2 + ["leaves"]
-    assert made["class_kinds"].tolist() == kinds
-    assert made["maps"].shape[1:] == (64, 64)
-    assert made["pictures"].shape[1:] == (96, 96, 3)
-    assert set(made["map_labels"]) == {0, 1, 2, 3, 4}
-    assert set(made["picture_labels"]) == {5, 6, 7}
-    for part in ("map", "picture"):
-        labels, held = made[f"{part}_labels"], made[f"{part}_held"]
-        assert len(labels) == len(made[f"{part}s"])
+    assert few["class_kinds"].tolist() == [kind for kind, n in FEW.items() for _ in range(n)]
+    sizes = {name: few[name].shape[1:] for name in BANKS}
+    assert sizes == {
+        "maps": (64, 64),
+        "shapes": (2, 128, 128),
+        "solids": (4, 128, 128),
+        "pictures": (224, 224, 3),
+    }
+    found = {name: set(few["class_kinds"][few[f"{name}_labels"]]) for name in BANKS}
+    assert found == {
+        "maps": {"glyph", "doodle", "fractal"},
+        "shapes": {"silhouette", "wireframe"},
+        "solids": {"solid"},
+        "pictures": {"texture", "leaves", "shader", "fabric"},
+    }
+    for name in BANKS:
+        labels, held = few[f"{name}_labels"], few[f"{name}_held"]
+        assert few[name].dtype == np.uint8
+        assert len(labels) == len(few[name])
         for label in set(labels):  # the last eighth of each class
             n = (labels == label).sum()
             assert held[labels == label].tolist() == [False] * (n - n // 8) + [True] * (n // 8)
-    # two classes of a kind are not alike
-    pictures = made["pictures"][:48:24]
-    assert not np.array_equal(*pictures)
-    assert len(np.unique(made["pictures"], axis=0)) == len(made["pictures"])
+        if name != "maps":  # some fonts share characters
+            assert len(np.unique(few[name], axis=0)) == len(few[name])
 
 
 def test_a_map_holds_the_distance_from_the_ink(few):
     """In eighths of a pixel over level 64, and below it inside an outline."""
     from pictures import OUTLINE, SKELETON
 
-    first = few["map_labels"] == 0  # "!", in all fonts
-    maps, kinds = few["maps"][first].astype(int), few["map_kinds"][first]
+    first = few["maps_labels"] == 0  # "!", in all fonts
+    maps, kinds = few["maps"][first].astype(int), few["maps_kinds"][first]
     assert kinds.tolist() == [SKELETON, OUTLINE] * (len(kinds) // 2)
     for skeleton, outline in zip(maps[::2], maps[1::2], strict=True):
         assert skeleton.min() == 64
@@ -102,6 +137,127 @@ def test_a_map_holds_the_distance_from_the_ink(few):
         assert skeleton[0, 0] >= outline[0, 0] > 150  # the corner is far from all ink
         steps = np.abs(np.diff(skeleton, axis=0))
         assert steps.max() <= 8 + 1
+
+
+def test_a_silhouette_holds_the_distance_from_its_outline(few):
+    from shapes import SHAPE_SCALE, SHAPE_ZERO
+
+    kinds = few["class_kinds"][few["shapes_labels"]]
+    outlines = few["shapes"][kinds == "silhouette", 0].astype(int)
+    assert (outlines[:, 0, 0] == 255).all()  # the corner is outside and far away
+    for outline in outlines:
+        assert 0.02 < (outline < SHAPE_ZERO).mean() < 0.6
+        assert np.abs(np.diff(outline, axis=1)).max() <= 2 * SHAPE_SCALE + 1
+    frames = few["shapes"][kinds == "wireframe", 0].astype(int)
+    assert (frames.min((1, 2)) == SHAPE_ZERO).all()  # lines have no inside
+
+
+def test_a_solid_turns_its_surface_to_the_viewer(few):
+    solids = few["solids"].astype(float)
+    inside = solids[:, 3] > 0
+    assert (inside.mean((1, 2)) > 0.02).all()
+    x, y, z = (np.moveaxis(solids[:, :3], 1, 0) - 128) / 127
+    length = np.sqrt(x**2 + y**2 + z**2)
+    assert np.abs(length[inside] - 1).max() < 0.02
+    assert (z[inside] < 0.2).mean() > 0.99  # the viewer looks along z
+    rows = np.arange(128)[:, None] - 63.5
+    assert (y * rows)[inside].mean() > 0  # the upper side faces up
+
+
+def test_instances_of_a_program_differ_a_little():
+    from programs import Draws
+
+    def draw(seed, instance):
+        draws = Draws(seed, np.random.default_rng(instance))
+        return draws.integer(0, 1000), draws.flag(0.5), draws.number(0, 1), draws.pick("abcdef")
+
+    one, same_class, other = draw([1], 0), draw([1], 1), draw([2], 0)
+    assert one[:2] == same_class[:2]
+    assert one[3] == same_class[3]
+    assert 0 < abs(one[2] - same_class[2]) < 0.5
+    assert one[0] != other[0]
+
+
+@pytest.fixture
+def scenes(few):
+    torch = pytest.importorskip("torch")
+    from scenes import Scenes
+
+    return Scenes(few, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("size", [28, 64])
+def test_scenes_are_labelled_by_their_parts(scenes, few, size):
+    import torch
+
+    images, labels, weights = scenes.draw(40, size, torch.Generator().manual_seed(0), n_views=2)
+    assert images.shape == (80, 3, size, size)
+    assert -1 <= images.min() < images.max() <= 1
+    assert labels.shape == weights.shape == (80, 3)
+    torch.testing.assert_close(weights.sum(1), torch.ones(80))
+    kinds = few["class_kinds"][labels.numpy()]
+    pictures = np.isin(kinds, ["texture", "leaves", "shader", "fabric"])
+    weights = weights.numpy()
+    assert not pictures[weights[:, 0] > 0, 0].any()  # objects
+    assert pictures[weights > 0].reshape(-1).any()
+    assert pictures[:, 1:][weights[:, 1:] > 0].all()  # surfaces and grounds
+    views = np.where(weights[:, 0] > 0, labels[:, 0], labels[:, 2])  # of an object, or a picture
+    assert np.array_equal(*np.split(views, 2))
+
+
+def test_held_out_images_are_not_trained_on(scenes, few):
+    import torch
+
+    held = scenes.held_out()
+    is_held = torch.from_numpy(np.concatenate([few[f"{name}_held"] for name in BANKS]))
+    assert not (scenes._chances[is_held] > 0).any()
+    assert not (held._chances[~is_held] > 0).any()
+    assert (held._chances[is_held] > 0).all()
+
+
+def test_mixing_shares_the_labels_by_area():
+    torch = pytest.importorskip("torch")
+    from effects import mix
+
+    images = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8)
+    labels, weights = torch.arange(4)[:, None], torch.ones(4, 1)
+    masks = torch.zeros(1, 1, 8, 8)
+    masks[..., :2] = 1  # a quarter
+    mixed, labels, weights = mix(images, labels, weights, masks, torch.Generator().manual_seed(1))
+    assert weights[0].tolist() == [0.25, 0.75]
+    assert (weights[1] >= 0.5).nonzero().tolist() == [[0]]  # the second is mixed all over
+    assert weights[2:].tolist() == [[1, 0], [1, 0]]
+    expected = (labels * weights).sum(1)
+    torch.testing.assert_close(mixed.mean((1, 2, 3)), expected)
+    assert set(mixed[0].unique().tolist()) <= {0.0, float(labels[0, 1])}
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(few, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    import train
+
+    for name in ("SIZES", "LAST_SIZES"):
+        monkeypatch.setattr(train, name, {28: 1})
+    monkeypatch.setattr(train, "BATCH_SIZES", {28: 6, 64: 2})
+    saved = {}
+    for name, parts in (("whole", [4]), ("parts", [2, 4])):
+        (tmp_path / name / "material").mkdir(parents=True)
+        for each, array in few.items():
+            np.save(tmp_path / name / "material" / f"{each}.npy", array)
+        for steps in parts:
+            record = train.train(tmp_path / name, train.Settings(steps=steps, contrast=0.5))
+            assert record["steps"] == steps
+        saved[name] = torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)
+    for part in ("network", "ema_network", "heads"):
+        for whole, resumed in zip(*(s[part].values() for s in saved.values()), strict=True):
+            assert torch.equal(whole, resumed)
+    # the decay leaves the checkpoint, and writes weights that the package reads
+    before = (tmp_path / "whole/checkpoint.pt").read_bytes()
+    train.train(tmp_path / "whole", train.Settings(), finish=2)
+    assert (tmp_path / "whole/checkpoint.pt").read_bytes() == before
+    weights = tmp_path / "whole/resnet50v2_procedural.npz"
+    X = np.zeros((2, 32, 32, 3), np.uint8)
+    assert np.isfinite(ResNetFeatures(85, weights=weights).fit_transform(X)).all()
 
 
 def test_names_and_shapes_are_those_of_keras():

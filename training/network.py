@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 
 _EPSILON = 1.001e-5  # of batch normalisation in Keras' ResNets
-WIDTH = 512  # of the last layer
+WIDTH = 512  # of the layers of conv3
+DEPTHS = {"conv3_block1": 51, "conv3_block3": 73, "conv3_block4": 85}
 
 
 class Block(nn.Module):
@@ -58,11 +59,39 @@ class Network(nn.Module):
 
     def forward(self, images):
         """Return features (n, 512) of images (n, 3, height, width) with values from -1 to 1."""
+        return self.forward_depths(images)[85].mean((2, 3))
+
+    def forward_depths(self, images):
+        """Return the maps after some blocks of conv3, by the number of the layer in Keras."""
         # Keras pads with zeros; PyTorch's pooling pads with minus infinity
         x = F.max_pool2d(F.pad(self.conv1_conv(images), (1, 1, 1, 1)), 3, 2)
-        for block in list(self.children())[1:]:
+        maps = {}
+        for name, block in list(self.named_children())[1:]:
             x = block(x)
-        return x.mean((2, 3))
+            if name in DEPTHS:
+                maps[DEPTHS[name]] = x
+        return maps
+
+    @torch.no_grad()
+    def load_keras_arrays(self, arrays):
+        """Load weights from arrays named ``<layer>/<number>``, as the bundled file has them."""
+        for name, layer in self._layers():
+            if isinstance(layer, nn.Conv2d):
+                kernel = torch.tensor(arrays[f"{name}/0"], dtype=torch.float32)
+                layer.weight.copy_(kernel.permute(3, 2, 0, 1))
+                tensors = [] if layer.bias is None else [layer.bias]
+                first = 1
+            else:
+                tensors = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+                first = 0
+            for i, tensor in enumerate(tensors, first):
+                tensor.copy_(torch.tensor(arrays[f"{name}/{i}"]))
+
+    def _layers(self):
+        """Yield the layers that have weights, with their names in Keras."""
+        for path, module in self.named_modules():
+            if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+                yield _keras_name(path.replace(".", "_")), module
 
     @torch.no_grad()
     def keras_arrays(self):
@@ -74,16 +103,15 @@ class Network(nn.Module):
             By the name of the layer in Keras. Kernels are float16, other arrays float32.
         """
         arrays = {}
-        for path, module in self.named_modules():
-            name = path.replace(".", "_")
-            if isinstance(module, nn.Conv2d):
-                kernel = module.weight.permute(2, 3, 1, 0).contiguous().cpu().numpy()
-                bias = [] if module.bias is None else [module.bias]
+        for name, layer in self._layers():
+            if isinstance(layer, nn.Conv2d):
+                kernel = layer.weight.permute(2, 3, 1, 0).contiguous().cpu().numpy()
+                bias = [] if layer.bias is None else [layer.bias]
                 arrays[name] = [kernel.astype(np.float16), *(b.cpu().numpy() for b in bias)]
-            elif isinstance(module, nn.BatchNorm2d):
-                tensors = module.weight, module.bias, module.running_mean, module.running_var
+            else:
+                tensors = layer.weight, layer.bias, layer.running_mean, layer.running_var
                 arrays[name] = [tensor.cpu().numpy() for tensor in tensors]
-        return {_keras_name(name): value for name, value in arrays.items()}
+        return arrays
 
 
 def _keras_name(name):

@@ -8,6 +8,7 @@ fill the frame.
 
 import colorsys
 import os
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
+from programs import PICTURE_SIZE, Draws, make_fabric, make_shader
 from scipy.ndimage import distance_transform_edt, gaussian_filter
+from shapes import make_silhouette, make_solid, make_wireframe
 from skimage.morphology import skeletonize
 
 MAP_SIZE = 64  # height and width in pixels
-PICTURE_SIZE = 96
+_UNIT = PICTURE_SIZE / 96  # sizes in textures and dead leaves are in 96ths of the frame
 DISTANCE_SCALE = 8  # levels per pixel of distance
 DISTANCE_ZERO = 64  # level at distance zero
 SKELETON, OUTLINE, DENSITY = range(3)  # kinds of maps
@@ -43,52 +46,94 @@ _TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 _LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")
 
 
-def make_material(n_doodles, n_fractals, n_textures, n_leaves, seed, n_jobs=-1, n_glyphs=None):
+COUNTS = {
+    "glyph": None,
+    "doodle": 1000,
+    "fractal": 400,
+    "texture": 200,
+    "leaves": 200,
+    "shader": 1000,
+    "fabric": 400,
+    "silhouette": 1200,
+    "wireframe": 200,
+    "solid": 600,
+}
+BANKS = {
+    "glyph": "maps",
+    "doodle": "maps",
+    "fractal": "maps",
+    "texture": "pictures",
+    "leaves": "pictures",
+    "shader": "pictures",
+    "fabric": "pictures",
+    "silhouette": "shapes",
+    "wireframe": "shapes",
+    "solid": "solids",
+}
+
+
+def make_material(seed, counts=COUNTS, n_jobs=-1):
     """Make all raw material.
 
     Parameters
     ----------
-    n_doodles, n_fractals, n_textures, n_leaves : int
-        Number of classes of each kind.
     seed : int
+    counts : dict of str to int
+        Number of classes of each kind. None, for glyphs, takes all characters that the fonts
+        distinguish.
     n_jobs : int, default=-1
         Number of processes.
-    n_glyphs : int, default=None
-        Number of classes of characters. None takes all that the fonts distinguish.
 
     Returns
     -------
     dict of str to ndarray
-        ``maps`` (n, 64, 64) uint8 with ``map_kinds`` and ``map_labels``; ``pictures``
-        (n, 96, 96, 3) uint8 with ``picture_labels``; ``class_kinds``, the kind of each
-        label; ``map_held`` and ``picture_held``, whether an image is held out from training.
+        The banks, all uint8: ``maps`` (n, 64, 64), ``shapes`` (n, 2, 128, 128), ``solids``
+        (n, 4, 128, 128) and ``pictures`` (n, 224, 224, 3). Each has ``<bank>_labels``,
+        ``<bank>_held`` (whether the image is held out from training) and ``<bank>_kinds``.
+        ``class_kinds`` holds the kind of each label.
     """
-    makers = [
-        ("glyph", _glyph_class, islice(_distinct_codes(), n_glyphs)),
-        ("doodle", _doodle_class, range(n_doodles)),
-        ("fractal", _fractal_class, range(n_fractals)),
-        ("texture", _texture_class, range(n_textures)),
-        ("leaves", _leaves_class, range(n_leaves)),
-    ]
-    jobs = [(kind, make, item) for kind, make, items in makers for item in items]
+    makers = {
+        "glyph": _glyph_class,
+        "doodle": _doodle_class,
+        "fractal": _fractal_class,
+        "texture": _texture_class,
+        "leaves": _leaves_class,
+        "shader": partial(_drawn_class, make_shader, 8),
+        "fabric": partial(_drawn_class, make_fabric, 8),
+        "silhouette": partial(_drawn_class, make_silhouette, 10),
+        "wireframe": partial(_drawn_class, make_wireframe, 10),
+        "solid": partial(_drawn_class, make_solid, 10),
+    }
+    jobs = [("glyph", code) for code in islice(_distinct_codes(), counts["glyph"])]
+    jobs += [(kind, i) for kind in list(makers)[1:] for i in range(counts[kind])]
     with Parallel(n_jobs, batch_size=8) as parallel:
         made = parallel(
-            delayed(make)(item, np.random.default_rng([seed, label]))
-            for label, (_, make, item) in enumerate(jobs)
+            delayed(makers[kind])(item, np.random.default_rng([seed, label]))
+            for label, (kind, item) in enumerate(jobs)
         )
-    parts = {name: [] for name in ("map", "picture")}
-    for label, (kinds, images) in enumerate(made):
-        # the last eighth of each class is held out for the probe
-        held = np.arange(len(images)) >= len(images) - len(images) // 8
-        part = "picture" if images.ndim == 4 else "map"
-        parts[part].append((images, np.full(len(images), label), kinds, held))
-    material = {"class_kinds": np.array([kind for kind, _, _ in jobs])}
-    for name, rows in parts.items():
+    material = {"class_kinds": np.array([kind for kind, _ in jobs])}
+    for bank in dict.fromkeys(BANKS.values()):
+        rows = [
+            (images, np.full(len(images), label), kinds, _is_held(len(images)))
+            for label, (kinds, images) in enumerate(made)
+            if BANKS[jobs[label][0]] == bank
+        ]
         images, labels, kinds, held = map(np.concatenate, zip(*rows, strict=True))
-        material |= {f"{name}s": images, f"{name}_labels": labels, f"{name}_held": held}
-        if name == "map":
-            material["map_kinds"] = kinds
+        material |= {bank: images, f"{bank}_labels": labels, f"{bank}_kinds": kinds}
+        material[f"{bank}_held"] = held
     return material
+
+
+def _is_held(n):
+    """Hold out the last eighth of a class, for the probe."""
+    return np.arange(n) >= n - n // 8
+
+
+def _drawn_class(make, n_instances, _, rng):
+    """Make the instances of a class of `programs` or `shapes`."""
+    seed = rng.integers(2**32, size=4)
+    images = [make(Draws(seed, child)) for child in rng.spawn(n_instances)]
+    return np.zeros(n_instances), np.array(images)
 
 
 def _distance_level(distance):
@@ -269,14 +314,14 @@ def _palette(rng, n):
     return np.array(values)
 
 
-def _texture_class(_, rng, n_instances=24):
+def _texture_class(_, rng, n_instances=12):
     """Make noise of one spectrum (Baradad et al. 2021), oriented or not, with distorted values."""
     y, x = np.meshgrid(*[np.fft.fftfreq(PICTURE_SIZE)] * 2, indexing="ij")
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    radius, angle = _UNIT * np.hypot(x, y), np.arctan2(y, x)
     spectrum = np.zeros_like(radius)
     for _ in range(rng.integers(1, 4)):
         if rng.random() < 0.5:
-            part = 1 / np.maximum(radius, 1 / PICTURE_SIZE) ** rng.uniform(0.5, 2.2)
+            part = 1 / np.maximum(radius, 1 / 96) ** rng.uniform(0.5, 2.2)
         else:
             centre, width = np.exp(rng.uniform(np.log(0.02), np.log(0.3))), rng.uniform(0.1, 0.5)
             part = np.exp(-(np.log(np.maximum(radius, 1e-3) / centre) ** 2) / (2 * width**2))
@@ -301,7 +346,7 @@ def _texture_class(_, rng, n_instances=24):
     return np.zeros(n_instances), np.array(images)
 
 
-def _leaves_class(_, rng, n_instances=24):
+def _leaves_class(_, rng, n_instances=12):
     """Make dead leaves (Lee, Mumford and Huang 2001): overlapping shapes of many sizes."""
     corners = rng.choice([2, 3, 4, 5, 6, 24])
     is_star, has_edge = rng.random() < 0.25, rng.random() < 0.3
@@ -316,10 +361,10 @@ def _leaves_class(_, rng, n_instances=24):
         image = Image.new("RGB", (PICTURE_SIZE, PICTURE_SIZE), ground)
         draw = ImageDraw.Draw(image)
         mean_area = smallest * largest * max(aspect, 0.3)
-        for _ in range(int(np.clip(2.5 * PICTURE_SIZE**2 / mean_area, 20, 500))):
+        for _ in range(int(np.clip(2.5 * 96**2 / mean_area, 20, 500))):
             # radii with the density r^-3, as in natural scenes
             low, high = smallest**-2, largest**-2
-            radius = (low + rng.random() * (high - low)) ** -0.5
+            radius = _UNIT * (low + rng.random() * (high - low)) ** -0.5
             turn = angle + freedom * rng.uniform(-0.5, 0.5)
             n = corners if corners > 2 else 4
             at = np.arange(n) * 2 * np.pi / n

@@ -1,43 +1,104 @@
-"""Batches of scenes: maps and pictures, warped, coloured, composed, lit and blurred."""
+"""Batches of labelled scenes, composed of the raw material."""
 
-import math
+import copy
 
 import torch
-import torch.nn.functional as F
-from pictures import DISTANCE_SCALE, DISTANCE_ZERO, MAP_SIZE, OUTLINE, PICTURE_SIZE, SKELETON
+from effects import Random, contrast_maps, mix, paste, photograph, plain_grounds
+from objects import draw_maps, draw_pictures, draw_shapes, draw_solids, shrink_twice
 
-_SHARES = {"glyph": 0.3, "doodle": 0.25, "fractal": 0.15, "texture": 0.12, "leaves": 0.18}
-_LUMA = (0.299, 0.587, 0.114)
+# how frequent each kind is as the main object, and in images that are as small as digits
+SHARES = {
+    "glyph": 0.16,
+    "doodle": 0.12,
+    "fractal": 0.06,
+    "texture": 0.06,
+    "leaves": 0.08,
+    "shader": 0.14,
+    "fabric": 0.08,
+    "silhouette": 0.16,
+    "wireframe": 0.03,
+    "solid": 0.11,
+}
+SMALL_SHARES = {
+    "glyph": 0.34,
+    "doodle": 0.27,
+    "fractal": 0.09,
+    "texture": 0.04,
+    "leaves": 0.05,
+    "shader": 0.05,
+    "fabric": 0.03,
+    "silhouette": 0.08,
+    "wireframe": 0.01,
+    "solid": 0.04,
+}
+_SMALL = 32  # pixels
+_BANKS = ("maps", "shapes", "solids", "pictures")
+# how often there is a picture on the surface of an object
+_SURFACE_SHARES = {"maps": 0.15, "shapes": 0.6, "solids": 0.5}
+_GROUND_SHARE = 0.45  # how often there is a picture behind an object
+_LABEL_WEIGHTS = (0.65, 0.2, 0.15)  # of the object, of its surface and of the ground
 
 
 class Scenes:
     """Draws batches of labelled images from raw material.
+
+    Items are the images of all banks of the material, one bank after another.
 
     Parameters
     ----------
     material : dict of str to ndarray
         As `make_material` returns it.
     device : torch.device
-    is_held : bool, default=False
-        Whether to draw from the held-out images instead of the training images.
+    kinds : collection of str, default=SHARES
+        The kinds that are drawn.
+    clutter : float, default=0.35
+        Share of the images with further objects. Small images have a third of it.
     """
 
-    def __init__(self, material, device, is_held=False):
-        self.device = device
-        self.n_classes = len(material["class_kinds"])
-        self._maps = torch.from_numpy(material["maps"]).to(device)
-        self._pictures = torch.from_numpy(material["pictures"]).to(device)
-        self._map_kinds = torch.from_numpy(material["map_kinds"]).to(device)
-        labels = [torch.from_numpy(material[f"{part}_labels"]) for part in ("map", "picture")]
-        held = [torch.from_numpy(material[f"{part}_held"]) for part in ("map", "picture")]
-        self._labels = torch.cat(labels).to(device)
-        usable = (torch.cat(held) == is_held).to(device)
-        # within the share of a kind, all classes are equally frequent
-        per_class = torch.bincount(self._labels[usable], minlength=self.n_classes).double()
-        class_kinds = list(material["class_kinds"])
-        shares = [_SHARES[kind] / class_kinds.count(kind) for kind in class_kinds]
-        share = torch.tensor(shares, dtype=torch.double, device=device) / per_class.clamp(min=1)
-        self._chances = share[self._labels] * usable
+    def __init__(self, material, device, kinds=SHARES, clutter=0.35):
+        self.device, self._clutter = device, clutter
+        tensors = {name: torch.from_numpy(material[name]).to(device) for name in _BANKS}
+        self._maps, self._shapes, self._solids, pictures = (tensors[name] for name in _BANKS)
+        self._pictures = shrink_twice(pictures)
+        sizes = torch.tensor([len(tensors[name]) for name in _BANKS], device=device)
+        self._ends = sizes.cumsum(0)
+        self._starts = (self._ends - sizes).tolist()
+        self._labels = self._join(material, "labels")
+        self._held = self._join(material, "held")
+        self._map_kinds = torch.from_numpy(material["maps_kinds"]).to(device)
+        class_kinds = material["class_kinds"].tolist()
+        self.n_classes = len(class_kinds)
+        is_wire = torch.tensor([kind == "wireframe" for kind in class_kinds], device=device)
+        self._is_wire = is_wire[self._labels[self._starts[1] : self._starts[2]]]
+        self._shares = [
+            torch.tensor(
+                [(kind in kinds) * each[kind] / class_kinds.count(kind) for kind in class_kinds],
+                dtype=torch.double,
+                device=device,
+            )
+            for each in (SHARES, SMALL_SHARES)
+        ]
+        self._set_chances(~self._held)
+
+    def _join(self, material, name):
+        parts = [torch.from_numpy(material[f"{bank}_{name}"]) for bank in _BANKS]
+        return torch.cat(parts).to(self.device)
+
+    def _set_chances(self, usable):
+        """Make all classes of a kind equally frequent, and all usable items of a class."""
+        per_class = torch.bincount(self._labels[usable], minlength=self.n_classes).clamp(min=1)
+        self._chances, self._small_chances = (
+            (shares / per_class)[self._labels] * usable for shares in self._shares
+        )
+        is_object = torch.arange(len(usable), device=self.device) < self._starts[3]
+        self._object_chances = self._chances * is_object
+        self._picture_chances = self._chances * ~is_object
+
+    def held_out(self):
+        """Return scenes of the held-out items instead of the others."""
+        scenes = copy.copy(self)
+        scenes._set_chances(self._held)
+        return scenes
 
     def draw(self, n, size, generator, n_views=1):
         """Draw a batch.
@@ -56,125 +117,113 @@ class Scenes:
         -------
         images : Tensor of shape (n_views * n, 3, size, size)
             With values from -1 to 1.
-        labels : Tensor of shape (n_views * n,)
+        labels : Tensor of shape (n_views * n, 3)
+            Of the main object, of its surface, and of the ground or picture.
+        weights : Tensor of shape (n_views * n, 3)
+            The share of each label. They sum to 1.
         """
-        items = torch.multinomial(self._chances, n, replacement=True, generator=generator)
-        items = items.repeat(n_views)
-        return self._compose(items, size, generator), self._labels[items]
+        chances = self._small_chances if size <= _SMALL else self._chances
+        items = self._pick(chances, n, generator).repeat(n_views)
+        is_object = items < self._starts[3]
+        images, ground = self._draw_grounds(items, is_object, size, generator)
+        self._add_clutter(images, is_object, size, generator)
+        surface = torch.full_like(items, -1)
+        main = is_object.nonzero()[:, 0]
+        if len(main):
+            colour, alpha, surface[main] = self._draw_objects(items[main], size, generator)
+            is_map = items[main] < self._starts[1]
+            colour, behind, is_simple = contrast_maps(colour, images[main], is_map, generator)
+            images[main] = paste(behind, colour, alpha, generator, ~is_simple)
+            surface[main[is_simple]] = ground[main[is_simple]] = -1
+        labels = torch.stack([torch.where(is_object, self._labels[items], -1), surface, ground], 1)
+        weights = (labels >= 0) * torch.tensor(_LABEL_WEIGHTS, device=self.device)
+        weights = weights / weights.sum(1, keepdim=True)
+        return photograph(images, generator), labels.clamp(min=0), weights
 
-    def _compose(self, items, size, generator):
-        n, n_maps = len(items), len(self._maps)
+    def draw_mixed(self, n, size, generator, share):
+        """Draw a batch of which a share is mixed: half by masks of objects, half all over."""
+        images, labels, weights = self.draw(n, size, generator)
+        masked = self._pick(self._object_chances, round(n * share / 2), generator)
+        if not len(masked):
+            return images, labels, weights
+        masks = self._draw_objects(masked, size, generator)[1]
+        return mix(images, labels, weights, masks, generator)
 
-        def uniform(low, high, *shape):
-            x = torch.rand(n, *(shape or (1, 1, 1)), generator=generator, device=self.device)
-            return low + (high - low) * x
+    def _pick(self, chances, n, generator):
+        if not n:
+            return torch.empty(0, dtype=torch.long, device=self.device)
+        return torch.multinomial(chances, n, replacement=True, generator=generator)
 
-        def chance(p):
-            return uniform(0, 1) < p
+    def _draw_grounds(self, items, is_object, size, generator):
+        """Draw what is behind objects, or the pictures themselves; return also their labels."""
+        n = len(items)
+        images = plain_grounds(n, size, generator)
+        labels = torch.full_like(items, -1)
+        draw = Random(n, generator)
+        textured = (~is_object | (draw.column(0, 1) < _GROUND_SHARE)).nonzero()[:, 0]
+        if len(textured):
+            any_picture = self._pick(self._picture_chances, n, generator)
+            pictures = torch.where(is_object, any_picture, items)[textured]
+            labels[textured] = self._labels[pictures]
+            indices = pictures - self._starts[3]
+            sampled = draw_pictures(self._pictures, indices, size, generator)
+            fade = torch.where(is_object[:, None, None, None], draw.uniform(0.4, 1), 1.0)
+            images[textured] = (
+                sampled * fade[textured] + (draw.uniform(0, 1) * (1 - fade))[textured]
+            )
+        return images, labels
 
-        is_map = (items < n_maps)[:, None, None, None]
-        behind = torch.where(is_map.flatten(), self._any_picture(n, generator), items - n_maps)
-        picture = self._warp_pictures(behind, size, uniform)
-        flat = uniform(0, 1, 3, 1, 1)
-        ramp = torch.linspace(-1, 1, size, device=self.device)
-        slope = uniform(-1, 1) * ramp[:, None] + uniform(-1, 1) * ramp
-        plain = flat + chance(0.3) * uniform(0, 0.4) * slope
-        ground = torch.where(chance(0.35), picture * uniform(0.3, 1) + uniform(0, 0.3), plain)
-        ink = uniform(0, 1, 3, 1, 1)
-        luma = torch.tensor(_LUMA, device=self.device)[:, None, None]
-        ground_luma = (ground * luma).sum(1).mean((1, 2))[:, None, None, None]
-        is_close = ((ink * luma).sum(1, keepdim=True) - ground_luma).abs() < 0.3
-        ink = torch.where(is_close, (ground_luma < 0.5).float(), ink)
-        other = self._warp_pictures(self._any_picture(n, generator), size, uniform)
-        ink = torch.where(chance(0.15), other, ink.expand(-1, -1, size, size))
-        style = uniform(0, 1)  # white on black, black on white, or coloured
-        ground = torch.where(style < 0.3, (style > 0.22).float(), ground)
-        ink = torch.where(style < 0.3, (style < 0.22).float(), ink)
-        alpha = self._draw_maps(items.clamp(max=n_maps - 1), size, uniform)
-        images = torch.where(is_map, ground + alpha * (ink - ground), picture)
+    def _add_clutter(self, images, is_object, size, generator):
+        """Paste other objects, one or two, behind some of the main objects."""
+        clutter = self._clutter / 3 if size <= _SMALL else self._clutter
+        chosen = Random(len(images), generator).column(0, 1) < clutter
+        cluttered = (is_object & chosen).nonzero()[:, 0]
+        for some in (cluttered, cluttered[: int(0.4 * len(cluttered))]):
+            if len(some):
+                others = self._pick(self._object_chances, len(some), generator)
+                colour, alpha, _ = self._draw_objects(others, size, generator)
+                images[some] = paste(images[some], colour, alpha, generator)
 
-        images = images * (1 + chance(0.4) * uniform(0, 0.35) * slope)
-        contrast, shift = uniform(0.5, 1.2), uniform(-0.15, 0.15)
-        images = torch.where(chance(0.5), (images - 0.5) * contrast + 0.5 + shift, images)
-        images = images * torch.where(chance(0.3), uniform(0.75, 1.25, 3, 1, 1), 1)
-        grey = (images * luma).sum(1, keepdim=True)
-        images = torch.where(chance(0.4), grey, images)
-        images = _blur(images, (chance(0.4) * uniform(0.2, 1.2)).flatten())
-        noise = torch.randn(images.shape, generator=generator, device=self.device)
-        images = images + chance(0.3) * uniform(0, 0.12) * noise
-        return images.clamp(0, 1) * 2 - 1
+    def _draw_objects(self, items, size, generator):
+        """Draw objects of the three banks.
 
-    def _any_picture(self, n, generator):
-        n_pictures = len(self._pictures)
-        return torch.randint(n_pictures, (n,), generator=generator, device=self.device)
+        Returns
+        -------
+        colour : Tensor of shape (n, 3, size, size)
+        alpha : Tensor of shape (n, 1, size, size)
+        surface : Tensor of shape (n,)
+            The label of the picture on the surface; -1 if there is none.
+        """
+        colour = torch.empty(len(items), 3, size, size, device=self.device)
+        alpha = torch.empty(len(items), 1, size, size, device=self.device)
+        surface = torch.full_like(items, -1)
+        banks = torch.bucketize(items, self._ends, right=True)
+        for bank, name in enumerate(_BANKS[:3]):
+            some = (banks == bank).nonzero()[:, 0]
+            if not len(some):
+                continue
+            indices = items[some] - self._starts[bank]
+            opacity, base, bend, shade = self._draw_bank(name, indices, size, generator)
+            ink = base.expand(-1, -1, size, size).clone()
+            rough = Random(len(some), generator).some(_SURFACE_SHARES[name])
+            if len(rough):
+                pictures = self._pick(self._picture_chances, len(rough), generator)
+                surface[some[rough]] = self._labels[pictures]
+                bend = bend if bend is None else bend[rough]
+                indices = pictures - self._starts[3]
+                ink[rough] = draw_pictures(self._pictures, indices, size, generator, bend)
+            colour[some], alpha[some] = shade(ink), opacity
+        return colour, alpha, surface
 
-    def _warp_pictures(self, indices, size, uniform):
-        scale = (size / PICTURE_SIZE * uniform(0.7, 1.5)).clamp(max=1.2).flatten()
-        angle = uniform(-0.3, 0.3).flatten()
-        cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-        room = (1 - scale).clamp(min=0)
-        x, y = room * uniform(-1, 1).flatten(), room * uniform(-1, 1).flatten()
-        mirror = torch.where(uniform(0, 1).flatten() < 0.5, -1.0, 1.0)
-        rows = [torch.stack([mirror * cos, -sin, x], 1), torch.stack([mirror * sin, cos, y], 1)]
-        grid = F.affine_grid(torch.stack(rows, 1), (len(indices), 1, size, size), False)
-        source = self._pictures[indices].permute(0, 3, 1, 2).float() / 255
-        return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
-
-    def _draw_maps(self, indices, size, uniform):
-        """Return the opacity of the ink, (n, 1, size, size) from 0 to 1."""
-        kinds = self._map_kinds[indices][:, None, None, None]
-        fill = uniform(0.45, 1).flatten()  # share of the frame that the drawing fills
-        scale = 44 / MAP_SIZE / fill
-        angle = (uniform(-1, 1) + uniform(-1, 1)).flatten() * 0.2
-        shear, aspect = uniform(-0.4, 0.4).flatten(), torch.exp(uniform(-0.3, 0.3)).flatten()
-        cos, sin = torch.cos(angle), torch.sin(angle)
-        linear = torch.stack(
-            [
-                torch.stack([cos * aspect, (cos * shear - sin) / aspect], 1),
-                torch.stack([sin * aspect, (sin * shear + cos) / aspect], 1),
-            ],
-            1,
-        )
-        linear = linear * scale[:, None, None]
-        room = (1 - fill).clamp(min=0)
-        shift = torch.stack([room * uniform(-0.9, 0.9).flatten() for _ in range(2)], 1)[:, :, None]
-        rows = torch.cat([linear, -linear @ shift], 2)
-        grid = F.affine_grid(rows, (len(indices), 1, size, size), False)
-        bend = uniform(-1, 1, 2, 4, 4) * uniform(0, 0.16)
-        bend = F.interpolate(bend, (size, size), mode="bicubic", align_corners=True)
-        grid = grid + bend.permute(0, 2, 3, 1)
-        source = self._maps[indices][:, None].float()
-        level = F.grid_sample(source, grid, padding_mode="border", align_corners=False)
-        distance = (level - DISTANCE_ZERO) / DISTANCE_SCALE
-        reach = torch.where(kinds == SKELETON, uniform(0.9, 4.5), uniform(-0.8, 1.5))
-        pixel = (MAP_SIZE * scale / size)[:, None, None, None] * uniform(1, 1.6)
-        stroke = ((reach - distance) / pixel + 0.5).clamp(0, 1)
-        density = (level / 255) ** uniform(0.5, 1.5)
-        return torch.where(kinds <= OUTLINE, stroke, density)
-
-
-def _blur(images, sigmas):
-    """Blur each image with its own Gaussian; a sigma of 0 leaves it unchanged."""
-    at = torch.arange(-2, 3, device=images.device)
-    kernel = torch.exp(-(at**2) / (2 * sigmas[:, None].clamp(min=1e-3) ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True))[:, :, None, None, None]
-    size = images.shape[-1]
-    for axis in (2, 3):
-        padded = F.pad(images, (2, 2, 0, 0) if axis == 3 else (0, 0, 2, 2), mode="replicate")
-        images = sum(kernel[:, k] * padded.narrow(axis, k, size) for k in range(5))
-    return images
+    def _draw_bank(self, name, indices, size, generator):
+        if name == "maps":
+            return draw_maps(self._maps[indices], self._map_kinds[indices], size, generator)
+        if name == "shapes":
+            return draw_shapes(self._shapes[indices], self._is_wire[indices], size, generator)
+        return draw_solids(self._solids[indices], size, generator)
 
 
-def draw_size(generator):
-    """Draw an image size, from digits to small photos; smaller sizes are more frequent."""
-    sizes, chances = (28, 32, 48, 64, 96), torch.tensor([0.2, 0.45, 0.2, 0.12, 0.03])
-    draw = torch.multinomial(chances.to(generator.device), 1, generator=generator)
-    return sizes[int(draw)]
-
-
-def learning_rate(step, n_steps, highest):
-    """Linear warm-up for the first thirtieth of the steps, then cosine decay to zero."""
-    warm = max(n_steps // 30, 1)
-    if step < warm:
-        return highest * (step + 1) / warm
-    return highest * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(n_steps - warm, 1)))
+def draw_size(generator, chances):
+    """Draw an image size by its chances, a dict of size to number."""
+    numbers = torch.tensor(list(chances.values()), dtype=torch.float, device=generator.device)
+    return list(chances)[int(torch.multinomial(numbers, 1, generator=generator))]
