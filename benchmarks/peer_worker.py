@@ -88,9 +88,8 @@ def make_network(work):
     if work.weights:
         from safetensors.torch import load_file
 
-        network.load_state_dict(
-            load_file(work.weights), strict=False
-        )  # without counters of batches
+        state = load_file(work.weights)  # without counters of batches
+        network.load_state_dict(state, strict=False)
     if work.layers == "conv3":
         network.prune_intermediate_layers([2])
         network.reset_classifier(0, "avg")  # pruning removes the pooling

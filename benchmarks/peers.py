@@ -76,8 +76,11 @@ def make_images(work, data):
     return np.resize(images, (work.n_images, work.size, work.size, 3))
 
 
-def run_rounds(workers):
-    """Run all contenders in turn; return the seconds of each, and how busy others were."""
+def run_rounds(workers, after_pass=lambda name, seconds: None):
+    """Run all contenders in turn; return the seconds of each, and how busy others were.
+
+    ``after_pass(name, seconds)`` is called after each pass.
+    """
     names = list(workers)
     seconds, others = {name: [] for name in names}, []
     for i in range(_ROUNDS):
@@ -86,6 +89,7 @@ def run_rounds(workers):
             taken, busy = workers[name].run()
             seconds[name].append(taken)
             others.append(busy)
+            after_pass(name, taken)
     return seconds, others
 
 

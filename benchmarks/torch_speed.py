@@ -7,7 +7,6 @@ features are compared.
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
@@ -16,14 +15,13 @@ from safetensors.numpy import save_file
 
 from benchmarks.measuring import divide, summarize_rounds
 from benchmarks.peer_worker import TORCH_WORKS
-from benchmarks.peers import OURS, Worker
+from benchmarks.peers import _ROUNDS, OURS, Worker, run_rounds
 from benchmarks.speed import Product
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from reference_inputs import draw_state_dict, make_images
 
-_ROUNDS = 5
 _PEERS = (
     "timm_channels_last_best_batch",
     "timm_compile_freezing",
@@ -31,21 +29,6 @@ _PEERS = (
     "onnxruntime",
     "onnxruntime_best_batch",
 )
-
-
-def _run_rounds(workers, product, gflop):
-    """Return the seconds of each contender, our shares of the product, and how busy others were."""
-    names = list(workers)
-    seconds, shares, others = {name: [] for name in names}, [], []
-    for i in range(_ROUNDS):
-        for name in names[i % len(names) :] + names[: i % len(names)]:
-            time.sleep(0.3)  # threads that wait for more work soon sleep
-            taken, busy = workers[name].run()
-            seconds[name].append(taken)
-            others.append(busy)
-            if name == OURS:
-                shares.append(gflop / taken / product.gflops())
-    return seconds, shares, others
 
 
 def _compare_features(folder, names):
@@ -70,7 +53,13 @@ def measure(data):
         errors = {name: worker.error for name, worker in workers.items() if worker.error}
         able = {name: worker for name, worker in workers.items() if not worker.error}
         gflop = able[OURS].gflop * work.n_images
-        seconds, shares, others = _run_rounds(able, product, gflop)
+        shares = []
+
+        def measure_product(name, taken):
+            if name == OURS:
+                shares.append(gflop / taken / product.gflops())
+
+        seconds, others = run_rounds(able, measure_product)
         product.close()
         for worker in workers.values():
             worker.close()

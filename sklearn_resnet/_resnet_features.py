@@ -332,12 +332,13 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         choose_engine(self.engine, self.precision)
         is_random = self.weights is None
         seed = check_random_state(self.random_state).randint(2**31 - 1) if is_random else None
-        if not is_named(self.weights):  # its architecture explains an error about a layer
-            find_weights(self.architecture, self.weights, seed, normalization=self.normalization)
+        find = partial(find_weights, self.architecture, normalization=self.normalization)
+        # the architecture of a file explains an error about a layer
+        weights = None if is_named(self.weights) else find(self.weights, seed)
         layers = [] if self.layers is None else resolve_layers(self.architecture, self.layers)
         tap_layers = self._resolve_tap_layers()
         chosen = choose_weights(self.architecture, self.weights, [*layers, *tap_layers])
-        weights = find_weights(self.architecture, chosen, seed, normalization=self.normalization)
+        weights = weights or find(chosen, seed)
         layers = layers or resolve_layers(self.architecture, default_layers(chosen))
         check_layers_covered(weights, layers)
         check_layers_covered(weights, tap_layers, "tap_layers")

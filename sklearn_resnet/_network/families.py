@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,7 @@ def find_value_range(weights):
     return known.pop() if len(known) == 1 else None
 
 
+@lru_cache(maxsize=64)  # each transform asks
 def _find_checkpoints(weights):
     """Find the weights on the list that were meant: by the repository, or the name of a file."""
     if is_hub(weights):

@@ -132,7 +132,7 @@ def is_auto(weights):
 
 
 def is_named(weights):
-    """Return whether the parameter `weights` needs no file of the user, or none on the hub."""
+    """Return whether the parameter `weights` is None or a name, not a file of the user or the hub."""
     return weights is None or any(
         _is_named(name, weights) for name in ("auto", "imagenet", "procedural")
     )

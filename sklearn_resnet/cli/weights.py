@@ -3,6 +3,7 @@
 import shlex
 
 from sklearn_resnet._network.families import list_weights
+from sklearn_resnet._network.hub import is_hub
 from sklearn_resnet.cli.param_types import spell_normalization
 
 
@@ -32,7 +33,7 @@ def _describe_group(group):
     for row in group.itertuples():
         note = "  # needs PyTorch" if row.needs_pytorch else ""
         yield f"  {shlex.join(_spell_options(row))}{note}"
-        if not row.weights.startswith("hf://"):
+        if not is_hub(row.weights):
             yield f"      from {row.url}"
 
 
@@ -45,7 +46,7 @@ def _describe_license(row):
 
 def _spell_options(row):
     options = ["--weights", row.weights, "--architecture", row.architecture]
-    if row.normalization is not None and not row.weights.startswith("hf://"):
+    if row.normalization is not None and not is_hub(row.weights):
         options += ["--normalization", spell_normalization(row.normalization)]
     if row.value_range is not None:
         options += ["--value-range", *map(str, row.value_range)]
