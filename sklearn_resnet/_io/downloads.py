@@ -13,6 +13,7 @@ from cachetools import TTLCache, cached
 
 from sklearn_resnet._io.hashing import hash_file, identify_file
 from sklearn_resnet._runtime.errors import DownloadError
+from sklearn_resnet._runtime.threads import call_within
 
 _PROBE_SECONDS = 3
 _READ_SECONDS = 30  # without a byte, after which a download has failed
@@ -142,20 +143,18 @@ def probe_url(url, timeout=_PROBE_SECONDS):
 
 @cached(TTLCache(maxsize=64, ttl=_REMEMBERED_SECONDS), lock=threading.Lock())
 def _find_failure(url, timeout):
-    failure = [f"no answer within {timeout} seconds"]
-
     def ask():
         try:
             request = urllib.request.Request(url, method="HEAD")
             with urllib.request.urlopen(request, timeout=timeout):
-                failure[0] = None
+                return None
         except (OSError, ValueError, http.client.HTTPException) as exc:
             cause = getattr(exc, "reason", None) or exc
             # the host answers, and pooch may trust its certificate
             is_reachable = isinstance(cause, ssl.SSLError)
-            failure[0] = None if is_reachable else str(cause) or type(exc).__name__
+            return None if is_reachable else str(cause) or type(exc).__name__
 
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    return failure[0]
+    try:
+        return call_within(timeout, ask, f"no answer within {timeout} seconds")
+    except TimeoutError as exc:
+        return str(exc)

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import re
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
 from sklearn_resnet._runtime.imports import import_optional
+from sklearn_resnet._runtime.threads import call_within
 
 # Files beside the weights that say how images are normalised: timm's, transformers'
 CONFIG_NAMES = ("config.json", "preprocessor_config.json")
@@ -184,24 +184,8 @@ def _fetch(hub, source, options):
 
 
 def _in_time(function, deadline):
-    """Call a function in a thread and wait for it, as time limits of sockets omit name look-ups."""
-    outcome = []
-
-    def run():
-        try:
-            outcome.append((function(), None))
-        except BaseException as exc:
-            outcome.append((None, exc))
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(0, deadline - time.monotonic()))
-    if not outcome:
-        raise TimeoutError(f"no answer within {_ANSWER_SECONDS} seconds")
-    value, exc = outcome[0]
-    if exc is not None:
-        raise exc
-    return value
+    seconds = max(0, deadline - time.monotonic())
+    return call_within(seconds, function, f"no answer within {_ANSWER_SECONDS} seconds")
 
 
 def _ask_server(hub, source, options):

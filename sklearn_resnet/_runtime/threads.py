@@ -87,3 +87,44 @@ def prefetch_map(function, items, n_threads, n_ahead):
         finally:  # after an error, or when the consumer stops early
             for future in pending:
                 future.cancel()
+
+
+def call_within(seconds, function, message):
+    """Call a function in a thread of its own, and give up waiting after some seconds.
+
+    The time limits of sockets do not cover the resolution of host names.
+
+    Parameters
+    ----------
+    seconds : float
+    function : callable
+    message : str
+        That of the error.
+
+    Returns
+    -------
+    object
+        The result of the function.
+
+    Raises
+    ------
+    TimeoutError
+        If the function takes longer. It goes on in a daemon thread.
+    """
+    outcome = []
+
+    def run():
+        try:
+            outcome.append((function(), None))
+        except BaseException as exc:
+            outcome.append((None, exc))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError(message)
+    value, exc = outcome[0]
+    if exc is not None:
+        raise exc
+    return value

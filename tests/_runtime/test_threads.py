@@ -8,6 +8,7 @@ import joblib
 import pytest
 
 from sklearn_resnet._runtime.threads import (
+    call_within,
     count_threads,
     dask_task,
     make_fork_safe_lock,
@@ -151,3 +152,13 @@ def test_a_child_finds_a_lock_free_that_a_thread_held_at_the_fork():
     assert status == 0
     assert lock.acquire(timeout=5)
     lock.release()  # every later fork of this process waits for it
+
+
+def test_a_call_ends_with_its_result_its_error_or_in_time():
+    assert call_within(5, lambda: 3, "late") == 3
+    with pytest.raises(ZeroDivisionError):
+        call_within(5, lambda: 1 / 0, "late")
+    done = threading.Event()
+    with pytest.raises(TimeoutError, match="late"):
+        call_within(0.05, lambda: done.wait(20), "late")
+    done.set()
