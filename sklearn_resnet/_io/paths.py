@@ -30,6 +30,7 @@ _SUFFIX = r"\.(?:zip|tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)"
 _ARCHIVE = re.compile(rf"{_SUFFIX}\Z", re.IGNORECASE)
 _ARCHIVE_AND_MORE = re.compile(rf"{_SUFFIX}(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
 _WRAPPERS = re.compile(r"(?:\w+::)*")  # such as "simplecache::" before a URL
+_DATASET = re.compile(r"(\.(?:npz|h5|hdf5|hdf|he5|zarr))::", re.IGNORECASE)  # before an array
 _MAX_COPIES = 4  # local copies of remote or compressed archives at the same time
 _MAX_DIRECTORIES = 16  # directories of other archives in memory
 _VERSION_TTL = 10  # seconds after which the version of a URL is queried again
@@ -198,6 +199,20 @@ def join_member(archive, name):
     """Join the path of an archive and the name of a member; `split_member` is the inverse."""
     text, chain = _split_chain(archive)
     return f"{text}/{name}{chain}"
+
+
+def split_dataset(path):
+    """Split ``"a.h5::/images"`` into a file and the name of an array in it, or None without one."""
+    text = str(path)
+    found = None if _WRAPPERS.match(text).end() else _DATASET.search(text)
+    if found is None:
+        return text, None
+    return text[: found.start() + len(found[1])], text[found.end() :]
+
+
+def is_zarr(path):
+    """Whether a path has the suffix of a Zarr store, which is a folder."""
+    return str(path).lower().endswith(".zarr") and (is_url(path) or os.path.isdir(path))
 
 
 def _split_chain(path):

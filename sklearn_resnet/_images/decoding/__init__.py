@@ -1,4 +1,4 @@
-"""Image files and images in memory to upright 8-bit arrays of a size and mode.
+"""Image files and images in memory to upright arrays of a size and mode.
 
 A module for each way in (`pillow`, `tiff`, `npy`) makes a `Pixels` record of all that a file says of
 its pixels. `conversion` applies it, in one order, whoever decoded the file.
@@ -13,9 +13,14 @@ from sklearn_resnet._images.decoding.reading import (
     DecodingOptions,
     convert_image,
     convert_pillow_image,
+    hash_opened,
+    measure_array,
+    name_part,
     open_image,
     pillow_to_array,
+    read_channel_names,
     read_image,
+    read_samples,
 )
 
 __all__ = [
@@ -26,8 +31,13 @@ __all__ = [
     "convert_image",
     "convert_pillow_image",
     "describe_pillow_image",
+    "hash_opened",
+    "measure_array",
+    "name_part",
     "open_image",
     "pillow_to_array",
+    "read_channel_names",
     "read_image",
     "read_npy_header",
+    "read_samples",
 ]

@@ -52,7 +52,7 @@ def to_8_bit_image(pixels, value_range, report):
     if alpha is not None:
         image = image if image.mode == "L" else image.convert("RGB")
         image.putalpha(alpha)
-    image = _lay_on_white(image)
+    image = lay_on_white(image)
     if value_range is not None and tuple(value_range) != (0, 255):
         image = Image.fromarray(to_uint8(np.asarray(image), value_range))
     return turn(image, pixels.orientation)
@@ -66,14 +66,14 @@ def turn(image, orientation):
 def _to_8_bits(pixels, value_range, report):
     """Scale an array; return an image, and its alpha or None."""
     colours = pixels.samples[..., : pixels.n_colours]
-    alpha, is_premultiplied = _find_alpha(pixels)
-    known = _find_known(colours, pixels.no_data)
+    alpha, is_premultiplied = find_alpha(pixels)
+    known = find_known(colours, pixels.no_data)
     values = colours if known is None else colours[known]
     _check_finite(values)
     if known is not None:
         colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
-    if pixels.space in _CONVERSIONS:
-        image = _CONVERSIONS[pixels.space](colours, pixels)
+    if pixels.space in CONVERSIONS:
+        image = CONVERSIONS[pixels.space](colours, pixels)
     else:
         if value_range is None:
             inferred = infer_value_range(values, bits=pixels.bits)
@@ -83,15 +83,15 @@ def _to_8_bits(pixels, value_range, report):
         scaled = 255 - scaled if pixels.white_is_zero else scaled
         image = _to_pil(scaled, "CMYK" if pixels.space == "CMYK" else None)
     if alpha is not None:
-        full_scale = 0, _full_scale(alpha.dtype, pixels.bits)
-        alpha = to_uint8(alpha, value_range if pixels.alpha_has_range else full_scale)
+        white = full_scale(alpha.dtype, pixels.bits)
+        alpha = to_uint8(alpha, value_range if pixels.alpha_has_range else (0, white))
     if known is not None:
         opaque = known * np.uint8(255)
         alpha = opaque if alpha is None else np.minimum(alpha, opaque)
     return image, None if alpha is None else _to_pil(alpha)
 
 
-def _find_alpha(pixels):
+def find_alpha(pixels):
     """Return the first sample that is alpha, or None, and whether the colours are multiplied by it."""
     for i, kind in enumerate(pixels.extra, start=pixels.n_colours):
         if kind != UNSPECIFIED:
@@ -99,7 +99,7 @@ def _find_alpha(pixels):
     return None, False
 
 
-def _find_known(colours, no_data):
+def find_known(colours, no_data):
     """Find the pixels with data; None if all have."""
     if no_data is None:
         return None
@@ -116,7 +116,7 @@ def _check_finite(values):
         raise ValueError("it holds NaN or infinity")
 
 
-def _full_scale(dtype, bits):
+def full_scale(dtype, bits):
     """Return the largest value of a dtype: 1 for bool and floats."""
     if bits is not None:
         return 2**bits - 1
@@ -133,7 +133,7 @@ def _scale(colours, value_range, alpha, bits):
         rows = slice(start, start + n_rows)
         band = colours[rows]
         if alpha is not None:
-            share = alpha[rows, :, np.newaxis] / _full_scale(alpha.dtype, bits)
+            share = alpha[rows, :, np.newaxis] / full_scale(alpha.dtype, bits)
             # where it is 0, the colour cannot be seen
             band = np.divide(band, share, out=np.zeros(band.shape), where=share > 0)
         scaled[rows] = to_uint8(band, value_range)
@@ -173,7 +173,7 @@ def _encode_lab(lab, pixels):
     return Image.merge("LAB", [_to_pil(to_uint8(bands[..., i], (0, 255))) for i in range(3)])
 
 
-_CONVERSIONS = {
+CONVERSIONS = {
     "palette": _look_up,
     "YCbCr": _ycbcr_to_rgb,
     "CIELab": _encode_lab,
@@ -195,7 +195,7 @@ def _split_alpha(image):
     return image.convert("L" if is_grey else "RGB"), image.getchannel("A")
 
 
-def _lay_on_white(image):
+def lay_on_white(image):
     """Convert an image to mode L or RGB, on white where it is transparent."""
     if image.has_transparency_data:
         if image.mode == "La":

@@ -2,25 +2,81 @@
 
 import numpy as np
 
+from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import check_array
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
+from sklearn_resnet._images.decoding.selection import (
+    MANY_CHANNELS,
+    Selection,
+    Stack,
+    select_planes,
+)
 
 
-def decode_npy(file, max_pixels):
+def decode_npy(file, selection, max_pixels, report):
     """Decode an array that numpy.save wrote."""
     shape, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
-        _check_shape(shape)
-        check_array(shape, dtype, max_pixels)
+        check_array_shape(shape, selection)
+        n_pages = shape[0] if selection.page is not None else 1
+        plane = shape[1:] if selection.page is not None else shape
+        check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
     file.seek(0)
     # numpy.load opens .npz, and its errors name the way to unpickle
-    return wrap_array(np.lib.format.read_array(file, allow_pickle=False))
+    array = np.lib.format.read_array(file, allow_pickle=False)
+    return decode_array(array, selection, report)
 
 
-def wrap_array(array):
-    """Make the record of an array: grey, RGB, or RGB with alpha."""
-    _check_shape(array.shape)
+def decode_npz(file, selection, max_pixels, report, *, dataset=None):
+    """Decode an array of a file that numpy.savez wrote."""
+    raise FormatError("it is an archive of arrays (.npz)", "Pass its images as arrays.")
+
+
+def decode_array(array, selection, report):
+    """Make the record of an array in a file.
+
+    Parameters
+    ----------
+    array : array-like of shape (height, width), (height, width, n_channels) or, if the selection has
+            a page, (n_pages, height, width[, n_channels])
+        Of NumPy, h5py or Zarr; of pages, only those that are wanted are read.
+    selection : Selection
+    report : callable
+
+    Returns
+    -------
+    Pixels
+    """
+    check_array_shape(array.shape, selection)
+    if selection.page is None:
+        return wrap_array(np.asarray(array[...]), selection)
+    stack = Stack(
+        "Q", array.shape[:1], lambda index: np.asarray(array[index[0]]), None, array.shape[1:]
+    )
+    samples, names = select_planes(stack, selection, report)
+    if names is not None:
+        return Pixels(samples=samples, space="channels", channel_names=names)
+    return wrap_array(samples, selection)
+
+
+def wrap_array(array, selection=None):
+    """Make the record of an array: grey, RGB, RGB with alpha, or channels.
+
+    Parameters
+    ----------
+    array : ndarray
+    selection : Selection, default=None
+        None for a colour or grey image.
+
+    Returns
+    -------
+    Pixels
+    """
+    selection = Selection() if selection is None else selection
+    check_array_shape(array.shape, selection._replace(page=None))
     samples = array if array.ndim == 3 else array[..., np.newaxis]
+    if selection.mode == "channels" or selection.channels is not None:
+        return Pixels(samples=samples, space="channels")
     n_samples = samples.shape[2]
     return Pixels(
         samples=samples,
@@ -39,11 +95,27 @@ def read_npy_header(file):
     return shape, dtype
 
 
-def _check_shape(shape):
+def check_array_shape(shape, selection):
+    """Raise an error if an array has not the shape of an image.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    selection : Selection
+    """
     if 0 in shape:
         raise ValueError(f"it has no pixels, its shape is {shape}")
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+    n_pages = 0 if selection.page is None else 1
+    pages = "pages, " * n_pages
+    if len(shape) not in (2 + n_pages, 3 + n_pages):
         raise ValueError(
-            "it must have the shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels, not {shape}"
+            f"it must have the shape ({pages}height, width) or ({pages}height, width, channels), "
+            f"not {shape}"
+        )
+    n_channels = shape[2 + n_pages] if len(shape) == 3 + n_pages else 1
+    if n_channels not in (1, 3, 4) and selection.mode != "channels" and selection.channels is None:
+        raise FormatError(
+            f"it must have the shape ({pages}height, width) or ({pages}height, width, channels) with "
+            f"1, 3 or 4 channels, not {shape}",
+            MANY_CHANNELS,
         )

@@ -25,8 +25,8 @@ _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that 
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
 
-def decode_by_pillow(file, size, mode, max_pixels):
-    """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if `size` allows."""
+def decode_by_pillow(file, selection, max_pixels, report):
+    """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if the size allows."""
     # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
     try:
         image = Image.open(file, formats=FORMATS)
@@ -37,10 +37,10 @@ def decode_by_pillow(file, size, mode, max_pixels):
     check_pixels(image.size[::-1], max_pixels)
     if image.format == "JPEG":
         check_scans(file, image)
-        if size is not None:
+        if selection.size is not None:
             # the sides of a rotated one are still swapped
-            longest = int(max(size) * REDUCING_GAP)
-            image.draft(mode, (longest, longest))
+            longest = int(max(selection.size) * REDUCING_GAP)
+            image.draft(None if selection.is_deep else selection.mode, (longest, longest))
     elif image.format == "PNG":
         _check_checksums(file)
     return wrap_pillow_image(image)

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 N_COLOURS = {"grey": 1, "RGB": 3, "palette": 1, "CMYK": 4, "YCbCr": 3, "CIELab": 3, "ICCLab": 3}
+COLOUR_NAMES = {"RGB": ("R", "G", "B"), "CMYK": ("C", "M", "Y", "K")}
 STRAIGHT, PREMULTIPLIED, UNSPECIFIED = "straight alpha", "premultiplied alpha", "unspecified"
 
 
@@ -18,9 +19,9 @@ class Pixels:
     samples : PIL.Image.Image, or ndarray of shape (height, width, n_samples)
         An image of Pillow has 8 bits, and its mode describes its colours, palette and alpha. An array
         has the dtype of the file.
-    space : {"grey", "RGB", "palette", "CMYK", "YCbCr", "CIELab", "ICCLab"}
+    space : {"grey", "RGB", "palette", "CMYK", "YCbCr", "CIELab", "ICCLab", "channels"}
         The colour space of the first samples of an array, as TIFF defines it: a* and b* are signed in
-        CIELab, and have an offset in ICCLab.
+        CIELab, and have an offset in ICCLab. In "channels", all samples are channels.
     bits : int or None
         The significant bits of unsigned integers of up to 16 bits; None for all others.
     white_is_zero : bool
@@ -37,6 +38,11 @@ class Pixels:
         As defined by EXIF, from 1 to 8.
     profile : bytes or None
         The ICC profile.
+    channel_names : tuple of str, or None
+        The names of the samples of an array, if they are the chosen channels of the file; None if all
+        samples of the file are there, and none has been chosen yet.
+    window_range : tuple of 2 float, or None
+        The black and the white level of samples to which the window of their file has been applied.
     """
 
     samples: Image.Image | np.ndarray
@@ -49,8 +55,10 @@ class Pixels:
     no_data: float | tuple[int, ...] | None = None
     orientation: int = 1
     profile: bytes | None = None
+    channel_names: tuple[str, ...] | None = None
+    window_range: tuple[float, float] | None = None
 
     @property
     def n_colours(self):
         """The number of samples of an array that are colours."""
-        return N_COLOURS[self.space]
+        return self.samples.shape[2] if self.space == "channels" else N_COLOURS[self.space]

@@ -1,24 +1,31 @@
-"""Decode an image file, or convert an array, to an upright 8-bit image of a size and mode."""
+"""Decode an image file, or convert an array, to an upright image of a size and mode."""
 
 import contextlib
 import io
 import os
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from PIL import Image, ImageFile
 
 from sklearn_resnet._images.decoding import tiff
+from sklearn_resnet._images.decoding.channels import (
+    extract_channels,
+    measure_channels,
+    to_channels,
+    to_rescaled_image,
+)
 from sklearn_resnet._images.decoding.conversion import to_8_bit_image, turn
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import check_pixels
-from sklearn_resnet._images.decoding.npy import decode_npy, wrap_array
+from sklearn_resnet._images.decoding.npy import decode_npy, decode_npz, wrap_array
 from sklearn_resnet._images.decoding.pillow import (
     decode_by_pillow,
     is_deep,
     wrap_shared_image,
 )
-from sklearn_resnet._images.decoding.resizing import fit_image
+from sklearn_resnet._images.decoding.resizing import fit_channels, fit_image
+from sklearn_resnet._images.decoding.selection import Selection, check_channels
 from sklearn_resnet._images.errors import (
     ImageIsFolderError,
     ImageNotFoundError,
@@ -29,7 +36,7 @@ from sklearn_resnet._images.errors import (
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
-from sklearn_resnet._io.paths import open_file, suffix_of
+from sklearn_resnet._io.paths import is_zarr, open_file, split_dataset, suffix_of
 
 # Those that Pillow registers for `FORMATS`, MPO and TIFF, and .npy.
 EXTENSIONS = frozenset((
@@ -37,6 +44,7 @@ EXTENSIONS = frozenset((
     ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
     ".avif", ".avifs", ".npy",
 ))  # fmt: skip
+_HEAD_BYTES = 132
 # Those that need a package: its module, and the extra that installs it.
 OPTIONAL_EXTENSIONS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "heif")),
@@ -51,6 +59,36 @@ class DecodingOptions(TypedDict):
     resize: str
     mode: str
     value_range: tuple[float, float] | None
+    channels: NotRequired[tuple[int | str, ...] | None]
+    page: NotRequired[int | str | None]
+    level: NotRequired[int | None]
+    rescale: NotRequired[tuple | None]
+
+
+class _Options(NamedTuple):
+    """The parameters of `read_image` that change the image."""
+
+    size: tuple[int, int] | None = None
+    resize: str = "crop"
+    mode: str = "RGB"
+    value_range: tuple[float, float] | None = None
+    channels: tuple[int | str, ...] | None = None
+    page: int | str | None = None
+    level: int | None = None
+    rescale: tuple | None = None
+    max_pixels: int | None = None
+
+    def select(self):
+        """Make the `Selection`."""
+        return Selection(
+            self.mode,
+            None if self.channels is None else tuple(self.channels),
+            self.page,
+            self.level,
+            None if self.size is None else tuple(self.size),
+            window=self.rescale is not None and self.rescale[0] == "window",
+            is_deep=self.mode == "channels" or None is not (self.channels or self.rescale),
+        )
 
 
 class DecodedImage(NamedTuple):
@@ -72,6 +110,10 @@ def read_image(
     resize="crop",
     mode="RGB",
     value_range=None,
+    channels=None,
+    page=None,
+    level=None,
+    rescale=None,
     max_pixels=None,
     use_cache=False,
     report=None,
@@ -81,16 +123,28 @@ def read_image(
     Parameters
     ----------
     path : str, path-like or EncodedImage
-        A file that Pillow or tifffile reads, or a ``.npy`` file; on disk, a URL of fsspec, a member
-        of an archive (``"shards/a.tar/00001.jpg"``), or in memory.
+        A file of any format that is read; on disk, a URL of fsspec, a member of an archive
+        (``"shards/a.tar/00001.jpg"``), an array in a file (``"a.h5::/images"``), or in memory.
     size : tuple of 2 int, default=None
         ``(height, width)`` of the result; None keeps the size of the file.
     resize : {"crop", "pad", "stretch"}, default="crop"
         How an image of another aspect ratio is brought to `size`.
-    mode : {"RGB", "L"}, default="RGB"
-        Colour or grey.
+    mode : {"RGB", "L", "channels"}, default="RGB"
+        Colour or grey, of 8 bits, or all channels in the depth of the file.
     value_range : tuple of 2 float, default=None
-        The black and the white level; None infers them.
+        The black and the white level. None infers them for colour and grey, and leaves the values
+        of channels as they are.
+    channels : tuple of int and str, default=None
+        The channels in the order that is wanted, by index or name; None for all. For colour and
+        grey, 3 of them are red, green and blue, and 1 is grey.
+    page : int, {"max", "mean", "middle"}, default=None
+        Which page or plane of the file, or how they are made one; None takes the first one.
+    level : int, default=None
+        The level of a pyramid; 0 has the full resolution, which None takes without a `size`. With
+        one, None takes the smallest level that is at least twice as high and wide.
+    rescale : tuple, default=None
+        ``("window",)``, the window of a DICOM file; ``("percentile", p, q)`` of each channel; or
+        one ``(low, high)`` for each channel. They become black and white.
     max_pixels : int, default=None
         The largest number of pixels, of up to 4 bytes in arrays; None leaves the limit to Pillow.
     use_cache : bool, default=False
@@ -100,9 +154,10 @@ def read_image(
 
     Returns
     -------
-    ndarray of shape (height, width, 3) or (height, width), dtype uint8
-        Upright (the EXIF orientation is applied), in sRGB, on white where it was transparent, and
-        scaled to 0 to 255 from other bit depths.
+    ndarray of shape (height, width, 3), (height, width) or (height, width, n_channels)
+        Upright (the EXIF orientation is applied). Colour and grey are uint8, in sRGB, on white where
+        the file is transparent, and scaled to 0 to 255 from other bit depths. Channels are uint8,
+        uint16 or float32.
 
     Raises
     ------
@@ -113,7 +168,77 @@ def read_image(
     ImportError
         If `path` is a URL, and the package that reads it is not installed.
     """
+    options = _Options(
+        size, resize, mode, value_range, channels, page, level, rescale, max_pixels
+    )  # fmt: skip
     name = name_of(path)
+    with _opening(path, name) as file:
+        key = _make_key(file, name, options) if use_cache else None
+        image = None if key is None else image_cache.get(key)
+        if image is None:
+            image = _decode_and_fit(file, name, options)
+    if key is not None:
+        image_cache.put(key, image)
+    for found in image.reports if report is not None else ():
+        report(found)
+    return image.array
+
+
+def read_samples(path, options, max_values, *, max_pixels=None):
+    """Read a sample of the values of each channel, before any rescaling.
+
+    Parameters
+    ----------
+    path : str, path-like or EncodedImage
+        As for `read_image`.
+    options : DecodingOptions
+        Of these, `rescale` and `value_range` are ignored.
+    max_values : int
+        The largest number of values of a channel.
+    max_pixels : int, default=None
+        As for `read_image`.
+
+    Returns
+    -------
+    list of ndarray of shape (n_values,)
+        One for each channel that `read_image` would rescale; without those of no data.
+    """
+    pixels, selection = _read_pixels(path, options, max_pixels)
+    return measure_channels(pixels, selection, max_values)
+
+
+def read_channel_names(path, options, *, max_pixels=None):
+    """Read the names of the channels that `read_image` would return in the mode "channels".
+
+    Parameters
+    ----------
+    path, options, max_pixels
+        As for `read_samples`.
+
+    Returns
+    -------
+    tuple of str
+        The index in the file of a channel without a name.
+    """
+    pixels, selection = _read_pixels(path, options, max_pixels)
+    return extract_channels(pixels, selection).names
+
+
+def _read_pixels(path, options, max_pixels):
+    """Read the record of a file."""
+    options = _Options(**{**options, "rescale": None, "value_range": None}, max_pixels=max_pixels)
+    selection = options.select()._replace(is_deep=True)
+    name = name_of(path)
+    with _opening(path, name) as file:
+        pixels = _decode(file, name, selection, max_pixels, _ignore)
+        if isinstance(pixels.samples, Image.Image):
+            pixels.samples.load()
+        return pixels, selection
+
+
+@contextlib.contextmanager
+def _opening(path, name):
+    """Open a file; errors of opening and of the block become those of `read_image`."""
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(open_image(path, name))
@@ -122,11 +247,7 @@ def read_image(
         except Exception as exc:  # stores behind URLs raise errors of their own
             raise _opening_error(name, exc) from exc
         try:
-            options = name, size, resize, mode, value_range, max_pixels
-            key = _make_key(file, *options) if use_cache else None
-            image = None if key is None else image_cache.get(key)
-            if image is None:
-                image = _decode_and_fit(file, *options)
+            yield file
             opened.close()  # raises an error if the file has changed
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
@@ -134,42 +255,83 @@ def read_image(
             raise ImageReadError(exc.cause, name, remedy=exc.remedy) from exc
         except Exception as exc:
             raise _decoding_error(name, exc) from exc
-    if key is not None:
-        image_cache.put(key, image)
-    for found in image.reports if report is not None else ():
-        report(found)
-    return image.array
 
 
 def open_image(item, name):
-    """Open a path, which is its name, or the content of a file, for reading bytes; a context."""
+    """Open a path, which is its name, or the content of a file, for reading bytes; a context.
+
+    A Zarr store, which is a folder, is given as its path.
+    """
     if isinstance(item, EncodedImage):
         return contextlib.nullcontext(io.BytesIO(item.content))
-    return open_file(name)
+    file, _ = split_dataset(name)
+    if is_zarr(file):
+        return contextlib.nullcontext(file)
+    return open_file(file)
 
 
-def _make_key(file, name, *options):
+def hash_opened(opened, *parts):
+    """Hash parts and the content of what `open_image` opened.
+
+    Parameters
+    ----------
+    opened : binary file object, or str
+    *parts : bytes-like
+
+    Returns
+    -------
+    bytes of length `HASH_BYTES`
+    """
+    if isinstance(opened, str):
+        from sklearn_resnet._images.decoding.zarr_stores import hash_zarr
+
+        return hash_zarr(opened, *parts)
+    return hash_stream(opened, *parts)
+
+
+def _make_key(file, name, options):
     """Hash the content of a file and all that changes its image; None if it is too large."""
+    settings = (options, name_part(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+    if isinstance(file, str):
+        return hash_opened(file, repr(settings).encode())
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size
         return None
-    settings = (options, suffix_of(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
-    key = hash_stream(file, repr(settings).encode())
+    key = hash_opened(file, repr(settings).encode())
     file.seek(0)
     return key
 
 
-def _decode_and_fit(file, name, size, resize, mode, value_range, max_pixels):
+def name_part(name):
+    """Return the part of a name that changes how its file is decoded: the suffix, and a dataset."""
+    file, dataset = split_dataset(name)
+    return suffix_of(file), dataset
+
+
+def _decode_and_fit(file, name, options):
     """Decode a file to an array of the size and mode."""
     reports = []
-    pixels = _decode(file, name, size, mode, max_pixels, reports.append)
-    array = _to_array(pixels, value_range, size, resize, mode, reports.append)
-    return DecodedImage(array, tuple(reports))
+    pixels = _decode(file, name, options.select(), options.max_pixels, reports.append)
+    return DecodedImage(_to_array(pixels, options, reports.append), tuple(reports))
 
 
-def _to_array(pixels, value_range, size, resize, mode, report):
-    image = fit_image(to_8_bit_image(pixels, value_range, report), size, resize)
+def _to_array(pixels, options, report):
+    """Bring a record to the size and mode."""
+    size, resize, mode, value_range = options[:4]
+    selection, rescale = options.select(), options.rescale
+    if mode == "channels":
+        array = to_channels(pixels, selection, value_range=value_range, rescale=rescale)
+        return fit_channels(array, size, resize)
+    if selection.channels is not None or rescale is not None:
+        image = to_rescaled_image(
+            pixels, selection, report, value_range=value_range, rescale=rescale
+        )  # fmt: skip
+    else:
+        if pixels.space == "channels" and pixels.n_colours > 1:
+            check_channels(pixels.channel_names, pixels.n_colours, selection)
+        image = to_8_bit_image(pixels, value_range, report)
+    image = fit_image(image, size, resize)
     # each copy of a large image costs a tenth of its decoding
     return np.asarray(image if image.mode == mode else image.convert(mode))
 
@@ -204,52 +366,67 @@ def _decoding_error(path, exc):
     )
 
 
-def convert_image(array, value_range, *, size=None, resize="crop", mode="RGB"):
+def convert_image(array, value_range, **options):
     """Convert an image in memory to the form that `read_image` returns.
 
     Parameters
     ----------
-    array : ndarray of shape (height, width) or (height, width, {1, 3, 4})
-        Grey, RGB, or RGB with alpha.
-    value_range : tuple of float
-        The black and the white level of `array`.
-    size, resize, mode
-        As for `read_image`.
+    array : ndarray of shape (height, width) or (height, width, n_channels)
+        Grey, RGB, RGB with alpha, or channels.
+    value_range : tuple of float or None
+        The black and the white level of `array`. None infers them, or leaves channels as they are.
+    **options
+        As for `read_image`: size, resize, mode, channels, rescale. There are no pages.
 
     Returns
     -------
-    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+    ndarray
+        As from `read_image`.
 
     Raises
     ------
     ValueError
         If the array is not an image.
     """
-    return _to_array(wrap_array(array), value_range, size, resize, mode, _ignore)
+    options = _Options(**{**options, "value_range": value_range})
+    try:
+        return _to_array(wrap_array(array, options.select()), options, _ignore)
+    except FormatError as exc:
+        raise ImageReadError(exc.cause, remedy=exc.remedy) from exc
 
 
-def convert_pillow_image(
-    image,
-    *,
-    size=None,
-    resize="crop",
-    mode="RGB",
-    value_range=None,
-    max_pixels=None,
-    report=None,
-):
+def measure_array(array, options, max_values):
+    """Take a sample of the values of each channel of an image in memory, as `read_samples` does.
+
+    Parameters
+    ----------
+    array : ndarray
+        As for `convert_image`.
+    options : DecodingOptions
+    max_values : int
+
+    Returns
+    -------
+    list of ndarray of shape (n_values,)
+    """
+    selection = _Options(**options).select()
+    return measure_channels(wrap_array(array, selection), selection, max_values)
+
+
+def convert_pillow_image(image, *, max_pixels=None, report=None, **options):
     """Convert an image of Pillow to the form that `read_image` returns for its file.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Of any mode. It is loaded if it has not been.
-    size, resize, mode, value_range, max_pixels, report
+    max_pixels, report, **options
         As for `read_image`.
 
     Returns
     -------
-    ndarray of shape (height, width, 3) or (height, width), dtype uint8
+    ndarray
+        As from `read_image`.
 
     Raises
     ------
@@ -259,9 +436,11 @@ def convert_pillow_image(
     try:
         check_pixels(image.size[::-1], max_pixels)
         pixels = wrap_shared_image(image)
-        return _to_array(pixels, value_range, size, resize, mode, report or _ignore)
+        return _to_array(pixels, _Options(**options), report or _ignore)
     except AssertionError as exc:  # Pillow's, without a message
         raise ImageReadError("its file is closed", remedy="Load it before closing it.") from exc
+    except FormatError as exc:
+        raise ImageReadError(exc.cause, remedy=exc.remedy) from exc
     except Exception as exc:
         raise _decoding_error("", exc) from exc
 
@@ -278,12 +457,32 @@ def _ignore(report):
     """Do nothing with a report."""
 
 
-def _decode(file, name, size, mode, max_pixels, report):
-    """Make the record of a file."""
-    if suffix_of(name) == ".npy":
-        return decode_npy(file, max_pixels)
-    start = file.read(4)
-    file.seek(0)
-    if start in tiff.MAGIC:
-        return tiff.decode_tiff(file, max_pixels, report)
-    return decode_by_pillow(file, size, mode, max_pixels)
+def _decode(opened, name, selection, max_pixels, report):
+    """Make the record of what `open_image` opened."""
+    file, dataset = split_dataset(name)
+    suffix = suffix_of(file)
+    if isinstance(opened, str):
+        from sklearn_resnet._images.decoding.zarr_stores import decode_zarr
+
+        return decode_zarr(opened, selection, max_pixels, report, dataset=dataset)
+    if suffix == ".npy":
+        return decode_npy(opened, selection, max_pixels, report)
+    if suffix == ".npz":
+        return decode_npz(opened, selection, max_pixels, report, dataset=dataset)
+    start = opened.read(_HEAD_BYTES)
+    opened.seek(0)
+    if start[:4] in tiff.MAGIC:
+        return tiff.decode_tiff(opened, selection, max_pixels, report)
+    if start.startswith(b"\x89HDF"):
+        from sklearn_resnet._images.decoding.hdf5 import decode_hdf5
+
+        return decode_hdf5(opened, selection, max_pixels, report, dataset=dataset)
+    if start[128:132] == b"DICM" or suffix in (".dcm", ".dicom"):
+        from sklearn_resnet._images.decoding.dicom import decode_dicom
+
+        return decode_dicom(opened, selection, max_pixels, report)
+    if start.startswith(b"SIMPLE  ="):
+        from sklearn_resnet._images.decoding.fits import decode_fits
+
+        return decode_fits(opened, selection, max_pixels, report)
+    return decode_by_pillow(opened, selection, max_pixels, report)

@@ -1,5 +1,6 @@
-"""Resizing of 8-bit images."""
+"""Resizing of images and of channels."""
 
+import numpy as np
 from PIL import Image
 
 from sklearn_resnet._images.decoding.pillow import REDUCING_GAP
@@ -27,3 +28,30 @@ def fit_image(image, size, resize):
     padded = Image.new(image.mode, (width, height))
     padded.paste(resized, ((width - inner[0]) // 2, (height - inner[1]) // 2))
     return padded
+
+
+def fit_channels(channels, size, resize):
+    r"""Resize each channel as `fit_image` resizes an image, in its depth.
+
+    Parameters
+    ----------
+    channels : ndarray of shape (height, width, n_channels), dtype uint8, uint16 or float32
+    size : tuple of 2 int, or None
+        ``(height, width)``.
+    resize : str
+        As for `fit_image`.
+
+    Returns
+    -------
+    ndarray of shape (\*size, n_channels)
+    """
+    if size is None or channels.shape[:2] == tuple(size):
+        return channels
+    resized = np.empty((*size, channels.shape[2]), channels.dtype)
+    for i in range(channels.shape[2]):
+        plane = np.ascontiguousarray(channels[..., i])
+        # Pillow resizes no 16 bits with REDUCING_GAP
+        plane = plane.astype(np.float32) if plane.dtype == np.uint16 else plane
+        fitted = np.asarray(fit_image(Image.fromarray(plane), size, resize))
+        resized[..., i] = np.rint(fitted) if channels.dtype == np.uint16 else fitted
+    return resized

@@ -49,12 +49,13 @@ _MAX_PAGES = 100_000
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
 
-def decode_tiff(file, max_pixels, report):
+def decode_tiff(file, selection, max_pixels, report):
     """Decode the first page of full resolution.
 
     Parameters
     ----------
     file : binary file object
+    selection : Selection
     max_pixels : int or None
     report : callable
         Called with each `Remark` on the file.

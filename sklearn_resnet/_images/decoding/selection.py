@@ -1,0 +1,263 @@
+"""The choice of what to read of a file: its channels, its page and its level of resolution."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.file_log import Remark
+
+MANY_CHANNELS = (
+    "Pass ImageLoader(mode='channels') to read them all, or channels=[...], indices or names, to "
+    "choose them."
+)
+_PROJECTIONS = ("max", "mean", "middle")
+_NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
+_MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
+_DEPTHS = "ZQ"  # one after the other through a thing, so that the first one can stand for all
+
+
+class Selection(NamedTuple):
+    """What is wanted of a file.
+
+    Attributes
+    ----------
+    mode : {"RGB", "L", "channels"}
+    channels : tuple of int and str, or None
+        The channels in their order, by index or name; None for all.
+    page : int, {"max", "mean", "middle"} or None
+    level : int or None
+        Of a pyramid; None chooses by `size`.
+    size : tuple of 2 int or None
+        ``(height, width)`` of the result.
+    window : bool
+        Whether to apply the window of a DICOM file.
+    is_deep : bool
+        Whether more than 8 bits are used, if the file has them.
+    """
+
+    mode: str = "RGB"
+    channels: tuple[int | str, ...] | None = None
+    page: int | str | None = None
+    level: int | None = None
+    size: tuple[int, int] | None = None
+    window: bool = False
+    is_deep: bool = False
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An image along named axes, which is not read yet.
+
+    Attributes
+    ----------
+    axes : str
+        Of the planes, in their order: P for positions or series, T for time, Z for depth, Q for plain
+        pages, C for channels. A plane has the others.
+    shape : tuple of int
+        Of `axes`.
+    read : callable
+        Takes the indices along `axes`, and returns a plane of shape (height, width) or
+        (height, width, n_samples).
+    channel_names : tuple of str, or None
+        Along C, or of the samples of a plane if there is no C.
+    plane_shape : tuple of int
+        The height and the width of a plane, for messages.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    read: Callable[[tuple[int, ...]], np.ndarray]
+    channel_names: tuple[str, ...] | None = None
+    plane_shape: tuple[int, ...] = ()
+
+    def __str__(self):
+        sizes = zip(self.axes + "YX", (*self.shape, *self.plane_shape), strict=False)
+        return ", ".join(f"{axis} {size}" for axis, size in sizes)
+
+    @property
+    def n_channels(self):
+        """The size of C; 1 if there is none."""
+        return self.shape[self.axes.index("C")] if "C" in self.axes else 1
+
+
+def select_planes(stack, selection, report):
+    """Read the planes of a stack that are wanted, and no others.
+
+    Parameters
+    ----------
+    stack : Stack
+    selection : Selection
+    report : callable
+        Called with a `Remark` if only the first of several planes is read.
+
+    Returns
+    -------
+    samples : ndarray of shape (height, width, n_samples)
+    names : tuple of str, or None
+        The names of the samples, if they are channels that have been chosen: if the stack has an axis
+        C or names, or `channels` was given. Otherwise the samples are all of one plane.
+
+    Raises
+    ------
+    FormatError
+        If the selection does not fit the stack.
+    """
+    pages = _choose_pages(stack, selection.page, report)
+    has_axis = "C" in stack.axes
+    if has_axis and stack.n_channels > 1:
+        check_channels(stack.channel_names, stack.n_channels, selection)
+        chosen = choose_channels(stack.channel_names, stack.n_channels, selection.channels)
+        planes = [_project(stack, pages, i, selection.page) for i in chosen]
+        samples = np.concatenate(planes, axis=2)
+        n_each = planes[0].shape[2]
+        return samples, _name_chosen(stack.channel_names, chosen, n_each)
+    samples = _project(stack, pages, 0, selection.page)
+    n_samples, names = samples.shape[2], stack.channel_names
+    names = names if names is not None and len(names) == n_samples else None
+    if selection.channels is None:
+        return samples, None if names is None and not has_axis else name_channels(names, n_samples)
+    chosen = choose_channels(names, n_samples, selection.channels)
+    return samples[..., chosen], _name_chosen(names, chosen, 1)
+
+
+def choose_channels(names, n_channels, channels):
+    """Find channels by index or name.
+
+    Parameters
+    ----------
+    names : sequence of str, or None
+        The names of all channels.
+    n_channels : int
+        Their number.
+    channels : sequence of int and str, or None
+        The channels in the order that is wanted; None for all.
+
+    Returns
+    -------
+    list of int
+        Their indices.
+
+    Raises
+    ------
+    FormatError
+        If there is no such channel, or several of that name. The error lists the channels.
+    """
+    if channels is None:
+        return list(range(n_channels))
+    known = name_channels(names, n_channels)
+    chosen = []
+    for channel in channels:
+        if isinstance(channel, str):
+            found = [i for i, name in enumerate(known) if name == channel]
+        else:
+            found = [channel % n_channels] if -n_channels <= channel < n_channels else []
+        if len(found) != 1:
+            problem = "several channels" if found else "no channel"
+            raise FormatError(
+                f"it has {problem} {channel!r}: its channels are {list_channels(names, n_channels)}",
+                "Choose among these with ImageLoader(channels=[...]), by index or name.",
+            )
+        chosen += found
+    return chosen
+
+
+def name_channels(names, n_channels):
+    """Return the names of channels: their indices where they have none."""
+    names = [None] * n_channels if names is None else names
+    return tuple(name if name else str(i) for i, name in enumerate(names))
+
+
+def list_channels(names, n_channels):
+    """List channels for a message."""
+    if names is None:
+        return f"0 to {n_channels - 1}" if n_channels > 1 else "0"
+    known = name_channels(names, n_channels)
+    listed = [f"{i} ({name[:_MAX_NAME]!r})" for i, name in enumerate(known[:_MAX_LISTED])]
+    return ", ".join([*listed, "..."] if n_channels > _MAX_LISTED else listed)
+
+
+def check_channels(names, n_channels, selection):
+    """Raise FormatError if channels are neither grey nor colours, and the selection takes all."""
+    if selection.mode != "channels" and selection.channels is None:
+        raise FormatError(
+            f"it has {n_channels} channels that are no colours: {list_channels(names, n_channels)}",
+            MANY_CHANNELS,
+        )
+
+
+def _name_chosen(names, chosen, n_each):
+    """Name the samples of chosen channels."""
+    n_known = max(chosen) + 1 if names is None else len(names)
+    known = name_channels(names, n_known)
+    if n_each == 1:
+        return tuple(known[i] for i in chosen)
+    return tuple(f"{known[i]}_{sample}" for i in chosen for sample in range(n_each))
+
+
+def _choose_pages(stack, page, report):
+    """Find the indices along all axes but C of the planes that are read."""
+    axes = [(axis, size) for axis, size in zip(stack.axes, stack.shape, strict=True) if axis != "C"]
+    sizes = [size for _, size in axes]
+    n_pages = int(np.prod(sizes, dtype=np.int64))
+    long = "".join(axis for axis, size in axes if size > 1)
+    if isinstance(page, int):
+        if not -n_pages <= page < n_pages:
+            raise FormatError(
+                f"it has no page {page}: its axes are {stack}, so that its pages are 0 to "
+                f"{n_pages - 1}" if n_pages > 1 else f"it has no page {page}, only page 0",
+                "Choose another one with ImageLoader(page=).",
+            )  # fmt: skip
+        return [tuple(map(int, np.unravel_index(page % n_pages, sizes)))] if sizes else [()]
+    if any(axis not in _DEPTHS for axis in long):
+        raise FormatError(
+            f"its axes are {stack}, so that it is no single image",
+            f"Choose one of its {n_pages} pages with ImageLoader(page=), counted from 0 in the order "
+            "of the file.",
+        )
+    if page == "middle":
+        return [tuple(size // 2 for size in sizes)]
+    if page in _PROJECTIONS:
+        return list(product(*map(range, sizes)))
+    if n_pages > 1:
+        report_pages(n_pages, report)
+    return [(0,) * len(sizes)]
+
+
+def report_pages(n_pages, report):
+    """Report that only the first page is read."""
+    report(
+        Remark(
+            "only the first page was read",
+            f"{n_pages} pages",
+            "To read another one, or all together, pass ImageLoader(page=).",
+        )
+    )
+
+
+def _project(stack, pages, channel, projection):
+    """Read the pages of a channel, and reduce them to one."""
+    total = None
+    for page in pages:
+        plane = np.atleast_3d(_read_plane(stack, page, channel))
+        if len(pages) == 1:
+            return plane
+        if projection == "max":
+            total = plane if total is None else np.fmax(total, plane)
+        else:
+            total = plane.astype(np.float64) if total is None else total + plane
+    if projection == "max":
+        return total
+    mean = total / len(pages)
+    return (np.rint(mean) if plane.dtype.kind in "iub" else mean).astype(plane.dtype)
+
+
+def _read_plane(stack, page, channel):
+    """Read a plane by its index along all axes but C, and that along C."""
+    index = list(page)
+    if "C" in stack.axes:
+        index.insert(stack.axes.index("C"), channel)
+    return stack.read(tuple(index))
