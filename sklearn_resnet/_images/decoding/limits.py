@@ -79,13 +79,13 @@ def _find_scans(content):
         found = _MARKER.search(content, found.end() + int.from_bytes(header[:2]))
 
 
-def check_unpacked(file, page, max_pixels):
+def check_unpacked(file, page, compression, max_pixels):
     """Refuse a TIFF with a strip or tile that unpacks to too many bytes."""
-    if max_pixels is None or page.compression not in DECOMPRESSORS:
+    if max_pixels is None or compression not in DECOMPRESSORS:
         return
     max_bytes = _PIXEL_BYTES * max_pixels
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
-        unpacked = DECOMPRESSORS[page.compression]().decompress(file.read(size), max_bytes + 1)
+        unpacked = DECOMPRESSORS[compression]().decompress(file.read(size), max_bytes + 1)
         if len(unpacked) > max_bytes:
             raise ValueError("it unpacks to more than it claims to hold")

@@ -106,16 +106,16 @@ def select_planes(stack, selection, report):
     FormatError
         If the selection does not fit the stack.
     """
-    pages = _choose_pages(stack, selection.page, report)
+    pages = choose_pages(stack, selection.page, report)
     has_axis = "C" in stack.axes
     if has_axis and stack.n_channels > 1:
         check_channels(stack.channel_names, stack.n_channels, selection)
         chosen = choose_channels(stack.channel_names, stack.n_channels, selection.channels)
-        planes = [_project(stack, pages, i, selection.page) for i in chosen]
+        planes = [project(stack, pages, i, selection.page) for i in chosen]
         samples = np.concatenate(planes, axis=2)
         n_each = planes[0].shape[2]
         return samples, _name_chosen(stack.channel_names, chosen, n_each)
-    samples = _project(stack, pages, 0, selection.page)
+    samples = project(stack, pages, 0, selection.page)
     n_samples, names = samples.shape[2], stack.channel_names
     names = names if names is not None and len(names) == n_samples else None
     if selection.channels is None:
@@ -189,6 +189,11 @@ def check_channels(names, n_channels, selection):
         )
 
 
+def is_by_channel(selection):
+    """Whether channels are wanted, and not the colours of the file."""
+    return selection.mode == "channels" or selection.channels is not None
+
+
 def _name_chosen(names, chosen, n_each):
     """Name the samples of chosen channels."""
     n_known = max(chosen) + 1 if names is None else len(names)
@@ -198,7 +203,7 @@ def _name_chosen(names, chosen, n_each):
     return tuple(f"{known[i]}_{sample}" for i in chosen for sample in range(n_each))
 
 
-def _choose_pages(stack, page, report):
+def choose_pages(stack, page, report):
     """Find the indices along all axes but C of the planes that are read."""
     axes = [(axis, size) for axis, size in zip(stack.axes, stack.shape, strict=True) if axis != "C"]
     sizes = [size for _, size in axes]
@@ -238,7 +243,7 @@ def report_pages(n_pages, report):
     )
 
 
-def _project(stack, pages, channel, projection):
+def project(stack, pages, channel, projection):
     """Read the pages of a channel, and reduce them to one."""
     total = None
     for page in pages:

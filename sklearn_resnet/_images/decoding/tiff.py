@@ -10,7 +10,12 @@ from itertools import product
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sklearn_resnet._images.decoding.formats import RAW_TAGS, check_no_raw, refuse_tiff
+from sklearn_resnet._images.decoding.formats import (
+    RAW_TAGS,
+    FormatError,
+    check_no_raw,
+    refuse_tiff,
+)
 from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_array, check_unpacked
 from sklearn_resnet._images.decoding.pillow import wrap_pillow_image
 from sklearn_resnet._images.decoding.pixels import (
@@ -19,6 +24,29 @@ from sklearn_resnet._images.decoding.pixels import (
     STRAIGHT,
     UNSPECIFIED,
     Pixels,
+)
+from sklearn_resnet._images.decoding.selection import (
+    Selection,
+    Stack,
+    check_channels,
+    choose_channels,
+    choose_pages,
+    is_by_channel,
+    name_channels,
+    project,
+    select_planes,
+)
+from sklearn_resnet._images.decoding.tiff_series import (
+    MASK,
+    MAX_PAGES,
+    REDUCED,
+    choose_level,
+    choose_series,
+    describe_series,
+    find_band_names,
+    find_channel_names,
+    find_series,
+    make_reader,
 )
 from sklearn_resnet._images.file_log import Remark
 
@@ -43,14 +71,12 @@ _SPACES = {
     9: "ICCLab",
 }
 _EXTRA = {0: UNSPECIFIED, 1: PREMULTIPLIED, 2: STRAIGHT, 999: STRAIGHT}  # CorelDRAW writes 999
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _BYTE_ORDERS = {"<": "little", ">": "big"}
-_MAX_PAGES = 100_000
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
 
 def decode_tiff(file, selection, max_pixels, report):
-    """Decode the first page of full resolution.
+    """Decode an image along the axes that the metadata name, or a page of full resolution.
 
     Parameters
     ----------
@@ -65,23 +91,136 @@ def decode_tiff(file, selection, max_pixels, report):
     Pixels
     """
     with _open(file) as tiff:
-        i, page = _choose_page(tiff, report)
         first = tiff.pages[0]
         check_no_raw(
             file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
         )
-        _check_samples(page)
-        shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
-        check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
-        check_unpacked(file, page, max_pixels)
-        tags = _read_tags(page, report)
-        if _is_packed(page):
-            samples = _unpack(file, page)
-        elif _is_decodable(page):
-            samples = _put_samples_last(page.asarray(), page)
-        else:
-            return _decode_by_pillow(file, i, page, tags)
+        n_pages, is_circular = _count_pages(tiff)
+        found = [] if is_circular else find_series(tiff, n_pages, report)
+        if found:
+            return _decode_series(file, tiff, found, selection, max_pixels, report)
+        return _decode_pages(file, tiff, n_pages, selection, max_pixels, report)
+
+
+def _decode_series(file, tiff, found, selection, max_pixels, report):
+    """Decode an image along axes."""
+    i, selection = choose_series(found, selection)
+    full = describe_series(found[i])
+    orientation = _read_orientation(found[i].keyframe)
+    levels = [describe_series(level) for level in found[i].levels]
+    levels = [level for level in levels if (level.axes, level.shape) == (full.axes, full.shape)]
+    shapes = [level.plane_shape for level in levels]
+    level = levels[choose_level(shapes, selection, orientation)]
+    key, n_samples = level.series.keyframe, level.n_samples
+    _check_samples(key)
+    n_at_once = n_samples * (math.prod(level.shape) if level.is_whole else level.n_in_page)
+    check_array((*level.plane_shape, n_at_once), np.dtype(key.dtype or np.uint8), max_pixels)
+    has_channels = "C" in full.axes and full.shape[full.axes.index("C")] > 1
+    tags = _read_tags(key, selection, (lambda _: None) if has_channels else report)
+    tags["orientation"] = orientation
+    if key.compression in _JPEG and tags["space"] == "YCbCr":
+        tags["space"] = "RGB"  # decoders convert it
+
+    def decode(page):
+        check_unpacked(file, page, key.compression, max_pixels)
+        return _decode_plane(file, page, level, tags)
+
+    names = find_channel_names(tiff, found[i])
+    read = make_reader(file, level, decode)
+    stack = Stack(level.axes, level.shape, read, names, level.plane_shape)
+    if has_channels or (n_samples == 1 and tags["space"] == "grey"):
+        samples, names = select_planes(stack, selection, report)
+        tags |= {"space": "channels", "channel_names": names, "extra": (), "palette": None}
+        return Pixels(samples=samples, **tags)
+    _check_projection(tags["space"], selection)
+    # the samples are chosen where they have a meaning
+    samples, _ = select_planes(stack, Selection("channels", page=selection.page), report)
     return Pixels(samples=samples, **tags)
+
+
+def _check_projection(space, selection):
+    if selection.page in ("max", "mean") and space == "palette":
+        raise FormatError(
+            "its pages hold indices of a palette, of which there is no maximum or mean",
+            "Choose one with ImageLoader(page=), an int or 'middle'.",
+        )
+
+
+def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
+    """Decode a page of full resolution, or make one of all."""
+    whole = _list_whole_pages(tiff, n_pages)
+
+    def decode(index):
+        levels = _list_levels(tiff, whole[index[0]], n_pages if len(whole) == 1 else 0, selection)
+        return _decode_page(file, levels, selection, max_pixels, report)
+
+    stack = Stack("Q", (len(whole),), lambda index: _as_array(decode(index)))
+    pages = choose_pages(stack, selection.page, report)
+    pixels = decode(pages[0])
+    if len(pages) == 1:
+        return pixels
+    _check_projection(pixels.space, selection)
+    samples = project(stack, pages, 0, selection.page)
+    if isinstance(pixels.samples, Image.Image):
+        return Pixels(samples=samples, space="RGB" if samples.shape[2] == 3 else "grey")
+    return replace(pixels, samples=samples)
+
+
+def _as_array(pixels):
+    """Return the samples of a record."""
+    samples = pixels.samples
+    if isinstance(samples, Image.Image):
+        samples = samples if samples.mode in ("L", "RGB") else samples.convert("RGB")
+    return np.atleast_3d(np.asarray(samples))
+
+
+def _decode_page(file, levels, selection, max_pixels, report):
+    """Decode a page, at one of its levels of resolution."""
+    _, first = levels[0]
+    shapes = [(page.imagelength, page.imagewidth) for _, page in levels]
+    i, page = levels[choose_level(shapes, selection, _read_orientation(first))]
+    _check_samples(page)
+    shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
+    check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
+    check_unpacked(file, page, page.compression, max_pixels)
+    tags = _read_tags(first, selection, report)
+    if not (_is_packed(page) or _is_decodable(page)):
+        return _decode_by_pillow(file, i, page, tags, selection)
+    samples = _unpack(file, page, page) if _is_packed(page) else None
+    if samples is None:
+        samples = _put_samples_last(page.asarray(), page)
+    names = find_band_names(first)
+    is_plain = not (tags["white_is_zero"] and tags["extra"])
+    if (
+        names is not None
+        and is_plain
+        and is_by_channel(selection)
+        and tags["space"] in ("grey", "RGB", "CMYK")
+    ):
+        chosen = choose_channels(names, samples.shape[2], selection.channels)
+        names = name_channels(names, samples.shape[2])
+        tags |= {"space": "channels", "channel_names": tuple(names[i] for i in chosen)}
+        return Pixels(samples=samples[..., chosen], **tags | {"extra": ()})
+    return Pixels(samples=samples, **tags)
+
+
+def _decode_plane(file, page, level, tags):
+    """Decode the array of a page of a series."""
+    key = level.series.keyframe
+    if _is_packed(key):
+        return _put_axes(_unpack(file, page, key), key)
+    if _is_decodable(key) or has_imagecodecs():
+        return page.asarray()
+    pixels = _decode_by_pillow(file, page.index, key, tags, Selection())
+    tags["orientation"] = 1  # Pillow has turned it
+    if isinstance(pixels.samples, Image.Image) and key.photometric == 0:
+        tags["white_is_zero"] = False
+    return _put_axes(_as_array(pixels), key)
+
+
+def _put_axes(samples, page):
+    """Bring samples, which are last, to the axes that tifffile gives to a page."""
+    return (np.moveaxis(samples, -1, 0) if _is_planar(page) else samples).reshape(page.shape)
 
 
 def _open(file):
@@ -94,33 +233,47 @@ def _open(file):
         raise ValueError("its samples differ in their SampleFormat, or a tag is malformed") from exc
 
 
-def _choose_page(tiff, report):
-    """Find the first page that is no reduced copy and no mask; report others."""
-    n_pages = _count_pages(tiff)
-    first = [(i, tiff.pages[i]) for i in range(min(n_pages, _MAX_SEARCHED_PAGES))]
-    whole = [(i, page) for i, page in first if not page.subfiletype & (_REDUCED | _MASK)]
-    n_pages -= len(first) - len(whole)
-    # ImageJ writes long stacks, and tifffile arrays, as one page that the others follow
-    n_pages = max(n_pages, int((tiff.imagej_metadata or {}).get("images", 1)))
-    if tiff.shaped_metadata and tiff.shaped_metadata[0].get("truncated"):
-        n_pages = max(n_pages, math.prod(tiff.shaped_metadata[0]["shape"]) // tiff.pages[0].size)
-    if n_pages > 1:
-        report(
-            Remark(
-                "only the first page was read",
-                f"{n_pages} pages",
-                "To read another one, save it as a file of its own.",
-            )
-        )
-    return (whole or first)[0]
+def _list_whole_pages(tiff, n_pages):
+    """List the pages that are no reduced copies and no masks, by their position in the chain."""
+    first = range(min(n_pages, _MAX_SEARCHED_PAGES))
+    whole = [i for i in first if not tiff.pages[i].subfiletype & (REDUCED | MASK)]
+    return [*(whole or first[:1]), *range(len(first), n_pages)]
+
+
+def _list_levels(tiff, i, n_pages, selection):
+    """List a page and its copies of lower resolution, each with its position in the chain or None."""
+    page = tiff.pages[i]
+    levels = [(i, page)]
+    if selection.level is None and selection.size is None:
+        return levels
+    if page.subifds:
+        with contextlib.suppress(Exception):  # tifffile's, of malformed ones
+            levels += [(None, part) for part in page.pages]
+    others = (j for j in range(min(n_pages, _MAX_SEARCHED_PAGES)) if j != i)
+    levels += [(j, tiff.pages[j]) for j in others]
+    copies = [level for level in levels[1:] if _is_copy(*level, page)]
+    return [levels[0], *sorted(copies, key=lambda level: -level[1].imagewidth)]
+
+
+def _is_copy(i, part, page):
+    """Whether a page is a copy of lower resolution of another one, and can be decoded."""
+    names = ("samplesperpixel", "bitspersample", "sampleformat", "photometric")
+    if not part.subfiletype & REDUCED or part.subfiletype & MASK or not part.imagewidth:
+        return False
+    scale = page.imagewidth / part.imagewidth
+    is_alike = all(getattr(part, name) == getattr(page, name) for name in names)
+    has_aspect = abs(part.imagelength * scale - page.imagelength) <= scale
+    is_decodable = i is not None or _is_packed(part) or _is_decodable(part)
+    return scale > 1 and is_alike and has_aspect and is_decodable
 
 
 def _count_pages(tiff):
-    """Count the pages; tifffile would follow a chain that runs in a circle."""
+    """Count the pages, and find whether they run in a circle, which tifffile would follow."""
     form, file = tiff.tiff, tiff.filehandle
     offsets = set()
     file.seek(8 if form.is_bigtiff else 4)
-    while len(offsets) < _MAX_PAGES:
+    offset = 0
+    while len(offsets) < MAX_PAGES:
         offset = int.from_bytes(file.read(form.offsetsize), _BYTE_ORDERS[form.byteorder])
         if not 0 < offset < file.size or offset in offsets:
             break
@@ -128,7 +281,7 @@ def _count_pages(tiff):
         file.seek(offset)
         n_tags = int.from_bytes(file.read(form.tagnosize), _BYTE_ORDERS[form.byteorder])
         file.seek(offset + form.tagnosize + n_tags * form.tagsize)
-    return max(1, len(offsets))
+    return max(1, len(offsets)), offset in offsets
 
 
 def _check_samples(page):
@@ -151,7 +304,12 @@ def _check_samples(page):
             raise ValueError(f"it is damaged: it has {sum(page.databytecounts)} of {n_bytes} bytes")
 
 
-def _read_tags(page, report):
+def _read_orientation(page):
+    orientation = _value(page, _ORIENTATION)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _read_tags(page, selection, report):
     """Read what gives the samples a meaning, as arguments of `Pixels`."""
     space = _find_space(page)
     n_extra = page.samplesperpixel - N_COLOURS[space]
@@ -159,12 +317,14 @@ def _read_tags(page, report):
         raise ValueError(f"it has {page.samplesperpixel} samples per pixel, too few for {space}")
     kinds = [_EXTRA.get(int(kind), UNSPECIFIED) for kind in page.extrasamples]
     extra = tuple((kinds + [UNSPECIFIED] * n_extra)[:n_extra])
-    if UNSPECIFIED in extra:
+    if UNSPECIFIED in extra and not is_by_channel(selection):
+        if space == "grey" and extra.count(UNSPECIFIED) > 1:
+            check_channels(find_band_names(page), page.samplesperpixel, selection)
         report(
             Remark(
                 "unspecified samples, such as infrared, were left out",
                 f"{page.samplesperpixel} samples per pixel, {extra.count(UNSPECIFIED)} unspecified",
-                "To use them, save them as images of their own.",
+                "To use them, pass ImageLoader(mode='channels') or channels=[...].",
             )
         )
     is_unsigned = page.sampleformat == 1 and page.bitspersample <= 16
@@ -173,7 +333,6 @@ def _read_tags(page, report):
             f"its samples, of {space}, must be unsigned integers of at most 16 bits, not multiplied "
             f"by alpha. Got {page.bitspersample} bits of sample format {page.sampleformat}"
         )
-    orientation = _value(page, _ORIENTATION)
     return {
         "space": space,
         "bits": page.bitspersample if is_unsigned else None,
@@ -181,7 +340,7 @@ def _read_tags(page, report):
         "extra": extra,
         "palette": _read_palette(page) if space == "palette" else None,
         "no_data": _read_no_data(page),
-        "orientation": orientation if orientation in range(1, 9) else 1,
+        "orientation": _read_orientation(page),
         "profile": _value(page, _ICC_PROFILE),
     }
 
@@ -251,14 +410,14 @@ def _is_packed(page):
     )
 
 
-def _unpack(file, page):
+def _unpack(file, page, key):
     """Read samples that are not aligned to bytes; each row of a strip or tile is."""
-    n_samples, n_together = page.samplesperpixel, 1 if _is_planar(page) else page.samplesperpixel
-    height, width = page.imagelength, page.imagewidth
-    if page.is_tiled:
-        n_rows, n_columns = page.tilelength, page.tilewidth
+    n_samples, n_together = key.samplesperpixel, 1 if _is_planar(key) else key.samplesperpixel
+    height, width = key.imagelength, key.imagewidth
+    if key.is_tiled:
+        n_rows, n_columns = key.tilelength, key.tilewidth
     else:
-        n_rows, n_columns = min(page.rowsperstrip, height), width
+        n_rows, n_columns = min(key.rowsperstrip, height), width
     corners = product(
         range(0, n_samples, n_together), range(0, height, n_rows), range(0, width, n_columns)
     )
@@ -267,10 +426,10 @@ def _unpack(file, page):
     for (first, top, left), offset, n_bytes in segments:
         file.seek(offset)
         content = file.read(n_bytes)
-        if page.compression != 1:
-            content = DECOMPRESSORS[page.compression]().decompress(content)
-        shape = (min(n_rows, height - top) if not page.is_tiled else n_rows, n_columns, n_together)
-        values = _unpack_rows(content, shape, page.bitspersample, page.fillorder)
+        if key.compression != 1:
+            content = DECOMPRESSORS[key.compression]().decompress(content)
+        shape = (min(n_rows, height - top) if not key.is_tiled else n_rows, n_columns, n_together)
+        values = _unpack_rows(content, shape, key.bitspersample, key.fillorder)
         target = samples[top : top + n_rows, left : left + n_columns, first : first + n_together]
         target[:] = values[: target.shape[0], : target.shape[1]]
     return samples
@@ -296,7 +455,12 @@ def _is_decodable(page):
     if page.dtype is not None and is_known and is_plain:
         return True
     # looked for last, because that searches the file system
-    return page.compression not in _JPEG and importlib.util.find_spec("imagecodecs") is not None
+    return page.compression not in _JPEG and has_imagecodecs()
+
+
+def has_imagecodecs():
+    """Whether tifffile can decode all compressions."""
+    return importlib.util.find_spec("imagecodecs") is not None
 
 
 def _put_samples_last(array, page):
@@ -306,7 +470,7 @@ def _put_samples_last(array, page):
     return array.reshape(*shape, page.samplesperpixel)
 
 
-def _decode_by_pillow(file, i, page, tags):
+def _decode_by_pillow(file, i, page, tags, selection):
     """Decode a compression that tifffile does not know; Pillow turns the image upright."""
     file.seek(0)
     image = None
@@ -319,11 +483,15 @@ def _decode_by_pillow(file, i, page, tags):
             f"{getattr(page.compression, 'name', page.compression)} and the predictor "
             f"{getattr(page.predictor, 'name', page.predictor)}"
         )
+    is_stored = page.bitspersample < 8 and selection.is_deep
     if UNSPECIFIED in tags["extra"] and image.mode == "RGBA":
-        image = image.convert("RGB")  # drops what Pillow takes for alpha
-        tags["extra"] = ()
+        if is_by_channel(selection):
+            is_stored = True
+        else:
+            image = image.convert("RGB")  # drops what Pillow takes for alpha
+            tags["extra"] = ()
     pixels = wrap_pillow_image(image)
-    is_8_bit = isinstance(pixels.samples, Image.Image)
+    is_8_bit = isinstance(pixels.samples, Image.Image) and not is_stored
     if is_8_bit and tags["no_data"] is None and page.sampleformat != 2:
         return replace(pixels, profile=tags["profile"])
     samples = np.atleast_3d(np.asarray(pixels.samples))

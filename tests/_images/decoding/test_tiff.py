@@ -45,7 +45,7 @@ STACK = np.stack([GREY, GREY + 1, GREY + 2])
     "options",
     [
         {"photometric": "minisblack"},
-        {"photometric": "minisblack", "ome": True, "metadata": {"axes": "CYX"}},
+        {"photometric": "minisblack", "ome": True, "metadata": {"axes": "ZYX"}},
         {"imagej": True, "metadata": {"axes": "ZYX"}},
         {"photometric": "minisblack", "truncate": True},
         {"photometric": "minisblack", "compression": "lzw"},

@@ -1,0 +1,387 @@
+"""Images along axes in TIFF files, by the metadata of OME, ImageJ, LSM, slide scanners and tifffile."""
+
+import math
+import re
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.selection import Stack
+from sklearn_resnet._images.file_log import Remark
+
+MAX_PAGES = 100_000
+REDUCED, MASK = 1, 4  # bits of NewSubfileType
+_KINDS = (
+    "ome", "imagej", "lsm", "fluoview", "stk", "svs", "scn", "qpi", "ndpi", "bif", "philips",
+    "scanimage", "shaped",
+)  # fmt: skip
+# Of these, pages that are no image of the specimen have names.
+_OTHER_IMAGES = re.compile(r"(label|macro|thumbnail|overview|map|probability)( image)?", re.I)
+_GDAL_METADATA = 42112
+_IMAGEJ_POSITION = re.compile(r"[cztCZT]:\d+/\d+")  # a label that names no channel
+_MIN_SCALE = 2  # of a level in a pyramid to the size of the result
+
+
+class Series(NamedTuple):
+    """An image of a TIFF file, of one level of resolution.
+
+    Attributes
+    ----------
+    series : tifffile.TiffPageSeries
+    axes : str
+        Without Y, X and S.
+    shape : tuple of int
+        Of `axes`.
+    page_axes : str
+        The axes of the array that a page holds, or of the array of the series, if its pages do not
+        hold rows and columns.
+    is_whole : bool
+        Whether the series must be read as a whole.
+    """
+
+    series: object
+    axes: str
+    shape: tuple[int, ...]
+    page_axes: str
+    is_whole: bool
+
+    @property
+    def plane_shape(self):
+        """The height and the width."""
+        return self._sizes["Y"], self._sizes["X"]
+
+    @property
+    def n_samples(self):
+        """The number of samples of a plane."""
+        return self._sizes.get("S", 1)
+
+    @property
+    def n_in_page(self):
+        """The number of planes in a page."""
+        return math.prod(self._sizes[axis] for axis in self.page_axes if axis not in "YXS")
+
+    @property
+    def _sizes(self):
+        return dict(zip(self.series.axes, self.series.shape, strict=True))
+
+
+def find_series(tiff, n_pages, report):
+    """Find the images in a TIFF file whose metadata name axes.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+    n_pages : int
+        The length of its chain of pages.
+    report : callable
+        Called with a `Remark` if planes are in other files.
+
+    Returns
+    -------
+    list of TiffPageSeries
+        Empty if its pages are plain pages.
+    """
+    kinds = {kind for kind in _KINDS if getattr(tiff, f"is_{kind}", False)}
+    if "ome" in kinds and not _check_ome(tiff.ome_metadata, report):
+        return []
+    if "scn" in kinds and re.search(r'\b[czr]="\d{5,}"', tiff.scn_metadata or ""):
+        raise ValueError("its metadata name too many planes")
+    if not kinds or (n_pages == 1 and not _has_more_planes(tiff, kinds)):
+        return []
+    try:
+        found = tiff.series
+    except Exception as exc:
+        raise ValueError(f"its metadata ({', '.join(sorted(kinds))}) are malformed: {exc}") from exc
+    main = [series for series in found if not series.keyframe.subfiletype & (REDUCED | MASK)]
+    main = [series for series in main if not _OTHER_IMAGES.fullmatch(series.name or "")] or main
+    is_named = {"CTZ"} & {axis for series in main for axis in series.axes}
+    if kinds == {"shaped"} and len(main) > 1 and not is_named:
+        return []  # written one after the other
+    if main and main[0].kind in ("uniform", "generic"):
+        return []
+    return main
+
+
+def _has_more_planes(tiff, kinds):
+    """Whether the only page of a file may hold several planes, or names of channels."""
+    if kinds & {"ome", "lsm", "stk"}:
+        return True
+    if "imagej" in kinds and int((tiff.imagej_metadata or {}).get("images", 1)) > 1:
+        return True
+    shaped = tiff.shaped_metadata[0] if "shaped" in kinds and tiff.shaped_metadata else {}
+    return bool(shaped.get("truncated") or shaped.get("axes"))
+
+
+def _check_ome(text, report):
+    """Refuse metadata of OME that claim too much; return whether tifffile can apply them.
+
+    It makes lists of all planes.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return False
+    files = set()
+    for element in root.iter():
+        kind, attributes = _kind(element), element.attrib
+        if kind == "Pixels":
+            sizes = [int(attributes.get(f"Size{axis}", 1)) for axis in "TZC"]
+            _check_count(np.prod([float(size) for size in sizes]))
+        elif kind == "TiffData":
+            _check_count(max(int(v) for v in ("0", *attributes.values()) if v.isdecimal()))
+        elif kind == "UUID" and element.text:
+            files.add(element.text)
+        elif kind.startswith("Along") and "Start" in attributes:
+            start, end, step = (float(attributes.get(k, 1)) for k in ("Start", "End", "Step"))
+            _check_count((end - start) / step if step else np.inf)
+    if len(files) > 1:
+        report(
+            Remark(
+                "its planes in other files were left out",
+                f"OME metadata of {len(files)} files",
+                "Save all its planes in one file.",
+            )
+        )
+    return len(files) <= 1
+
+
+def _check_count(count):
+    if not count <= MAX_PAGES:
+        raise ValueError(f"its OME metadata name {count:.0f} planes, more than {MAX_PAGES}")
+
+
+def choose_series(found, selection):
+    """Choose one of several images by the page.
+
+    Parameters
+    ----------
+    found : list of TiffPageSeries
+    selection : Selection
+
+    Returns
+    -------
+    i : int
+        The index of the image in `found`.
+    selection : Selection
+        With the page in that image.
+    """
+    if len(found) == 1:
+        return 0, selection
+    described = [describe_series(series) for series in found]
+    if not isinstance(selection.page, int):
+        sizes = {(one.axes, one.shape, one.plane_shape) for one in described}
+        first = Stack(
+            "P" + described[0].axes,
+            (len(found), *described[0].shape),
+            None,
+            None,
+            described[0].plane_shape if len(sizes) == 1 else (),
+        )
+        stack = str(first) if len(sizes) == 1 else f"P {len(found)}, of several sizes"
+        raise FormatError(
+            f"its axes are {stack}, so that it is no single image",
+            "Choose one of its pages with ImageLoader(page=), counted from 0 in the order of the file.",
+        )
+    counts = [count_pages(one) for one in described]
+    if not -sum(counts) <= selection.page < sum(counts):
+        raise FormatError(
+            f"it has no page {selection.page}, only 0 to {sum(counts) - 1}",
+            "Choose another one with ImageLoader(page=).",
+        )
+    page = selection.page % sum(counts)
+    ends = np.cumsum(counts)
+    i = int(np.searchsorted(ends, page, side="right"))
+    return i, selection._replace(page=int(page - ends[i] + counts[i]))
+
+
+def count_pages(series):
+    """Count the planes of a `Series` that are not channels of one image."""
+    sizes = zip(series.axes, series.shape, strict=True)
+    return int(np.prod([size for axis, size in sizes if axis != "C"], dtype=np.int64))
+
+
+def describe_series(series):
+    """Make the `Series` of a series of tifffile."""
+    key, axes, shape = series.keyframe, series.axes, tuple(series.shape)
+    if "Y" not in axes or "X" not in axes:
+        raise ValueError(f"its axes {axes} have no rows and columns")
+    planes = [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXS"]
+    n_dims = len(key.shape)
+    page_axes = axes[-n_dims:]
+    is_whole = not {"Y", "X"} <= set(page_axes) or tuple(shape[-n_dims:]) != tuple(key.shape)
+    if is_whole and {"Y", "X"} <= set(key.axes) and np.prod(shape) % np.prod(key.shape) == 0:
+        sizes = dict(zip(axes, shape, strict=True))
+        if (sizes["Y"], sizes["X"]) == (key.imagelength, key.imagewidth):
+            page_axes, is_whole = key.axes, False
+    if series.transform is not None:
+        is_whole = True
+    return Series(
+        series,
+        "".join(axis for axis, _ in planes),
+        tuple(size for _, size in planes),
+        axes if is_whole else page_axes,
+        is_whole,
+    )
+
+
+def make_reader(file, described, decode_page):
+    """Make the function that reads a plane of a series by its index along the axes.
+
+    Parameters
+    ----------
+    file : binary file object
+    described : Series
+    decode_page : callable
+        Takes a page, and returns its array.
+
+    Returns
+    -------
+    callable
+    """
+    series, key = described.series, described.series.keyframe
+    kept = {}  # the last page
+
+    def read(index):
+        i = int(np.ravel_multi_index(index, described.shape)) if index else 0
+        page, i_in_page = (0, i) if described.is_whole else divmod(i, described.n_in_page)
+        if page not in kept:
+            kept.clear()
+            array = series.asarray() if described.is_whole else read_page(page)
+            kept[page] = _put_planes_first(array, described.page_axes)
+        return kept[page][i_in_page]
+
+    def read_page(i):
+        if i < len(series):
+            page = series[i]
+            if page is None:
+                raise ValueError("one of its planes is missing")
+            return decode_page(page)
+        if series.dataoffset is None:
+            raise ValueError("one of its planes is missing")
+        dtype = np.dtype(series.parent.byteorder + key.dtype.char)
+        n_bytes = int(np.prod(key.shape)) * dtype.itemsize
+        file.seek(series.dataoffset + i * n_bytes)
+        return np.frombuffer(file.read(n_bytes), dtype).reshape(key.shape).astype(key.dtype)
+
+    return read
+
+
+def _put_planes_first(array, axes):
+    """Bring an array to the shape (n_planes, height, width, n_samples)."""
+    others = [i for i, axis in enumerate(axes) if axis not in "YXS"]
+    last = [axes.index(axis) for axis in "YXS" if axis in axes]
+    array = array.transpose([*others, *last])
+    shape = [array.shape[i] for i in range(len(others), array.ndim)]
+    return array.reshape(-1, *shape[:2], shape[2] if len(shape) == 3 else 1)
+
+
+def find_channel_names(tiff, series):
+    """Find the names of the channels of a series.
+
+    Parameters
+    ----------
+    tiff : tifffile.TiffFile
+    series : TiffPageSeries
+
+    Returns
+    -------
+    tuple of str, or None
+    """
+    find = {"ome": _find_ome_names, "imagej": _find_imagej_names, "lsm": _find_lsm_names,
+            "qpi": _find_qpi_names}.get(series.kind)  # fmt: skip
+    try:
+        names = None if find is None else find(tiff, series)
+    except (ValueError, KeyError, TypeError, AttributeError, ElementTree.ParseError):
+        return None
+    return tuple(map(str, names)) if names and any(names) else None
+
+
+def _find_ome_names(tiff, series):
+    root = ElementTree.fromstring(tiff.ome_metadata)
+    images = [part for part in root if _kind(part) == "Image"]
+    if len(images) == len(tiff.series):
+        image = images[next(i for i, other in enumerate(tiff.series) if other is series)]
+    else:  # some have no planes in this file
+        (image,) = (image for image in images if image.attrib.get("Name") == series.name)
+    return [part.attrib.get("Name", "") for part in image.iter() if _kind(part) == "Channel"]
+
+
+def _kind(element):
+    """Return the name of an element without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def _find_imagej_names(tiff, series):
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    labels = tiff.imagej_metadata.get("Labels", [])
+    if {axis for axis, size in sizes.items() if size > 1} - {"Y", "X", "S"} != {"C"}:
+        return None
+    if len(labels) != sizes["C"] or any(_IMAGEJ_POSITION.search(label or "") for label in labels):
+        return None
+    return labels
+
+
+def _find_lsm_names(tiff, series):
+    return tiff.lsm_metadata["ChannelColors"]["ColorNames"]
+
+
+def _find_qpi_names(tiff, series):
+    names = []
+    for page in series:
+        root = ElementTree.fromstring(page.description)
+        names.append(root.findtext("Biomarker") or root.findtext("Name") or "")
+    return names
+
+
+def find_band_names(page):
+    """Find the descriptions that GDAL gives of the samples of a page; None if there are none."""
+    tag = page.tags.get(_GDAL_METADATA)
+    if tag is None:
+        return None
+    try:
+        items = list(ElementTree.fromstring(str(tag.value).strip("\0")).iter("Item"))
+    except ElementTree.ParseError:
+        return None
+    names = {
+        item.attrib.get("sample"): item.text
+        for item in items
+        if item.attrib.get("role") == "description" and item.text
+    }
+    return tuple(names.get(str(i), "") for i in range(page.samplesperpixel)) if names else None
+
+
+def choose_level(shapes, selection, orientation=1):
+    """Choose a level of a pyramid.
+
+    Parameters
+    ----------
+    shapes : list of tuple of int
+        The height and the width of each level; the first one has the full resolution.
+    selection : Selection
+    orientation : int, default=1
+        As defined by EXIF.
+
+    Returns
+    -------
+    int
+        The index of the level.
+    """
+    if selection.level is not None:
+        if not 0 <= selection.level < len(shapes):
+            raise FormatError(
+                f"it has no level {selection.level} of resolution, only "
+                + (f"0 to {len(shapes) - 1}" if len(shapes) > 1 else "0"),
+                "Choose another one with ImageLoader(level=).",
+            )
+        return selection.level
+    if selection.size is None:
+        return 0
+    height, width = selection.size if orientation < 5 else selection.size[::-1]
+    fitting = [
+        i
+        for i, shape in enumerate(shapes)
+        if shape[0] >= _MIN_SCALE * height and shape[1] >= _MIN_SCALE * width
+    ]
+    return min(fitting, key=lambda i: shapes[i][0] * shapes[i][1], default=0)
