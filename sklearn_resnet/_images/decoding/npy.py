@@ -9,6 +9,7 @@ from sklearn_resnet._images.decoding.selection import (
     MANY_CHANNELS,
     Selection,
     Stack,
+    choose_level,
     select_planes,
 )
 
@@ -48,6 +49,7 @@ def decode_array(array, selection, report):
     Pixels
     """
     check_array_shape(array.shape, selection)
+    choose_level([array.shape], selection)  # there is one
     if selection.page is None:
         return wrap_array(np.asarray(array[...]), selection)
     stack = Stack(

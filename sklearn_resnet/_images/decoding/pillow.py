@@ -9,7 +9,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from sklearn_resnet._images.decoding.formats import open_other
 from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
-from sklearn_resnet._images.decoding.pixels import Pixels
+from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
+from sklearn_resnet._images.decoding.selection import Stack, choose_level, choose_pages, project
 from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
@@ -22,6 +23,7 @@ _ORIENTATION = 0x0112
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
+_DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # raw modes of a PNG of 16 bits
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
 
@@ -35,15 +37,38 @@ def decode_by_pillow(file, selection, max_pixels, report):
         if isinstance(image, Pixels):
             return image
     check_pixels(image.size[::-1], max_pixels)
-    if image.format == "JPEG":
+    choose_level([image.size[::-1]], selection)  # there is one
+    if image.format == "PNG":
+        _check_checksums(file)
+    if selection.page is not None:
+        pixels = _decode_frames(image, selection, report)
+        if pixels is not None:
+            return pixels
+    elif image.format == "JPEG":
         check_scans(file, image)
         if selection.size is not None:
             # the sides of a rotated one are still swapped
             longest = int(max(selection.size) * REDUCING_GAP)
             image.draft(None if selection.is_deep else selection.mode, (longest, longest))
-    elif image.format == "PNG":
-        _check_checksums(file)
-    return wrap_pillow_image(image)
+    return wrap_pillow_image(image, is_deep=selection.is_deep)
+
+
+def _decode_frames(image, selection, report):
+    """Seek a frame, or make the record of all of them together; None after seeking."""
+
+    def read(index):
+        image.seek(index[0])
+        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+
+    n_frames = getattr(image, "n_frames", 1)
+    stack = Stack("Q", (n_frames,), read, None, image.size[::-1])
+    pages = choose_pages(stack, selection.page, report)
+    if len(pages) > 1:
+        samples = project(stack, pages, 0, selection.page)
+        return Pixels(samples=samples, space="RGB" if samples.shape[2] == 3 else "grey")
+    if pages[0] != (0,):
+        image.seek(*pages[0])
+    return None
 
 
 def wrap_shared_image(image):
@@ -66,21 +91,25 @@ def describe_pillow_image(image):
     yield content
 
 
-def is_deep(image):
+def has_deep_samples(image):
     """Whether the samples of an image of Pillow have more than 8 bits."""
     return image.mode.startswith(("I", "F"))
 
 
-def wrap_pillow_image(image):
-    """Make the record of an image of Pillow; its mode says nearly all."""
+def wrap_pillow_image(image, *, is_deep=False):
+    """Make the record of an image of Pillow; its mode says nearly all.
+
+    With `is_deep`, of 16 bits for colours and alpha of a PNG that have them.
+    """
     if image.format == "PNG" and getattr(image, "tile", None):
-        if isinstance(image.info.get("transparency"), tuple) and image.tile[0].args == "RGB;16B":
-            return _wrap_deep_png(image)
+        raw_mode, key = image.tile[0].args, image.info.get("transparency")
+        if raw_mode in _DEEP and (is_deep or (isinstance(key, tuple) and raw_mode == "RGB;16B")):
+            return _wrap_deep_png(image, raw_mode)
         image = _load_png(image)
     else:
         image.load()  # turns a TIFF
     samples, bits, no_data = image, None, None
-    if is_deep(image) or _is_mask(image):
+    if has_deep_samples(image) or _is_mask(image):
         samples = np.atleast_3d(np.asarray(image))
         if image.mode == "I" and image.format == "PPM":
             samples = samples.astype(np.uint16)  # Pillow scales all depths to 16 bits
@@ -128,19 +157,26 @@ def _load_png(image):
     return image
 
 
-def _wrap_deep_png(image):
+def _wrap_deep_png(image, raw_mode):
     """Decode 16-bit colours, of which Pillow keeps the high bytes only: once more for the low bytes.
 
     The image itself stays as it is, so that it can be decoded again.
     """
     position = image.fp.tell()
-    high, low = (_load_bytes(image.fp, raw_mode) for raw_mode in ("RGB;16B", "RGB;16L"))
+    if raw_mode == "LA;16B":
+        high = _load_bytes(image.fp, "RGBA")
+        values = np.asarray(high).astype(np.uint16)
+        samples = values[..., ::2] << 8 | values[..., 1::2]
+    else:
+        high, low = (_load_bytes(image.fp, mode) for mode in (raw_mode, f"{raw_mode[:-1]}L"))
+        samples = np.asarray(high).astype(np.uint16) << 8 | np.asarray(low)
     image.fp.seek(position)
     return Pixels(
-        samples=np.asarray(high).astype(np.uint16) << 8 | np.asarray(low),
-        space="RGB",
+        samples=samples,
+        space="grey" if raw_mode == "LA;16B" else "RGB",
         bits=16,
-        no_data=high.info["transparency"],
+        extra=() if raw_mode == "RGB;16B" else (STRAIGHT,),
+        no_data=high.info.get("transparency"),
         orientation=_find_orientation(high),  # which loads it
         profile=high.info.get("icc_profile"),
     )

@@ -21,7 +21,7 @@ from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.npy import decode_npy, decode_npz, wrap_array
 from sklearn_resnet._images.decoding.pillow import (
     decode_by_pillow,
-    is_deep,
+    has_deep_samples,
     wrap_shared_image,
 )
 from sklearn_resnet._images.decoding.resizing import fit_channels, fit_image
@@ -447,7 +447,7 @@ def convert_pillow_image(image, *, max_pixels=None, report=None, **options):
 
 def pillow_to_array(image):
     """Convert an image of Pillow to an array: its samples if they are deep, else its colours in 8 bits."""
-    if is_deep(image) and "transparency" not in image.info:
+    if has_deep_samples(image) and "transparency" not in image.info:
         pixels = wrap_shared_image(image)
         return np.asarray(turn(Image.fromarray(pixels.samples[..., 0]), pixels.orientation))
     return convert_pillow_image(image)

@@ -16,6 +16,7 @@ MANY_CHANNELS = (
 )
 _PROJECTIONS = ("max", "mean", "middle")
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
+_MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
 _DEPTHS = "ZQ"  # one after the other through a thing, so that the first one can stand for all
 
@@ -211,11 +212,12 @@ def choose_pages(stack, page, report):
     long = "".join(axis for axis, size in axes if size > 1)
     if isinstance(page, int):
         if not -n_pages <= page < n_pages:
+            axes = f": its axes are {stack}" if len(long) > 1 else ""
+            pages = f"0 to {n_pages - 1}" if n_pages > 1 else "0"
             raise FormatError(
-                f"it has no page {page}: its axes are {stack}, so that its pages are 0 to "
-                f"{n_pages - 1}" if n_pages > 1 else f"it has no page {page}, only page 0",
+                f"it has no page {page}, only {pages}{axes}",
                 "Choose another one with ImageLoader(page=).",
-            )  # fmt: skip
+            )
         return [tuple(map(int, np.unravel_index(page % n_pages, sizes)))] if sizes else [()]
     if any(axis not in _DEPTHS for axis in long):
         raise FormatError(
@@ -266,3 +268,38 @@ def _read_plane(stack, page, channel):
     if "C" in stack.axes:
         index.insert(stack.axes.index("C"), channel)
     return stack.read(tuple(index))
+
+
+def choose_level(shapes, selection, orientation=1):
+    """Choose a level of a pyramid.
+
+    Parameters
+    ----------
+    shapes : list of tuple of int
+        The height and the width of each level; the first one has the full resolution.
+    selection : Selection
+    orientation : int, default=1
+        As defined by EXIF.
+
+    Returns
+    -------
+    int
+        The index of the level.
+    """
+    if selection.level is not None:
+        if not 0 <= selection.level < len(shapes):
+            raise FormatError(
+                f"it has no level {selection.level} of resolution, only "
+                + (f"0 to {len(shapes) - 1}" if len(shapes) > 1 else "0"),
+                "Choose another one with ImageLoader(level=).",
+            )
+        return selection.level
+    if selection.size is None:
+        return 0
+    height, width = selection.size if orientation < 5 else selection.size[::-1]
+    fitting = [
+        i
+        for i, shape in enumerate(shapes)
+        if shape[0] >= _MIN_SCALE * height and shape[1] >= _MIN_SCALE * width
+    ]
+    return min(fitting, key=lambda i: shapes[i][0] * shapes[i][1], default=0)

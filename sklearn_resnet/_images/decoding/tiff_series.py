@@ -21,7 +21,6 @@ _KINDS = (
 _OTHER_IMAGES = re.compile(r"(label|macro|thumbnail|overview|map|probability)( image)?", re.I)
 _GDAL_METADATA = 42112
 _IMAGEJ_POSITION = re.compile(r"[cztCZT]:\d+/\d+")  # a label that names no channel
-_MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 
 
 class Series(NamedTuple):
@@ -350,38 +349,3 @@ def find_band_names(page):
         if item.attrib.get("role") == "description" and item.text
     }
     return tuple(names.get(str(i), "") for i in range(page.samplesperpixel)) if names else None
-
-
-def choose_level(shapes, selection, orientation=1):
-    """Choose a level of a pyramid.
-
-    Parameters
-    ----------
-    shapes : list of tuple of int
-        The height and the width of each level; the first one has the full resolution.
-    selection : Selection
-    orientation : int, default=1
-        As defined by EXIF.
-
-    Returns
-    -------
-    int
-        The index of the level.
-    """
-    if selection.level is not None:
-        if not 0 <= selection.level < len(shapes):
-            raise FormatError(
-                f"it has no level {selection.level} of resolution, only "
-                + (f"0 to {len(shapes) - 1}" if len(shapes) > 1 else "0"),
-                "Choose another one with ImageLoader(level=).",
-            )
-        return selection.level
-    if selection.size is None:
-        return 0
-    height, width = selection.size if orientation < 5 else selection.size[::-1]
-    fitting = [
-        i
-        for i, shape in enumerate(shapes)
-        if shape[0] >= _MIN_SCALE * height and shape[1] >= _MIN_SCALE * width
-    ]
-    return min(fitting, key=lambda i: shapes[i][0] * shapes[i][1], default=0)
