@@ -317,9 +317,23 @@ def find_percentiles(values, low, high):
     """
     if not len(values):
         return 0.0, 1.0
-    values = values.astype(np.float64) if values.dtype.kind in "bf" else values
-    black, white = map(float, np.percentile(values, [low, high]))
+    if values.dtype in _TABLE_SIZES and len(values) >= _TABLE_SIZES[values.dtype]:
+        black, white = _count_percentiles(values, [low, high])
+    else:
+        values = values.astype(np.float64) if values.dtype.kind in "bf" else values
+        black, white = map(float, np.percentile(values, [low, high]))
     return black, (white if white > black else black + 1)
+
+
+def _count_percentiles(values, percentiles):
+    """Find percentiles of integers as NumPy does, but in one pass."""
+    n_until = np.cumsum(np.bincount(values))
+    for percentile in percentiles:
+        rank = percentile / 100 * (len(values) - 1)
+        below = int(rank)
+        ranks = [below, min(below + 1, len(values) - 1)]
+        first, second = np.searchsorted(n_until, ranks, side="right")
+        yield float(first + (second - first) * (rank - below))
 
 
 def _scale(channels, ranges, dtype):

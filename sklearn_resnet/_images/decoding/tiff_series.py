@@ -13,9 +13,9 @@ from sklearn_resnet._images.file_log import Remark
 
 MAX_PAGES = 100_000
 REDUCED, MASK = 1, 4  # bits of NewSubfileType
+_OF_ONE_PAGE = ("ome", "imagej", "lsm", "stk", "shaped")  # those that may have several planes in it
 _KINDS = (
-    "ome", "imagej", "lsm", "fluoview", "stk", "svs", "scn", "qpi", "ndpi", "bif", "philips",
-    "scanimage", "shaped",
+    *_OF_ONE_PAGE, "fluoview", "svs", "scn", "qpi", "ndpi", "bif", "philips", "scanimage",
 )  # fmt: skip
 # Of these, pages that are no image of the specimen have names.
 _OTHER_IMAGES = re.compile(r"(label|macro|thumbnail|overview|map|probability)( image)?", re.I)
@@ -82,7 +82,8 @@ def find_series(tiff, n_pages, report):
     list of TiffPageSeries
         Empty if its pages are plain pages.
     """
-    kinds = {kind for kind in _KINDS if getattr(tiff, f"is_{kind}", False)}
+    known = _OF_ONE_PAGE if n_pages == 1 else _KINDS
+    kinds = {kind for kind in known if getattr(tiff, f"is_{kind}", False)}
     if "ome" in kinds and not _check_ome(tiff.ome_metadata, report):
         return []
     if "scn" in kinds and re.search(r'\b[czr]="\d{5,}"', tiff.scn_metadata or ""):
