@@ -113,8 +113,10 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
     level = levels[choose_level(shapes, selection, orientation)]
     key, n_samples = level.series.keyframe, level.n_samples
     _check_samples(key)
+    dtype = np.dtype(key.dtype or np.uint8)
     n_at_once = n_samples * (math.prod(level.shape) if level.is_whole else level.n_in_page)
-    check_array((*level.plane_shape, n_at_once), np.dtype(key.dtype or np.uint8), max_pixels)
+    check_array((*level.plane_shape, n_at_once), dtype, max_pixels)
+    check_array((key.imagelength, key.imagewidth, key.samplesperpixel), dtype, max_pixels)
     has_channels = "C" in full.axes and full.shape[full.axes.index("C")] > 1
     tags = _read_tags(key, selection, (lambda _: None) if has_channels else report)
     tags["orientation"] = orientation
@@ -122,6 +124,8 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
         tags["space"] = "RGB"  # decoders convert it
 
     def decode(page):
+        if page.shape != key.shape or page.dtype != key.dtype:
+            raise ValueError("its planes differ in size or dtype")
         check_unpacked(file, page, key.compression, max_pixels)
         return _decode_plane(file, page, level, tags)
 
