@@ -120,6 +120,11 @@ def to_rescaled_image(pixels, selection, report, *, value_range=None, rescale=No
         Of mode L or RGB.
     """
     channels = extract_channels(pixels, selection)
+    if len(channels.names) not in (1, 3):
+        raise FormatError(
+            f"{len(channels.names)} channels make no colour image",
+            "Choose 1 or 3 with ImageLoader(channels=[...]), or pass mode='channels'.",
+        )
     ranges = _find_ranges(pixels, channels, value_range, rescale)
     if ranges is None:
         known = [channels.take(i) for i in range(len(channels.names))]

@@ -123,6 +123,23 @@ def _check_ome(text, report):
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         return False
+    try:
+        files = _list_ome_files(root)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError(f"its OME metadata are malformed: {exc}") from exc
+    if len(files) > 1:
+        report(
+            Remark(
+                "its planes in other files were left out",
+                f"OME metadata of {len(files)} files",
+                "Save all its planes in one file.",
+            )
+        )
+    return len(files) <= 1
+
+
+def _list_ome_files(root):
+    """List the files that metadata of OME name; raise ValueError if they claim too much."""
     files = set()
     for element in root.iter():
         kind, attributes = _kind(element), element.attrib
@@ -136,20 +153,12 @@ def _check_ome(text, report):
         elif kind.startswith("Along") and "Start" in attributes:
             start, end, step = (float(attributes.get(k, 1)) for k in ("Start", "End", "Step"))
             _check_count((end - start) / step if step else np.inf)
-    if len(files) > 1:
-        report(
-            Remark(
-                "its planes in other files were left out",
-                f"OME metadata of {len(files)} files",
-                "Save all its planes in one file.",
-            )
-        )
-    return len(files) <= 1
+    return files
 
 
 def _check_count(count):
     if not count <= MAX_PAGES:
-        raise ValueError(f"its OME metadata name {count:.0f} planes, more than {MAX_PAGES}")
+        raise ValueError(f"they name {count:.0f} planes, more than {MAX_PAGES}")
 
 
 def choose_series(found, selection):
