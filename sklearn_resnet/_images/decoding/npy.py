@@ -18,7 +18,7 @@ def decode_npy(file, selection, max_pixels, report):
     """Decode an array that numpy.save wrote."""
     shape, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
-        check_array_shape(shape, selection)
+        check_file_shape(shape, selection)
         n_pages = shape[0] if selection.page is not None else 1
         plane = shape[1:] if selection.page is not None else shape
         check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
@@ -48,7 +48,7 @@ def decode_array(array, selection, report):
     -------
     Pixels
     """
-    check_array_shape(array.shape, selection)
+    check_file_shape(array.shape, selection)
     choose_level([array.shape], selection)  # there is one
     if selection.page is None:
         return wrap_array(np.asarray(array[...]), selection)
@@ -95,6 +95,22 @@ def read_npy_header(file):
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read_header(file)
     return shape, dtype
+
+
+def check_file_shape(shape, selection):
+    """Raise an error if an array in a file is neither an image nor pages, of which one is chosen.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    selection : Selection
+    """
+    if len(shape) == 4 and selection.page is None and 0 not in shape:
+        raise FormatError(
+            f"it must have the shape (height, width) or (height, width, channels), not {shape}",
+            "If these are pages, choose one with ImageLoader(page=).",
+        )
+    check_array_shape(shape, selection)
 
 
 def check_array_shape(shape, selection):

@@ -199,3 +199,78 @@ def test_an_image_in_memory_gives_the_same_pixels_again(depth, colour_type, row,
     for _ in range(3):
         assert convert_pillow_image(image)[0, :, 0].tolist() == expected
         assert list(map(bytes, describe_pillow_image(image))) == described
+
+
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6])
+def test_16_bits_of_a_png_are_channels_of_16_bits(tmp_path, colour_type):
+    n_samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    values = np.random.default_rng(0).integers(0, 2**16, (5, 7, n_samples)).astype(np.uint16)
+    rows = [row.astype(">u2").tobytes() for row in values]
+    (tmp_path / "a.png").write_bytes(make_png(7, 5, 16, colour_type, rows))
+    image = read_image(tmp_path / "a.png", mode="channels")
+    assert image.dtype == np.uint16
+    np.testing.assert_array_equal(image, values)
+    if n_samples == 3:
+        last = read_image(tmp_path / "a.png", mode="L", channels=(2,), rescale=((1000, 2000),))
+        expected = np.clip((values[..., 2] - 1000.0) / 1000, 0, 1) * 255
+        assert abs(last - expected).max() <= 0.5 + 1e-6
+
+
+FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
+
+
+def save_frames(path, **options):
+    first, *others = map(Image.fromarray, FRAMES)
+    first.save(path, save_all=True, append_images=others, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.gif", {}), ("a.webp", {"lossless": True}), ("a.png", {}), ("a.mpo", {"quality": 100})],
+)
+def test_the_first_frame_is_read_in_silence_and_others_by_page(tmp_path, name, options):
+    save_frames(tmp_path / name, **options)
+    limit = 90 if name == "a.mpo" else 0  # chroma of noise is subsampled
+
+    def is_frame(image, expected):
+        return abs(image.astype(int) - expected).mean() <= limit / 2
+
+    reports = []
+    assert is_frame(read_image(tmp_path / name, report=reports.append), FRAMES[0])
+    assert not any(hasattr(report, "problem") for report in reports)
+    for page in (0, 2, -2):
+        assert is_frame(read_image(tmp_path / name, page=page), FRAMES[page])
+    with pytest.raises(ImageReadError, match="it has no page 4, only 0 to 3"):
+        read_image(tmp_path / name, page=4)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png"])
+def test_frames_are_projected(tmp_path, name):
+    save_frames(tmp_path / name)
+    image = read_image(tmp_path / name, page="max")
+    np.testing.assert_array_equal(image, FRAMES.max(axis=0))
+    image = read_image(tmp_path / name, mode="channels", page="mean")
+    np.testing.assert_array_equal(image, np.rint(FRAMES.mean(axis=0)))
+    np.testing.assert_array_equal(read_image(tmp_path / name, page="middle"), FRAMES[2])
+
+
+def test_a_photo_has_one_page_and_one_level(tmp_path):
+    Image.fromarray(FRAMES[0]).save(tmp_path / "a.jpg")
+    expected = read_image(tmp_path / "a.jpg", size=(4, 4))
+    for options in ({"page": 0}, {"page": -1}, {"page": "max"}, {"level": 0}):
+        image = read_image(tmp_path / "a.jpg", size=(4, 4), **options)
+        assert abs(image.astype(int) - expected).max() <= 12  # not decoded smaller
+    with pytest.raises(ImageReadError, match="no page 1, only 0"):
+        read_image(tmp_path / "a.jpg", page=1)
+    with pytest.raises(ImageReadError, match="no level 1 of resolution, only 0"):
+        read_image(tmp_path / "a.jpg", level=1)
+
+
+def test_a_jpeg_is_decoded_smaller_for_channels_too(tmp_path):
+    smooth = np.linspace(0, 255, 256).astype(np.uint8)[:, np.newaxis] + np.zeros((1, 256), np.uint8)
+    Image.fromarray(smooth).convert("RGB").save(tmp_path / "a.jpg")
+    options = {"size": (16, 16)}
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "a.jpg", mode="channels", **options),
+        read_image(tmp_path / "a.jpg", **options),
+    )

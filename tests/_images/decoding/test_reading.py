@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from sklearn_resnet._images.decoding import convert_image, read_image
+from sklearn_resnet._images.errors import ImageReadError
 
 RED, BLUE, WHITE, BLACK = (255, 0, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 EXIF_ORIENTATION = 274
@@ -781,3 +782,44 @@ def test_a_bad_array_is_refused(case):
     array, message = BAD_ARRAYS[case]
     with pytest.raises(ValueError, match=message):
         convert_image(array, (0, 1))
+
+
+def test_an_array_in_a_file_has_its_channels_last_and_pages_first(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (3, 5, 7, 4)).astype(np.uint16)
+    np.save(tmp_path / "a.npy", values)
+    for page in (0, 2, -1):
+        image = read_image(tmp_path / "a.npy", mode="channels", page=page, channels=(3, 0))
+        np.testing.assert_array_equal(image, values[page][..., [3, 0]])
+    image = read_image(tmp_path / "a.npy", mode="channels", page="max")
+    np.testing.assert_array_equal(image, values.max(axis=0))
+    with pytest.raises(ImageReadError, match="it has no page 3, only 0 to 2"):
+        read_image(tmp_path / "a.npy", page=3)
+    with pytest.raises(ImageReadError, match=r"\(page=\)"):
+        read_image(tmp_path / "a.npy", mode="channels")
+    np.save(tmp_path / "b.npy", values[..., 0])
+    image = read_image(tmp_path / "b.npy", mode="channels", page="middle")
+    np.testing.assert_array_equal(image, values[1, ..., :1])
+    image = read_image(tmp_path / "b.npy", mode="channels")
+    np.testing.assert_array_equal(image, values[..., 0])
+
+
+def test_each_option_is_part_of_the_key_of_a_cached_image(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (4, 5, 7, 3)).astype(np.uint16)
+    np.save(tmp_path / "a.npy", values)
+    variants = [
+        {"mode": "channels"},
+        {"mode": "channels", "channels": (1,)},
+        {"mode": "channels", "page": 1},
+        {"mode": "channels", "page": "max"},
+        {"mode": "channels", "rescale": ("percentile", 1, 99)},
+        {"mode": "channels", "rescale": ("percentile", 2, 99)},
+        {"mode": "channels", "rescale": ((0, 4095),) * 3},
+        {"mode": "channels", "rescale": ((0, 4000),) * 3},
+        {"channels": (0, 1, 2)},
+        {"channels": (2, 1, 0)},
+    ]
+    variants = [{"page": 0} | options for options in variants]
+    for _ in range(2):
+        for options in variants:
+            image = read_image(tmp_path / "a.npy", use_cache=True, **options)
+            np.testing.assert_array_equal(image, read_image(tmp_path / "a.npy", **options))
