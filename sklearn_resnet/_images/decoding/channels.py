@@ -261,6 +261,8 @@ def _invert(values, bits):
     """Swap black and white."""
     if values.dtype.kind in "bi":
         return ~values
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)
     return values.dtype.type(full_scale(values.dtype, bits)) - values
 
 

@@ -510,6 +510,49 @@ def test_common_tiff_is_read(tmp_path, i):
     assert_no_problems({describe(row): check_tiff(tmp_path / "a.tif", row) for row in rows})
 
 
+def channels_of(variant, samples):
+    """The channels of a file: its samples, those of WhiteIsZero inverted, and 0 without data."""
+    channels = samples.astype(np.float64)
+    if variant.photometric == "WhiteIsZero":
+        brightest = {"u": variant.white, "i": -1, "f": 1}[variant.kind]
+        channels[..., 0] = brightest - channels[..., 0]
+    if variant.sample == "u1":
+        channels *= 255
+    if variant.nodata is not None:
+        channels[samples.astype(np.float64) == float(variant.nodata)] = 0
+    return np.where(np.isfinite(samples), channels, 0)
+
+
+def check_channels(path, row):
+    """What is wrong with the channels of a variant, or None."""
+    fields = {axis: value for axis, value in row.items() if axis not in ("size", "mode")}
+    variant = TiffVariant(**fields | {"nodata": nodata_of(row["nodata"], row["sample"])})
+    rng = np.random.default_rng(zlib.crc32(describe(row).encode()))
+    samples = make_samples(variant, row["size"], rng)
+    path.write_bytes(write_tiff(variant, samples, None))
+    try:
+        image = read_image(path, mode="channels")
+    except ImageReadError as exc:
+        if not must_be_read(row) and re.search(names_of(variant), exc.cause, re.IGNORECASE):
+            return None
+        return exc.cause
+    dtypes = {"u": {1: "uint8", 2: "uint16"}.get(-(-variant.bits // 8), "float32")}
+    if image.dtype != dtypes.get(variant.kind, "float32"):
+        return f"of {image.dtype}"
+    expected = channels_of(variant, samples)
+    if image.shape != expected.shape:
+        return f"of shape {image.shape}, not {expected.shape}"
+    wrong = image != expected.astype(image.dtype)
+    return f"{wrong.mean():.0%} of the values are wrong" if wrong.any() else None
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("photometric", ["WhiteIsZero", "BlackIsZero", "RGB", "CMYK"])
+def test_the_channels_of_a_tiff_are_its_samples(tmp_path, photometric, sample):
+    rows = tiff_rows()[photometric, sample]
+    assert_no_problems({describe(row): check_channels(tmp_path / "a.tif", row) for row in rows})
+
+
 @pytest.mark.parametrize("photometric", PHOTOMETRICS)
 def test_lzw_is_right_or_refused(tmp_path, photometric):
     # tifffile decodes it by imagecodecs alone, and Pillow not as it lies
