@@ -14,7 +14,7 @@ MANY_CHANNELS = (
     "Pass ImageLoader(mode='channels') to read them all, or channels=[...], indices or names, to "
     "choose them."
 )
-_PROJECTIONS = ("max", "mean", "middle")
+_PROJECTIONS = ("max", "mean")
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
 _MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message

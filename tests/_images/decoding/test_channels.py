@@ -337,6 +337,12 @@ def test_deep_channels_are_resized_in_their_depth(dtype, resize):
     assert (image % 16 != 0).any() or dtype != np.uint16
 
 
+def test_channels_of_16_bits_are_rounded_to_the_nearest():
+    options = {"size": (6, 6), "resize": "stretch"}
+    exact = convert(SPECTRUM.astype(np.float32), **options)
+    np.testing.assert_array_equal(convert(SPECTRUM, **options), np.rint(exact))
+
+
 # ---- samples for fit
 
 
