@@ -1,7 +1,8 @@
 """Image files and images in memory to upright arrays of a size and mode.
 
-A module for each way in (`pillow`, `tiff`, `npy`) makes a `Pixels` record of all that a file says of
-its pixels. `conversion` applies it, in one order, whoever decoded the file.
+A module for each way in (`pillow`, `tiff`, `npy` and others) makes a `Pixels` record of all that a file
+says of its pixels; `selection` chooses which of them it reads. `conversion` applies the record, in one
+order, whoever decoded the file, and `channels` does for images that keep their channels and depth.
 """
 
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS

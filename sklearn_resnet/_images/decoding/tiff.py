@@ -232,7 +232,8 @@ def _open(file):
 
     file.seek(0)
     try:
-        return tifffile.TiffFile(file)
+        # planes in other files, which these would open, are left out
+        return tifffile.TiffFile(file, _multifile=False, is_mmstack=False, is_ndtiff=False)
     except TypeError as exc:
         raise ValueError("its samples differ in their SampleFormat, or a tag is malformed") from exc
 

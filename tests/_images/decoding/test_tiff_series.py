@@ -75,6 +75,17 @@ def test_channels_are_those_of_tifffile_in_every_layout(path, layout):
         read(path, mode="RGB")
 
 
+@pytest.mark.parametrize("compression", ["lzw", "jpeg"])
+def test_planes_are_decoded_by_pillow_where_imagecodecs_is_missing(path, monkeypatch, compression):
+    pytest.importorskip("imagecodecs")  # writes the file
+    values = CHANNELS if compression == "lzw" else (CHANNELS >> 4).astype(np.uint8)
+    tifffile.imwrite(path, values, compression=compression, **GREY, **OME)
+    expected = read(path, channels=(4, 1))
+    monkeypatch.setattr(tiff, "has_imagecodecs", lambda: False)
+    image = read(path, channels=(4, 1))
+    assert abs(image.astype(int) - expected).max() <= (0 if compression == "lzw" else 2)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int16", "bool"])
 def test_40_channels_of_any_depth(path, dtype):
     values = (RNG.normal(0, 60, (40, 9, 11)) * 2).astype(dtype)
@@ -428,6 +439,13 @@ def test_metadata_that_claim_too_much_are_named(path, sizes, parts, cause):
 def test_planes_that_exist_are_read_beside_missing_ones(path):
     write_ome(path, 'SizeC="5" SizeZ="1" SizeT="1"')
     np.testing.assert_array_equal(read(path, channels=(2, 0)), LAST[..., [2, 0]])
+
+
+def test_a_file_that_is_named_is_not_opened(path):
+    write_ome(path, THREE, '<TiffData><UUID FileName="b.tif">urn:uuid:2</UUID></TiffData>')
+    other = RNG.integers(0, 99, (3, 64, 96)).astype(np.uint16)
+    tifffile.imwrite(path.parent / "b.tif", other, **GREY)
+    np.testing.assert_array_equal(read(path, page=1)[..., 0], CHANNELS[1])
 
 
 def test_planes_in_other_files_are_not_opened(path):
