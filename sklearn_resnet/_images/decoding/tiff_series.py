@@ -1,5 +1,6 @@
 """Images along axes in TIFF files, by the metadata of OME, ImageJ, LSM, slide scanners and tifffile."""
 
+import contextlib
 import math
 import re
 from typing import NamedTuple
@@ -108,10 +109,12 @@ def _has_more_planes(tiff, kinds):
     """Whether the only page of a file may hold several planes, or names of channels."""
     if kinds & {"ome", "lsm", "stk"}:
         return True
-    if "imagej" in kinds and int((tiff.imagej_metadata or {}).get("images", 1)) > 1:
-        return True
-    shaped = tiff.shaped_metadata[0] if "shaped" in kinds and tiff.shaped_metadata else {}
-    return bool(shaped.get("truncated") or shaped.get("axes"))
+    with contextlib.suppress(Exception):  # tifffile's, of malformed metadata
+        if "imagej" in kinds and int((tiff.imagej_metadata or {}).get("images", 1)) > 1:
+            return True
+        shaped = tiff.shaped_metadata[0] if "shaped" in kinds and tiff.shaped_metadata else {}
+        return bool(shaped.get("truncated") or shaped.get("axes"))
+    return False
 
 
 def _check_ome(text, report):
@@ -263,7 +266,10 @@ def make_reader(file, described, decode_page):
 
     def read_page(i):
         if i < len(series):
-            page = series[i]
+            try:
+                page = series[i]
+            except IndexError:
+                page = None
             if page is None:
                 raise ValueError("one of its planes is missing")
             return decode_page(page)

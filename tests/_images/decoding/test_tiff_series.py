@@ -344,6 +344,26 @@ def test_a_slide_gives_its_levels_without_label_macro_and_thumbnail(path):
     np.testing.assert_array_equal(read(path, **options), read(path, level=2, **options))
 
 
+def test_a_slide_of_hamamatsu_gives_its_levels_without_macro_and_map(path):
+    with tifffile.TiffWriter(path) as file:
+        for photo, magnification in (
+            (PHOTO, 20),
+            (PHOTO[::2, ::2], 10),
+            (PHOTO[::4, ::4], 5),
+            (255 - PHOTO[:20, :50], -1),
+            (255 - PHOTO[:10, :20], -2),
+        ):
+            tags = [(65420, "I", 1, 1, True), (271, "s", 0, "Hamamatsu", True)]
+            tags += [(65421, "f", 1, magnification, True)]
+            file.write(photo, photometric="rgb", metadata=None, extratags=tags)
+    for level in range(3):
+        step = 2**level
+        np.testing.assert_array_equal(read(path, mode="RGB", level=level), PHOTO[::step, ::step])
+    assert remarks_of(path) == []
+    with pytest.raises(ImageReadError, match="only 0 to 2"):
+        read(path, level=3)
+
+
 @pytest.mark.parametrize("has_imagecodecs", [True, False])
 def test_a_slide_of_jpeg_has_its_colours_with_and_without_imagecodecs(
     path, monkeypatch, has_imagecodecs
@@ -461,6 +481,12 @@ def test_planes_in_other_files_are_not_opened(path):
         ("its planes in other files were left out", "OME metadata of 3 files"),
         ("only the first page was read", "3 pages"),
     ]
+
+
+@pytest.mark.parametrize("text", ['{"shape": "x"}', '{"shape": [0, 0]}', "ImageJ=1\nimages=x\n"])
+def test_a_page_with_malformed_metadata_is_read(path, text):
+    tifffile.imwrite(path, CHANNELS[0], metadata=None, description=text, **GREY)
+    np.testing.assert_array_equal(read(path)[..., 0], CHANNELS[0])
 
 
 @pytest.mark.parametrize("text", ["<OME", "<OME></OME>", "<OME>&a;</OME>"])
