@@ -112,9 +112,13 @@ def select_planes(stack, selection, report):
     if has_axis and stack.n_channels > 1:
         check_channels(stack.channel_names, stack.n_channels, selection)
         chosen = choose_channels(stack.channel_names, stack.n_channels, selection.channels)
-        planes = [project(stack, pages, i, selection.page) for i in chosen]
-        samples = np.concatenate(planes, axis=2)
-        n_each = planes[0].shape[2]
+        samples, n_each = None, 0
+        for i, channel in enumerate(chosen):
+            plane = project(stack, pages, channel, selection.page)
+            if samples is None:
+                n_each = plane.shape[2]
+                samples = np.empty((*plane.shape[:2], n_each * len(chosen)), plane.dtype)
+            samples[..., i * n_each : (i + 1) * n_each] = plane
         return samples, _name_chosen(stack.channel_names, chosen, n_each)
     samples = project(stack, pages, 0, selection.page)
     n_samples, names = samples.shape[2], stack.channel_names
