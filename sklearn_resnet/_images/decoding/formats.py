@@ -118,7 +118,7 @@ def open_other(file, check_shape):
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     if head[4:8] == b"ftyp" and _HEIF_BRANDS & {head[8:12], *_list_brands(head)}:
-        return _import("pillow_heif", "heif", "A HEIC image").HeifImageFile(file)
+        return import_for_format("pillow_heif", "heif", "A HEIC image").HeifImageFile(file)
     if head.startswith(_JPEG_XL):
         return _open_jpeg_xl(file, check_shape)
     if head.startswith(b"\xff\xd8\xff"):
@@ -127,7 +127,7 @@ def open_other(file, check_shape):
 
 
 def _open_jpeg_xl(file, check_shape):
-    _import("pillow_jxl", "jxl", "A JPEG XL image")  # registers itself
+    import_for_format("pillow_jxl", "jxl", "A JPEG XL image")  # registers itself
     check_shape(_read_jpeg_xl_shape(file))  # opening decodes it
     file.seek(0)
     try:
@@ -141,7 +141,7 @@ def _open_deep_jpeg(file, check_shape):
     depth, shape = _read_jpeg_frame(file.read(_JPEG_HEAD_BYTES))
     if depth in (0, 8):
         raise FormatError("it is a damaged JPEG", _REPLACE)
-    codecs = _import("imagecodecs", "tiff", f"A JPEG of {depth} bits")
+    codecs = import_for_format("imagecodecs", "tiff", f"A JPEG of {depth} bits")
     check_shape(shape)
     file.seek(0)
     samples = np.atleast_3d(codecs.jpeg8_decode(file.read()))
@@ -171,11 +171,12 @@ def refuse_tiff(description):
     ----------
     description : str
     """
-    _import("imagecodecs", "tiff", f"A TIFF with {description}")
+    import_for_format("imagecodecs", "tiff", f"A TIFF with {description}")
     raise FormatError(f"it is a TIFF with {description}", _CONVERT)
 
 
-def _import(module, extra, purpose):
+def import_for_format(module, extra, purpose):
+    """Import the package that reads a format; a FormatError names the extra if it is missing."""
     try:
         return import_optional(module, extra=extra, purpose=purpose)
     except ImportError as exc:
