@@ -174,12 +174,16 @@ def _describe(header):
         raise FormatError("its colour space is unknown, or does not fit its samples", REPLACE)
     kind = "f" if "BitsStored" not in header else "ui"[header.PixelRepresentation]
     dtype = np.dtype(f"{kind}{max(8, header.BitsAllocated) // 8}")
+    bits = header.BitsStored if kind == "u" and header.BitsStored <= 16 else None
+    if name == _PALETTE:
+        bits = int(header.RedPaletteColorLookupTableDescriptor[2])
+        dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
     axis, n_frames = _find_axis(header)
     return _Image(
         shape=(header.Rows, header.Columns),
         n_samples=3 if name == _PALETTE else n_samples,
         dtype=dtype,
-        bits=header.BitsStored if kind == "u" and header.BitsStored <= 16 else None,
+        bits=bits,
         space="grey" if name in _GREY else "RGB",
         white_is_zero=name == "MONOCHROME1",
         padding=_find_padding(header, dtype) if name in _GREY and kind != "f" else None,

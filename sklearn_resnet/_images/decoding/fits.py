@@ -1,9 +1,108 @@
-"""FITS to pixels."""
+"""FITS files to pixels, in the order of their rows, as astropy reads them."""
 
-from sklearn_resnet._images.decoding.formats import FormatError, describe
+import math
+import warnings
+
+import numpy as np
+
+from sklearn_resnet._images.decoding.formats import FormatError, import_for_format
+from sklearn_resnet._images.decoding.limits import check_array
+from sklearn_resnet._images.decoding.named_arrays import choose_array
+from sklearn_resnet._images.decoding.pixels import Pixels
+from sklearn_resnet._images.decoding.selection import Stack, select_planes
+
+MAGIC = b"SIMPLE  ="
+_TIMES = ("TIME", "UTC", "TAI", "TT", "MJD")  # CTYPE of an axis, up to a hyphen
+_MAX_AXES = 4
 
 
-def decode_fits(file, selection, max_pixels, report):
-    """Decode an image."""
-    file.seek(0)
-    raise FormatError(*describe(file.read(512)))
+def decode_fits(file, selection, max_pixels, report, *, dataset=None):
+    """Decode an image of a FITS file.
+
+    Parameters
+    ----------
+    file : binary file object
+    selection : Selection
+    max_pixels : int or None
+    report : callable
+    dataset : str, default=None
+        The name or the number of an HDU: ``"SCI"``, ``"SCI,2"``, ``"1"``. None for the only image.
+
+    Returns
+    -------
+    Pixels
+        Undefined pixels are NaN.
+    """
+    fits = import_for_format("astropy.io.fits", "fits", "A FITS file")
+    # its warnings tell of cards that do not follow the standard; catch_warnings would change the
+    # filters of other threads
+    warnings.filterwarnings("ignore", module=r"astropy\b")
+    with fits.open(file, memmap=False, ignore_missing_simple=True) as hdus:
+        hdu = _choose_hdu(fits, hdus, dataset)
+        axes = _name_axes(hdu, selection)
+        dtype = np.dtype(np.float64 if "BLANK" in hdu.header else f"u{abs(hdu._orig_bitpix) // 8}")
+        n_channels = hdu.shape[axes.index("C")] if "C" in axes and not selection.channels else 1
+        check_array((*hdu.shape[-2:], n_channels), dtype, max_pixels)
+        stack = Stack(
+            axes=axes.replace("1", ""),
+            shape=tuple(size for axis, size in zip(axes, hdu.shape, strict=False) if axis != "1"),
+            read=lambda index: _read_plane(hdu, axes, index),
+            plane_shape=hdu.shape[-2:],
+        )
+        samples, names = select_planes(stack, selection, report)
+    return Pixels(
+        samples=samples,
+        space="grey" if names is None else "channels",
+        bits=8 * samples.dtype.itemsize if samples.dtype in (np.uint8, np.uint16) else None,
+        no_data=math.nan if samples.dtype.kind == "f" else None,
+        channel_names=names,
+    )
+
+
+def _choose_hdu(fits, hdus, dataset):
+    """Find the HDU with the image."""
+    images = {}
+    for i, hdu in enumerate(hdus):
+        if hdu.is_image and len(hdu.shape) > 1 and math.prod(hdu.shape):
+            images[str(i)] = hdu
+    names = {}
+    for i, hdu in images.items():
+        if hdu.name and hdu.name != "PRIMARY":
+            names.setdefault(hdu.name, hdu)
+            names[f"{hdu.name},{hdu.ver}"] = hdu
+        names.setdefault(i, hdu)
+    wanted = None if dataset is None else dataset.upper().replace(" ", "")
+    if wanted in names:
+        return names[wanted]
+    shapes = {f"{hdu.name},{hdu.ver}" if hdu.name in names else i: hdu.shape for i, hdu in images.items()}
+    return names[choose_array(shapes, dataset)]
+
+
+def _name_axes(hdu, selection):
+    """Name the axes before those of the plane, as in `Stack`; "1" for one of a single entry.
+
+    Without a page, planes are channels, such as those of a spectral cube or of colours.
+    """
+    axes = ""
+    shape = hdu.shape
+    if len(shape) > 2 + _MAX_AXES:
+        raise FormatError(f"it has {len(shape)} axes", "Save its images as files of their own.")
+    for i, size in enumerate(shape[:-2]):
+        kind = str(hdu.header.get(f"CTYPE{len(shape) - i}", "")).upper().partition("-")[0]
+        is_last = all(other == 1 for other in shape[i + 1 : -2])
+        letter = "T" if kind in _TIMES else "C" if is_last and selection.page is None else "Q"
+        axes += "1" if size == 1 else letter
+    n_repeated = max((axes.count(letter) for letter in "TQC"), default=0)
+    if n_repeated > 1:
+        raise FormatError(
+            f"its shape is {shape}, with too many axes", "Save its images as files of their own."
+        )
+    return axes
+
+
+def _read_plane(hdu, axes, index):
+    """Read a plane, and no other one."""
+    remaining = iter(index)
+    key = tuple(0 if axis == "1" else int(next(remaining)) for axis in axes)
+    plane = np.asarray(hdu.section[(*key, slice(None), slice(None))])
+    return plane.astype(plane.dtype.newbyteorder("="), copy=False)

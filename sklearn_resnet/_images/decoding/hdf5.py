@@ -1,9 +1,50 @@
-"""HDF5 to pixels."""
+"""Arrays in HDF5 files to pixels."""
 
-from sklearn_resnet._images.decoding.formats import FormatError, describe
+from dataclasses import replace
+
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.named_arrays import (
+    check_planes,
+    choose_array,
+    is_numeric,
+    read_fill_value,
+)
+from sklearn_resnet._images.decoding.npy import decode_array
 
 
 def decode_hdf5(file, selection, max_pixels, report, *, dataset=None):
-    """Decode an image."""
-    file.seek(0)
-    raise FormatError(*describe(file.read(512)))
+    """Decode an array of an HDF5 file.
+
+    Parameters
+    ----------
+    file : binary file object
+    selection : Selection
+    max_pixels : int or None
+    report : callable
+    dataset : str, default=None
+        Its name; None for the only array that can be an image.
+
+    Returns
+    -------
+    Pixels
+    """
+    import h5py
+
+    with h5py.File(file, "r") as opened:
+        arrays = {}
+        opened.visititems(lambda name, item: arrays.update({f"/{name}": item}))
+        shapes = {
+            name: item.shape
+            for name, item in arrays.items()
+            if isinstance(item, h5py.Dataset) and item.shape and is_numeric(item.dtype)
+        }
+        dataset = None if dataset is None else f"/{dataset.strip('/')}"
+        array = arrays[choose_array(shapes, dataset)]
+        # these take their values from other files
+        if array.external or array.is_virtual:
+            raise FormatError(
+                f"its array {array.name!r} is in another file", "Copy it into one file with h5repack."
+            )
+        check_planes(array, selection, max_pixels)
+        pixels = decode_array(array, selection, report)
+        return replace(pixels, no_data=read_fill_value(array.attrs, array.dtype))
