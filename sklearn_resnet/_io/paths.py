@@ -30,7 +30,10 @@ _SUFFIX = r"\.(?:zip|tar|tar\.gz|tgz|tar\.bz2|tbz2?|tar\.xz|txz)"
 _ARCHIVE = re.compile(rf"{_SUFFIX}\Z", re.IGNORECASE)
 _ARCHIVE_AND_MORE = re.compile(rf"{_SUFFIX}(?=[/{re.escape(os.sep)}])", re.IGNORECASE)
 _WRAPPERS = re.compile(r"(?:\w+::)*")  # such as "simplecache::" before a URL
-_DATASET = re.compile(r"(\.(?:npz|h5|hdf5|hdf|he5|zarr))::", re.IGNORECASE)  # before an array
+_DATASET = re.compile(  # before the name of an array
+    r"(\.(?:npz|h5|hdf5|hdf|he5|nc|zarr|fits|fit|fts|fz))::", re.IGNORECASE
+)
+_ARCHIVE_PROTOCOLS = ("zip://", "tar://", "libarchive://")  # a URL with an archive after "::"
 _MAX_COPIES = 4  # local copies of remote or compressed archives at the same time
 _MAX_DIRECTORIES = 16  # directories of other archives in memory
 _VERSION_TTL = 10  # seconds after which the version of a URL is queried again
@@ -152,23 +155,44 @@ def file_version(path):
     -------
     str
         For a file on disk, its size in bytes and the time of its last change in ns; for a URL, a
-        hash of the metadata of its store.
+        hash of the metadata of its store; for a Zarr store, a hash of the versions of its files.
 
     Raises
     ------
     OSError
         If the file does not exist.
     """
-    archive, member = split_member(path)
+    file, dataset = split_dataset(path)
+    if is_zarr(file):
+        return _store_version(file, (dataset or "").strip("/"))
+    archive, member = split_member(file)
     if member is not None:
         return file_version(archive)
     if not is_url(path):
-        return _version(os.stat(path))
-    path = as_path(path)
-    info = path.fs.info(path.path)  # size and a time, a checksum or an ETag
+        return _version(os.stat(file))
+    path = as_path(path if dataset is None else file)
+    return _hash(_describe_info(path.fs.info(path.path)))  # size and a time, a checksum or an ETag
+
+
+def _store_version(store, part):
+    """Return a version of a part of a Zarr store, from those of all its files."""
+    if is_url(store):
+        folder = as_path(store) / part
+        found = folder.fs.find(folder.path, detail=True)
+        return _hash([(name, _describe_info(info)) for name, info in sorted(found.items())])
+    folder = os.path.join(store, part)
+    os.stat(folder)  # raises an error if there is none
+    files = (os.path.join(path, name) for path, _, names in os.walk(folder) for name in names)
+    return _hash(sorted((os.path.relpath(file, folder), _version(os.stat(file))) for file in files))
+
+
+def _describe_info(info):
     items = info.items()
-    known = sorted((key, str(value)) for key, value in items if isinstance(value, _INFO_TYPES))
-    return hashlib.blake2b(repr(known).encode(), digest_size=12).hexdigest()
+    return sorted((key, str(value)) for key, value in items if isinstance(value, _INFO_TYPES))
+
+
+def _hash(described):
+    return hashlib.blake2b(repr(described).encode(), digest_size=12).hexdigest()
 
 
 def _version(status):
@@ -204,7 +228,8 @@ def join_member(archive, name):
 def split_dataset(path):
     """Split ``"a.h5::/images"`` into a file and the name of an array in it, or None without one."""
     text = str(path)
-    found = None if _WRAPPERS.match(text).end() else _DATASET.search(text)
+    is_chain = _WRAPPERS.match(text).end() > 0 or text.startswith(_ARCHIVE_PROTOCOLS)
+    found = None if is_chain else _DATASET.search(text)
     if found is None:
         return text, None
     return text[: found.start() + len(found[1])], text[found.end() :]

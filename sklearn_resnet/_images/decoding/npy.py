@@ -1,9 +1,11 @@
 """Arrays, in memory or in files of numpy.save, to pixels."""
 
+import zipfile
+
 import numpy as np
 
-from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import check_array
+from sklearn_resnet._images.decoding.named_arrays import choose_array, is_numeric
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
 from sklearn_resnet._images.decoding.selection import (
     MANY_CHANNELS,
@@ -12,6 +14,8 @@ from sklearn_resnet._images.decoding.selection import (
     choose_level,
     select_planes,
 )
+
+_SUFFIX = ".npy"  # of the members of a .npz
 
 
 def decode_npy(file, selection, max_pixels, report):
@@ -30,7 +34,16 @@ def decode_npy(file, selection, max_pixels, report):
 
 def decode_npz(file, selection, max_pixels, report, *, dataset=None):
     """Decode an array of a file that numpy.savez wrote."""
-    raise FormatError("it is an archive of arrays (.npz)", "Pass its images as arrays.")
+    with zipfile.ZipFile(file) as archive:
+        shapes = {}
+        for member in archive.namelist():
+            if member.endswith(_SUFFIX):
+                with archive.open(member) as array:
+                    shape, dtype = read_npy_header(array)
+                if is_numeric(dtype):
+                    shapes[member.removesuffix(_SUFFIX)] = shape
+        with archive.open(choose_array(shapes, dataset) + _SUFFIX) as array:
+            return decode_npy(array, selection, max_pixels, report)
 
 
 def decode_array(array, selection, report):

@@ -38,18 +38,21 @@ from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
 from sklearn_resnet._io.paths import is_zarr, open_file, split_dataset, suffix_of
 
-# Those that Pillow registers for `FORMATS`, MPO and TIFF, and .npy.
+# Those that Pillow registers for `FORMATS`, MPO and TIFF, and those of arrays.
 EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".gif", ".bmp",
     ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
-    ".avif", ".avifs", ".npy",
+    ".avif", ".avifs", ".npy", ".npz", ".h5", ".hdf5", ".he5",
 ))  # fmt: skip
-_HEAD_BYTES = 132
 # Those that need a package: its module, and the extra that installs it.
 OPTIONAL_EXTENSIONS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "heif")),
     ".jxl": ("pillow_jxl", "jxl"),
+    **dict.fromkeys((".dcm", ".dicom", ".ima"), ("pydicom", "dicom")),
+    **dict.fromkeys((".fits", ".fit", ".fts", ".fz"), ("astropy", "fits")),
 }
+_DICOM_SUFFIXES = [suffix for suffix, (_, extra) in OPTIONAL_EXTENSIONS.items() if extra == "dicom"]
+_HEAD_BYTES = 132
 
 
 class DecodingOptions(TypedDict):
@@ -266,7 +269,7 @@ def open_image(item, name):
         return contextlib.nullcontext(io.BytesIO(item.content))
     file, _ = split_dataset(name)
     if is_zarr(file):
-        return contextlib.nullcontext(file)
+        return contextlib.nullcontext(str(name))
     return open_file(file)
 
 
@@ -464,7 +467,7 @@ def _decode(opened, name, selection, max_pixels, report):
     if isinstance(opened, str):
         from sklearn_resnet._images.decoding.zarr_stores import decode_zarr
 
-        return decode_zarr(opened, selection, max_pixels, report, dataset=dataset)
+        return decode_zarr(file, selection, max_pixels, report, dataset=dataset)
     if suffix == ".npy":
         return decode_npy(opened, selection, max_pixels, report)
     if suffix == ".npz":
@@ -477,12 +480,12 @@ def _decode(opened, name, selection, max_pixels, report):
         from sklearn_resnet._images.decoding.hdf5 import decode_hdf5
 
         return decode_hdf5(opened, selection, max_pixels, report, dataset=dataset)
-    if start[128:132] == b"DICM" or suffix in (".dcm", ".dicom"):
+    if start[128:132] == b"DICM" or suffix in _DICOM_SUFFIXES:
         from sklearn_resnet._images.decoding.dicom import decode_dicom
 
         return decode_dicom(opened, selection, max_pixels, report)
     if start.startswith(b"SIMPLE  ="):
         from sklearn_resnet._images.decoding.fits import decode_fits
 
-        return decode_fits(opened, selection, max_pixels, report)
+        return decode_fits(opened, selection, max_pixels, report, dataset=dataset)
     return decode_by_pillow(opened, selection, max_pixels, report)

@@ -129,6 +129,36 @@ def select_planes(stack, selection, report):
     return samples[..., chosen], _name_chosen(names, chosen, 1)
 
 
+def choose_level(shapes, selection):
+    """Choose a level of a pyramid.
+
+    Parameters
+    ----------
+    shapes : list of tuple of int
+        ``(height, width)`` of each level; the first one has the full resolution.
+    selection : Selection
+
+    Returns
+    -------
+    int
+        The index of the level: the smallest that is at least twice as high and wide as the result.
+    """
+    n_levels = len(shapes)
+    if selection.level is not None:
+        if not 0 <= selection.level < n_levels:
+            levels = f"only levels 0 to {n_levels - 1}" if n_levels > 1 else "only level 0"
+            raise FormatError(
+                f"it has no level {selection.level}, {levels}",
+                "Choose another one with ImageLoader(level=).",
+            )
+        return selection.level
+    if selection.size is None:
+        return 0
+    height, width = (2 * side for side in selection.size)
+    fitting = [i for i, shape in enumerate(shapes) if shape[0] >= height and shape[1] >= width]
+    return min(fitting, key=lambda i: shapes[i][0] * shapes[i][1], default=0)
+
+
 def choose_channels(names, n_channels, channels):
     """Find channels by index or name.
 

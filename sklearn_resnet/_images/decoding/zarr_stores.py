@@ -16,14 +16,15 @@ from sklearn_resnet._images.decoding.named_arrays import (
 )
 from sklearn_resnet._images.decoding.npy import decode_array
 from sklearn_resnet._images.decoding.pixels import Pixels
-from sklearn_resnet._images.decoding.selection import Stack, select_planes
+from sklearn_resnet._images.decoding.selection import Stack, choose_level, select_planes
 from sklearn_resnet._images.hashing import hash_content
-from sklearn_resnet._io.paths import file_version, join_dataset, split_dataset
+from sklearn_resnet._io.paths import file_version
 
-_AXES = {"t": "T", "c": "C", "z": "Z"}  # of OME-Zarr, and of `Stack`
+_AXES = {"t": "T", "c": "C", "z": "Z", "y": "Y", "x": "X"}  # of OME-Zarr, and of `Stack`
 _OLD_AXES = "tczyx"  # of OME-Zarr before version 0.3, which names none
 _LABELS = "labels"  # groups of segmentations
 _MAX_IMAGES = 100  # that are searched
+_REPLACE = "Replace the file or leave it out."
 _INSTALL = "Install it with: pip install zarr"
 
 
@@ -48,13 +49,11 @@ def decode_zarr(path, selection, max_pixels, report, *, dataset=None):
         import zarr
     except ImportError as exc:
         raise FormatError("a Zarr store needs zarr, which cannot be imported", _INSTALL) from exc
-    node = _open(zarr, path, dataset)
-    if isinstance(node, zarr.Group) and _read_multiscales(node) is None:
-        node = _choose_node(zarr, node)
+    node = _open_node(zarr, path, dataset)
     if isinstance(node, zarr.Group):
         return _decode_ome(node, selection, max_pixels, report)
     if not is_numeric(node.dtype):
-        raise FormatError(f"its array has the dtype {node.dtype}", "Name another one.")
+        raise FormatError(f"its array has the dtype {node.dtype}, not that of numbers", _REPLACE)
     check_planes(node, selection, max_pixels)
     pixels = decode_array(node, selection, report)
     return replace(pixels, no_data=read_fill_value(node.attrs, node.dtype))
@@ -74,3 +73,114 @@ def hash_zarr(path, *parts):
     bytes of length `HASH_BYTES`
     """
     return hash_content(*parts, file_version(path).encode())
+
+
+def _open_node(zarr, path, dataset):
+    """Open an array, or the group of an image of OME-Zarr."""
+    try:
+        node = root = zarr.open(path, mode="r")
+    except FileNotFoundError as exc:
+        raise FormatError("it is no Zarr store", _REPLACE) from exc
+    name = (dataset or "").strip("/")
+    if name:
+        node = root.get(name) if isinstance(root, zarr.Group) else None
+    if isinstance(node, zarr.Array) or (node is not None and _find_multiscale(node)):
+        return node
+    group = root if node is None else node
+    images = {} if isinstance(group, zarr.Array) else _list_images(zarr, group)
+    shapes = {found: _find_shape(image) for found, image in images.items()}
+    return images[choose_array(shapes, dataset if node is None else None)]
+
+
+def _list_images(zarr, group):
+    """List the arrays of numbers below a group, and the groups of OME-Zarr, by path."""
+    images, todo = {}, [group]
+    while todo and len(images) < _MAX_IMAGES:
+        for name, node in natsorted(todo.pop(0).members(), key=lambda member: member[0]):
+            if isinstance(node, zarr.Array):
+                if is_numeric(node.dtype):
+                    images[node.path] = node
+            elif _find_multiscale(node):
+                images[node.path] = node
+            elif name != _LABELS:
+                todo.append(node)
+    is_ome = {path: not isinstance(node, zarr.Array) for path, node in images.items()}
+    return {path: node for path, node in images.items() if is_ome[path] or not any(is_ome.values())}
+
+
+def _find_shape(node):
+    """Return the shape of an array, or of an image in full resolution."""
+    multiscale = _find_multiscale(node)
+    return node[multiscale["datasets"][0]["path"]].shape if multiscale else node.shape
+
+
+def _read_metadata(node):
+    """Read the metadata of OME-Zarr; version 0.5 has them under a key."""
+    attributes = node.attrs.asdict()
+    return attributes.get("ome", attributes)
+
+
+def _find_multiscale(node):
+    """Find the description of the first image; None if the node is none of OME-Zarr."""
+    multiscales = _read_metadata(node).get("multiscales")
+    return multiscales[0] if multiscales else None
+
+
+def _decode_ome(group, selection, max_pixels, report):
+    """Decode an image with axes and levels."""
+    multiscale = _find_multiscale(group)
+    levels = [group[dataset["path"]] for dataset in multiscale["datasets"]]
+    axes = _name_axes(multiscale, levels[0].ndim)
+    y, x = axes.index("Y"), axes.index("X")
+    level = choose_level([(array.shape[y], array.shape[x]) for array in levels], selection)
+    array = levels[level]
+    outer = [i for i in range(array.ndim) if i not in (y, x)]
+    names = _read_channel_names(group)
+    n_channels = array.shape[axes.index("C")] if "C" in axes else 1
+    n_read = n_channels if selection.channels is None else len(selection.channels)
+    check_array((array.shape[y], array.shape[x], n_read), array.dtype, max_pixels)
+    check_chunks(array, max_pixels)
+
+    def read(index):
+        key = [slice(None)] * array.ndim
+        for i, value in zip(outer, index, strict=True):
+            key[i] = value
+        plane = np.asarray(array[tuple(key)])
+        return plane if y < x else plane.T
+
+    stack = Stack(
+        axes="".join(axes[i] for i in outer),
+        shape=tuple(array.shape[i] for i in outer),
+        read=read,
+        channel_names=names if names is not None and len(names) == n_channels else None,
+        plane_shape=(array.shape[y], array.shape[x]),
+    )
+    samples, chosen = select_planes(stack, selection, report)
+    is_whole = array.dtype in (np.uint8, np.uint16)
+    return Pixels(
+        samples=samples,
+        space="grey" if chosen is None else "channels",
+        bits=8 * array.dtype.itemsize if is_whole else None,
+        channel_names=chosen,
+    )
+
+
+def _name_axes(multiscale, n_axes):
+    """Name the axes of an image as `Stack` does, with Y and X."""
+    described = multiscale.get("axes") or _OLD_AXES[-n_axes:]
+    names = [axis if isinstance(axis, str) else axis.get("name", "") for axis in described]
+    kinds = [None if isinstance(axis, str) else axis.get("type") for axis in described]
+    letters = [
+        "C" if kind == "channel" else _AXES.get(name.lower(), "Q")
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    if len(letters) != n_axes or len(set(letters)) < n_axes or not {"Y", "X"} <= set(letters):
+        raise FormatError(f"its axes, {', '.join(names)}, are not those of an image", _REPLACE)
+    return letters
+
+
+def _read_channel_names(group):
+    """Read the names of the channels; None if there are none."""
+    channels = _read_metadata(group).get("omero", {}).get("channels") or []
+    names = tuple(str(channel.get("label") or i) for i, channel in enumerate(channels))
+    return names or None
