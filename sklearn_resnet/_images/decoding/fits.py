@@ -37,19 +37,11 @@ def decode_fits(file, selection, max_pixels, report, *, dataset=None):
     # its warnings tell of cards that do not follow the standard; catch_warnings would change the
     # filters of other threads
     warnings.filterwarnings("ignore", module=r"astropy\b")
-    with fits.open(file, memmap=False, ignore_missing_simple=True) as hdus:
-        hdu = _choose_hdu(fits, hdus, dataset)
-        axes = _name_axes(hdu, selection)
-        dtype = np.dtype(np.float64 if "BLANK" in hdu.header else f"u{abs(hdu._orig_bitpix) // 8}")
-        n_channels = hdu.shape[axes.index("C")] if "C" in axes and not selection.channels else 1
-        check_array((*hdu.shape[-2:], n_channels), dtype, max_pixels)
-        stack = Stack(
-            axes=axes.replace("1", ""),
-            shape=tuple(size for axis, size in zip(axes, hdu.shape, strict=False) if axis != "1"),
-            read=lambda index: _read_plane(hdu, axes, index),
-            plane_shape=hdu.shape[-2:],
-        )
-        samples, names = select_planes(stack, selection, report)
+    hdus = fits.open(file, memmap=False)
+    try:
+        samples, names = _read_planes(hdus, dataset, selection, max_pixels, report)
+    finally:
+        hdus.close(closed=False)  # leaves the file open
     return Pixels(
         samples=samples,
         space="grey" if names is None else "channels",
@@ -59,7 +51,25 @@ def decode_fits(file, selection, max_pixels, report, *, dataset=None):
     )
 
 
-def _choose_hdu(fits, hdus, dataset):
+def _read_planes(hdus, dataset, selection, max_pixels, report):
+    hdu = _choose_hdu(hdus, dataset)
+    axes = _name_axes(hdu, selection)
+    n_channels = hdu.shape[axes.index("C")] if "C" in axes else 1
+    n_read = n_channels if selection.channels is None else len(selection.channels)
+    # with a scale or undefined pixels, the values become float64
+    is_scaled = any(key in hdu.header for key in ("BLANK", "BSCALE", "BZERO"))
+    dtype = np.dtype(np.float64 if is_scaled else f"u{abs(hdu.header['BITPIX']) // 8}")
+    check_array((*hdu.shape[-2:], n_read), dtype, max_pixels)
+    stack = Stack(
+        axes=axes.replace("1", ""),
+        shape=tuple(size for axis, size in zip(axes, hdu.shape, strict=False) if axis != "1"),
+        read=lambda index: _read_plane(hdu, axes, index),
+        plane_shape=hdu.shape[-2:],
+    )
+    return select_planes(stack, selection, report)
+
+
+def _choose_hdu(hdus, dataset):
     """Find the HDU with the image."""
     images = {}
     for i, hdu in enumerate(hdus):

@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 
+from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import check_array
 from sklearn_resnet._images.decoding.named_arrays import choose_array, is_numeric
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
