@@ -17,6 +17,7 @@ from sklearn.utils import Bunch
 from sklearn_resnet._images.decoding import (
     EXTENSIONS,
     OPTIONAL_EXTENSIONS,
+    is_dicom,
     pillow_to_array,
     read_image,
 )
@@ -25,7 +26,7 @@ from sklearn_resnet._images.items import is_path
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._io.downloads import RemoteFile, fetch_file
 from sklearn_resnet._io.listing import join, list_files, list_shards, suffix_of_name
-from sklearn_resnet._io.paths import is_archive
+from sklearn_resnet._io.paths import is_archive, is_url, open_file
 from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
@@ -41,6 +42,8 @@ __all__ = [
 
 _MAX_NAMED = 3  # images in a warning
 _MAX_SUFFIXES = 8  # in a message
+_DICOM_SUFFIX, _DICOM_INDEX = ".dcm", "DICOMDIR"
+_HEAD_BYTES = 132  # that tell whether a file is DICOM
 
 # Files that often accompany images: tables, texts, settings, programs, metadata of photos and maps,
 # files of systems. No warning counts them.
@@ -216,7 +219,8 @@ def load_image_folder(
         A folder of images, or of one folder for each class, with images at any depth in it. Hidden
         files and folders are ignored, and so are folders that systems make, such as ``@eaDir``,
         ``$RECYCLE.BIN`` and ``__MACOSX``. Links are followed; a folder with several paths is listed
-        once, under the path with the fewest links.
+        once, under the path with the fewest links. A Zarr store, a folder that ends in .zarr, is an
+        image. DICOM files on disk are found without a suffix, too.
 
         It can also be a URL of fsspec (``"s3://bucket/photos"``), a .zip, a .tar (also .tar.gz,
         .tar.bz2 and .tar.xz), or a folder of such archives, for example the shards that WebDataset
@@ -311,15 +315,15 @@ def _list_images(folder):
     files = list_files(folder)
     # reading a folder that could not be listed gives the cause, as for any other unreadable file
     unlisted = [file for file in files if not file[-1]]
-    images = [file for file in files if suffix_of_name(file[-1]) in extensions]
+    suffixes = {file: _find_suffix(folder, file) for file in files if file[-1]}
+    images = [file for file, suffix in suffixes.items() if suffix in extensions]
     shards = [] if images else [file for file in files if is_archive(file[-1])]
     # sorted first, as either order of "1.png" and "01.png" is natural
     chosen = natsorted(sorted((shards or images) + unlisted))
     paths = [join(folder, *file) for file in chosen]
     if shards:
         return list_shards(paths, extensions)
-    suffixes = (suffix_of_name(file[-1]) for file in files if file[-1])
-    others = Counter(suffix for suffix in suffixes if suffix not in extensions)
+    others = Counter(suffix for suffix in suffixes.values() if suffix not in extensions)
     if paths:
         return paths, chosen, None, others
     endings = ", ".join(sorted(extensions))
@@ -328,6 +332,22 @@ def _list_images(folder):
         f"The folder {str(folder)!r} holds no images: no file in it, or in folders below it, "
         f"ends in {endings} (or in .zip or .tar, which hold them).{found}"
     )
+
+
+def _find_suffix(folder, file):
+    """Return the suffix of a file; that of DICOM for a file without one that begins as DICOM does.
+
+    Scanners give such files no suffix, or a number as their name.
+    """
+    suffix = suffix_of_name(file[-1])
+    is_bare = not suffix or suffix[1:].isdigit()
+    if not is_bare or is_url(folder) or file[-1].upper() == _DICOM_INDEX:
+        return suffix
+    try:
+        with open_file(join(folder, *file)) as opened:
+            return _DICOM_SUFFIX if is_dicom(opened.read(_HEAD_BYTES)) else suffix
+    except OSError:
+        return suffix
 
 
 def _find_extensions():
@@ -353,12 +373,13 @@ def _warn_about_others(folder, others):
     counts = Counter({suffix: n for suffix, n in others.items() if suffix not in _SIDE_FILES})
     if counts:
         remedy = "Convert images among them to PNG or TIFF."
-        extras = sorted(
-            {OPTIONAL_EXTENSIONS[suffix][1] for suffix in counts.keys() & OPTIONAL_EXTENSIONS}
-        )
-        if extras:
-            named = ", ".join(sorted(counts.keys() & OPTIONAL_EXTENSIONS))
-            remedy = f"To read {named}: pip install 'sklearn-resnet[{','.join(extras)}]'"
+        missing = sorted(counts.keys() & OPTIONAL_EXTENSIONS)
+        if missing:
+            needed = [OPTIONAL_EXTENSIONS[suffix] for suffix in missing]
+            extras = sorted({extra for _, extra in needed if extra})
+            packages = [f"'sklearn-resnet[{','.join(extras)}]'"] if extras else []
+            packages += sorted({module for module, extra in needed if not extra})
+            remedy = f"To read {', '.join(missing)}: pip install {' '.join(packages)}"
         elif all(map(is_archive, counts)):
             remedy = "Archives are read if no images are beside them."
         warn_caller(

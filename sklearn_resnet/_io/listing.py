@@ -14,6 +14,7 @@ from sklearn_resnet._runtime.warnings import warn_caller
 
 _LABEL_SUFFIX = ".cls"
 _MAX_LABEL_BYTES = 1000
+_STORE_SUFFIX = ".zarr"  # of a folder that holds arrays
 # Folders of Synology, QNAP, Windows, Linux and macOS, with thumbnails and deleted files.
 _SYSTEM_FOLDERS = frozenset((
     "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin",
@@ -22,7 +23,9 @@ _SYSTEM_FOLDERS = frozenset((
 
 
 def list_files(folder):
-    """List the files below a folder, except hidden ones and those in folders of the system.
+    """List the files and the Zarr stores below a folder.
+
+    Hidden ones and those in folders of the system are left out.
 
     Parameters
     ----------
@@ -172,7 +175,7 @@ def _walk(root):
                     inner = (*parts, entry.name)
                     if _is_hidden(entry.name):
                         continue
-                    if not _is_folder(entry):
+                    if not _is_folder(entry) or suffix_of_name(entry.name) == _STORE_SUFFIX:
                         files.append(inner)
                     elif _is_system_folder(entry.name):
                         continue
@@ -204,5 +207,14 @@ def _list_url(url):
     if not folder.exists():
         raise _not_a_folder(url, "does not exist")
     root = folder.fs._strip_protocol(folder.path).rstrip("/")
-    files = [tuple(name[len(root) :].strip("/").split("/")) for name in folder.fs.find(root)]
-    return [file for file in files if not _is_passed_over(file)]
+    files = (tuple(name[len(root) :].strip("/").split("/")) for name in folder.fs.find(root))
+    found = dict.fromkeys(map(_cut_store, files))  # in order, and once
+    return [file for file in found if not _is_passed_over(file)]
+
+
+def _cut_store(parts):
+    """Cut the parts of a path after a Zarr store."""
+    for i, name in enumerate(parts[:-1], start=1):
+        if suffix_of_name(name) == _STORE_SUFFIX:
+            return parts[:i]
+    return parts

@@ -10,7 +10,15 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._io.paths import as_path, is_archive, is_local, is_url, open_file
+from sklearn_resnet._io.paths import (
+    as_path,
+    is_archive,
+    is_local,
+    is_url,
+    is_zarr,
+    open_file,
+    split_dataset,
+)
 from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
@@ -123,7 +131,7 @@ def check_input(source, patches=None):
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
         raise ParameterError("patches", "requires one image file as INPUT", repr(source))
-    if source not in NAMED and not path.exists():
+    if source not in NAMED and not as_path(split_dataset(source)[0]).exists():
         near = difflib.get_close_matches(source.lower(), NAMED, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
@@ -152,6 +160,9 @@ def check_apart(source, output):
 
 
 def _is_image_file(path):
+    file, dataset = split_dataset(path)
+    if dataset is not None or is_zarr(file):
+        return True
     return path.is_file() and path.suffix.lower() not in (".npy", ".npz") and not is_archive(path)
 
 
@@ -162,7 +173,9 @@ def reads_files(source):
 
 def is_collection(source):
     """Return whether INPUT holds image files: a folder or an archive, on disk or behind a URL."""
-    return source not in NAMED and (as_path(source).is_dir() or is_archive(source))
+    if source in NAMED or is_zarr(split_dataset(source)[0]):
+        return False
+    return as_path(source).is_dir() or is_archive(source)
 
 
 def read_input(

@@ -5,6 +5,7 @@ says of its pixels; `selection` chooses which of them it reads. `conversion` app
 order, whoever decoded the file, and `channels` does for images that keep their channels and depth.
 """
 
+from sklearn_resnet._images.decoding.formats import is_dicom
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS
 from sklearn_resnet._images.decoding.npy import read_npy_header
 from sklearn_resnet._images.decoding.pillow import describe_pillow_image
@@ -32,6 +33,7 @@ __all__ = [
     "convert_image",
     "convert_pillow_image",
     "describe_pillow_image",
+    "is_dicom",
     "hash_opened",
     "measure_array",
     "name_part",

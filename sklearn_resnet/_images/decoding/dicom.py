@@ -12,13 +12,13 @@ import numpy as np
 
 from sklearn_resnet._images.decoding.dicom_frames import CONVERT, NO_IMAGE, REPLACE, make_frame_reader
 from sklearn_resnet._images.decoding.dicom_transforms import Table, has_window, read_transform
-from sklearn_resnet._images.decoding.formats import FormatError, import_for_format
+from sklearn_resnet._images.decoding.formats import FormatError, import_for_format, is_dicom
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
 from sklearn_resnet._images.decoding.pixels import Pixels
 from sklearn_resnet._images.decoding.selection import Stack, select_planes
 
-_PREAMBLE_BYTES, _MAGIC = 128, b"DICM"
 _HEAD_BYTES = 1024
+_META_START = 132  # after the preamble
 _GROUP_LENGTH = b"\2\0\0\0UL\4\0"  # an element that says where the data set begins
 _TAGS = [
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
@@ -61,11 +61,6 @@ class _Image(NamedTuple):
     profile: bytes | None
     axis: str
     n_frames: int
-
-
-def is_dicom(head):
-    """Whether a file that begins with `head` is DICOM, as its preamble says."""
-    return head.startswith(_MAGIC, _PREAMBLE_BYTES)
 
 
 def decode_dicom(file, selection, max_pixels, report):
@@ -140,10 +135,9 @@ def _inflate(file, max_pixels):
     head = file.read(_HEAD_BYTES)
     if not is_dicom(head) or _DEFLATED.encode() not in head:
         return file
-    start = _PREAMBLE_BYTES + len(_MAGIC)
-    if not head.startswith(_GROUP_LENGTH, start):
+    if not head.startswith(_GROUP_LENGTH, _META_START):
         raise FormatError(_DAMAGED, REPLACE)
-    start += len(_GROUP_LENGTH) + 4
+    start = _META_START + len(_GROUP_LENGTH) + 4
     file.seek(start + int.from_bytes(head[start - 4 : start], "little"))
     max_bytes = 4 * (max_pixels or MAX_PIXELS)
     content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), max_bytes + 1)

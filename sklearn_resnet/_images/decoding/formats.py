@@ -63,9 +63,6 @@ _SIGNATURES = (
     (0, b"7z\xbc\xaf\x27\x1c", Format("a 7z archive", "Unpack it.")),
     (0, b"Rar!", Format("a RAR archive", "Unpack it.")),
     (0, b"\x28\xb5\x2f\xfd", Format("a Zstandard file", "Unpack it.")),
-    (128, b"DICM", Format("a DICOM file", "Read it with pydicom, and pass the array.")),
-    (0, b"SIMPLE  =", Format("a FITS file", "Read it with astropy, and pass the array.")),
-    (0, b"\x89HDF", Format("an HDF5 file", "Read it with h5py, and pass the array.")),
     (0, b"CDF", Format("a NetCDF file", _ARRAY)),
     (0, b"\x93NUMPY", Format("an array of NumPy", "Give it the suffix .npy, or pass np.load(path).")),
     (0, b"version https://git-lfs", Format("a pointer of Git LFS", "Run git lfs pull.")),
@@ -94,6 +91,11 @@ class FormatError(ValueError):
         super().__init__(cause, remedy)
         self.cause = cause
         self.remedy = remedy
+
+
+def is_dicom(head):
+    """Whether a file begins as DICOM does: with a preamble of any 128 bytes, and its name."""
+    return head.startswith(b"DICM", 128)
 
 
 def open_other(file, check_shape):

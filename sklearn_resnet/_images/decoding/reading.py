@@ -16,7 +16,7 @@ from sklearn_resnet._images.decoding.channels import (
     to_rescaled_image,
 )
 from sklearn_resnet._images.decoding.conversion import to_8_bit_image, turn
-from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.formats import FormatError, is_dicom
 from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.npy import decode_npy, decode_npz, wrap_array
 from sklearn_resnet._images.decoding.pillow import (
@@ -44,12 +44,13 @@ EXTENSIONS = frozenset((
     ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
     ".avif", ".avifs", ".npy", ".npz", ".h5", ".hdf5", ".he5",
 ))  # fmt: skip
-# Those that need a package: its module, and the extra that installs it.
+# Those that need a package: its module, and the extra that installs it, if there is one.
 OPTIONAL_EXTENSIONS = {
     **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "heif")),
     ".jxl": ("pillow_jxl", "jxl"),
     **dict.fromkeys((".dcm", ".dicom", ".ima"), ("pydicom", "dicom")),
     **dict.fromkeys((".fits", ".fit", ".fts", ".fz"), ("astropy", "fits")),
+    ".zarr": ("zarr", None),
 }
 _DICOM_SUFFIXES = [suffix for suffix, (_, extra) in OPTIONAL_EXTENSIONS.items() if extra == "dicom"]
 _HEAD_BYTES = 132
@@ -480,7 +481,7 @@ def _decode(opened, name, selection, max_pixels, report):
         from sklearn_resnet._images.decoding.hdf5 import decode_hdf5
 
         return decode_hdf5(opened, selection, max_pixels, report, dataset=dataset)
-    if start[128:132] == b"DICM" or suffix in _DICOM_SUFFIXES:
+    if is_dicom(start) or suffix in _DICOM_SUFFIXES:
         from sklearn_resnet._images.decoding.dicom import decode_dicom
 
         return decode_dicom(opened, selection, max_pixels, report)
