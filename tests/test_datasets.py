@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits as load_sklearn_digits
 
 from sklearn_resnet import datasets
 from sklearn_resnet._io.tables import write_table
+from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.datasets import (
     fetch_cifar10,
     fetch_mnist,
@@ -114,14 +115,16 @@ SUFFIXES = (
     *(".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf"),
     *(".jpx", ".avif", ".avifs", ".npy"),
 )
+ARRAYS = (".npz", ".h5", ".hdf5", ".he5", ".dcm", ".dicom", ".ima", ".fits", ".fit", ".fts", ".fz")
 
 
 def test_files_of_every_format_are_listed(tmp_path):
-    names = [f"a{suffix}" for suffix in SUFFIXES] + [f"b{suffix.upper()}" for suffix in SUFFIXES]
-    make_images(tmp_path, *names, "a.svg", "a.pdf", "a.eps", "a.npz", "b.npz", "jpg")
+    suffixes = SUFFIXES + ARRAYS
+    names = [f"a{suffix}" for suffix in suffixes] + [f"b{suffix.upper()}" for suffix in suffixes]
+    make_images(tmp_path, *names, "a.svg", "a.pdf", "a.eps", "a.psd", "b.psd", "jpg")
     with pytest.warns(
         UserWarning,
-        match=r"passed over.*: \.npz \(2\), no suffix \(1\), \.eps \(1\), \.pdf \(1\), \.svg",
+        match=r"passed over.*: \.psd \(2\), no suffix \(1\), \.eps \(1\), \.pdf \(1\), \.svg",
     ):
         assert sorted(list_names(tmp_path)[0]) == sorted(names)
 
@@ -133,6 +136,41 @@ def test_the_suffixes_are_those_that_pillow_registers_for_the_formats_that_are_r
     assert {suffix for suffix, format in registered.items() if format in read} == {
         *SUFFIXES[:-1],
     }
+
+
+def test_dicom_is_found_without_a_suffix(tmp_path):
+    names = ["ct/IM0001", "ct/1.2.840.113619.2.55", "mr/3.dcm"]
+    make_images(tmp_path, *names, "ct/IM0002", "ct/1.2.9", "DICOMDIR", "ct/notes.md")
+    for name in (*names[:2], "DICOMDIR"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "ct" / "IM0003.txt").write_bytes(bytes(128) + b"DICM")  # a name tells
+    with pytest.warns(UserWarning, match=r"passed over.*: no suffix \(2\), \.9 \(1\)\."):
+        found, target = list_names(tmp_path)
+    assert sorted(found) == sorted(names)
+    assert sorted(target) == ["ct", "ct", "mr"]
+
+
+def test_a_file_that_cannot_be_opened_is_not_taken_for_dicom(tmp_path):
+    make_images(tmp_path, "1.png")
+    (tmp_path / "2").symlink_to(tmp_path / "missing")
+    with pytest.warns(UserWarning, match=r"passed over.*: no suffix \(1\)\."):
+        assert list_names(tmp_path)[0] == ["1.png"]
+
+
+def test_suffixes_that_need_packages_are_named(tmp_path):
+    make_images(tmp_path, "1.png", "2.dcm", "3.fits", "4.zarr/zarr.json")
+    (tmp_path / "5").write_bytes(bytes(128) + b"DICM")
+    missing = {"pydicom", "astropy", "zarr"}
+    with contextlib.ExitStack() as hidden:
+        for module in missing:
+            hidden.enter_context(hidden_module(module))
+        with pytest.warns(UserWarning, match="passed over") as caught:
+            assert list_names(tmp_path)[0] == ["1.png"]
+    message = str(caught[0].message)
+    assert ".dcm (2), .fits (1), .zarr (1)" in message
+    assert message.endswith(
+        "To read .dcm, .fits, .zarr: pip install 'sklearn-resnet[dicom,fits]' zarr"
+    )
 
 
 @pytest.mark.parametrize("parent", ["", "class2/", "class10/part10/"])

@@ -231,7 +231,7 @@ def split_dataset(path):
     is_chain = _WRAPPERS.match(text).end() > 0 or text.startswith(_ARCHIVE_PROTOCOLS)
     found = None if is_chain else _DATASET.search(text)
     if found is None:
-        return text, None
+        return path, None
     return text[: found.start() + len(found[1])], text[found.end() :]
 
 

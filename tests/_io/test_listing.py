@@ -155,6 +155,23 @@ def test_formats_of_other_packages_are_warned_of_if_these_are_not_installed(tmp_
     assert [os.path.basename(path) for path in paths] == ["1.jpg"]
 
 
+@pytest.mark.parametrize("kind", ["folder", "URL"])
+def test_a_zarr_store_is_one_file(tmp_path, kind):
+    stores = [f"cat/{name}/{part}" for name in ("1.zarr", "2.ZARR") for part in (".zattrs", "0/c/0")]
+    names = [*stores, "dog/3.npy", "dog/zarr/4.npy"]
+    touch(tmp_path / "photos", *names)
+    (tmp_path / "photos" / "dog" / "5.zarr").symlink_to(tmp_path / "photos" / "cat" / "1.zarr")
+    source = str(tmp_path / "photos")
+    linked = [("dog", "5.zarr")]
+    if kind == "URL":
+        source, linked = f"memory://{tmp_path.name}", []
+        for name in names:
+            as_path(f"{source}/{name}").parent.mkdir(parents=True, exist_ok=True)
+            as_path(f"{source}/{name}").write_bytes(b"")
+    expected = [("cat", "1.zarr"), ("cat", "2.ZARR"), ("dog", "3.npy"), ("dog", "zarr", "4.npy")]
+    assert sorted(list_files(source)) == sorted([*expected, *linked])
+
+
 def test_links_are_followed_but_not_in_a_circle(tmp_path):
     touch(tmp_path, "photos/cat/1", "elsewhere/2")
     os.symlink(tmp_path / "elsewhere", tmp_path / "photos" / "dog")

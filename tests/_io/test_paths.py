@@ -17,8 +17,10 @@ from sklearn_resnet._io.paths import (
     file_version,
     is_local,
     is_url,
+    is_zarr,
     open_file,
     scan_archive,
+    split_dataset,
     split_member,
     suffix_of,
 )
@@ -102,6 +104,68 @@ def test_a_file_that_becomes_a_fifo_meanwhile_does_not_block(tmp_path):
 )
 def test_the_suffix_of_a_file_is_in_lower_case(path, suffix):
     assert suffix_of(path) == suffix
+
+
+@pytest.mark.parametrize(
+    ("path", "file", "dataset"),
+    [
+        ("a.h5::/images/1", "a.h5", "/images/1"),
+        ("b/a.HDF5::x", "b/a.HDF5", "x"),
+        ("a.npz::x::y", "a.npz", "x::y"),
+        ("a.zarr::0/1", "a.zarr", "0/1"),
+        ("a.fits::SCI,2", "a.fits", "SCI,2"),
+        ("a.tar/b.npz::x", "a.tar/b.npz", "x"),
+        ("s3://a/b.zarr::0", "s3://a/b.zarr", "0"),
+        ("a.h5", "a.h5", None),
+        ("a::b.h5", "a::b.h5", None),
+        ("a.png::b", "a.png::b", None),
+        ("simplecache::s3://a/b.npz", "simplecache::s3://a/b.npz", None),
+        ("zip://a.npz::b.zip", "zip://a.npz::b.zip", None),
+    ],
+)
+def test_the_name_of_an_array_is_split_off(path, file, dataset):
+    assert split_dataset(path) == (file, dataset)
+
+
+def test_only_folders_and_urls_can_be_zarr_stores(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "b.zarr").write_bytes(b"")
+    (tmp_path / "c").mkdir()
+    assert [is_zarr(tmp_path / name) for name in ("a.zarr", "b.zarr", "c")] == [True, False, False]
+    assert is_zarr("s3://bucket/a.ZARR")
+    assert not is_zarr("s3://bucket/a.npy")
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_the_version_of_a_zarr_store_is_that_of_its_files(tmp_path, is_remote):
+    folder = as_path(f"memory://{tmp_path.name}" if is_remote else tmp_path)
+    for name in (".zattrs", "0/c/0", "0/c/1", "1/c/0"):
+        (folder / "a.zarr" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "a.zarr" / name).write_bytes(b"0")
+    store = str(folder / "a.zarr")
+    paths = [store, f"{store}::0", f"{store}::/1"]
+    before = [file_version(path) for path in paths]
+    assert before == [file_version(path) for path in paths]
+    assert len(set(before)) == 3
+    (folder / "a.zarr/0/c/1").write_bytes(b"10")
+    after = [file_version(path) for path in paths]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
+    (folder / "a.zarr/1/c/9").write_bytes(b"")  # a chunk more
+    assert file_version(paths[2]) != after[2]
+
+
+def test_the_version_of_an_array_is_that_of_its_file(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"1")
+    path = str(tmp_path / "a.npz")
+    assert file_version(f"{path}::x") == file_version(path)
+    with pytest.raises(FileNotFoundError):
+        file_version(f"{tmp_path / 'b.npz'}::x")
+
+
+def test_an_absent_part_of_a_zarr_store_has_no_version(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(FileNotFoundError):
+        file_version(f"{tmp_path / 'a.zarr'}::0")
 
 
 def test_a_circle_of_links_is_an_error(tmp_path):

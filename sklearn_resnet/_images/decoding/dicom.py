@@ -10,7 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_resnet._images.decoding.dicom_frames import CONVERT, NO_IMAGE, REPLACE, make_frame_reader
+from sklearn_resnet._images.decoding.dicom_frames import (
+    CONVERT,
+    NO_IMAGE,
+    REPLACE,
+    make_frame_reader,
+)
 from sklearn_resnet._images.decoding.dicom_transforms import Table, has_window, read_transform
 from sklearn_resnet._images.decoding.formats import FormatError, import_for_format, is_dicom
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
@@ -97,7 +102,13 @@ def decode_dicom(file, selection, max_pixels, report):
             "Pass rescale=(low, high) or rescale='percentile' to ImageLoader.",
         )
     read, values = _shield(
-        _make_reader, pydicom, file, header, image, selection, cause="its value transform is damaged"
+        _make_reader,
+        pydicom,
+        file,
+        header,
+        image,
+        selection,
+        cause="its value transform is damaged",
     )
     is_stack = image.n_frames > 1
     stack = Stack(
@@ -193,7 +204,10 @@ def _find_axis(header):
     if header.get("TotalPixelMatrixColumns", 0) > header.Columns:
         return "P", n_frames  # tiles of a whole slide
     pointers = {int(tag) for tag in np.ravel(header.get("FrameIncrementPointer", []))}
-    return "T" if pointers & _TIME_POINTERS else "Z" if pointers & _DEPTH_POINTERS else "Q", n_frames
+    return (
+        "T" if pointers & _TIME_POINTERS else "Z" if pointers & _DEPTH_POINTERS else "Q",
+        n_frames,
+    )
 
 
 def _find_padding(header, dtype):
@@ -204,7 +218,8 @@ def _find_padding(header, dtype):
     # the VR of the elements may not know whether the values are signed
     n_values = 2 ** (8 * dtype.itemsize)
     ends = [
-        int(end) % n_values - n_values * (dtype.kind == "i" and int(end) % n_values >= n_values // 2)
+        int(end) % n_values
+        - n_values * (dtype.kind == "i" and int(end) % n_values >= n_values // 2)
         for end in (first, header.get("PixelPaddingRangeLimit", first))
     ]
     return min(ends), max(ends)
@@ -253,7 +268,7 @@ def _describe_values(image, transforms, selection):
         window_range = 0.0, float(np.iinfo(dtype).max) if is_kept else 1.0
         bits = 8 * dtype.itemsize if is_kept else None
     elif image.padding is not None:
-        no_data = float(transforms[0].apply(np.array([image.padding[0]], image.dtype)).astype(dtype)[0])
+        no_data = float(
+            transforms[0].apply(np.array([image.padding[0]], image.dtype)).astype(dtype)[0]
+        )
     return {"dtype": dtype, "bits": bits, "no_data": no_data, "window_range": window_range}
-
-

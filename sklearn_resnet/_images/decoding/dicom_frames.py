@@ -2,8 +2,6 @@
 
 from functools import cache
 
-import numpy as np
-
 from sklearn_resnet._images.decoding.formats import FormatError, import_for_format
 
 NO_IMAGE = "it is no DICOM file, or one without an image"

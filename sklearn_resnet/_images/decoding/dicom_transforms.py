@@ -167,4 +167,3 @@ def _read_table(item, header):
     if len(entries) < n_entries:
         raise ValueError("a table is shorter than it claims")
     return Table(first, entries, bits)
-

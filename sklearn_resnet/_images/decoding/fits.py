@@ -84,7 +84,9 @@ def _choose_hdu(hdus, dataset):
     wanted = None if dataset is None else dataset.upper().replace(" ", "")
     if wanted in names:
         return names[wanted]
-    shapes = {f"{hdu.name},{hdu.ver}" if hdu.name in names else i: hdu.shape for i, hdu in images.items()}
+    shapes = {
+        f"{hdu.name},{hdu.ver}" if hdu.name in names else i: hdu.shape for i, hdu in images.items()
+    }
     return names[choose_array(shapes, dataset)]
 
 

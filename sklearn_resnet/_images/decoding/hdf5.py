@@ -43,7 +43,8 @@ def decode_hdf5(file, selection, max_pixels, report, *, dataset=None):
         # these take their values from other files
         if array.external or array.is_virtual:
             raise FormatError(
-                f"its array {array.name!r} is in another file", "Copy it into one file with h5repack."
+                f"its array {array.name!r} is in another file",
+                "Copy it into one file with h5repack.",
             )
         check_planes(array, selection, max_pixels)
         pixels = decode_array(array, selection, report)
