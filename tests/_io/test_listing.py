@@ -157,7 +157,9 @@ def test_formats_of_other_packages_are_warned_of_if_these_are_not_installed(tmp_
 
 @pytest.mark.parametrize("kind", ["folder", "URL"])
 def test_a_zarr_store_is_one_file(tmp_path, kind):
-    stores = [f"cat/{name}/{part}" for name in ("1.zarr", "2.ZARR") for part in (".zattrs", "0/c/0")]
+    stores = [
+        f"cat/{name}/{part}" for name in ("1.zarr", "2.ZARR") for part in (".zattrs", "0/c/0")
+    ]
     names = [*stores, "dog/3.npy", "dog/zarr/4.npy"]
     touch(tmp_path / "photos", *names)
     (tmp_path / "photos" / "dog" / "5.zarr").symlink_to(tmp_path / "photos" / "cat" / "1.zarr")

@@ -1,11 +1,16 @@
 """DICOM files to pixels, without anything that identifies a patient.
 
-Only the elements in `_TAGS` are read. Messages of pydicom can quote others, so none is passed on.
+Only the elements in `_TAGS` are read. In a damaged file, their values can be those of others, and
+messages of pydicom quote them; none of its errors, warnings and records is passed on.
 """
 
 import io
+import logging
+import math
+import os
 import warnings
 import zlib
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +29,7 @@ from sklearn_resnet._images.decoding.selection import Stack, select_planes
 
 _HEAD_BYTES = 1024
 _META_START = 132  # after the preamble
+_ITEM_BITS = 64  # of the header of a compressed frame
 _GROUP_LENGTH = b"\2\0\0\0UL\4\0"  # an element that says where the data set begins
 _TAGS = [
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
@@ -47,6 +53,9 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _TIME_POINTERS = {0x00181063, 0x00181065}  # FrameTime, FrameTimeVector
 _DEPTH_POINTERS = {0x3004000C, 0x00182005}  # GridFrameOffsetVector, SliceLocationVector
 _DAMAGED = "its pixel data is damaged or incomplete"
+
+
+_is_reading = ContextVar("is_reading", default=False)
 
 
 class _Image(NamedTuple):
@@ -89,13 +98,28 @@ def decode_dicom(file, selection, max_pixels, report):
         If the file holds no image, or one that cannot be decoded. No message quotes the file.
     """
     pydicom = import_for_format("pydicom", "dicom", "A DICOM file")
-    # It warns of much that is odd in a file; errors say enough. catch_warnings would change the
-    # filters of other threads.
+    # Its warnings quote the values of odd elements. catch_warnings would change the filters of other
+    # threads.
     warnings.filterwarnings("ignore", module=r"pydicom\b")
+    logging.getLogger("pydicom").addFilter(_is_of_others)
+    token = _is_reading.set(True)
+    try:
+        return _decode(pydicom, file, selection, max_pixels, report)
+    finally:
+        _is_reading.reset(token)
+
+
+def _is_of_others(record):
+    """Whether a record of pydicom's logger is not of a file that is decoded here."""
+    return not _is_reading.get()
+
+
+def _decode(pydicom, file, selection, max_pixels, report):
     file = _shield(_inflate, file, max_pixels, cause=_DAMAGED)
     header = _shield(_read_header, pydicom, file, cause=NO_IMAGE)
     image = _shield(_describe, header, cause="its description of the pixels is damaged")
     check_array((*image.shape, image.n_samples), image.dtype, max_pixels)
+    _shield(_check_frames, file, header, image, cause=_DAMAGED)
     if selection.window and (image.space != "grey" or not has_window(header)):
         raise FormatError(
             "it has no window, which rescale='window' applies",
@@ -208,6 +232,15 @@ def _find_axis(header):
         "T" if pointers & _TIME_POINTERS else "Z" if pointers & _DEPTH_POINTERS else "Q",
         n_frames,
     )
+
+
+def _check_frames(file, header, image):
+    """Refuse more frames than a file can hold, each of which may have to be read."""
+    is_plain = header.file_meta.TransferSyntaxUID in (_IMPLICIT, _EXPLICIT, _BIG, _DEFLATED)
+    n_bits = math.prod(image.shape) * header.BitsAllocated if is_plain else _ITEM_BITS
+    n_held = 8 * file.seek(0, os.SEEK_END) // n_bits
+    if image.n_frames < 1 or image.n_frames > max(1, n_held):
+        raise FormatError(_DAMAGED, REPLACE)
 
 
 def _find_padding(header, dtype):

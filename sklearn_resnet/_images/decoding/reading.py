@@ -53,6 +53,7 @@ OPTIONAL_EXTENSIONS = {
     ".zarr": ("zarr", None),
 }
 _DICOM_SUFFIXES = [suffix for suffix, (_, extra) in OPTIONAL_EXTENSIONS.items() if extra == "dicom"]
+_TIFF_SUFFIXES = (".tif", ".tiff", ".svs")
 _HEAD_BYTES = 132
 
 
@@ -475,16 +476,17 @@ def _decode(opened, name, selection, max_pixels, report):
         return decode_npz(opened, selection, max_pixels, report, dataset=dataset)
     start = opened.read(_HEAD_BYTES)
     opened.seek(0)
+    # a file can be both DICOM and TIFF
+    if (is_dicom(start) and suffix not in _TIFF_SUFFIXES) or suffix in _DICOM_SUFFIXES:
+        from sklearn_resnet._images.decoding.dicom import decode_dicom
+
+        return decode_dicom(opened, selection, max_pixels, report)
     if start[:4] in tiff.MAGIC:
         return tiff.decode_tiff(opened, selection, max_pixels, report)
     if start.startswith(b"\x89HDF"):
         from sklearn_resnet._images.decoding.hdf5 import decode_hdf5
 
         return decode_hdf5(opened, selection, max_pixels, report, dataset=dataset)
-    if is_dicom(start) or suffix in _DICOM_SUFFIXES:
-        from sklearn_resnet._images.decoding.dicom import decode_dicom
-
-        return decode_dicom(opened, selection, max_pixels, report)
     if start.startswith(b"SIMPLE  ="):
         from sklearn_resnet._images.decoding.fits import decode_fits
 
