@@ -44,6 +44,7 @@ _TAGS = [
     "PerFrameFunctionalGroupsSequence", "TotalPixelMatrixColumns", "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
 ]  # fmt: skip
+_LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _PALETTE = "PALETTE COLOR"
@@ -101,7 +102,8 @@ def decode_dicom(file, selection, max_pixels, report):
     # Its warnings quote the values of odd elements. catch_warnings would change the filters of other
     # threads.
     warnings.filterwarnings("ignore", module=r"pydicom\b")
-    logging.getLogger("pydicom").addFilter(_is_of_others)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_of_others)
     token = _is_reading.set(True)
     try:
         return _decode(pydicom, file, selection, max_pixels, report)

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
 
@@ -78,8 +80,8 @@ def is_numeric(dtype):
 
 def read_fill_value(attributes, dtype):
     """Read the value of pixels without data from attributes, as netCDF names it; None without one."""
-    value = attributes.get("_FillValue", attributes.get("missing_value"))
+    values = np.ravel(attributes.get("_FillValue", attributes.get("missing_value", [])))
     try:
-        return None if value is None else float(dtype.type(float(value)))
+        return float(dtype.type(float(values[0]))) if len(values) == 1 else None
     except (TypeError, ValueError, OverflowError):
         return None

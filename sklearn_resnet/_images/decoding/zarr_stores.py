@@ -1,5 +1,6 @@
 """Arrays in Zarr stores, and images of OME-Zarr, to pixels."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -49,6 +50,8 @@ def decode_zarr(path, selection, max_pixels, report, *, dataset=None):
         import zarr
     except ImportError as exc:
         raise FormatError("a Zarr store needs zarr, which cannot be imported", _INSTALL) from exc
+    # it warns of other files in a store; catch_warnings would change the filters of other threads
+    warnings.filterwarnings("ignore", module=r"zarr\b")
     node = _open_node(zarr, path, dataset)
     if isinstance(node, zarr.Group):
         return _decode_ome(node, selection, max_pixels, report)

@@ -1,0 +1,64 @@
+"""Arrays of numpy.savez."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from sklearn_resnet import ImageReadError
+from sklearn_resnet._images.decoding import read_image
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.npy import decode_npz
+from sklearn_resnet._images.decoding.selection import Selection
+
+STACK = np.random.default_rng(0).integers(0, 2**16, (4, 12, 16)).astype(np.uint16)
+
+
+def write(**arrays):
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    return content
+
+
+def decode(content, dataset=None, max_pixels=10**6, **selection):
+    return decode_npz(content, Selection(**selection), max_pixels, print, dataset=dataset)
+
+
+def test_arrays_are_named_after_the_path(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=STACK, y=np.moveaxis(STACK, 0, -1), labels=np.arange(4))
+    np.testing.assert_array_equal(
+        read_image(f"{path}::x", mode="channels", page=2)[..., 0], STACK[2]
+    )
+    channels = read_image(f"{path}::y", mode="channels", channels=(1,))
+    np.testing.assert_array_equal(channels[..., 0], STACK[1])
+    with pytest.raises(ImageReadError, match=r"'x' \(4, 12, 16\), 'y' \(12, 16, 4\)\. Append"):
+        read_image(path)
+
+
+def test_the_only_array_needs_no_name():
+    pixels = decode(write(x=STACK[0], y=np.arange(3), z=np.array([["text"]])))
+    np.testing.assert_array_equal(pixels.samples[..., 0], STACK[0])
+
+
+def test_objects_are_not_unpickled():
+    with pytest.raises(FormatError, match="it holds no array of numbers"):
+        decode(write(x=np.array([[{}]], dtype=object)))
+
+
+def test_the_limit_of_pixels_holds_before_anything_is_unpacked():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive, archive.open("x.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"shape": (10**5, 10**5), "fortran_order": False, "descr": "|u1"}
+        )
+    with pytest.raises(ValueError, match="100000 x 100000 pixels, more than the limit"):
+        decode(content)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(write(x=STACK[0]).getvalue()[:100])
+    with pytest.raises(ImageReadError):
+        read_image(path)
