@@ -2,11 +2,16 @@
 
 import io
 import struct
+import zipfile
 import zlib
 
+import h5py
 import numpy as np
 import tifffile
+from astropy.io import fits
+from dicom_files import make_dicom
 from PIL import Image
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (40, 48, 3), dtype=np.uint8)
@@ -60,7 +65,26 @@ def make_seeds():
     file = io.BytesIO()
     tifffile.imwrite(file, PIXELS.astype(np.float64), photometric="rgb")
     seeds["float.tif"] = file.getvalue()
-    return seeds
+    return seeds | make_scientific_seeds()
+
+
+def make_scientific_seeds():
+    """One sound file of each format of arrays, by how its name ends."""
+    grey, hdf5, fits_file, npz = PIXELS[..., 0], io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with h5py.File(hdf5, "w") as file:
+        file.create_dataset("a/image", data=PIXELS, chunks=(16, 16, 3), compression="gzip")
+        file["vector"] = np.arange(9)
+    packed = fits.CompImageHDU(grey.astype(np.int16))
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(fits_file)
+    np.savez_compressed(npz, image=PIXELS, vector=grey[0])
+    window = {"WindowCenter": 99, "WindowWidth": 99, "RescaleSlope": 2, "RescaleIntercept": -9}
+    return {
+        "dcm": make_dicom(grey.astype(np.uint16), bits=12, **window),
+        "deflated.dcm": make_dicom(np.stack([grey] * 2), syntax=DeflatedExplicitVRLittleEndian),
+        "h5": hdf5.getvalue(),
+        "fits": fits_file.getvalue(),
+        "npz": npz.getvalue(),
+    }
 
 
 def mutate(rng, content, others):
@@ -124,6 +148,25 @@ def make_bombs():
         "ppm": b"P6 40000 40000 255 ",
         "jpg": jpeg(height=65_500, width=65_500),
         "jp2": jpeg2000(100_000, 100_000),
+        **make_scientific_bombs(file.getvalue()),
+    }
+
+
+def make_scientific_bombs(npy):
+    hdf5, npz, fits_file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    with h5py.File(hdf5, "w") as file:  # chunks that were never written
+        file.create_dataset("x", (10**6, 10**6), "u1", chunks=(100, 100))
+    with zipfile.ZipFile(npz, "w") as archive:
+        archive.writestr("x.npy", npy)
+    fits.PrimaryHDU(PIXELS[..., 0]).writeto(fits_file)
+    sides = [f"NAXIS{i}  = {side:20}".encode() for i, side in ((1, 48), (2, 40))]
+    claims = [f"NAXIS{i}  = {10**6:20}".encode() for i in (1, 2)]
+    header = fits_file.getvalue().replace(sides[0], claims[0]).replace(sides[1], claims[1])
+    return {
+        "dcm": make_dicom(PIXELS[..., 0], Rows=60_000, Columns=60_000),
+        "fits": header,
+        "h5": hdf5.getvalue(),
+        "npz": npz.getvalue(),
     }
 
 

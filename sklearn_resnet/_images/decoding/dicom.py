@@ -198,7 +198,8 @@ def _read_header(pydicom, file):
 
 def _describe(header):
     """Describe the pixels."""
-    n_samples, name = header.get("SamplesPerPixel", 1), header.PhotometricInterpretation
+    n_samples = int(header.get("SamplesPerPixel", 1))  # an odd element has several values, or text
+    name = str(header.PhotometricInterpretation)
     if name in _OTHER_SPACES:
         raise FormatError(f"its colour space, {name}, is not supported", CONVERT)
     if name not in (*_GREY, *_COLOURS, _PALETTE) or n_samples != (3 if name in _COLOURS else 1):
@@ -211,7 +212,7 @@ def _describe(header):
         dtype = np.dtype(np.uint8 if bits == 8 else np.uint16)
     axis, n_frames = _find_axis(header)
     return _Image(
-        shape=(header.Rows, header.Columns),
+        shape=(int(header.Rows), int(header.Columns)),
         n_samples=3 if name == _PALETTE else n_samples,
         dtype=dtype,
         bits=bits,
