@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 from special_files import save_pickle
 
@@ -254,6 +256,26 @@ def test_an_image_file_is_one_image(tmp_path):
     assert data.labels is None
     assert data.paths.tolist() == paths
     assert read_input(paths[0], image_size=7).images.shape == (1, 7, 7, 3)
+
+
+@pytest.mark.parametrize("kind", ["a.h5::/a/b", "a.npz::b", "a.zarr", "a.zarr::b"])
+def test_an_array_in_a_file_is_one_image(tmp_path, kind):
+    image = IMAGES[0]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a/b"], file["c"] = image, image
+    np.savez(tmp_path / "a.npz", b=image, c=image)
+    zarr.open_group(tmp_path / "a.zarr", mode="w").create_array("b", data=image)
+    source = str(tmp_path / kind)
+    data = load_input(InputOptions(source))
+    np.testing.assert_array_equal(np.asarray(data.images), image[np.newaxis])
+    assert data.paths.tolist() == [source]
+    assert data.labels is None
+    check_input(source, patches=2)
+
+
+def test_an_array_in_a_file_that_is_missing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a\.h5::/x', which does not exist"):
+        check_input(str(tmp_path / "a.h5::/x"))
 
 
 def test_a_file_that_is_no_image_is_an_error(tmp_path):
