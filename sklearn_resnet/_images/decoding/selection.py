@@ -18,6 +18,7 @@ _PROJECTIONS = ("max", "mean")
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
 _MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
+_MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _DEPTHS = "ZQ"  # one after the other through a thing, so that the first one can stand for all
 
 
@@ -127,36 +128,6 @@ def select_planes(stack, selection, report):
         return samples, None if names is None and not has_axis else name_channels(names, n_samples)
     chosen = choose_channels(names, n_samples, selection.channels)
     return samples[..., chosen], _name_chosen(names, chosen, 1)
-
-
-def choose_level(shapes, selection):
-    """Choose a level of a pyramid.
-
-    Parameters
-    ----------
-    shapes : list of tuple of int
-        ``(height, width)`` of each level; the first one has the full resolution.
-    selection : Selection
-
-    Returns
-    -------
-    int
-        The index of the level: the smallest that is at least twice as high and wide as the result.
-    """
-    n_levels = len(shapes)
-    if selection.level is not None:
-        if not 0 <= selection.level < n_levels:
-            levels = f"only levels 0 to {n_levels - 1}" if n_levels > 1 else "only level 0"
-            raise FormatError(
-                f"it has no level {selection.level}, {levels}",
-                "Choose another one with ImageLoader(level=).",
-            )
-        return selection.level
-    if selection.size is None:
-        return 0
-    height, width = (2 * side for side in selection.size)
-    fitting = [i for i, shape in enumerate(shapes) if shape[0] >= height and shape[1] >= width]
-    return min(fitting, key=lambda i: shapes[i][0] * shapes[i][1], default=0)
 
 
 def choose_channels(names, n_channels, channels):

@@ -118,7 +118,9 @@ def test_the_smallest_level_that_is_twice_as_large_is_read(tmp_path, options, le
 def test_a_level_that_is_missing_is_named(tmp_path):
     write_image(tmp_path / "a.zarr", DATA[0, 0, 0], axes="yx", n_levels=2)
     for level in (2, -1):
-        with pytest.raises(ImageReadError, match=f"it has no level {level}, only levels 0 to 1"):
+        with pytest.raises(
+            ImageReadError, match=f"it has no level {level} of resolution, only 0 to 1"
+        ):
             read_image(tmp_path / "a.zarr", level=level)
 
 
