@@ -115,7 +115,22 @@ SUFFIXES = (
     *(".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf"),
     *(".jpx", ".avif", ".avifs", ".npy"),
 )
-ARRAYS = (".npz", ".h5", ".hdf5", ".he5", ".dcm", ".dicom", ".ima", ".fits", ".fit", ".fts", ".fz")
+ARRAYS = (
+    ".lsm",
+    ".svs",
+    ".ndpi",
+    ".npz",
+    ".h5",
+    ".hdf5",
+    ".he5",
+    ".dcm",
+    ".dicom",
+    ".ima",
+    ".fits",
+    ".fit",
+    ".fts",
+    ".fz",
+)
 
 
 def test_files_of_every_format_are_listed(tmp_path):

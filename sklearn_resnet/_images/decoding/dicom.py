@@ -281,7 +281,7 @@ def _make_reader(pydicom, file, header, image, selection):
         if image.padding is not None:
             is_padding = (stored >= image.padding[0]) & (stored <= image.padding[1])
         white = values["window_range"][1] if selection.window else None
-        plane = transform.apply_in_bands(stored, dtype, white)
+        plane = transform.apply_to_plane(stored, dtype, white)
         if is_padding is not None:
             black = white if image.white_is_zero else 0
             plane[is_padding] = black if selection.window else values["no_data"]

@@ -80,18 +80,28 @@ class Transform(NamedTuple):
             return self.window.apply(values) / (2**self.window.bits - 1)
         return values if self.window is None else self.window.apply(np.asarray(values, np.float64))
 
-    def apply_in_bands(self, values, dtype, white=None):
-        """Transform an array to a dtype, in bands of rows, because that makes copies in float64.
+    def apply_to_plane(self, values, dtype, white=None):
+        """Transform a plane to a dtype; `white` is the value of the dtype for the end of the window.
 
-        `white` is the value of a dtype for the end of the window.
+        The transform makes copies in float64, so it is applied to all values of 8 and 16 bits once, or
+        to bands of rows.
         """
+        n_values = 2 ** (8 * values.itemsize)
+        if values.dtype.kind in "iu" and n_values <= min(values.size, 2**16):
+            unsigned = np.dtype(f"u{values.itemsize}")
+            every = np.arange(n_values, dtype=unsigned).view(values.dtype)
+            return self._apply_and_cast(every, dtype, white)[values.view(unsigned)]
         transformed = np.empty(values.shape, dtype)
         n_rows = max(1, _BAND_BYTES // max(1, values[0].nbytes))
         for start in range(0, len(values), n_rows):
-            band = self.apply(values[start : start + n_rows])
-            band = band if white is None else band * white
-            transformed[start : start + n_rows] = band if dtype.kind == "f" else np.rint(band)
+            rows = slice(start, start + n_rows)
+            transformed[rows] = self._apply_and_cast(values[rows], dtype, white)
         return transformed
+
+    def _apply_and_cast(self, values, dtype, white):
+        values = self.apply(values)
+        values = values if white is None else values * white
+        return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
 
 
 def read_transform(header, i, *, is_windowed):

@@ -38,11 +38,11 @@ from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
 from sklearn_resnet._io.paths import is_zarr, open_file, split_dataset, suffix_of
 
-# Those that Pillow registers for `FORMATS`, MPO and TIFF, and those of arrays.
+# Those that Pillow registers for `FORMATS`, MPO and TIFF; those of microscopes and of arrays.
 EXTENSIONS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".gif", ".bmp",
     ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
-    ".avif", ".avifs", ".npy", ".npz", ".h5", ".hdf5", ".he5",
+    ".avif", ".avifs", ".lsm", ".svs", ".ndpi", ".npy", ".npz", ".h5", ".hdf5", ".he5",
 ))  # fmt: skip
 # Those that need a package: its module, and the extra that installs it, if there is one.
 OPTIONAL_EXTENSIONS = {

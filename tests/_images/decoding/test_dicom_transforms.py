@@ -43,14 +43,18 @@ def test_a_table_is_constant_outside():
     np.testing.assert_array_equal(table.apply(values), [5, 5, 5, 6, 9, 9, 9])
 
 
-def test_a_band_of_rows_at_a_time_gives_the_same():
-    values = np.arange(2**20, dtype=np.uint16).reshape(4, -1)  # a row has half a MiB
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "i4", "f4"])
+def test_a_plane_is_transformed_as_its_values_are(dtype):
+    values = np.arange(2**20).astype(np.uint32).astype(dtype).reshape(4, -1)  # long rows
     transform = Transform((0.5, -3.0), Window(100, 1000, "LINEAR"))
-    for dtype, white in ((np.dtype(np.float32), 1), (np.dtype(np.uint8), 255)):
-        expected = transform.apply(values) * white
-        expected = np.rint(expected) if dtype == np.uint8 else expected
-        in_bands = transform.apply_in_bands(values, dtype, white)
-        np.testing.assert_array_equal(in_bands, expected.astype(dtype))
+    for target, white in ((np.dtype(np.float32), 1), (np.dtype(np.uint8), 255)):
+        for columns in (slice(None), slice(None, None, 2), slice(10)):
+            plane = values[:, columns]
+            expected = transform.apply(plane) * white
+            expected = np.rint(expected) if target == np.uint8 else expected
+            transformed = transform.apply_to_plane(plane, target, white)
+            np.testing.assert_array_equal(transformed, expected.astype(target))
+            assert transformed.dtype == target
 
 
 def header(**elements):
