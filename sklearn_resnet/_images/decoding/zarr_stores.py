@@ -23,7 +23,6 @@ from sklearn_resnet._io.paths import file_version
 
 _AXES = {"t": "T", "c": "C", "z": "Z", "y": "Y", "x": "X"}  # of OME-Zarr, and of `Stack`
 _OLD_AXES = "tczyx"  # of OME-Zarr before version 0.3, which names none
-_LABELS = "labels"  # groups of segmentations
 _MAX_IMAGES = 100  # that are searched
 _REPLACE = "Replace the file or leave it out."
 _INSTALL = "Install it with: pip install zarr"
@@ -99,13 +98,13 @@ def _list_images(zarr, group):
     """List the arrays of numbers below a group, and the groups of OME-Zarr, by path."""
     images, todo = {}, [group]
     while todo and len(images) < _MAX_IMAGES:
-        for name, node in natsorted(todo.pop(0).members(), key=lambda member: member[0]):
+        for _, node in natsorted(todo.pop(0).members(), key=lambda member: member[0]):
             if isinstance(node, zarr.Array):
                 if is_numeric(node.dtype):
                     images[node.path] = node
             elif _find_multiscale(node):
                 images[node.path] = node
-            elif name != _LABELS:
+            else:
                 todo.append(node)
     is_ome = {path: not isinstance(node, zarr.Array) for path, node in images.items()}
     return {path: node for path, node in images.items() if is_ome[path] or not any(is_ome.values())}
