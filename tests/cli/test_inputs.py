@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from ome_zarr import add_array
 from PIL import Image
 from special_files import save_pickle
 
@@ -264,7 +265,7 @@ def test_an_array_in_a_file_is_one_image(tmp_path, kind):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a/b"], file["c"] = image, image
     np.savez(tmp_path / "a.npz", b=image, c=image)
-    zarr.open_group(tmp_path / "a.zarr", mode="w").create_array("b", data=image)
+    add_array(zarr.open_group(tmp_path / "a.zarr", mode="w"), "b", image)
     source = str(tmp_path / kind)
     data = load_input(InputOptions(source))
     np.testing.assert_array_equal(np.asarray(data.images), image[np.newaxis])

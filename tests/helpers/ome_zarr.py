@@ -32,10 +32,7 @@ def write_image(path, data, *, axes="tczyx", n_levels=1, names=None, version="0.
     for level in range(n_levels):
         step = 2**level
         key = tuple(slice(None, None, step if axis in "yx" else None) for axis in axes)
-        array = group.create_array(
-            str(level), shape=data[key].shape, chunks=data[key].shape, dtype=data.dtype
-        )
-        array[...] = data[key]
+        add_array(group, str(level), data[key])
     described = [next(axis for axis in AXES if axis["name"] == letter) for letter in axes]
     metadata = {
         "multiscales": [
@@ -50,3 +47,9 @@ def write_image(path, data, *, axes="tczyx", n_levels=1, names=None, version="0.
         metadata["omero"] = {"channels": [{"label": name} for name in names]}
     group.attrs.update(metadata if version == "0.4" else {"ome": metadata})
     return group
+
+
+def add_array(group, name, data):
+    """Add an array of one chunk to a group."""
+    array = group.create_array(name, shape=data.shape, chunks=data.shape, dtype=data.dtype)
+    array[...] = data

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import zarr
-from ome_zarr import write_image
+from ome_zarr import add_array, write_image
 
 from sklearn_resnet import ImageReadError
 from sklearn_resnet._images.decoding import hash_opened, open_image, read_image
@@ -30,9 +30,9 @@ def test_the_only_array_of_a_store(tmp_path, form):
 
 def test_arrays_are_named_by_their_path(tmp_path):
     group = zarr.open_group(tmp_path / "a.zarr", mode="w")
-    group.create_array("b/x", data=DATA[0, 0])
-    group.create_array("y", data=DATA[0, 0, 0])
-    group.create_array("vector", data=np.arange(3))
+    add_array(group, "b/x", DATA[0, 0])
+    add_array(group, "y", DATA[0, 0, 0])
+    add_array(group, "vector", np.arange(3))
     path = str(tmp_path / "a.zarr")
     np.testing.assert_array_equal(read_image(f"{path}::/b/x", mode="L", page=2), DATA[0, 0, 2])
     np.testing.assert_array_equal(read_image(f"{path}::y", mode="L"), DATA[0, 0, 0])
@@ -199,7 +199,7 @@ def test_zarr_that_is_missing_is_named(tmp_path):
 
 def test_other_files_in_a_store_are_passed_over(tmp_path):
     group = zarr.open_group(tmp_path / "a.zarr", mode="w")
-    group.create_array("x", data=DATA[0, 0, 0])
+    add_array(group, "x", DATA[0, 0, 0])
     (tmp_path / "a.zarr" / "notes.txt").write_text("")
     np.testing.assert_array_equal(read_image(tmp_path / "a.zarr", mode="L"), DATA[0, 0, 0])
 
