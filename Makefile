@@ -94,7 +94,7 @@ dist: $(VENV)/.installed  ## Build the wheel and the sdist in dist/; test the wh
 	cd build/without-extras/tree && ../venv/$(SCRIPTS)/python -m pytest -o addopts= \
 		tests/without_extras.py tests/test_without_keras.py tests/test_pages_run.py
 	$(BIN)/python -m pip install --quiet --dry-run --target build/newest --only-binary :all: \
-		--python-version 3.14 "$$(ls dist/*.whl)[explore,int8,parquet,dask,remote,heif,jxl,tiff]"
+		--python-version 3.14 "$$(ls dist/*.whl)[explore,int8,parquet,dask,remote,heif,jxl,tiff,dicom,fits]"
 
 test-dist: dist  ## Test the wheel in a new environment, build/dist
 	$(call test_elsewhere,build/dist,"$$(ls dist/*.whl)[test]")
