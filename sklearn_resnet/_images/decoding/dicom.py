@@ -25,7 +25,7 @@ from sklearn_resnet._images.decoding.dicom_transforms import Table, has_window, 
 from sklearn_resnet._images.decoding.formats import FormatError, import_for_format, is_dicom
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
 from sklearn_resnet._images.decoding.pixels import Pixels
-from sklearn_resnet._images.decoding.selection import Stack, select_planes
+from sklearn_resnet._images.decoding.selection import Stack, choose_level, select_planes
 
 _HEAD_BYTES = 1024
 _META_START = 132  # after the preamble
@@ -120,6 +120,7 @@ def _decode(pydicom, file, selection, max_pixels, report):
     file = _shield(_inflate, file, max_pixels, cause=_DAMAGED)
     header = _shield(_read_header, pydicom, file, cause=NO_IMAGE)
     image = _shield(_describe, header, cause="its description of the pixels is damaged")
+    choose_level([image.shape], selection)  # there is one
     check_array((*image.shape, image.n_samples), image.dtype, max_pixels)
     _shield(_check_frames, file, header, image, cause=_DAMAGED)
     if selection.window and (image.space != "grey" or not has_window(header)):

@@ -9,7 +9,7 @@ from sklearn_resnet._images.decoding.formats import FormatError, import_for_form
 from sklearn_resnet._images.decoding.limits import check_array
 from sklearn_resnet._images.decoding.named_arrays import choose_array
 from sklearn_resnet._images.decoding.pixels import Pixels
-from sklearn_resnet._images.decoding.selection import Stack, select_planes
+from sklearn_resnet._images.decoding.selection import Stack, choose_level, select_planes
 
 MAGIC = b"SIMPLE  ="
 _TIMES = ("TIME", "UTC", "TAI", "TT", "MJD")  # CTYPE of an axis, up to a hyphen
@@ -53,6 +53,7 @@ def decode_fits(file, selection, max_pixels, report, *, dataset=None):
 
 def _read_planes(hdus, dataset, selection, max_pixels, report):
     hdu = _choose_hdu(hdus, dataset)
+    choose_level([hdu.shape[-2:]], selection)  # there is one
     axes = _name_axes(hdu, selection)
     n_channels = hdu.shape[axes.index("C")] if "C" in axes else 1
     n_read = n_channels if selection.channels is None else len(selection.channels)

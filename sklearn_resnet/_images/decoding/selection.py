@@ -18,7 +18,6 @@ _PROJECTIONS = ("max", "mean")
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
 _MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
-_MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _DEPTHS = "ZQ"  # one after the other through a thing, so that the first one can stand for all
 
 

@@ -375,6 +375,13 @@ def test_colours_and_their_profile():
     assert pixels.space == "channels"
 
 
+def test_there_is_one_level():
+    content = make_dicom(GREY)
+    assert decode(content, level=0).samples.any()
+    with pytest.raises(FormatError, match="it has no level 1 of resolution, only 0"):
+        decode(content, level=1)
+
+
 def test_the_limit_of_pixels_holds():
     content = make_dicom(GREY, Rows=60_000, Columns=60_000)
     with pytest.raises(ImageReadError, match="it has 60000 x 60000 pixels, more than the limit"):

@@ -140,6 +140,13 @@ def test_a_file_that_ends_too_early_is_named(n_bytes):
         read(write(fits.PrimaryHDU(IMAGE))[:n_bytes])
 
 
+def test_there_is_one_level():
+    content = write(fits.PrimaryHDU(IMAGE))
+    assert decode(content, level=0).samples.any()
+    with pytest.raises(FormatError, match="it has no level 1 of resolution, only 0"):
+        decode(content, level=1)
+
+
 def test_the_limit_of_pixels_holds():
     content = write(fits.PrimaryHDU(IMAGE))
     content = content.replace(b"NAXIS1  =                   16", b"NAXIS1  =             16000000")
