@@ -11,6 +11,7 @@ import os
 import warnings
 import zlib
 from contextvars import ContextVar
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -264,17 +265,17 @@ def _find_padding(header, dtype):
 
 def _make_reader(pydicom, file, header, image, selection):
     """Make a function that reads a frame by its index; return it, and what its values mean."""
-    n_described = len(header.get("PerFrameFunctionalGroupsSequence") or [0])
-    transforms = [
-        read_transform(header, i, is_windowed=selection.window)
-        for i in range(max(1, min(n_described, image.n_frames)))
-    ]
+    read_one = partial(read_transform, header, is_windowed=selection.window)
+    n_described = len(header.get("PerFrameFunctionalGroupsSequence") or [])
+    transforms = [read_one(i) for i in range(min(n_described, image.n_frames))]
+    if n_described < image.n_frames:  # the same for all further frames
+        transforms.append(read_one(n_described))
     values = _describe_values(image, transforms, selection)
     dtype = values.pop("dtype")
     read_stored = make_frame_reader(pydicom, file, header, (*image.shape, image.n_samples))
 
     def read(i):
-        transform = read_transform(header, i, is_windowed=selection.window)
+        transform = transforms[min(i, len(transforms) - 1)]
         stored = read_stored(i).astype(image.dtype, copy=False)  # in the byte order of this machine
         if transform.modality is None and transform.window is None and image.padding is None:
             return stored

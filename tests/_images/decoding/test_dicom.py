@@ -317,6 +317,18 @@ def test_each_frame_has_its_own_transform_and_window():
         np.testing.assert_allclose(windowed, expected, atol=1e-6)
 
 
+def test_frames_without_a_transform_of_their_own_share_that_of_the_file():
+    group = make_item(
+        PixelValueTransformationSequence=[make_item(RescaleSlope=2, RescaleIntercept=0)]
+    )
+    content = make_dicom(
+        np.stack([GREY] * 3), PerFrameFunctionalGroupsSequence=[group], RescaleSlope=3,
+        RescaleIntercept=1,
+    )  # fmt: skip
+    for page, expected in enumerate((GREY * 2.0, GREY * 3.0 + 1, GREY * 3.0 + 1)):
+        np.testing.assert_array_equal(decode(content, page=page).samples[..., 0], expected)
+
+
 def test_a_transform_of_all_frames():
     shared = make_item(
         PixelValueTransformationSequence=[make_item(RescaleSlope=3, RescaleIntercept=0)]
