@@ -15,6 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
 from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
+from sklearn_resnet._images.channels import (
+    SeparateChannels,
+    as_prefix,
+    check_same_channels,
+    count_channels,
+    name_channels,
+)
 from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.intensity import (
@@ -69,6 +76,8 @@ from sklearn_resnet._sklearn_private import (
 
 if TYPE_CHECKING:
     import dask.array as da
+
+_MAX_BATCHES = 4  # of separate channels in a block, so that images of many do not fill the memory
 
 
 class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
@@ -132,7 +141,17 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         or, for rows with all of red before all of green, (3, height, width). None interprets a row
         of s * s values as a square grey image, and one of 3 * s * s values as a square RGB image,
         channels last; it warns if the channels seem to come first, as in CIFAR-10. It interprets
-        any other row as a grey image one pixel high, and warns.
+        any other row as a grey image one pixel high, and warns. With ``channels="separate"``, any
+        number of channels may come first or last; it comes first if it is smaller than both of the
+        other two.
+    channels : None or "separate", default=None
+        How the channels of an image enter the network. None takes images of 1 or 3 channels: grey
+        or red, green and blue (or of as many channels as the weights take). ``"separate"`` takes
+        any number of channels: each goes through the network as a grey image, and their features
+        are side by side, all those of the first channel before those of the second. They are
+        bit-equal to the features of each channel on its own with the same `value_range`, and they
+        are cached by channel, so that another choice of channels is not computed again. Images in
+        `fit` and in `transform` must have the same channels.
     value_range : tuple of 2 float, default=None
         The black and the white level of the images. None lets `fit` infer them. Black is 0. White
         is 255 for uint8, 65535 for uint16, and for other integers the first of 255, 65535 and the
@@ -187,6 +206,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     n_channels_ : int
         The number of channels of the images that enter the network. If it is 3, the one channel of
         grey images is repeated.
+    channel_names_ : list of str
+        The channels of the images, as `LazyImages` name them, or else ``"0"``, ``"1"`` and so on.
+        A name that occurs several times gets ``"_1"``, ``"_2"`` and so on. Only for
+        ``channels="separate"``.
     activation_ranges_ : dict of str to tuple of 2 float
         By the name of a convolution, the minimum and maximum of its input. Only for
         ``precision="int8"``.
@@ -241,6 +264,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         "pooling": [StrOptions({"avg", "max"}), tuple, list],
         "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
+        "channels": [StrOptions({"separate"}), None],
         "value_range": [tuple, list, None],
         "engine": [StrOptions(set(ENGINES))],
         "precision": [StrOptions(set(PRECISIONS))],
@@ -262,6 +286,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         pooling: str | Sequence[str] = "avg",
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
+        channels: str | None = None,
         value_range: tuple[float, float] | None = None,
         engine: str = "auto",
         precision: str = "float32",
@@ -279,6 +304,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.pooling = pooling
         self.image_size = image_size
         self.image_shape = image_shape
+        self.channels = channels
         self.value_range = value_range
         self.engine = engine
         self.precision = precision
@@ -342,10 +368,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         layers = layers or resolve_layers(self.architecture, default_layers(chosen))
         check_layers_covered(weights, layers)
         check_layers_covered(weights, tap_layers, "tap_layers")
-        check_image_shape(self.image_shape, list_channels(weights.n_channels))
-        images = self._check(X, weights.n_channels, reset=True)
+        accepted = list_channels(weights.n_channels, self.channels)
+        check_image_shape(self.image_shape, accepted)
+        images = self._check(X, accepted, reset=True)
         n_seen = MAX_IMAGES if self.precision == "int8" else 0
-        seen = self._check(images.sample(n_seen), weights.n_channels, reset=True)
+        seen = self._check(images.sample(n_seen), accepted, reset=True)
         if self.value_range is None:
             inferred = images.infer_value_range()
             warn_about_inferred(inferred)
@@ -365,12 +392,19 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.n_channels_ = weights.n_channels
         self.normalization_ = astuple(weights.normalization)
         warn_about_ignored_layers(self.architecture, layers)
-        self.__dict__.pop("activation_ranges_", None)
+        for name in ("activation_ranges_", "channel_names_"):
+            self.__dict__.pop(name, None)
+        if self.channels is not None:
+            self.channel_names_ = name_channels(seen)
         if self.precision == "int8":
-            forward = self._plan_with(seen, weights, activation_ranges=None)
-            batch = forward.make_calibration_batch(seen)
-            self.activation_ranges_ = dict(calibrate_ranges(forward.computation, batch))
+            self.activation_ranges_ = self._calibrate(self._separate(seen), weights)
         return self
+
+    def _calibrate(self, images, weights):
+        """Measure the ranges of activations for int8."""
+        forward = self._plan_with(images, weights, activation_ranges=None)
+        batch = forward.make_calibration_batch(images)
+        return dict(calibrate_ranges(forward.computation, batch))
 
     def transform(self, X: "ArrayLike | LazyImages | da.Array") -> "np.ndarray | da.Array":
         """Turn images into features.
@@ -380,18 +414,19 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         X : array-like of shape (n, n_pixels), (n, height, width) or \
 (n, height, width, channels), LazyImages, or Dask, Zarr or h5py array
             Rows, grey images, or images with channels last, of any numeric dtype. There are 1 or 3
-            channels, unless the weights take images with another number. `X` is never written to,
-            and it is converted batch by batch. It can be a list of images of Pillow, and with
-            `image_size`, a list of images of different sizes. `LazyImages` are decoded while the
-            network computes the images before them. Arrays of Zarr and h5py are read block by
-            block.
+            channels, unless the weights take images with another number, or any number with
+            ``channels="separate"``. `X` is never written to, and it is converted batch by batch. It
+            can be a list of images of Pillow, and with `image_size`, a list of images of different
+            sizes. `LazyImages` are decoded while the network computes the images before them.
+            Arrays of Zarr and h5py are read block by block.
 
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            One feature for each layer, pooling and channel. The features of an unreadable image are
-            NaN, if `ImageLoader` accepts it. For a Dask array, the result is a Dask array that is
-            not computed yet, with the chunks of `X`.
+            One feature for each layer, pooling and channel of the layer, and this for each channel
+            of the image with ``channels="separate"``. The features of an unreadable image are NaN,
+            if `ImageLoader` accepts it. For a Dask array, the result is a Dask array that is not
+            computed yet, with the chunks of `X`.
 
         Raises
         ------
@@ -491,10 +526,14 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
 
         def compute(block):
-            block = self._check(block, self.n_channels_, reset=False)
+            block = self._check(block, self._accepted_channels, reset=False)
             return block, self._compute(block)
 
-        return prefetch_map(compute, images.blocks(self.batch_size), 2, 1)
+        if images.is_lazy:
+            self._separate(images)  # to read the names of the channels once, not in each block
+        n_channels = len(getattr(self, "channel_names_", [None]))
+        block_size = max(1, min(self.batch_size, _MAX_BATCHES * self.batch_size // n_channels))
+        return prefetch_map(compute, images.blocks(block_size), 2, 1)
 
     def _compute(self, X, bar=None):
         """Compute features as `transform` does, without a warning about unreadable images.
@@ -511,11 +550,12 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         -------
         features : ndarray of shape (n, n_features), dtype float32
         """
-        images = self._check(X, self.n_channels_, reset=False)
+        images = self._check(X, self._accepted_channels, reset=False)
         if self.value_range is None:
             warn_about_another_range(
                 images.infer_value_range(), self.value_range_, self._seen_range
             )
+        images = self._separate(images)
         return self._plan(images).compute(images, bar)
 
     def precompute(
@@ -561,16 +601,18 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         if layers is None:
             layers = self.layers if self.tap_layers is None else self.tap_layers
         resnet = clone(self).set_params(layers=layers, tap_layers=layers).fit(X)
-        images = resnet._check(X, resnet.n_channels_, reset=False)
-        forward = resnet._plan(resnet._check(images.sample(0), resnet.n_channels_, reset=False))
+        images = resnet._check(X, resnet._accepted_channels, reset=False)
+        sample = resnet._check(images.sample(0), resnet._accepted_channels, reset=False)
+        sample = resnet._separate(sample)
+        forward = resnet._plan(sample)
         with count_images() as bar:
             if images.reads_in_blocks:
                 n_images = resnet._cache_blocks(images, bar)
             else:
                 n_images = len(images)
-                forward.compute(images, bar, cache_only=True)
+                forward.compute(resnet._separate(images), bar, cache_only=True)
                 images.file_log.warn()
-        n_bytes = n_images * sum(forward.widths.values()) * 4
+        n_bytes = n_images * sample.n_parts * sum(forward.widths.values()) * 4
         warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
         return self
 
@@ -654,7 +696,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         -------
         names : ndarray of str objects
             With several poolings, the name of the pooling comes before the channel:
-            ``"conv3_block4_2_relu_max_17"``.
+            ``"conv3_block4_2_relu_max_17"``. With ``channels="separate"``, the channel of the image
+            comes first: ``"DAPI_conv3_block4_2_relu_17"``, or ``"channel0_..."`` if it has no name.
         """
         check_is_fitted(self)
         if input_features is not None:
@@ -666,6 +709,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             for pooling in poolings
             for i in range(layer.width)
         ]
+        if hasattr(self, "channel_names_"):
+            prefixes = map(as_prefix, self.channel_names_)
+            names = [f"{prefix}_{name}" for prefix in prefixes for name in names]
         return np.array(names, dtype=object)
 
     def _list_layers(self):
@@ -677,12 +723,23 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             return ()
         return resolve_layers(self.architecture, self.tap_layers, "tap_layers")
 
-    def _check(self, X, n_channels, reset):
+    @property
+    def _accepted_channels(self):
+        """The numbers of channels that images may have, as `list_channels` lists them."""
+        return None if hasattr(self, "channel_names_") else list_channels(self.n_channels_)
+
+    def _separate(self, images):
+        """Separate the channels of images if `fit` was to."""
+        if not hasattr(self, "channel_names_"):
+            return images
+        check_same_channels(images, self.channel_names_)
+        return SeparateChannels(images)
+
+    def _check(self, X, channels, reset):
         """Validate images in memory, and wrap any images in a source."""
-        channels = list_channels(n_channels)
         images = as_source(X, partial(self._check_values, channels=channels, reset=reset))
         if images.is_lazy:  # validated when they are decoded; never rows
-            check_channels(3 if images.options["mode"] == "RGB" else 1, channels)
+            check_channels(count_channels(images), channels)
             if reset:
                 reset_n_features(self)
         return images

@@ -16,7 +16,7 @@ from sklearn_resnet._network.engines.computation import Computation
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet._runtime.progress import tqdm
+from sklearn_resnet._runtime.progress import PartsBar, tqdm
 from sklearn_resnet._runtime.warnings import warn_caller
 
 _POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
@@ -90,26 +90,31 @@ class ForwardPass:
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32, or None
-            NaN for the failures of `images`.
+            NaN for the failures of `images`. Consecutive images that are parts of one, see
+            `ImageSource`, share a row.
         """
         n_images = len(images)
         width = sum(self.widths[layer] for layer in self.layers)
         features = None if cache_only else np.empty((n_images, width), np.float32)
         bar = tqdm(disable=True) if bar is None else bar
         if bar.total is None:
-            bar.reset(n_images)
-        images.failures.clear()
+            bar.reset(n_images // images.n_parts)
+        bar = PartsBar(bar, images.n_parts)
+        images.record_failures({})
         images.file_log.clear()
         with nullcontext() if self.cache is None else open_store(self.cache) as store:
             if store is None:
                 self._compute_all(images, features, bar)
             else:
                 _CachedPass(self, images, features, store, bar).fill()
-        if features is not None and not np.isfinite(features).all():
-            _warn_about_overflow(features)
-        if features is not None and images.failures:
+        if features is None:
+            return None
+        rows = features.reshape(-1, images.n_parts * width)
+        if not np.isfinite(rows).all():
+            _warn_about_overflow(rows)
+        if images.failures:
             features[list(images.failures)] = np.nan
-        return features
+        return rows
 
     def _compute_all(self, images, features, bar):
         compute, start = compile_computation(self.computation), 0

@@ -44,6 +44,10 @@ class ImageSource:
         The values in memory.
     lookup_size : int
         The number of images whose features are looked up in the cache at once.
+    channel_names : list of str or None
+        The names of the channels; None if there are none.
+    n_parts : int
+        The number of consecutive images whose features make one row.
 
     Methods
     -------
@@ -55,6 +59,8 @@ class ImageSource:
         Cut the images into blocks of about `batch_size`; each is an input of `as_source`.
     digests()
         Hash the content of each image.
+    channel_digests()
+        Hash the content of each channel of each image.
     file_versions()
         Find the version of the file of each image; None without a file.
     add_failure(i, cause)
@@ -74,6 +80,12 @@ class ImageSource:
     image_format = None
     arrays = ()
     lookup_size = 2048
+    n_parts = 1
+
+    @property
+    def channel_names(self):
+        """None: only files name their channels."""
+        return None
 
     def sample(self, n_images):
         """Choose all images, because they need not be read."""
@@ -189,6 +201,10 @@ class ArraySource(_InMemory):
         size, pixels = len(pixels) // len(self), memoryview(pixels)
         return [hash_content(pixels[i : i + size]) for i in range(0, len(pixels), size)]
 
+    def channel_digests(self):
+        """Hash the pixels of each channel, as `digests` does those of the same grey image."""
+        return [list(map(hash_content, split_channels(image))) for image in self.images]
+
     def infer_value_range(self):
         """Infer the black and the white level."""
         return infer_value_range(self.images)
@@ -214,10 +230,11 @@ class ListSource(_InMemory):
 
     def digests(self):
         """Hash the format and the pixels of each image."""
-        return [
-            hash_content(f"{image.dtype.str}{image.shape}".encode(), np.ascontiguousarray(image))
-            for image in self.images
-        ]
+        return list(map(_hash_array, self.images))
+
+    def channel_digests(self):
+        """Hash each channel, as `digests` does the same grey image."""
+        return [list(map(_hash_array, split_channels(image))) for image in self.images]
 
     def infer_value_range(self):
         """Infer the black and the white level."""
@@ -225,6 +242,15 @@ class ListSource(_InMemory):
 
     def _select(self, chosen):
         return [self.images[i] for i in chosen]
+
+
+def _hash_array(image):
+    return hash_content(f"{image.dtype.str}{image.shape}".encode(), np.ascontiguousarray(image))
+
+
+def split_channels(image):
+    """Return an image as an array of its channels, each contiguous: (channels, height, width)."""
+    return np.ascontiguousarray(np.moveaxis(np.atleast_3d(image), -1, 0))
 
 
 class ChunkedSource(ImageSource):

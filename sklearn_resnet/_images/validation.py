@@ -30,6 +30,8 @@ _N_LOOKED_AT = 32  # rows, to find how their values are laid out
 _MIN_LOOKED_AT = 1000  # values, below which noise may look smooth
 _FAR_SMOOTHER = 0.8
 
+_SEPARATE = "ResNetFeatures(channels='separate') takes each channel as a grey image."
+
 
 def as_sequence(X):
     """List the items of `X` if they are paths, single images or encoded files.
@@ -185,8 +187,8 @@ def row_shape(n_features, image_shape=None, channels=(1, 3)):
         See `check_image_shape`. None interprets a row of s * s values as a square grey image, one
         of c * s * s values as a square image of c channels, the last axis, and any other as a grey
         image one pixel high.
-    channels : tuple of int, default=(1, 3)
-        The numbers of channels to accept.
+    channels : tuple of int or None, default=(1, 3)
+        The numbers of channels to accept. None accepts any, but expects 1 or 3.
 
     Returns
     -------
@@ -210,6 +212,7 @@ def row_shape(n_features, image_shape=None, channels=(1, 3)):
                 f"{tuple(image_shape)!r} with {math.prod(image_shape)} values",
             )
         return tuple(image_shape)
+    channels = channels or (1, 3)
     for n_channels in channels:
         side = math.isqrt(n_features // n_channels)
         if n_channels * side * side == n_features:
@@ -268,7 +271,8 @@ def check_image_shape(image_shape, channels=(1, 3)):
     """Raise ParameterError unless `image_shape` is None or the shape of an image.
 
     That is ``(height, width)``, or ``(height, width, c)`` or ``(c, height, width)`` for a number c of
-    `channels`. A shape that fits both of the last two, such as (3, 8, 3), has its channels last.
+    `channels`, or any number if that is None. See `_is_planar` for a shape that fits both of the
+    last two.
     """
     if image_shape is None:
         return
@@ -278,10 +282,16 @@ def check_image_shape(image_shape, channels=(1, 3)):
         and all(isinstance(n, numbers.Integral) and n > 0 for n in image_shape)
     )
     fits = is_shape and (
-        1 in channels
-        if len(image_shape) == 2
-        else image_shape[2] in channels or _is_planar(image_shape, channels)
+        channels is None
+        or (1 if len(image_shape) == 2 else image_shape[2]) in channels
+        or _is_planar(image_shape, channels)
     )
+    if not fits and channels is None:
+        raise ParameterError(
+            "image_shape",
+            "must be None, (height, width), (channels, height, width) or (height, width, channels)",
+            repr(image_shape),
+        )
     if not fits:
         first = [f"({n}, height, width)" for n in channels if n > 1]
         flat = ["(height, width)"] if 1 in channels else []
@@ -295,9 +305,16 @@ def check_image_shape(image_shape, channels=(1, 3)):
 
 
 def _is_planar(shape, channels):
-    """Whether the channels of a row come one after the other: (3, height, width)."""
-    is_first = len(shape) == 3 and shape[0] in channels and shape[0] > 1
-    return is_first and shape[2] not in channels
+    """Whether the channels of a row come one after the other: (3, height, width).
+
+    The shape (3, 8, 3) has its channels last. If any number of channels is accepted, they come first
+    if they are fewer than the pixels of both sides.
+    """
+    if len(shape) != 3:
+        return False
+    if channels is None:
+        return shape[0] < min(shape[1:])
+    return shape[0] in channels and shape[0] > 1 and shape[2] not in channels
 
 
 def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
@@ -312,8 +329,8 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
         Rows (2-D), grey images (3-D) or images with channels last (4-D).
     image_shape : tuple of int, default=None
         The shape of the image in each row; see `row_shape`.
-    channels : tuple of int, default=(1, 3)
-        The numbers of channels to accept.
+    channels : tuple of int or None, default=(1, 3)
+        The numbers of channels to accept; None accepts any.
     reset : bool
         Whether to learn the number and names of the features, as `fit` does.
 
@@ -392,9 +409,36 @@ def check_image_list(estimator, X, *, channels=(1, 3), reset):
     ]
 
 
-def list_channels(n_channels):
-    """List the numbers of channels that images for a network can have: one is repeated as three."""
-    return (1, 3) if n_channels == 3 else (n_channels,)
+def list_channels(n_channels, channels=None):
+    """List the numbers of channels that images for a network can have: one is repeated as three.
+
+    Parameters
+    ----------
+    n_channels : int
+        The number of channels of the images that enter the network.
+    channels : "separate" or None, default=None
+        As for `ResNetFeatures`.
+
+    Returns
+    -------
+    tuple of int or None
+        None for any number.
+
+    Raises
+    ------
+    ParameterError
+        If the network does not take grey images, and `channels` needs it to.
+    """
+    accepted = (1, 3) if n_channels == 3 else (n_channels,)
+    if channels is None:
+        return accepted
+    if 1 not in accepted:
+        raise ParameterError(
+            "channels",
+            f"must be None for weights that take images of {n_channels} channels, and no grey ones",
+            repr(channels),
+        )
+    return None
 
 
 def check_channels(n_channels, channels, shape=None):
@@ -404,19 +448,19 @@ def check_channels(n_channels, channels, shape=None):
     ----------
     n_channels : int
         Of the images.
-    channels : tuple of int
-        The numbers to accept.
+    channels : tuple of int or None
+        The numbers to accept; None accepts any.
     shape : tuple of int, default=None
         The shape of the array with the images.
     """
-    if n_channels in channels:
+    if channels is None or n_channels in channels:
         return
     if shape is not None and len(shape) == 4 and shape[1] in channels:
         hint = "The channels seem to come first: np.moveaxis(X, 1, -1) puts them last."
     elif channels == (1, 3):
-        hint = "ImageLoader() converts RGBA to RGB, and files with grey and alpha too."
+        hint = _describe_choices(n_channels)
     elif channels == (1,):
-        hint = "ImageLoader(mode='L') converts files to grey."
+        hint = f"ImageLoader(mode='L') converts files to grey. {_SEPARATE}"
     elif 4 in channels:
         hint = "ResNetFeatures takes arrays of other numbers of channels, if its weights do."
     elif shape is not None and len(shape) == 3 and shape[2] in channels:
@@ -427,6 +471,16 @@ def check_channels(n_channels, channels, shape=None):
     raise ValueError(
         f"X must have {_join(channels)} channel{'s' * (channels != (1,))} in its last axis. Got "
         f"{n_channels}{where} instead. {hint}"
+    )
+
+
+def _describe_choices(n_channels):
+    """Describe what to do with images of `n_channels` channels, neither grey nor RGB."""
+    alpha = "ImageLoader() converts RGBA to RGB, and files with grey and alpha too. "
+    chosen, used = ([2, 1, 0], "three as R, G and B") if n_channels > 2 else ([0], "one as grey")
+    return (
+        f"{alpha if n_channels in (2, 4) else ''}{_SEPARATE} X[..., {chosen}] or "
+        f"ImageLoader(channels={chosen}) takes {used}."
     )
 
 
@@ -466,6 +520,12 @@ def _check_stack(estimator, X, channels, reset):
         warnings.warn(
             f"X of shape {shape} is interpreted as {shape[0]} grey images of {shape[1]} x {shape[2]} "
             "pixels. If it is one colour image, pass X[np.newaxis].",
+            stacklevel=2,
+        )
+    if channels is None and X.ndim == 4 and _is_planar(shape[1:], channels) and reset:
+        warnings.warn(
+            f"X of shape {shape} is interpreted as images of {shape[1]} x {shape[2]} pixels with "
+            f"{shape[3]} channels. If the channels come first, pass np.moveaxis(X, 1, -1).",
             stacklevel=2,
         )
     if reset:

@@ -3,7 +3,7 @@
 import sys
 import warnings
 
-__all__ = ["count_images", "tqdm"]
+__all__ = ["PartsBar", "count_images", "tqdm"]
 
 with warnings.catch_warnings():
     # in a notebook without ipywidgets, where tqdm takes another bar
@@ -22,3 +22,24 @@ def count_images(is_shown=True, **options):
     """
     can_be_shown = is_shown and sys.stderr is not None  # as in a program without a console
     return tqdm(unit=" images", disable=None if can_be_shown else True, **options)
+
+
+class PartsBar:
+    """Counts an image on a progress bar when all of its parts are done.
+
+    Parameters
+    ----------
+    bar : tqdm
+    n_parts : int
+        The number of parts of an image.
+    """
+
+    def __init__(self, bar, n_parts):
+        self._bar = bar
+        self._n_parts = n_parts
+        self._n_left = 0  # parts done of an image that is not done
+
+    def update(self, n=1):
+        """Count `n` parts."""
+        n_images, self._n_left = divmod(self._n_left + n, self._n_parts)
+        self._bar.update(n_images)

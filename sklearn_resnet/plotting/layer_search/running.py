@@ -247,22 +247,30 @@ def _compute_table(resnet, X, layers, image_sizes):
     """Compute the features of all layers at each size."""
     images = as_source(X)
     if images.is_lazy and resnet.value_range is None:
-        resnet.set_params(value_range=(0, 255))  # for blocks that happen to be black
+        # for blocks that happen to be black
+        resnet.set_params(value_range=images.infer_value_range().value_range)
     networks = [clone(resnet).set_params(image_size=size).fit(X) for size in image_sizes]
     if images.is_lazy and images.on_error != "skip":
         computed = _compute_lazily(networks, images)
     else:
         computed = [network.transform(X) for network in networks]
-    names = networks[0].get_feature_names_out()
-    table = layer_table(resnet.architecture, networks[0].n_channels_)
-    widths = np.array([table[i].width for i in networks[0].layers_])
-    stops = np.cumsum(widths * (len(names) // widths.sum()))[:-1]  # several poolings
     features = {
         (layer, size): part
         for size, values in zip(image_sizes, computed, strict=True)
-        for layer, part in zip(layers, np.split(np.asarray(values), stops, axis=1), strict=True)
+        for layer, part in zip(layers, _split_layers(networks[0], values), strict=True)
     }
-    return FeatureTable(features, dict(zip(layers, np.split(names, stops), strict=True)))
+    names = _split_layers(networks[0], networks[0].get_feature_names_out()[np.newaxis])
+    return FeatureTable(features, dict(zip(layers, map(np.ravel, names), strict=True)))
+
+
+def _split_layers(resnet, values):
+    """Split an array along its last axis, which is that of features, by layer."""
+    table = layer_table(resnet.architecture, resnet.n_channels_)
+    n_channels = len(getattr(resnet, "channel_names_", [None]))  # each with all layers
+    of_channels = np.reshape(values, (len(values), n_channels, -1))
+    widths = np.array([table[i].width for i in resnet.layers_])
+    stops = np.cumsum(widths * (of_channels.shape[2] // widths.sum()))[:-1]  # several poolings
+    return [part.reshape(len(values), -1) for part in np.split(of_channels, stops, axis=2)]
 
 
 def _compute_lazily(networks, images):
