@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from sklearn_resnet._runtime.progress import count_images
+from sklearn_resnet._runtime.progress import PartsBar, count_images
 
 
 @pytest.mark.parametrize("is_shown", [True, False])
@@ -13,3 +13,13 @@ def test_a_program_without_a_console_has_no_bar(monkeypatch, is_shown):
     with count_images(is_shown, total=3) as bar:
         bar.update(3)
     assert bar.disable
+
+
+def test_an_image_counts_when_all_its_parts_are_done():
+    with count_images(False, total=4) as bar:
+        counted = []
+        bar.update = counted.append
+        parts = PartsBar(bar, 3)
+        for n in (2, 2, 1, 7):
+            parts.update(n)
+    assert counted == [0, 1, 0, 3]

@@ -15,6 +15,7 @@ ESTIMATORS = (
     ResNetFeatures(layers=[16, "conv3"], weights=None, random_state=0),
     ResNetFeatures(layers=16, weights=None, random_state=0, pooling="max"),
     ResNetFeatures(layers=16, weights=None, random_state=0, pooling=["avg", "max"]),
+    ResNetFeatures(layers=16, weights=None, random_state=0, channels="separate"),
     EmbeddingPlot(),
 )
 # One per class, and both kinds of cut: `check_estimator` covers the other parameters.
