@@ -1,0 +1,165 @@
+"""Composites: images of any channels and depth as colour images for thumbnails."""
+
+import colorsys
+from typing import NamedTuple
+
+import numpy as np
+
+_LOW, _HIGH = 1.0, 99.8  # percentiles that become black and full colour
+_MAX_PIXELS = 2**18  # that the percentiles are taken of
+_COLORS = {
+    "cyan": (0, 1, 1),
+    "magenta": (1, 0, 1),
+    "yellow": (1, 1, 0),
+    "red": (1, 0, 0),
+    "green": (0, 1, 0),
+    "blue": (0, 0, 1),
+}
+_RGB = {"r": "red", "g": "green", "b": "blue", "red": "red", "green": "green", "blue": "blue"}
+
+
+class Rendering(NamedTuple):
+    """How the channels of a collection of images become colours.
+
+    Attributes
+    ----------
+    colors : ndarray of shape (n_channels, 3)
+        The colour of each channel, from 0 to 1.
+    ranges : ndarray of shape (n_channels, 2)
+        The values of each channel that become black and its full colour.
+    gain : float
+        Dims the sum of all channels, so that it has no more than a trace of white spots.
+    """
+
+    colors: np.ndarray
+    ranges: np.ndarray
+    gain: float = 1.0
+
+
+def make_composite(images, names=None):
+    """Show images of any number of channels in colours that are added.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (height, width[, n_channels])
+        All of one dtype and number of channels.
+    names : list of str, default=None
+        The names of the channels.
+
+    Returns
+    -------
+    list of ndarray of shape (height, width, 3), dtype uint8
+    """
+    rendering = choose_rendering(images, names)
+    return [render(image, rendering) for image in images]
+
+
+def choose_rendering(images, names=None, value_range=None):
+    """Choose the colour and the range of each channel.
+
+    One channel is grey. Channels named red, green and blue, and three without names, have these
+    colours; all others have colours of their own. Bytes of grey and RGB images are shown as they
+    are; any other channel is stretched from its 1st to its 99.8th percentile, in all images together.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (height, width[, n_channels])
+        A sample of the images, all of one dtype and number of channels.
+    names : list of str, default=None
+        The names of the channels; numbers count as none.
+    value_range : tuple of 2 float, default=None
+        The range of all channels, if it is known.
+
+    Returns
+    -------
+    Rendering
+    """
+    pixels = _sample_pixels(images)
+    n_channels = pixels.shape[1]
+    colors, is_natural = _choose_colors(n_channels, names)
+    if value_range is None and is_natural and pixels.dtype == np.uint8:
+        value_range = (0, 255)
+    ranges = np.empty((n_channels, 2))
+    ranges[:] = _find_ranges(pixels) if value_range is None else value_range
+    rendering = Rendering(colors, ranges)
+    brightest = _add(pixels, rendering).max(axis=1)
+    peak = np.percentile(brightest, _HIGH) if brightest.size else 1.0
+    return rendering._replace(gain=1 / max(1.0, peak))
+
+
+def render(image, rendering):
+    """Show an image of any number of channels in colours.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width[, n_channels])
+        Values that are not finite become black.
+    rendering : Rendering
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype uint8
+    """
+    pixels = image.reshape(-1, len(rendering.ranges))
+    scaled = _add(pixels, rendering) * (255 * rendering.gain)
+    return np.rint(scaled).clip(0, 255).astype(np.uint8).reshape(*image.shape[:2], 3)
+
+
+def _add(pixels, rendering):
+    """Add the colours of all channels: an array of shape (n_pixels, 3), from 0."""
+    total = np.zeros((len(pixels), 3), np.float32)
+    for values, (low, high), color in zip(
+        pixels.T, rendering.ranges, rendering.colors, strict=True
+    ):
+        share = (values.astype(np.float64) - low) / (high - low)
+        share = np.where(np.isfinite(share), share, 0).clip(0, 1)
+        total += share[:, None].astype(np.float32) * color
+    return total
+
+
+def _choose_colors(n_channels, names):
+    """Choose the colours, and tell whether they are those of a photo."""
+    if n_channels == 1:
+        return np.ones((1, 3), np.float32), True
+    if names is None or all(name.isdecimal() for name in names):
+        names = ("red", "green", "blue") if n_channels == 3 else ("",) * n_channels
+    named = [_RGB.get(name.strip().lower()) for name in names]
+    is_natural = n_channels == 3 and set(named) == {"red", "green", "blue"}
+    free = [color for name, color in _COLORS.items() if name not in named]
+    n_free = named.count(None)
+    if n_free > len(free):
+        free = [colorsys.hsv_to_rgb(i / n_free, 1, 1) for i in range(n_free)]
+    others = iter(free)
+    colors = [next(others) if name is None else _COLORS[name] for name in named]
+    return np.array(colors, np.float32), is_natural
+
+
+def _sample_pixels(images):
+    """Draw pixels of all images: an array of shape (n_pixels, n_channels)."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for image in images:
+        pixels = image.reshape(*image.shape[:2], -1)
+        pixels = pixels.reshape(-1, pixels.shape[2])
+        n_drawn = max(1, _MAX_PIXELS // len(images))
+        is_small = len(pixels) <= n_drawn
+        drawn.append(pixels if is_small else pixels[rng.integers(len(pixels), size=n_drawn)])
+    return np.concatenate(drawn)
+
+
+def _find_ranges(pixels):
+    """Find the range of each channel."""
+    # where all channels of floats are 0, there are no data
+    is_blank = (pixels == 0).all(axis=1) & (pixels.dtype.kind == "f")
+    return [_find_range(values[np.isfinite(values)]) for values in pixels[~is_blank].T]
+
+
+def _find_range(values):
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values.astype(np.float64), [_LOW, _HIGH])
+    if low == high:  # a few bright spots, or nothing
+        low, high = float(values.min()), float(values.max())
+    if low == high:
+        return min(low, 0.0), max(low, 0.0) or 1.0
+    return low, high
