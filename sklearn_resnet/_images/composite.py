@@ -7,6 +7,7 @@ import numpy as np
 
 _LOW, _HIGH = 1.0, 99.8  # percentiles that become black and full colour
 _MAX_PIXELS = 2**18  # that the percentiles are taken of
+_BLACK = (np.inf, np.inf)  # the range of a constant channel
 _COLORS = {
     "cyan": (0, 1, 1),
     "magenta": (1, 0, 1),
@@ -111,6 +112,8 @@ def _add(pixels, rendering):
     for values, (low, high), color in zip(
         pixels.T, rendering.ranges, rendering.colors, strict=True
     ):
+        if low == np.inf:
+            continue
         share = (values.astype(np.float64) - low) / (high - low)
         share = np.where(np.isfinite(share), share, 0).clip(0, 1)
         total += share[:, None].astype(np.float32) * color
@@ -150,16 +153,16 @@ def _sample_pixels(images):
 def _find_ranges(pixels):
     """Find the range of each channel."""
     # where all channels of floats are 0, there are no data
-    is_blank = (pixels == 0).all(axis=1) & (pixels.dtype.kind == "f")
-    return [_find_range(values[np.isfinite(values)]) for values in pixels[~is_blank].T]
+    has_data = (pixels != 0).any(axis=1) | (pixels.dtype.kind != "f")
+    return [_find_range(values[has_data]) or _find_range(values) or _BLACK for values in pixels.T]
 
 
 def _find_range(values):
+    """Find the range of some values; None if they are all the same."""
+    values = values[np.isfinite(values)].astype(np.float64)
     if not values.size:
-        return 0.0, 1.0
-    low, high = np.percentile(values.astype(np.float64), [_LOW, _HIGH])
+        return None
+    low, high = np.percentile(values, [_LOW, _HIGH])
     if low == high:  # a few bright spots, or nothing
-        low, high = float(values.min()), float(values.max())
-    if low == high:
-        return min(low, 0.0), max(low, 0.0) or 1.0
-    return low, high
+        low, high = values.min(), values.max()
+    return (low, high) if low < high else None

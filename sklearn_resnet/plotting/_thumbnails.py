@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.composite import choose_rendering, make_composite, render
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
@@ -14,6 +15,7 @@ from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI
 
 _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
+_N_MEASURED = 64  # images, spread evenly, that decide how channels are shown
 
 
 def as_images(images):
@@ -116,25 +118,78 @@ def read_list(images, side):
 
 
 def _read_lazy(images, side):
-    found = [shrink(image, side) for batch in images.batches(16) for image in batch]
+    found = list(show_lazy(images, side))
     warn_about_failures(images.failures, len(images), "are not drawn")
-    return [None if i in images.failures else image for i, image in enumerate(found)]
+    return found
+
+
+def show_lazy(images, side):
+    """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
+    rendering = _choose_lazy_rendering(images)
+    decoded = (image for batch in images.batches(16) for image in batch)
+    for i, image in enumerate(decoded):
+        if i in images.failures:
+            yield None
+        else:
+            yield shrink(image if rendering is None else render(image, rendering), side)
+
+
+def _choose_lazy_rendering(images):
+    """Choose how to show lazy images; None for those in RGB or grey."""
+    options = images.options
+    if options["mode"] != "channels":
+        return None
+    sample = images[spread_evenly(len(images))]
+    read = [image.copy() for batch in sample.batches(16) for image in batch]
+    read = [image for i, image in enumerate(read) if i not in sample.failures]
+    if not read:
+        return None
+    is_rescaled = options.get("rescale") is not None or options.get("value_range") is not None
+    white = 1.0 if read[0].dtype.kind == "f" else np.iinfo(read[0].dtype).max
+    return choose_rendering(read, images.channel_names, (0, white) if is_rescaled else None)
+
+
+def spread_evenly(n_images):
+    """Choose the images that decide how channels are shown: an array of indices."""
+    return np.unique(np.linspace(0, n_images - 1, _N_MEASURED).astype(int))
+
+
+def is_grey_or_rgb(shape):
+    """Whether the shape is that of an image with 1 or 3 channels."""
+    return shape[2:] in ((), (1,), (3,))
 
 
 def _as_bytes(images):
-    for image in images:
-        if image.ndim not in (2, 3) or not image.size or image.shape[2:] not in ((), (1,), (3,)):
-            raise ParameterError(
-                "images",
-                "must hold images of shape (height, width) or (height, width, {1, 3}), or paths",
-                f"an array of shape {image.shape} among them",
-                "ImageLoader() converts other images to this shape.",
-            )
     groups = {}
-    for image in images:
-        groups.setdefault(image.dtype, []).append(image)
-    ranges = {dtype: find_shown_range(group) for dtype, group in groups.items()}
-    return [to_uint8(image, ranges[image.dtype]) for image in images]
+    for i, image in enumerate(images):
+        _check_shape(image.shape)
+        n_channels = None if is_grey_or_rgb(image.shape) else image.shape[2]
+        groups.setdefault((image.dtype, n_channels), []).append(i)
+    shown = list(images)
+    for (_, n_channels), rows in groups.items():
+        group = [images[i] for i in rows]
+        if n_channels is None:
+            value_range = find_shown_range(group)
+            group = [to_uint8(image, value_range) for image in group]
+        else:
+            group = make_composite(group)
+        for i, image in zip(rows, group, strict=True):
+            shown[i] = image
+    return shown
+
+
+def _check_shape(shape):
+    is_image = len(shape) in (2, 3) and 0 not in shape
+    is_planar = is_image and shape[0] in (1, 3) and not is_grey_or_rgb(shape)
+    if not is_image or is_planar:
+        raise ParameterError(
+            "images",
+            "must hold images of shape (height, width) or (height, width, channels), or paths",
+            f"an array of shape {shape} among them",
+            "np.moveaxis(images, 1, -1) puts channels last that come first."
+            if is_planar
+            else "ImageLoader() converts other images to this shape.",
+        )
 
 
 def find_shown_range(images):

@@ -45,6 +45,7 @@ def test_any_number_of_channels_has_different_bright_colours(n_channels):
     [
         (["B", "G", "R"], [(0, 0, 255), (0, 255, 0), (255, 0, 0)]),
         (["Red", "GFP"], [(255, 0, 0), CYAN]),
+        (["1", "2", "3", "DAPI", "Red"], [CYAN, MAGENTA, YELLOW, (0, 255, 0), (255, 0, 0)]),
         (None, [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
         (["4", "2", "0"], [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
     ],
@@ -92,15 +93,11 @@ def test_a_few_bright_spots_on_a_constant_are_seen():
     assert not image[:50].any()
 
 
-@pytest.mark.parametrize("value", [0, 7, -7, np.nan, np.inf])
-def test_constant_channels_are_drawn(value):
+@pytest.mark.parametrize("value", [0, 7, -7, 2.0**60, np.nan, np.inf])
+def test_constant_channels_are_black(value):
     images = np.full((2, 4, 4, 2), value, np.float32)
     images[..., 1] = np.nan
-    found = make_composite(images)
-    expected = (0, 255, 255) if value == 7 else (0, 0, 0)
-    assert {tuple(pixel) for image in found for pixel in image.reshape(-1, 3).tolist()} == {
-        expected
-    }
+    assert not np.any(make_composite(images))
 
 
 def test_pixels_without_data_are_black_and_left_out_of_the_range():

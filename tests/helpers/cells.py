@@ -70,4 +70,6 @@ def _smooth(rng, side, scale):
 def _expose(rng, channel, side):
     """Blur a channel, and give it a brightness that does not depend on what it shows."""
     channel = gaussian_filter(channel.astype(float), side / 100)
-    return 200 + rng.uniform(0.04, 0.07) * side**2 * rng.uniform(1200, 1500) * channel / channel.sum()
+    return (
+        200 + rng.uniform(0.04, 0.07) * side**2 * rng.uniform(1200, 1500) * channel / channel.sum()
+    )

@@ -201,8 +201,14 @@ def test_lazy_images_are_drawn(paths, on_error):
 
 
 def test_arrays_that_are_no_images_are_an_error():
-    with pytest.raises(ValueError, match=r"'images' parameter .* shape \(3, 4, 2\) among them"):
-        draw(2, np.zeros((2, 3, 4, 2)))
+    with pytest.raises(ValueError, match=r"'images' parameter .* shape \(3, 4, 2, 2\) among them"):
+        draw(2, list(np.zeros((2, 3, 4, 2, 2))))
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_channels_that_come_first_are_an_error(n_channels):
+    with pytest.raises(ValueError, match=r"np.moveaxis\(images, 1, -1\) puts channels last"):
+        draw(2, np.zeros((2, n_channels, 32, 32)))
 
 
 @pytest.mark.parametrize(
@@ -234,6 +240,27 @@ def test_what_counts_as_images(images, are):
 def test_values_of_a_known_range_keep_their_brightness():
     image = read_chosen(np.array([[[0.2, 0.6], [0.4, 0.8]]]), [0], 2)[0]
     assert image.getextrema()[0] == (51, 204)
+
+
+def test_images_of_other_numbers_of_channels_are_composites_with_one_range():
+    images = np.full((3, 6, 6, 5), 100, np.uint16)
+    images[0, 1, :2, 0] = 4000
+    images[1, 1, :2, 0] = 2050
+    images[2, 4, 4:, 1] = 4000
+    found = [np.asarray(image) for image in read_chosen(images, [0, 1, 2], 6)]
+    np.testing.assert_allclose(found[0][1, 1], (0, 255, 255), atol=2)  # cyan
+    np.testing.assert_allclose(found[1][1, 1], (0, 128, 128), atol=3)
+    np.testing.assert_allclose(found[2][4, 4], (255, 0, 255), atol=2)  # magenta
+    assert not found[2][0].any()
+
+
+def test_a_list_may_mix_photos_and_channels():
+    images = [np.full((4, 4), 90, np.uint8), np.eye(4)[..., None] * [0, 1], np.ones((4, 4, 3))]
+    grey, composite, white = (np.asarray(image) for image in read_chosen(images, [0, 1, 2], 4))
+    assert (grey == 90).all()
+    assert (composite[0, 0] == (255, 0, 255)).all()
+    assert not composite[0, 1].any()
+    assert (white == 255).all()
 
 
 def test_the_range_is_that_of_all_drawn_images():

@@ -9,11 +9,19 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.composite import choose_rendering, render
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet.plotting._thumbnails import find_shown_range, read_list, shrink
+from sklearn_resnet.plotting._thumbnails import (
+    find_shown_range,
+    is_grey_or_rgb,
+    read_list,
+    show_lazy,
+    shrink,
+    spread_evenly,
+)
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
 _QUALITY = 75
@@ -51,7 +59,7 @@ def make_sheets(images, side):
     source = as_source(images, _as_array_or_list)
     if len(source.shape) < 3 and not all(map(is_array, images)):
         source = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
-    tiles = _read_lazy(source, side) if source.is_lazy else _read_values(source, images, side)
+    tiles = show_lazy(source, side) if source.is_lazy else _read_values(source, images, side)
     n_images = len(source)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
     sheets = []
@@ -74,24 +82,20 @@ def _as_array_or_list(images):
     return images if isinstance(images, np.ndarray) else list(images)
 
 
-def _read_lazy(source, side):
-    """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
-    decoded = (image for batch in source.batches(64) for image in batch)
-    for i, image in enumerate(decoded):
-        yield None if i in source.failures else shrink(image, side)
-
-
 def _read_values(source, images, side):
     """Yield the images of a source that is not lazy as PIL images in RGB."""
-    value_range = None
-    is_one_array = len(source.shape) > 2 and not source.reads_in_blocks
-    if is_one_array and source.dtype != np.uint8:
-        value_range = find_shown_range(
-            source.arrays
-        )  # of all images, so that a dark one stays dark
+    value_range = rendering = None
+    if len(source.shape) > 3 and not is_grey_or_rgb(source.shape[1:]):
+        chosen = spread_evenly(len(source))
+        rendering = choose_rendering([np.asarray(images[i]) for i in chosen])
+    elif len(source.shape) > 2 and not source.reads_in_blocks and source.dtype != np.uint8:
+        # of all images, so that a dark one stays dark
+        value_range = find_shown_range(source.arrays)
     for start in range(0, len(source), _BATCH_SIZE):
         rows = range(start, min(start + _BATCH_SIZE, len(source)))
-        if value_range is None:
+        if rendering is not None:
+            block = [render(np.asarray(images[i]), rendering) for i in rows]
+        elif value_range is None:
             block = [images[i] for i in rows]
         else:
             block = list(to_uint8(images[rows.start : rows.stop], value_range))

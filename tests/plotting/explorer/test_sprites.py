@@ -93,3 +93,22 @@ def test_images_of_pillow_are_drawn_in_their_colours():
     drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))))
     np.testing.assert_allclose(drawn[4, 4, :3], (200, 100, 50), atol=8)
     np.testing.assert_allclose(drawn[4, 12, :3], 0, atol=8)
+
+
+@pytest.mark.parametrize("kind", ["array", "h5py"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_channels_are_shown_as_composites_with_one_range(kind, dtype):
+    images = np.full((N, 32, 32, 4), 10, dtype)
+    images[:, :16, :, 0] = 200
+    images[: N // 2, 16:, :16, 1] = 100  # half as bright as those in the last block
+    images[N // 2 :, 16:, :16, 1] = 200
+    if kind == "h5py":
+        images = h5py.File(io.BytesIO(), "w").create_dataset("x", data=images)
+    (sheet,), n_columns = make_sheets(images, 32)
+    pixels = open_sheet(sheet)[..., :3].astype(int)
+    assert n_columns == 18
+    first, last = pixels[:32, :32], pixels[16 * 32 :, 11 * 32 :][:32, :32]
+    for square, magenta in ((first, 121), (last, 255)):
+        np.testing.assert_allclose(square[7, 7], (0, 255, 255), atol=16)
+        np.testing.assert_allclose(square[24, 7], (magenta, 0, magenta), atol=16)
+        assert square[24, 24].max() < 16
