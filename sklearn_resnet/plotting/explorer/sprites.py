@@ -19,7 +19,6 @@ from sklearn_resnet.plotting._thumbnails import (
     is_grey_or_rgb,
     read_list,
     show_lazy,
-    shrink,
     spread_evenly,
 )
 

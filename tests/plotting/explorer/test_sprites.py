@@ -100,8 +100,8 @@ def test_images_of_pillow_are_drawn_in_their_colours():
 def test_channels_are_shown_as_composites_with_one_range(kind, dtype):
     images = np.full((N, 32, 32, 4), 10, dtype)
     images[:, :16, :, 0] = 200
-    images[: N // 2, 16:, :16, 1] = 100  # half as bright as those in the last block
-    images[N // 2 :, 16:, :16, 1] = 200
+    images[:256, 16:, :16, 1] = 100  # half as bright as those of the next block
+    images[256:, 16:, :16, 1] = 200
     if kind == "h5py":
         images = h5py.File(io.BytesIO(), "w").create_dataset("x", data=images)
     (sheet,), n_columns = make_sheets(images, 32)
