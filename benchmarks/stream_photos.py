@@ -18,18 +18,31 @@ def read_memory(name):
     return int(text.split(f"{name}:")[1].split()[0]) / 1024
 
 
-def stream(folder, n_photos, side):
-    """Return the MiB of the process with its network, of the paths, and of streaming at its peak."""
-    loader = ImageLoader(side, lazy=True)
-    resnet = ResNetFeatures(82, weights="procedural", cache=None)
-    resnet.fit(loader.fit_transform([f"{folder}/000000/000000.jpg"]))
-    resnet.transform(np.zeros((64, side, side, 3), np.uint8))
+def stream(list_paths, n_images, loader, resnet, batch):
+    """Stream the listed images.
+
+    Parameters
+    ----------
+    list_paths : callable
+        Lists the first n paths.
+    n_images : int
+    loader : ImageLoader
+    resnet : ResNetFeatures
+    batch : ndarray
+        As `loader` makes them; the memory of the network is that after it.
+
+    Returns
+    -------
+    dict
+        The MiB of the process with its network, of the paths, and of streaming at its peak.
+    """
+    resnet.fit(loader.fit_transform(list_paths(1)))
+    resnet.transform(batch)
     network = read_memory("VmRSS")
-    paths = [f"{folder}/{i // 1000 * 1000:06}/{i:06}.jpg" for i in range(n_photos)]
-    images = loader.transform(paths)
+    images = loader.transform(list_paths(n_images))
     with_paths = read_memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
-    total = np.zeros(128)
+    total = 0
     for _, features in resnet.transform_batches(images):
         total += features.sum(0)
     assert np.isfinite(total).all()
@@ -37,5 +50,17 @@ def stream(folder, n_photos, side):
     return {"network": network, "paths": with_paths - network, "streaming": peak - with_paths}
 
 
+def main(folder, n_photos, side):
+    """Stream photos."""
+    batch = np.zeros((64, int(side), int(side), 3), np.uint8)
+    resnet = ResNetFeatures(82, weights="procedural", cache=None)
+
+    def list_paths(n):
+        return [f"{folder}/{i // 1000 * 1000:06}/{i:06}.jpg" for i in range(n)]
+
+    loader = ImageLoader(int(side), lazy=True)
+    return stream(list_paths, int(n_photos), loader, resnet, batch)
+
+
 if __name__ == "__main__":
-    print(json.dumps(stream(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(main(*sys.argv[1:])))

@@ -84,9 +84,7 @@ from sklearn_resnet import ImageLoader
 loader = ImageLoader(mode="channels", rescale="percentile", lazy=True)
 images = loader.fit_transform(paths)
 print(images.shape, images.dtype, images.channel_names)
-for name, (low, high) in zip(
-    images.channel_names, loader.rescale_range_, strict=True
-):
+for name, (low, high) in zip(images.channel_names, loader.rescale_range_, strict=True):
     print(f"{name:12}  {low:4.0f} to {high:4.0f}")
 
 # %%

@@ -44,7 +44,9 @@ def make_noise(scale):
 land = np.argmax([make_noise(40) for _ in LANDS], axis=0)
 texture = np.where(land == 0, 0.05, 0.25) * make_noise(1.5)
 scene = np.array(list(LANDS.values()), np.float32)[land]
-scene[..., :5] *= 1 + texture[..., None] + 0.05 * rng.standard_normal(scene[..., :5].shape)
+scene[..., :5] *= (
+    1 + texture[..., None] + 0.05 * rng.standard_normal(scene[..., :5].shape)
+)
 scene[..., :3] += 0.02 * np.exp(make_noise(60))[..., None]  # haze
 scene[..., 5] += 2 * texture + make_noise(50)
 rows, columns = np.indices(land.shape)
@@ -96,9 +98,7 @@ print(false_color.shape, false_color.dtype)
 loader = ImageLoader(mode="channels", rescale="percentile", lazy=True)
 images = loader.fit_transform(paths)
 print(images.shape, images.dtype)
-for name, (low, high) in zip(
-    images.channel_names, loader.rescale_range_, strict=True
-):
+for name, (low, high) in zip(images.channel_names, loader.rescale_range_, strict=True):
     print(f"{name:8} {low:8.3f} to {high:8.3f}")
 
 # %%
@@ -117,7 +117,9 @@ from sklearn_resnet import ResNetFeatures
 
 places = np.array(places)
 kinds = land.reshape(N_TILES, SIDE, N_TILES, SIDE).swapaxes(1, 2)
-y = np.array([np.bincount(kinds[row, column].ravel()).argmax() for row, column in places])
+y = np.array(
+    [np.bincount(kinds[row, column].ravel()).argmax() for row, column in places]
+)
 folds = {"cv": GroupKFold(6), "groups": places[:, 1] // 4}
 ridge = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(1, 6, 11)))
 
@@ -146,7 +148,9 @@ def put_together(tiles, fill):
     return grid
 
 
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+figure, (left, middle, right) = plt.subplots(
+    1, 3, figsize=(10, 3.6), layout="constrained"
+)
 picture = put_together(false_color, 0).swapaxes(1, 2).reshape(*land.shape, 3)
 left.imshow(picture)
 left.set_title("infrared, red, green")
