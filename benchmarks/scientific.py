@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks.accuracy import score_neighbors
-from benchmarks.measuring import divide, summarize_rounds, summarize_seeds, time_call
+from benchmarks.measuring import summarize_rounds, time_call
 from benchmarks.procedural import SEEDS, cut_patches, summarize
 from sklearn_resnet import ImageLoader, ResNetFeatures, clear_cache
 
