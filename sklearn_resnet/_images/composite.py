@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 _LOW, _HIGH = 1.0, 99.8  # percentiles that become black and full colour
+_MAX_MEASURED = 64  # images
 _MAX_PIXELS = 2**18  # that the percentiles are taken of
 _BLACK = (np.inf, np.inf)  # the range of a constant channel
 _COLORS = {
@@ -86,6 +87,36 @@ def choose_rendering(images, names=None, value_range=None):
     brightest = _add(pixels, rendering).max(axis=1)
     peak = np.percentile(brightest, _HIGH) if brightest.size else 1.0
     return rendering._replace(gain=1 / max(1.0, peak))
+
+
+def choose_lazy_rendering(images):
+    """Choose how to show lazy images, from a sample of them.
+
+    Parameters
+    ----------
+    images : LazyImages
+
+    Returns
+    -------
+    Rendering or None
+        None for images in RGB or grey, and if no image of the sample can be read.
+    """
+    options = images.options
+    if options["mode"] != "channels":
+        return None
+    sample = images[spread_evenly(len(images))]
+    read = [image for batch in sample.batches(len(sample)) for image in batch]
+    read = [image for i, image in enumerate(read) if i not in sample.failures]
+    if not read:
+        return None
+    is_rescaled = options.get("rescale") is not None or options.get("value_range") is not None
+    white = 1.0 if read[0].dtype.kind == "f" else np.iinfo(read[0].dtype).max
+    return choose_rendering(read, images.channel_names, (0, white) if is_rescaled else None)
+
+
+def spread_evenly(n_images):
+    """Choose the images that decide how channels are shown: an array of indices."""
+    return np.unique(np.linspace(0, n_images - 1, _MAX_MEASURED).astype(int))
 
 
 def render(image, rendering):

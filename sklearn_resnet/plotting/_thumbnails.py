@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.composite import choose_rendering, make_composite, render
+from sklearn_resnet._images.composite import choose_lazy_rendering, make_composite, render
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
@@ -15,7 +15,6 @@ from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI
 
 _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
-_N_MEASURED = 64  # images, spread evenly, that decide how channels are shown
 
 
 def as_images(images):
@@ -125,33 +124,13 @@ def _read_lazy(images, side):
 
 def show_lazy(images, side):
     """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
-    rendering = _choose_lazy_rendering(images)
+    rendering = choose_lazy_rendering(images)
     decoded = (image for batch in images.batches(16) for image in batch)
     for i, image in enumerate(decoded):
         if i in images.failures:
             yield None
         else:
             yield shrink(image if rendering is None else render(image, rendering), side)
-
-
-def _choose_lazy_rendering(images):
-    """Choose how to show lazy images; None for those in RGB or grey."""
-    options = images.options
-    if options["mode"] != "channels":
-        return None
-    sample = images[spread_evenly(len(images))]
-    read = [image.copy() for batch in sample.batches(16) for image in batch]
-    read = [image for i, image in enumerate(read) if i not in sample.failures]
-    if not read:
-        return None
-    is_rescaled = options.get("rescale") is not None or options.get("value_range") is not None
-    white = 1.0 if read[0].dtype.kind == "f" else np.iinfo(read[0].dtype).max
-    return choose_rendering(read, images.channel_names, (0, white) if is_rescaled else None)
-
-
-def spread_evenly(n_images):
-    """Choose the images that decide how channels are shown: an array of indices."""
-    return np.unique(np.linspace(0, n_images - 1, _N_MEASURED).astype(int))
 
 
 def is_grey_or_rgb(shape):

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.composite import choose_rendering, render
+from sklearn_resnet._images.composite import choose_rendering, render, spread_evenly
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
@@ -19,7 +19,6 @@ from sklearn_resnet.plotting._thumbnails import (
     is_grey_or_rgb,
     read_list,
     show_lazy,
-    spread_evenly,
 )
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
