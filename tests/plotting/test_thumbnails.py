@@ -254,6 +254,46 @@ def test_images_of_other_numbers_of_channels_are_composites_with_one_range():
     assert not found[2][0].any()
 
 
+def save_channels(folder):
+    """Save images of four channels: the second is brighter than the first."""
+    images = np.full((2, 8, 8, 4), 100, np.uint16)
+    images[0, :4, :, 0] = 2050
+    images[1, :4, :, 0] = 4000
+    images[1, 4:, :, 1] = 4000
+    paths = [str(folder / f"{i}.npy") for i in range(2)]
+    for path, image in zip(paths, images, strict=True):
+        np.save(path, image)
+    return paths
+
+
+def test_lazy_channels_are_drawn_as_composites_with_one_range(tmp_path):
+    paths = save_channels(tmp_path)
+    images = ImageLoader(mode="channels", lazy=True).fit_transform(paths)
+    first, second = (np.asarray(image) for image in read_chosen(images, [0, 1], 8))
+    np.testing.assert_allclose(first[0], [[0, 128, 128]] * 8, atol=2)  # cyan
+    np.testing.assert_allclose(second[[0, 7], 0], [(0, 255, 255), (255, 0, 255)], atol=2)
+    assert not first[4:].any()
+
+
+def test_a_rescaled_image_is_shown_in_its_range(tmp_path):
+    paths = save_channels(tmp_path)
+    images = ImageLoader(mode="channels", rescale=(0, 8000), lazy=True).fit_transform(paths)
+    first, second = (np.asarray(image) for image in read_chosen(images, [0, 1], 8))
+    background = 255 * 100 / 8000
+    assert second[0, 0, 1] == pytest.approx(127.5 + background, abs=1)  # cyan and yellow
+    assert first[7, 7].max() < 4 * background + 1
+
+
+def test_a_file_of_channels_that_cannot_be_read_stays_a_dot(tmp_path):
+    paths = save_channels(tmp_path)
+    images = ImageLoader(mode="channels", lazy=True, on_error="nan").fit_transform(paths)
+    (tmp_path / "1.npy").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="1 of 2 images could not be read, and are not drawn"):
+        first, second = read_chosen(images, [0, 1], 8)
+    assert np.asarray(first)[0, 0].tolist() == [0, 255, 255]
+    assert second is None
+
+
 def test_a_list_may_mix_photos_and_channels():
     images = [np.full((4, 4), 90, np.uint8), np.eye(4)[..., None] * [0, 1], np.ones((4, 4, 3))]
     grey, composite, white = (np.asarray(image) for image in read_chosen(images, [0, 1, 2], 4))
