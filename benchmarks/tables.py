@@ -46,6 +46,18 @@ _VARIANTS = {
     "channels_2": "2 channels",
     "channels_13": "13 channels",
 }
+_CELLS = {
+    "without_class": "first three",
+    "class_alone": "fourth alone",
+    "to_class": "first four",
+    "all": "all five",
+}
+_DEPTHS = {
+    "8_bits": "8 bits",
+    "12_bits_by_depth": "12 bits in 16, by depth",
+    "12_bits_by_percentile": '12 bits in 16, `rescale="percentile"`',
+}
+_COMPRESSIONS = {"none": "none", "deflate": "deflate", "lzw": "LZW"}
 
 
 def render_results(results):
@@ -668,6 +680,50 @@ def render_torch_weights(result):
     ]
 
 
+def render_scientific(result):
+    """Scientific images: accuracy by channels and by depth, rate and memory."""
+    cells, depth, folder = result["cells"], result["depth"], result["folder"]
+    layers = list(depth["8_bits"])
+
+    def score_rows(titles, scores):
+        return [
+            (title, *(_spread(scores[key][layer], ".3f", "-") for layer in layers))
+            for key, title in titles.items()
+        ]
+
+    header = "; ".join(f"layer {_number(layer)}" for layer in layers)
+    rates = [
+        (
+            title,
+            _spread(folder[key]["relative_rate"], ".2f", "-"),
+            _spread(folder[key]["relative_decoding_time"], ".2f", "-"),
+        )
+        for key, title in _COMPRESSIONS.items()
+    ]
+    memory = [
+        (f"{_number(key):,}", f"{each['streaming_mib']:.1f}")
+        for key, each in folder["memory"].items()
+    ]
+    size = f"{folder['side']} x {folder['side']}"
+    target = f"{folder['target']} x {folder['target']}"
+    return [
+        f"### Cells in five channels, whose class is in the fourth: {cells['n_images']} of four classes",
+        "OME-TIFFs of 12 bits in 16. Accuracy of five nearest neighbours in five folds, with "
+        '`channels="separate"` and `rescale="percentile"`; 3 seeds: mean (minimum-maximum).',
+        _table(f"channels; {header}", score_rows(_CELLS, cells)),
+        "### Bit depth: patches of pictures",
+        "Accuracy of five nearest neighbours; 3 seeds: mean (minimum-maximum).",
+        _table(f"files; {header}", score_rows(_DEPTHS, depth)),
+        f"### {folder['n_files']:,} grey TIFFs of 16 bits, {size}, reduced to {target}",
+        "The rate with reading, relative to that of the network alone at layer 82, and the time of "
+        "reading without the network, relative to the network's; 5 rounds: median (minimum-maximum).",
+        _table("compression; rate; reading", rates),
+        "Memory of streaming these files to layer 82 in batches of 64: the peak, less the process "
+        "with its network and the paths.",
+        _table("files; MiB", memory),
+    ]
+
+
 SECTIONS = {
     "accuracy": ("Accuracy by depth", render_accuracy),
     "procedural": ("The bundled weights", render_procedural),
@@ -682,4 +738,5 @@ SECTIONS = {
     "surface_cost": ("A search over layers and sizes", render_surface_cost),
     "scale": ("Scale", render_scale),
     "page": ("The page of an embedding", render_page),
+    "scientific": ("Scientific images", render_scientific),
 }
