@@ -18,7 +18,7 @@ from scipy.ndimage import zoom
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from benchmarks.accuracy import score_neighbors
+from benchmarks.accuracy import score_logistic, score_neighbors
 from benchmarks.measuring import summarize_rounds, time_call
 from benchmarks.procedural import SEEDS, cut_patches, summarize
 from sklearn_resnet import ImageLoader, ResNetFeatures, clear_cache
@@ -81,7 +81,7 @@ def measure_depth():
         scores = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, parts, rescale in (
-                ("8_bits", (train, test), None),
+                ("8_bits", (train, test), (0, 255)),
                 ("12_bits_by_depth", deep, None),
                 ("12_bits_by_percentile", deep, "percentile"),
             ):
@@ -95,7 +95,10 @@ def measure_depth():
                     resnet = ResNetFeatures(layer, weights="procedural", cache=None)
                     resnet.fit(images[0])
                     features = [resnet.transform(part) for part in images]
-                    scores[name][f"layer_{layer}"] = score_neighbors(features[0], y, features[1], y)
+                    scores[name][f"layer_{layer}"] = {
+                        "knn": score_neighbors(features[0], y, features[1], y),
+                        "logistic": score_logistic(features[0], y, features[1], y),
+                    }
         rounds.append(scores)
     return summarize(rounds)
 

@@ -685,12 +685,17 @@ def render_scientific(result):
     cells, depth, folder = result["cells"], result["depth"], result["folder"]
     layers = list(depth["8_bits"])
 
-    def score_rows(titles, scores):
-        return [
-            (title, *(_spread(scores[key][layer], ".3f", "-") for layer in layers))
-            for key, title in titles.items()
-        ]
-
+    cell_rows = [
+        (title, *(_spread(cells[key][layer], ".3f", "-") for layer in layers))
+        for key, title in _CELLS.items()
+    ]
+    depth_rows = [
+        (
+            title,
+            *(_slashed(each["mean"] for each in depth[key][layer].values()) for layer in layers),
+        )
+        for key, title in _DEPTHS.items()
+    ]
     header = "; ".join(f"layer {_number(layer)}" for layer in layers)
     rates = [
         (
@@ -710,10 +715,10 @@ def render_scientific(result):
         f"### Cells in five channels, whose class is in the fourth: {cells['n_images']} of four classes",
         "OME-TIFFs of 12 bits in 16. Accuracy of five nearest neighbours in five folds, with "
         '`channels="separate"` and `rescale="percentile"`; 3 seeds: mean (minimum-maximum).',
-        _table(f"channels; {header}", score_rows(_CELLS, cells)),
+        _table(f"channels; {header}", cell_rows),
         "### Bit depth: patches of pictures",
-        "Accuracy of five nearest neighbours; 3 seeds: mean (minimum-maximum).",
-        _table(f"files; {header}", score_rows(_DEPTHS, depth)),
+        "Accuracy of five nearest neighbours / of logistic regression; mean of 3 seeds.",
+        _table(f"files; {header}", depth_rows),
         f"### {folder['n_files']:,} grey TIFFs of 16 bits, {size}, reduced to {target}",
         "The rate with reading, relative to that of the network alone at layer 82, and the time of "
         "reading without the network, relative to the network's; 5 rounds: median (minimum-maximum).",
