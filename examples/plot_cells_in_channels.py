@@ -67,7 +67,7 @@ def draw_cell(treatment):
 
 folder = Path(tempfile.mkdtemp())
 metadata = {"axes": "CYX", "Channel": {"Name": CHANNELS}}
-y = np.repeat(TREATMENTS, 75)
+y = np.repeat(TREATMENTS, 50)
 paths = [folder / f"{treatment}-{i}.ome.tif" for i, treatment in enumerate(y)]
 for path, treatment in zip(paths, y, strict=True):
     tifffile.imwrite(path, draw_cell(treatment), metadata=metadata)
@@ -141,11 +141,10 @@ print(f"{'all':12}  {score(features):.3f}")
 # magenta, tubulin in yellow, mitochondria in red and golgi in green.
 
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from sklearn_resnet import EmbeddingDisplay
 
-xy = TSNE(random_state=0).fit_transform(PCA(50, random_state=0).fit_transform(features))
+xy = PCA(2, random_state=0).fit_transform(features)
 EmbeddingDisplay.from_embedding(
-    xy, y, images=images, thumbnails=True, title=f"300 cells: score {score(xy):.3f}"
+    xy, y, images=images, thumbnails=True, title=f"200 cells: score {score(xy):.3f}"
 )
