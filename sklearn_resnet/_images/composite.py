@@ -119,6 +119,11 @@ def spread_evenly(n_images):
     return np.unique(np.linspace(0, n_images - 1, _MAX_MEASURED).astype(int))
 
 
+def is_grey_or_rgb(shape):
+    """Whether the shape is that of an image with 1 or 3 channels."""
+    return shape[2:] in ((), (1,), (3,))
+
+
 def render(image, rendering):
     """Show an image of any number of channels in colours.
 

@@ -4,7 +4,12 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.composite import choose_lazy_rendering, make_composite, render
+from sklearn_resnet._images.composite import (
+    choose_lazy_rendering,
+    is_grey_or_rgb,
+    make_composite,
+    render,
+)
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
@@ -131,11 +136,6 @@ def show_lazy(images, side):
             yield None
         else:
             yield shrink(image if rendering is None else render(image, rendering), side)
-
-
-def is_grey_or_rgb(shape):
-    """Whether the shape is that of an image with 1 or 3 channels."""
-    return shape[2:] in ((), (1,), (3,))
 
 
 def _as_bytes(images):

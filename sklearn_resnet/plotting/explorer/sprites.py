@@ -9,14 +9,18 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.composite import choose_rendering, render, spread_evenly
+from sklearn_resnet._images.composite import (
+    choose_rendering,
+    is_grey_or_rgb,
+    render,
+    spread_evenly,
+)
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet.plotting._thumbnails import (
     find_shown_range,
-    is_grey_or_rgb,
     read_list,
     show_lazy,
 )
