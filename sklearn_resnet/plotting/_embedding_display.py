@@ -53,8 +53,9 @@ class EmbeddingDisplay:
         Labels of the x-axis and the y-axis.
     images : array-like of n_samples images or paths, default=None
         The images that the points represent, for thumbnails: an array of shape (n_samples, height,
-        width) or (n_samples, height, width, {1, 3}), a list of such images, `LazyImages`, or paths.
-        Only the images that are drawn are read.
+        width) or (n_samples, height, width, channels), a list of such images, `LazyImages`, or
+        paths. Channels that are not grey or RGB are shown in added colours. Only the images that
+        are drawn are read, and a few others to see their channels.
 
     Attributes
     ----------

@@ -10,6 +10,7 @@ from sklearn_resnet._images.composite import (
     make_composite,
     render,
 )
+from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import warn_about_failures
@@ -20,6 +21,7 @@ from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI
 
 _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
+_N_PROBED = 5  # files, to see whether they are colours
 
 
 def as_images(images):
@@ -116,9 +118,44 @@ def read_chosen(images, chosen, side):
 def read_list(images, side):
     """Read all of a list, as `read_chosen` does."""
     if not all(map(is_array, images)):
-        loader = ImageLoader(size=side, lazy=True, on_error="nan")
-        return _read_lazy(loader.fit_transform(images), side)
+        return _read_lazy(open_files(images, side), side)
     return [shrink(image, side) for image in _as_bytes(list(map(np.asarray, images)))]
+
+
+def open_files(images, side):
+    """Open files for thumbnails: in RGB, or with all channels if RGB would not show them well.
+
+    Parameters
+    ----------
+    images : list
+        As `as_sequence` returns it.
+    side : int
+        The greatest width and height, in pixels.
+
+    Returns
+    -------
+    LazyImages
+    """
+    options = {"size": side, "lazy": True, "on_error": "nan"}
+    colours = ImageLoader(**options).fit_transform(images)
+    channels = ImageLoader(mode="channels", **options).fit_transform(images)
+    chosen = np.unique(np.linspace(0, len(images) - 1, _N_PROBED).astype(int))
+    needs_channels = [_needs_channels(colours, channels, int(i)) for i in chosen]
+    return channels if all(needs_channels) else colours
+
+
+def _needs_channels(colours, channels, i):
+    """Whether a file is grey in more than 8 bits, which may be dark, or has channels that are no colours."""
+    try:
+        image = channels[i]
+    except (ImageReadError, OSError):
+        return False
+    if image.dtype != np.uint8 and image.shape[2] == 1:
+        return True
+    try:
+        return colours[i] is None
+    except (ImageReadError, OSError):
+        return True
 
 
 def _read_lazy(images, side):

@@ -294,6 +294,24 @@ def test_a_file_of_channels_that_cannot_be_read_stays_a_dot(tmp_path):
     assert second is None
 
 
+def test_paths_of_deep_grey_files_and_of_channels_are_drawn_bright(tmp_path):
+    rng = np.random.default_rng(0)
+    for n_channels in (1, 5):
+        paths = [str(tmp_path / f"{n_channels}-{i}.npy") for i in range(8)]
+        for path in paths:
+            np.save(path, rng.integers(100, 4096, (9, 9, n_channels), dtype=np.uint16))
+        for image in read_chosen(paths, [0, 1, 7], 9):
+            assert np.asarray(image).max() > 200
+
+
+def test_paths_of_photos_are_drawn_as_photos_whatever_their_alpha(tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for path in paths:
+        Image.new("RGBA", (8, 8), (200, 100, 50, 255)).save(path)
+    for image in read_chosen(paths, [0, 1, 2], 8):
+        assert np.asarray(image)[0, 0].tolist() == [200, 100, 50]
+
+
 def test_a_list_may_mix_photos_and_channels():
     images = [np.full((4, 4), 90, np.uint8), np.eye(4)[..., None] * [0, 1], np.ones((4, 4, 3))]
     grey, composite, white = (np.asarray(image) for image in read_chosen(images, [0, 1, 2], 4))

@@ -8,7 +8,6 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.composite import (
     choose_rendering,
     is_grey_or_rgb,
@@ -21,6 +20,7 @@ from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet.plotting._thumbnails import (
     find_shown_range,
+    open_files,
     read_list,
     show_lazy,
 )
@@ -60,7 +60,7 @@ def make_sheets(images, side):
     """
     source = as_source(images, _as_array_or_list)
     if len(source.shape) < 3 and not all(map(is_array, images)):
-        source = ImageLoader(size=side, lazy=True, on_error="nan").fit_transform(list(images))
+        source = open_files(list(images), side)
     tiles = show_lazy(source, side) if source.is_lazy else _read_values(source, images, side)
     n_images = len(source)
     n_columns = max(1, min(_SHEET_SIDE // side, math.ceil(math.sqrt(n_images))))
