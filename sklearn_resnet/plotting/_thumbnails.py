@@ -21,7 +21,7 @@ from sklearn_resnet.plotting._palette import MISSING
 from sklearn_resnet.plotting._saving import PRINT_DPI
 
 _MIN_SIDE, _MAX_SIDE = 16, 48  # in points
-_N_PROBED = 5  # files, to see whether they are colours
+_N_PROBED = 16  # files, to see whether they are colours
 
 
 def as_images(images):
