@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -169,4 +170,9 @@ def measure_memory(folder):
 
 def measure(folder):
     """Return the accuracies, the rates and the memory; no file of `folder` is used."""
-    return {"cells": measure_cells(), "depth": measure_depth(), "folder": measure_folder()}
+    return {
+        "versions": {package: version(package) for package in ("tifffile", "imagecodecs")},
+        "cells": measure_cells(),
+        "depth": measure_depth(),
+        "folder": measure_folder(),
+    }
