@@ -93,19 +93,19 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         - None: those of the depth; with ``mode="channels"``, values are not scaled.
         - ``(low, high)``: the same as `value_range`, in the units of the file.
         - ``"percentile"`` or ``("percentile", p, q)``: percentiles of each channel, 0.1 and 99.9 by
-          default. `rescale_by` says of which images.
+          default. `rescale_by` chooses the images.
         - ``"window"``: the window of the DICOM file. Any other image is an error.
 
-        Pixels of no data, NaN and infinity become black with percentiles and windows, and are left
-        out of the percentiles. So they do with ``mode="channels"``, and with `channels`.
+        Pixels of no data, NaN and infinity take no part in percentiles, and become black. With
+        ``mode="channels"`` or `channels`, they always become black.
     rescale_by : {"collection", "image"}, default="collection"
         Whether `fit` learns the percentiles, from up to 100 of the images together, so that
         brightness can be compared; or whether each image has its own.
     page : int or {"max", "mean", "middle"}, default=None
         The page of a stack: its index, the projection of all pages, or the page in the middle.
         The pages of a file are the planes of its depth, or those of a TIFF, not channels. None takes
-        the first, with a warning at the end if there are more. For a time series and for several
-        positions, an index is required. Of an array in a file, the first axis are then the pages.
+        the first, with a warning at the end if there are more. A time series or several positions
+        require an index. With `page`, the first axis of an array in a file counts the pages.
     level : int, default=None
         The level of a pyramid; 0 is the full resolution. None takes the smallest level of at least
         twice `size`; without a size, the full resolution.
