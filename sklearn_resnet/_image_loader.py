@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._images.dask import load_dask
+from sklearn_resnet._images.dask import load_dask, sample_dask
 from sklearn_resnet._images.decoding import MAX_PIXELS, DecodingOptions
 from sklearn_resnet._images.intensity import (
-    check_value_range,
     infer_list_range,
     unify_scales,
     warn_about_another_range,
@@ -21,6 +20,12 @@ from sklearn_resnet._images.intensity import (
 )
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.rescaling import (
+    PERCENTILE,
+    check_channel_choice,
+    learn_ranges,
+    resolve_rescale,
+)
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import (
     as_sequence,
@@ -46,19 +51,30 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+_MAX_SAMPLED = 100  # images, for the percentiles of a collection
+_MAX_VALUES = 2**16  # of a channel of each of them
+
+
 class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Load image files as arrays of one size.
 
-    Images come out upright, with 8 bits per channel, in RGB, and in the order of their paths.
-    Several threads decode them. Arrays and images of Pillow are converted to the same form.
+    Images come out upright, with 8 bits per channel, in RGB, and in the order of their paths; with
+    ``mode="channels"``, with all channels of the files, in their own depth. Several threads decode
+    them. Arrays and images of Pillow are converted to the same form.
 
     Parameters
     ----------
     size : int or tuple of 2 int, default=None
         Height and width of the images, in pixels. An int is the side of a square. None keeps the
         sizes of the images, which must then all be equal.
-    mode : {"RGB", "L"}, default="RGB"
-        Colour, or grey (ITU-R 601-2 luma).
+    mode : {"RGB", "L", "channels"}, default="RGB"
+        The form of the images:
+
+        - ``"RGB"``: colour, in 8 bits.
+        - ``"L"``: grey (ITU-R 601-2 luma), in 8 bits.
+        - ``"channels"``: all channels, or `channels`, in the depth of the files: uint8, uint16 or
+          float32. Without `rescale`, the values are those of the files. All images must have the
+          same channels and the same depth.
     resize : {"crop", "pad", "stretch"}, default="crop"
         How an image of another aspect ratio is brought to `size`: by cropping it around its centre,
         by padding it with black at two sides, or by stretching it. The interpolation is bilinear
@@ -66,6 +82,33 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     value_range : tuple of 2 float, default=None
         The black and the white level of all images, files and arrays: ``(0, 4095)`` for 12 bits,
         ``(-1024, 3071)`` for CT. Values outside are clipped. None infers the range; see Notes.
+    channels : list of int and str, default=None
+        The channels to read, in this order: their indices in the file, or the names that its
+        metadata give (``["DAPI", "GFP"]``). With the modes "RGB" and "L", 3 channels make a
+        false-colour image, and 1 makes a grey one. None takes all; with these modes, the file must
+        then be grey, RGB or RGBA, or of another colour space.
+    rescale : {"percentile", "window"}, tuple, default=None
+        Which values become black and white, before the depth is reduced. Values outside are clipped:
+
+        - None: those of the depth; with ``mode="channels"``, values are not scaled.
+        - ``(low, high)``: the same as `value_range`, in the units of the file.
+        - ``"percentile"`` or ``("percentile", p, q)``: percentiles of each channel, 0.1 and 99.9 by
+          default. `rescale_by` chooses the images.
+        - ``"window"``: the window of the DICOM file. Any other image is an error.
+
+        Pixels of no data, NaN and infinity take no part in percentiles, and become black. With
+        ``mode="channels"`` or `channels`, they always become black.
+    rescale_by : {"collection", "image"}, default="collection"
+        Whether `fit` learns the percentiles, from up to 100 of the images together, so that
+        brightness can be compared; or whether each image has its own.
+    page : int or {"max", "mean", "middle"}, default=None
+        The page of a stack: its index, the projection of all pages, or the page in the middle.
+        The pages of a file are the planes of its depth, or those of a TIFF, not channels. None takes
+        the first, with a warning at the end if there are more. A time series or several positions
+        require an index. With `page`, the first axis of an array in a file counts the pages.
+    level : int, default=None
+        The level of a pyramid; 0 is the full resolution. None takes the smallest level of at least
+        twice `size`; without a size, the full resolution.
     n_jobs : int, default=None
         Number of threads that decode. None uses all cores that this process may use, because
         decoding in threads copies nothing and changes no result. -1 uses all cores.
@@ -89,9 +132,12 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    value_range_ : tuple of 2 float
+    value_range_ : tuple of 2 float or None
         The black and the white level of arrays: `value_range`, or that of the arrays in `fit`, or
-        (0, 255) after a fit on paths.
+        (0, 255) after a fit on paths. None if each image or channel has its own, or values are not
+        scaled.
+    rescale_range_ : ndarray of shape (n_channels, 2)
+        The black and the white level of each channel. Only for percentiles of a collection.
     image_shape_ : tuple of int
         The shape of the image in each row. Only if `fit` saw rows.
     n_features_in_ : int
@@ -106,12 +152,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM and
-    ``.npy``; HEIC and JPEG XL with the extras ``heif`` and ``jxl``; and JPEG of 12 bits and rare
-    compressions of TIFF with the extra ``tiff``. They are recognized by their content (``.npy`` by
-    its name). The orientation is applied, transparent images are laid on white, and other colour
-    spaces and ICC profiles are converted to sRGB. Of a TIFF file, the first page of full resolution
-    is read, and samples that the file does not describe are left out, both with a warning at the end.
+    The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM,
+    ``.npy`` and ``.npz``; HEIC and JPEG XL with the extras ``heif`` and ``jxl``; JPEG of 12 bits and
+    rare compressions of TIFF with the extra ``tiff``; DICOM and FITS with the extras ``dicom`` and
+    ``fits``; and HDF5 and Zarr (``"file.h5::/dataset"``) if h5py and zarr are installed. They are
+    recognized by their content (arrays by their name). The orientation is applied. With the modes
+    "RGB" and "L", transparent images are laid on white, other colour spaces and ICC profiles are
+    converted to sRGB, and samples that an RGB file does not describe are left out, with a warning at
+    the end.
 
     Black and white are inferred as in `ResNetFeatures`, for each file on its own, and for the arrays
     in memory by `fit`, for all together. A file whose values fit several ranges, such as CT with
@@ -123,6 +171,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
     if they do not, pass ``lazy=True``. The cache evicts the least recently used images, and
     `clear_cache` empties it. If the images of one call exceed 256 MiB, none of them is cached.
+
+    With ``mode="channels"`` and `rescale`, black is 0, and white is 255, 65535 or 1.0, by the depth.
 
     Do not put an `ImageLoader` that takes paths into a pipeline with ``memory=``: scikit-learn's cache
     compares the paths, not the files, and returns old pixels of a file that has changed. Give
@@ -139,9 +189,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     _parameter_constraints = {  # noqa: RUF012
         "size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
-        "mode": [StrOptions({"RGB", "L"})],
+        "mode": [StrOptions({"RGB", "L", "channels"})],
         "resize": [StrOptions({"crop", "pad", "stretch"})],
         "value_range": [tuple, list, None],
+        "channels": [tuple, list, None],
+        "rescale": [StrOptions({"percentile", "window"}), tuple, list, None],
+        "rescale_by": [StrOptions({"collection", "image"})],
+        "page": [numbers.Integral, StrOptions({"max", "mean", "middle"}), None],
+        "level": [Interval(numbers.Integral, 0, None, closed="left"), None],
         "n_jobs": [numbers.Integral, None],
         "lazy": ["boolean"],
         "on_error": [StrOptions({"raise", "nan", "skip"})],
@@ -155,6 +210,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         mode: str = "RGB",
         resize: str = "crop",
         value_range: tuple[float, float] | None = None,
+        channels: Sequence[int | str] | None = None,
+        rescale: str | tuple | None = None,
+        rescale_by: str = "collection",
+        page: int | str | None = None,
+        level: int | None = None,
         n_jobs: int | None = None,
         lazy: bool = False,
         on_error: str = "raise",
@@ -164,6 +224,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.mode = mode
         self.resize = resize
         self.value_range = value_range
+        self.channels = channels
+        self.rescale = rescale
+        self.rescale_by = rescale_by
+        self.page = page
+        self.level = level
         self.n_jobs = n_jobs
         self.lazy = lazy
         self.on_error = on_error
@@ -171,7 +236,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: "Sequence | ArrayLike | da.Array", y: Any = None) -> Self:
-        """Infer the value range of arrays; for paths, learn and read nothing.
+        """Infer the value range of arrays, or learn percentiles.
+
+        Files are read for percentiles of a collection only.
 
         Parameters
         ----------
@@ -192,20 +259,34 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_size("size", self.size)
         self._check_on_error()
-        if as_source(X).is_delayed:
+        check_channel_choice(self.channels, self.mode)
+        value_range, rescale = resolve_rescale(self.rescale, self.value_range)
+        is_delayed = as_source(X).is_delayed
+        if is_delayed:
             reset_n_features(self)
-            arrays = []
-        else:
-            arrays = _list_arrays(self._check(X, reset=True))
-        if self.value_range is not None:
-            self.value_range_ = self._seen_range = check_value_range(self.value_range)
-        elif arrays:
+        images = [] if is_delayed else self._check(X, reset=True)
+        if not self._infers_range():
+            self.value_range_ = self._seen_range = value_range
+        elif arrays := _list_arrays(images):
             inferred = infer_list_range(arrays)
             warn_about_inferred(inferred, "Values outside this range are clipped.")
             self.value_range_, self._seen_range = inferred.value_range, inferred.seen
         else:
             self.value_range_ = self._seen_range = (0.0, 255.0)
+        self.__dict__.pop("rescale_range_", None)
+        if self._learns_range(rescale):
+            images = sample_dask(X, _MAX_SAMPLED) if is_delayed else images
+            samples = self._as_lazy(images, None).sample_values(_MAX_SAMPLED, _MAX_VALUES)
+            self.rescale_range_ = learn_ranges(samples, rescale[1:])
         return self
+
+    def _infers_range(self):
+        """Whether black and white of arrays in memory are inferred."""
+        return self.mode != "channels" and self.value_range is None and self.rescale is None
+
+    def _learns_range(self, rescale):
+        """Whether `fit` learns percentiles; `rescale` is resolved."""
+        return rescale is not None and (rescale[0], self.rescale_by) == (PERCENTILE, "collection")
 
     def transform(
         self, X: "Sequence | ArrayLike | da.Array"
@@ -226,9 +307,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         images : ndarray of shape (n, height, width, 3) or, for mode "L", (n, height, width)
-            In the order of `X`, of dtype uint8, from 0 to 255; `LazyImages` if `lazy`. For a Dask
-            collection, a Dask array that is not computed yet. After ``set_output`` with "pandas" or
-            "polars", a dataframe with the images in one column, and the index of `X`.
+            In the order of `X`, of dtype uint8, from 0 to 255; `LazyImages` if `lazy`. For mode
+            "channels", the shape is (n, height, width, n_channels), and the dtype is uint8, uint16 or
+            float32. For a Dask collection, a Dask array that is not computed yet. After
+            ``set_output`` with "pandas" or "polars", a dataframe with the images in one column, and
+            the index of `X`.
 
         Raises
         ------
@@ -236,8 +319,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             If an image cannot be read. It is a ValueError, and for a file that cannot be opened the
             matching OSError too.
         ValueError
-            If `X` holds neither paths nor images, or if the images differ in size and `size` is
-            None.
+            If `X` holds neither paths nor images, if the images differ in size and `size` is None,
+            or, for mode "channels", if they differ in their number of channels or their depth.
         """
         check_is_fitted(self)
         self._check_on_error()  # set_params may have changed it since fit
@@ -245,10 +328,10 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             return load_dask(self, X)
         images = self._check(X, reset=False)
         arrays = _list_arrays(images)
-        if arrays and self.value_range is None:
+        if arrays and self._infers_range():
             inferred = infer_list_range(arrays)
             warn_about_another_range(inferred, self.value_range_, self._seen_range)
-        loaded = self._load(images)
+        loaded = self._as_lazy(images, self._find_rescale())
         library = get_output_config("transform", self)["dense"]
         if library != "default":
             return _to_frame(np.asarray(loaded), X, library)
@@ -272,18 +355,34 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             check_feature_names_in(self, input_features)
         return np.array(["image"], dtype=object)
 
-    def _load(self, images):
+    def _find_rescale(self):
+        """Return how files are rescaled: `rescale` as it is resolved, or the learned ranges."""
+        _, rescale = resolve_rescale(self.rescale, self.value_range)
+        if not self._learns_range(rescale):
+            return rescale
+        check_is_fitted(
+            self, "rescale_range_", msg="Call fit again after a change of rescale or rescale_by."
+        )
+        return tuple(map(tuple, self.rescale_range_.tolist()))
+
+    def _as_lazy(self, images, rescale):
+        """Wrap images, to be decoded with the present parameters."""
         n_threads = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
+        value_range, _ = resolve_rescale(self.rescale, self.value_range)
         options = DecodingOptions(
             size=check_size("size", self.size),
             resize=self.resize,
             mode=self.mode,
-            value_range=None if self.value_range is None else self.value_range_,
+            value_range=value_range,
+            channels=check_channel_choice(self.channels, self.mode),
+            page=self.page if self.page is None or isinstance(self.page, str) else int(self.page),
+            level=None if self.level is None else int(self.level),
+            rescale=rescale,
         )
         return LazyImages(
             images,
             options,
-            self.value_range_,
+            self.value_range_ if self._infers_range() else value_range,
             min(n_threads, len(images)),
             on_error=self.on_error,
             max_pixels=self.max_pixels,
@@ -314,19 +413,30 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Validate `X`; return a list of paths and arrays, or one array of images."""
         images = as_sequence(X)
         if images is None:
-            return check_images(self, X, channels=(1, 3, 4), reset=reset)
+            has_gaps = self._takes_gaps()
+            channels = None if self.mode == "channels" or self.channels else (1, 3, 4)
+            return check_images(self, X, channels=channels, allow_nan=has_gaps, reset=reset)
         check_not_empty(images)
         if reset:
             reset_n_features(self)
-        if isinstance(images, list) and self.value_range is None:
+        if isinstance(images, list) and self._infers_range():
             images = _unify_arrays(images, reset)
         return images
+
+    def _takes_gaps(self):
+        """Whether NaN are pixels of no data."""
+        if self.mode == "channels" or isinstance(self.rescale, str):
+            return True
+        levels = self.value_range if self.rescale is None else self.rescale
+        return levels is not None and (len(levels) == 3 or self.channels is not None)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
-        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.allow_nan = self._takes_gaps()
+        is_deep = self.mode == "channels"
+        tags.transformer_tags.preserves_dtype = ["uint8", "uint16", "float32"] if is_deep else []
         return tags
 
 

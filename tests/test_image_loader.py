@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from channel_files import make_channels, save_arrays
 from local_server import serve_folder
 from PIL import Image
 from sklearn.base import clone
@@ -639,3 +640,280 @@ def test_a_url_of_http_is_read(paths):
             pytest.raises(ImportError, match=r"needs aiohttp.*sklearn-resnet\[remote\]"),
         ):
             ImageLoader().fit_transform([f"{url}0.png"])
+
+
+DEEP = make_channels(6) * np.uint16(20)  # not nearly black
+
+
+@pytest.fixture(scope="module")
+def deep_paths(tmp_path_factory):
+    return save_arrays(tmp_path_factory.mktemp("deep"), DEEP)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("bool", "uint8"),
+        ("uint8", "uint8"),
+        ("int8", "float32"),
+        ("uint16", "uint16"),
+        ("int16", "float32"),
+        ("uint32", "float32"),
+        ("int64", "float32"),
+        ("float16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float32"),
+    ],
+)
+@pytest.mark.parametrize("container", ["files", "stack", "list"])
+def test_all_channels_have_their_own_values_and_depth(tmp_path, dtype, expected, container):
+    images = (DEEP // 20 % 100).astype(dtype)
+    X = save_arrays(tmp_path, images) if container == "files" else images
+    loaded = ImageLoader(mode="channels").fit_transform(list(X) if container == "list" else X)
+    assert (loaded.shape, loaded.dtype) == (DEEP.shape, np.dtype(expected))
+    np.testing.assert_array_equal(loaded, images.astype(expected) * (255 if dtype == "bool" else 1))
+
+
+@pytest.mark.parametrize("shape", [(6, 12, 10), (6, 12, 10, 1), (6, 144), (6, 432), (6, 576)])
+def test_channels_of_any_array(shape):
+    X = np.resize(DEEP, shape)
+    sides = {144: (12, 12, 1), 432: (12, 12, 3), 576: (24, 24, 1)}
+    expected = X.reshape(6, *(sides[shape[1]] if len(shape) == 2 else (12, 10, 1)))
+    np.testing.assert_array_equal(ImageLoader(mode="channels").fit_transform(X), expected)
+
+
+@pytest.mark.parametrize("kind", ["files", "stack", "list"])
+def test_channels_are_chosen_and_ordered(deep_paths, kind):
+    X = {"files": deep_paths, "stack": DEEP, "list": list(DEEP)}[kind]
+    loaded = ImageLoader(mode="channels", channels=[4, 0, 4, -2]).fit_transform(X)
+    np.testing.assert_array_equal(loaded, DEEP[..., [4, 0, 4, 3]])
+    colour = ImageLoader(channels=(4, 0, 2), rescale=(0, 65535)).fit_transform(X)
+    np.testing.assert_array_equal(colour, np.rint(DEEP[..., [4, 0, 2]] / 257).astype(np.uint8))
+    grey = ImageLoader(mode="L", channels=[2], rescale=(0, 65535)).fit_transform(X)
+    np.testing.assert_array_equal(grey, colour[..., 2])
+    assert ImageLoader(channels=[2]).fit_transform(X).shape == (6, 12, 10, 3)
+
+
+@pytest.mark.parametrize("kind", ["files", "stack", "list"])
+def test_channels_that_are_no_colours_are_an_error_that_names_both_ways(deep_paths, kind):
+    X = {"files": deep_paths, "stack": DEEP, "list": list(DEEP)}[kind]
+    with pytest.raises(ValueError, match=r"5") as caught:
+        ImageLoader().fit_transform(X)
+    assert "mode='channels'" in str(caught.value)
+    assert "channels=[" in str(caught.value)
+
+
+def test_there_must_be_such_a_channel(deep_paths):
+    with pytest.raises(ImageReadError, match=r"0\.npy' .*no channel 5: its channels are 0 to 4"):
+        ImageLoader(mode="channels", channels=[5]).fit_transform(deep_paths)
+    with pytest.raises(ImageReadError, match="no channel 'DAPI'"):
+        ImageLoader(mode="channels", channels=["DAPI"]).fit_transform(list(DEEP))
+
+
+def scale(values, low, high, white):
+    return np.rint((values.astype(float) - low) / (high - low) * white).clip(0, white)
+
+
+@pytest.mark.parametrize(
+    ("mode", "dtype", "white"),
+    [("channels", "uint16", 65535), ("channels", "float32", 1), ("channels", "uint8", 255), ("RGB", "uint16", 255)],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["files", "stack"])
+def test_percentiles_of_a_collection_are_learned_for_each_channel(
+    tmp_path, mode, dtype, white, kind
+):
+    images = (DEEP[..., :3] // (1 if dtype == "uint16" else 256)).astype(dtype)
+    X = save_arrays(tmp_path, images) if kind == "files" else images
+    loader = ImageLoader(mode=mode, rescale=("percentile", 1, 90)).fit(X[1:])
+    values = images[1:].reshape(-1, 3)
+    np.testing.assert_allclose(loader.rescale_range_, np.percentile(values, [1, 90], axis=0).T)
+    assert loader.value_range_ is None
+    loaded = loader.transform(X)
+    assert loaded.dtype == (dtype if mode == "channels" else "uint8")
+    for i, (low, high) in enumerate(loader.rescale_range_):
+        found = loaded[..., i]
+        if white > 1:
+            np.testing.assert_array_equal(found, scale(images[..., i], low, high, white))
+        else:
+            expected = ((images[..., i] - low) / (high - low)).clip(0, 1)
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_percentiles_of_each_image_are_those_of_scikit_image(deep_paths):
+    from skimage.exposure import rescale_intensity
+
+    loader = ImageLoader(mode="channels", rescale=("percentile", 2, 98), rescale_by="image")
+    loaded = loader.fit_transform(deep_paths)
+    assert not hasattr(loader, "rescale_range_")
+    for found, image in zip(loaded, DEEP, strict=True):
+        for i in range(5):
+            low, high = np.percentile(image[..., i], [2, 98])
+            expected = rescale_intensity(
+                image[..., i].astype(float), in_range=(low, high), out_range=(0, 65535)
+            )
+            np.testing.assert_array_equal(found[..., i], np.rint(expected))
+
+
+def test_percentiles_by_default():
+    loader = ImageLoader(mode="channels", rescale="percentile").fit(DEEP)
+    expected = np.percentile(DEEP.reshape(-1, 5), [0.1, 99.9], axis=0).T
+    np.testing.assert_allclose(loader.rescale_range_, expected)
+
+
+def test_percentiles_are_those_of_up_to_100_images_spread_evenly(tmp_path):
+    images = np.arange(300, dtype=np.uint16)[:, None, None, None] + np.zeros(
+        (1, 2, 2, 1), np.uint16
+    )
+    paths = save_arrays(tmp_path, images)
+    os.remove(paths[1])  # is not read
+    loader = ImageLoader(mode="channels", rescale=("percentile", 0, 100)).fit(paths)
+    np.testing.assert_array_equal(loader.rescale_range_, [[0, 299]])
+
+
+def test_a_range_is_learned_again_by_another_fit_and_needed_by_transform(deep_paths):
+    loader = ImageLoader(mode="channels", rescale="percentile").fit(deep_paths)
+    learned = loader.rescale_range_
+    assert not np.array_equal(loader.fit(list(DEEP // 2)).rescale_range_, learned)
+    loader.set_params(rescale=None).fit(deep_paths)
+    assert not hasattr(loader, "rescale_range_")
+    with pytest.raises(NotFittedError, match="fit again after a change of rescale"):
+        loader.set_params(rescale="percentile").transform(deep_paths)
+
+
+def test_a_folder_of_grey_and_colour_files_has_one_range_for_each_colour(tmp_path):
+    rng = np.random.default_rng(0)
+    colour = rng.integers(0, [100, 150, 200], (12, 10, 3)).astype(np.uint8)
+    colour[0, 0], colour[0, 1] = 0, [99, 149, 199]
+    grey = rng.integers(0, 50, (12, 10)).astype(np.uint8)
+    paths = [tmp_path / "colour.png", tmp_path / "grey.png"]
+    Image.fromarray(colour).save(paths[0])
+    Image.fromarray(grey).save(paths[1])
+    loader = ImageLoader(rescale=("percentile", 0, 100)).fit(paths)
+    np.testing.assert_array_equal(loader.rescale_range_, [[0, 99], [0, 149], [0, 199]])
+    images = loader.transform(paths)
+    assert images.max() == 255
+    np.testing.assert_array_equal(images[1], as_rgb(np.rint(grey * (255 / 149))))
+    of_grey = ImageLoader(rescale=("percentile", 0, 100)).fit(paths[1:])
+    np.testing.assert_array_equal(of_grey.rescale_range_, [[0, 49]])
+    expected = np.rint(colour * (255 / 49)).clip(0, 255)
+    np.testing.assert_array_equal(of_grey.transform(paths)[0], expected)
+
+
+def test_rescale_to_a_range_is_value_range(deep_paths):
+    for mode in ("channels", "RGB"):
+        parameters = {"mode": mode, "channels": [0, 1, 2]}
+        loader = ImageLoader(**parameters, rescale=(100, 900))
+        for X in (deep_paths, DEEP):
+            expected = ImageLoader(**parameters, value_range=(100, 900)).fit_transform(X)
+            np.testing.assert_array_equal(loader.fit_transform(X), expected)
+            assert loader.value_range_ == (100, 900)
+
+
+@pytest.mark.parametrize("kind", ["files", "stack", "list", "rows"])
+@pytest.mark.parametrize("rescale", [None, "percentile", ("percentile", 0, 100), (0, 1)])
+def test_gaps_become_black_and_do_not_count(tmp_path, kind, rescale):
+    images = np.random.default_rng(0).uniform(0.2, 0.9, (4, 6, 6, 1)).astype(np.float32)
+    gaps = images.copy()
+    gaps[0, :2], gaps[1, 3:], gaps[2, 0, 0] = np.nan, np.inf, -np.inf
+    X = {
+        "files": lambda: save_arrays(tmp_path, gaps),
+        "stack": lambda: gaps,
+        "list": lambda: list(gaps),
+    }
+    X = gaps.reshape(4, -1) if kind == "rows" else X[kind]()
+    loader = ImageLoader(mode="channels", rescale=rescale)
+    loaded = loader.fit_transform(X)
+    is_gap = ~np.isfinite(gaps)
+    assert (loaded[is_gap] == 0).all()
+    if rescale is None:
+        np.testing.assert_array_equal(loaded[~is_gap], images[~is_gap])
+    elif rescale != (0, 1):
+        p, q = (0.1, 99.9) if rescale == "percentile" else (0, 100)
+        expected = np.percentile(images[~is_gap].astype(float), [p, q])
+        np.testing.assert_allclose(loader.rescale_range_, [expected], rtol=1e-6)
+        assert loaded[~is_gap].max() == 1
+    colour = ImageLoader(rescale=rescale)
+    if rescale == (0, 1):  # as value_range
+        with pytest.raises(ValueError, match="NaN"):
+            colour.fit_transform(X)
+    elif rescale is not None:
+        assert (colour.fit_transform(X)[is_gap[..., 0]] == 0).all()
+    if rescale is not None:
+        colour.set_params(channels=[0, 0, 0])
+        assert (colour.fit_transform(X)[is_gap[..., 0]] == 0).all()
+
+
+def test_a_window_needs_a_file_that_has_one(deep_paths):
+    for X in (deep_paths[:2], list(DEEP[:2])):
+        with pytest.raises(ImageReadError, match="it has no window"):
+            ImageLoader(mode="channels", rescale="window").fit_transform(X)
+
+
+def test_pages_of_an_array_in_a_file(tmp_path):
+    (path,) = save_arrays(tmp_path, [np.moveaxis(DEEP[0], -1, 0)])
+    for page in range(-2, 5):
+        (found,) = ImageLoader(mode="channels", page=page).fit_transform([path])
+        np.testing.assert_array_equal(found[..., 0], DEEP[0][..., page])
+    for page, expected in {
+        "max": DEEP[0].max(2),
+        "mean": np.rint(DEEP[0].mean(2)),
+        "middle": DEEP[0][..., 2],
+    }.items():
+        (found,) = ImageLoader(mode="channels", page=page).fit_transform([path])
+        np.testing.assert_array_equal(found[..., 0], expected)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"channels": [0, 1]}, "'channels' .*list of 3 channels"),
+        ({"channels": "DAPI"}, "'channels' parameter .* must be"),
+        ({"channels": []}, "'channels' .*list of channels"),
+        ({"rescale": "minmax"}, "'rescale' parameter"),
+        ({"rescale": ("percentile", 9, 1)}, "'rescale' parameter must be"),
+        ({"rescale": "window", "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
+        ({"rescale": (0, 1), "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
+        ({"rescale_by": "file"}, "'rescale_by' parameter"),
+        ({"page": "min"}, "'page' parameter"),
+        ({"page": 1.5}, "'page' parameter"),
+        ({"level": -1}, "'level' parameter"),
+        ({"mode": "rgb"}, "'mode' parameter"),
+    ],
+)
+def test_invalid_choices_are_errors_of_fit(parameters, told):
+    with pytest.raises(ValueError, match=told):
+        ImageLoader(**parameters).fit(DEEP[..., :3])
+
+
+def test_the_ranges_are_part_of_the_key_of_the_cache_of_images(deep_paths):
+    first = ImageLoader(mode="channels", rescale="percentile").fit(deep_paths)
+    second = clone(first).fit(list(DEEP // 2))
+    expected = second.transform(list(DEEP))
+    first.transform(deep_paths)
+    np.testing.assert_array_equal(second.transform(deep_paths), expected)
+    for loader in (first, second):
+        assert loader.set_params(lazy=True).transform(deep_paths).digests()
+    digests = [set(loader.transform(deep_paths).digests()) for loader in (first, second)]
+    assert not digests[0] & digests[1]
+
+
+def test_deep_channels_are_resized_without_rounding_to_bytes():
+    image = np.zeros((8, 8, 2), np.uint16)
+    image[:, ::2, 0], image[..., 1] = 60_000, 1_234
+    (small,) = ImageLoader(4, mode="channels").fit_transform([image])
+    assert small.dtype == np.uint16
+    np.testing.assert_array_equal(small[..., 1], 1_234)
+    assert 20_000 < small[..., 0].mean() < 40_000
+
+
+def test_deep_channels_in_a_dataframe(deep_paths):
+    frame = ImageLoader(mode="channels").set_output(transform="pandas").fit_transform(deep_paths)
+    np.testing.assert_array_equal(np.stack(frame["image"]), DEEP)
+
+
+def test_tags_of_channels():
+    tags = ImageLoader(mode="channels").__sklearn_tags__()
+    assert tags.input_tags.allow_nan
+    assert tags.transformer_tags.preserves_dtype == ["uint8", "uint16", "float32"]
+    assert not ImageLoader().__sklearn_tags__().input_tags.allow_nan
+    assert ImageLoader(rescale="percentile").__sklearn_tags__().input_tags.allow_nan

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from sklearn_resnet._images.validation import check_size
+from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import dask_task
+
+_MAX_TRIED = 16  # images, for the first that can be read
 
 
 def transform_dask(resnet, X):
@@ -43,7 +45,8 @@ def transform_dask(resnet, X):
 def load_dask(loader, X):
     """Load a Dask collection of paths as a Dask array of images.
 
-    Nothing is read yet.
+    Nothing is read yet, except for the mode "channels": the first image tells the number of channels
+    and the dtype of all.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def load_dask(loader, X):
 
     Returns
     -------
-    dask.array.Array of shape (n, height, width[, 3]), dtype uint8
+    dask.array.Array of shape (n, height, width[, n_channels])
         With a chunk for each chunk, partition or list. The chunks of a lazy loader are
         `LazyImages`, which are decoded where features are computed, so that images hardly take
         memory.
@@ -66,7 +69,6 @@ def load_dask(loader, X):
     """
     import dask
     import dask.array as da
-    from dask.delayed import Delayed
 
     if loader.size is None:
         raise ParameterError(
@@ -74,25 +76,67 @@ def load_dask(loader, X):
             "must be given for Dask collections, because the files are not read to infer it",
             "None",
         )
-    size = check_size("size", loader.size)
-    shape = (*size, 3) if loader.mode == "RGB" else size
+    items = sample_dask(X, _MAX_TRIED) if loader.mode == "channels" else []
+    like = loader._as_lazy(items, loader._find_rescale())
+    shape, dtype = like.shape[1:], like.dtype
     if isinstance(X, da.Array):
         return X.map_blocks(
             _load_block,
             loader=loader,
-            shape=shape,
-            dtype=np.uint8,
+            like=like,
+            dtype=dtype,
             chunks=(X.chunks[0], *((n,) for n in shape)),
             new_axis=list(range(1, 1 + len(shape))),
-            meta=np.empty((0,) * (1 + len(shape)), np.uint8),
+            meta=np.empty((0,) * (1 + len(shape)), dtype),
         )
-    if isinstance(X, Delayed):
-        X = [X]
-    lists = X if isinstance(X, (list, tuple)) else X.to_delayed()
     load = dask.delayed(_load_block)
     return da.concatenate(
-        [da.from_delayed(load(paths, loader, shape), (np.nan, *shape), np.uint8) for paths in lists]
+        [
+            da.from_delayed(load(paths, loader, like), (np.nan, *shape), dtype)
+            for paths in _list_parts(X)
+        ]
     )
+
+
+def sample_dask(X, n_items):
+    """Compute some items of a Dask collection of paths, spread evenly over its parts.
+
+    Parameters
+    ----------
+    X : as for `load_dask`
+    n_items : int
+        The greatest number of items. At most as many parts are computed.
+
+    Returns
+    -------
+    list
+    """
+    import dask
+
+    parts = _list_parts(X)
+    chosen = [parts[i] for i in _spread(n_items, len(parts))]
+    found = [list(part) for part in dask.compute(*chosen)]
+    n_each = -(-n_items // len(chosen))
+    items = [part[i] for part in found for i in _spread(n_each, len(part))]
+    items = as_sequence([items[i] for i in _spread(n_items, len(items))])
+    if not items:
+        raise ValueError("X must hold at least one path. Got an empty Dask collection instead.")
+    return items
+
+
+def _spread(n_chosen, n_items):
+    """Choose indices that are spread evenly."""
+    return np.unique(np.linspace(0, n_items - 1, min(n_chosen, n_items)).astype(int))
+
+
+def _list_parts(X):
+    """List the chunks, partitions or lists of a collection of paths."""
+    from dask.delayed import Delayed
+
+    if isinstance(X, Delayed):
+        return [X]
+    parts = X if isinstance(X, (list, tuple)) else X.to_delayed()
+    return list(np.ravel(parts)) if isinstance(parts, np.ndarray) else list(parts)
 
 
 def _transform_block(block, resnet):
@@ -104,9 +148,12 @@ def _transform_block(block, resnet):
         return resnet.transform(block)
 
 
-def _load_block(block, loader, shape):
+def _load_block(block, loader, like):
     paths = list(block)
     if not paths:
-        return np.empty((0, *shape), np.uint8)
+        return np.empty((0, *like.shape[1:]), like.dtype)
     with dask_task():
-        return loader.transform(paths)
+        if loader.mode != "channels":
+            return loader.transform(paths)
+        images = loader._as_lazy(as_sequence(paths), loader._find_rescale()).with_form_of(like)
+        return images if loader.lazy else np.asarray(images)

@@ -1,15 +1,14 @@
 """LazyImages: images that are decoded when they are needed."""
 
 import copy
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, Self
 
 import numpy as np
-import PIL
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -18,22 +17,35 @@ from sklearn_resnet._images.decoding import (
     DecodingOptions,
     convert_image,
     convert_pillow_image,
-    describe_pillow_image,
-    open_image,
+    measure_array,
+    measure_pillow_image,
+    read_channel_names,
     read_image,
+    read_samples,
 )
+from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.digests import hash_channels, hash_item
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.file_log import FileLog
-from sklearn_resnet._images.hashing import HASH_BYTES, hash_content, hash_stream
 from sklearn_resnet._images.image_cache import image_cache
-from sklearn_resnet._images.intensity import Extent, InferredRange
-from sklearn_resnet._images.items import UnusableItem, is_array, is_path, name_of
+from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
+from sklearn_resnet._images.items import EncodedImage, UnusableItem, is_array, is_path, name_of
 from sklearn_resnet._images.sources import ImageSource
-from sklearn_resnet._io.paths import file_version, is_url, suffix_of
+from sklearn_resnet._io.paths import file_version, is_url
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
+_DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None, "rescale": None}
 _MAX_NAMED = 3  # failures in one warning
+_MAX_MEASURED = 64  # images, to infer a value range
+_WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
+
+
+class _Form(NamedTuple):
+    """The shape and the dtype of each image."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
 
 
 class Failure(NamedTuple):
@@ -54,19 +66,10 @@ class Failure(NamedTuple):
 
 
 class _LazySource(ImageSource):
-    """Images that are decoded to uint8 when they are needed."""
+    """Images that are decoded when they are needed."""
 
     is_lazy = True
     lookup_size = 256  # all files of a lookup are read at once
-
-    def blocks(self, batch_size):
-        """Cut the images into blocks, without decoding them."""
-        for start in range(0, len(self), batch_size):
-            yield self[start : start + batch_size]
-
-    def infer_value_range(self):
-        """Return the range of uint8."""
-        return InferredRange((0.0, 255.0), Extent(np.dtype(np.uint8), 0.0, 255.0))
 
 
 class LazyImages(_LazySource):
@@ -81,8 +84,9 @@ class LazyImages(_LazySource):
     items : list of path, array-like, PIL Image, EncodedImage or UnusableItem
         The images, as `as_sequence` lists them.
     options : dict
-        The size, resize mode, colour mode and value range, as for `ImageLoader`.
-    value_range : tuple of 2 float
+        The size, resize mode, colour mode, value range, channels, page, level and rescaling, as
+        `read_image` takes them.
+    value_range : tuple of 2 float or None
         The black and the white level of arrays.
     n_threads : int
         The number of threads that decode.
@@ -125,7 +129,7 @@ class LazyImages(_LazySource):
         self,
         items: Sequence,
         options: DecodingOptions,
-        value_range: tuple[float, float],
+        value_range: tuple[float, float] | None,
         n_threads: int,
         positions: ArrayLike | None = None,
         *,
@@ -133,7 +137,7 @@ class LazyImages(_LazySource):
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._items = items
-        self.options = options
+        self.options = _DEFAULTS | options
         self._value_range = value_range
         self._n_threads = n_threads
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
@@ -141,41 +145,73 @@ class LazyImages(_LazySource):
         self._max_pixels = max_pixels
         self.failures: dict[int, Failure] = {}
         self.file_log = FileLog()
-        size = options["size"]
+        size, mode = options["size"], options["mode"]
         # every image of a selection is compared with the same first image
-        self._first = None
-        channels = (3,) if options["mode"] == "RGB" else ()
-        self._image_shape: tuple[int, ...] | None = None if size is None else (*size, *channels)
+        self._first: tuple | None = None
+        self._parent: LazyImages | None = None
+        self._inferred: InferredRange | None = None
+        self._channel_names: list[str] | None = None
+        self._form: _Form | None = None
+        if mode != "channels" and size is not None:
+            self._form = _Form((*size, 3) if mode == "RGB" else size, np.dtype(np.uint8))
 
     def __repr__(self):
-        size = "x".join(map(str, self._image_shape or ("size of the first",)))
+        size = "x".join(map(str, self.options["size"] or ("size of the first",)))
+        if self._form is not None:
+            size = "x".join(map(str, self._form.shape))
+        elif self.options["size"] is not None:
+            size += " and the channels of the first"
         return f"<LazyImages: {len(self)} of {size}, not decoded yet>"
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the array of these images.
 
-        Without a size, it is that of the first readable image, which is decoded.
+        Without a size, and with the mode "channels", it is that of the first readable image, which is
+        decoded.
         """
-        if self._image_shape is None:
-            self._image_shape = self._find_shape()
-        return (len(self._items), *self._image_shape)
+        return (len(self._items), *self._find_form().shape)
 
-    def _find_shape(self, use_cache=False):
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of decoded images: uint8; for the mode "channels" that of the first readable one."""
+        if self.options["mode"] != "channels":
+            return np.dtype(np.uint8)
+        return self._find_form().dtype
+
+    def _find_form(self, use_cache=False):
+        """Return shape and dtype of each image."""
+        if self._form is not None:
+            return self._form
         for i in range(len(self)):
             try:
-                shape = self._load(i, use_cache).shape
+                image = self._load(i, use_cache)
             except ImageReadError:
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
             else:
                 self._first = self._items[i], self.positions[i]
-                return shape
+                self._form = _Form(image.shape, image.dtype)
+                return self._form
 
     @property
-    def dtype(self) -> np.dtype:
-        """The dtype of decoded images: uint8."""
-        return np.dtype(np.uint8)
+    def channel_names(self) -> list[str]:
+        """The names of the channels of the first readable image.
+
+        A channel without a name is called by its index in the file.
+        """
+        if self._channel_names is None:
+            self._channel_names = self._find_channel_names()
+        return self._channel_names
+
+    def _find_channel_names(self):
+        _, _, n_channels = (*self._find_form().shape, 1)[:3]
+        if self.options["mode"] != "channels":
+            return [str(i) for i in range(n_channels)]
+        item, chosen = self._first[0], self.options["channels"] or range(n_channels)
+        if is_path(item) or isinstance(item, EncodedImage):
+            return list(read_channel_names(item, self.options, max_pixels=self._max_pixels))
+        return [str(channel) for channel in chosen]
 
     @property
     def paths(self) -> list[str]:
@@ -184,8 +220,8 @@ class LazyImages(_LazySource):
 
     @property
     def ndim(self) -> int:
-        """The number of dimensions: 3 for grey images, 4 for colour."""
-        return 4 if self.options["mode"] == "RGB" else 3
+        """The number of dimensions: 3 for grey images, 4 for others."""
+        return 3 if self.options["mode"] == "L" else 4
 
     def __len__(self):
         return len(self._items)
@@ -204,28 +240,90 @@ class LazyImages(_LazySource):
             key = key[0]
         chosen = np.arange(len(self))[key]
         if np.ndim(chosen) == 0:
-            return self._load_of_one_shape(int(chosen))
+            return self._load_of_one_form(int(chosen))
         selected = copy.copy(self)
         selected._items = [self._items[i] for i in chosen]
         selected.positions = self.positions[chosen]
+        selected._parent = selected._inferred = None
         selected.failures = {}
         selected.file_log = FileLog()
         return selected
 
     def __iter__(self):
-        return self._decode_all(self._load_of_one_shape)
+        return self._decode_all(self._load_of_one_form)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("LazyImages cannot become an array without decoding them: copy=False.")
-        if self._image_shape is None:
-            self._image_shape = self._find_shape(use_cache=True)
+        self._find_form(use_cache=True)
         images = np.empty(self.shape, self.dtype)
         # of more images, each pass would evict all before the next one finds them
-        load = partial(self._load_of_one_shape, use_cache=images.nbytes <= image_cache.max_bytes)
+        load = partial(self._load_of_one_form, use_cache=images.nbytes <= image_cache.max_bytes)
         for i, image in enumerate(self._decode_all(load)):
             images[i] = image
         return images if dtype is None else images.astype(dtype, copy=False)
+
+    def blocks(self, batch_size: int) -> "Iterator[LazyImages]":
+        """Cut the images into blocks, without decoding them.
+
+        Parameters
+        ----------
+        batch_size : int
+            The number of images in a block.
+
+        Yields
+        ------
+        block : LazyImages
+            They have the shape, the dtype and the value range of all.
+        """
+        self._find_form()
+        for start in range(0, len(self), batch_size):
+            block = self[start : start + batch_size]
+            block._parent = self
+            yield block
+
+    def infer_value_range(self) -> InferredRange:
+        """Infer the black and the white level.
+
+        Returns
+        -------
+        InferredRange
+            By the dtype if it is uint8, or if the images are rescaled; otherwise from up to 64
+            images, spread evenly, which are decoded.
+        """
+        if self.dtype == np.uint8:
+            return InferredRange((0.0, 255.0), Extent(self.dtype, 0.0, 255.0))
+        if self.options["rescale"] is not None or self.options["value_range"] is not None:
+            white = _WHITE[self.dtype.name]
+            return InferredRange((0.0, white), Extent(self.dtype, 0.0, white))
+        if self._parent is not None:
+            return self._parent.infer_value_range()
+        if self._inferred is None:
+            images = self._map_spread(self._load_of_one_form, _MAX_MEASURED)
+            self._inferred = infer_value_range(images)
+        return self._inferred
+
+    def sample_values(self, n_images: int, max_values: int) -> list[list[np.ndarray]]:
+        """Read values of images that are spread evenly.
+
+        Parameters
+        ----------
+        n_images : int
+            The greatest number of images.
+        max_values : int
+            The greatest number of values of a channel of an image.
+
+        Returns
+        -------
+        values : list of list of ndarray
+            For each image, those of each channel that are not no data, before they are rescaled. An
+            image that cannot be read is left out, unless that is an error.
+        """
+        read = partial(self._read_values, max_values=max_values)
+        samples = list(self._map_spread(read, n_images))
+        if self.options["mode"] == "channels":
+            self._check_counts(samples)
+        return [values for _, values in samples]
 
     def batches(
         self, batch_size: int, positions: Iterable[int] | None = None
@@ -243,12 +341,12 @@ class LazyImages(_LazySource):
 
         Yields
         ------
-        batch : ndarray of shape (batch_size, height, width[, 3]), dtype uint8
+        batch : ndarray of shape (batch_size, height, width[, n_channels])
             The last one may be shorter.
         """
         n_ahead = batch_size + 2 * self._n_threads
         positions = range(len(self)) if positions is None else positions
-        load = self._load_of_one_shape if self.on_error == "raise" else self._load_or_record
+        load = self._load_of_one_form if self.on_error == "raise" else self._load_or_record
         images = self._decode(load, positions, n_ahead)
         batch = np.empty((batch_size, *self.shape[1:]), self.dtype)
         n_filled = 0
@@ -270,27 +368,28 @@ class LazyImages(_LazySource):
             Equal for images that are decoded from the same bytes in the same way. An unreadable
             file has a random digest.
         """
-        # the decoders are those of the installed versions
-        options = repr((sorted(self.options.items()), PIL.__version__)).encode()
-
-        def hash_item(item):
-            if is_array(item):
-                array = np.asarray(item)
-                form = repr((self._value_range, array.dtype.str, array.shape)).encode()
-                return hash_content(options, form, np.ascontiguousarray(array))
-            try:
-                if isinstance(item, UnusableItem):
-                    raise ValueError(item.cause)
-                if isinstance(item, Image.Image):
-                    return hash_content(options, *describe_pillow_image(item))
-                name = name_of(item)
-                with open_image(item, name) as file:
-                    return hash_stream(file, options, suffix_of(name).encode())
-            except Exception:  # decoding it will name the cause
-                return os.urandom(HASH_BYTES)
-
+        find = partial(hash_item, options=self.options, value_range=self._value_range)
         with ThreadPoolExecutor(self._n_threads) as pool:
-            return list(pool.map(hash_item, self._items))
+            return list(pool.map(find, self._items))
+
+    def channel_digests(self) -> list[list[bytes]]:
+        """Hash the content of each channel of each image, without decoding it.
+
+        Returns
+        -------
+        digests : list of list of bytes
+            Of each image, those of its channels. The digest of a channel does not depend on which
+            other channels are read.
+        """
+        _, _, n_channels = (*self._find_form().shape, 1)[:3]
+        find = partial(
+            hash_channels,
+            options=self.options,
+            value_range=self._value_range,
+            n_channels=n_channels,
+        )
+        with ThreadPoolExecutor(self._n_threads) as pool:
+            return list(pool.map(find, self._items))
 
     def file_versions(self) -> list[str | None]:
         """Find the version of each file, which changes with its content.
@@ -326,6 +425,25 @@ class LazyImages(_LazySource):
         """
         images = copy.copy(self)
         images._items = [change(item) if is_path(item) else item for item in self._items]
+        if self._first is not None and is_path(self._first[0]):
+            images._first = change(self._first[0]), self._first[1]
+        return images
+
+    def with_form_of(self, other: Self) -> Self:
+        """Expect images to have the shape and the dtype of others, without decoding any.
+
+        Parameters
+        ----------
+        other : LazyImages
+            Images of the same parameters.
+
+        Returns
+        -------
+        images : LazyImages
+            The same images, which must have this shape and dtype when they are decoded.
+        """
+        images = copy.copy(self)
+        images._form, images._first = other._find_form(), other._first
         return images
 
     def add_failure(self, i: int, cause: str) -> None:
@@ -363,7 +481,7 @@ class LazyImages(_LazySource):
             inferred = []
             return i, load(i, report=inferred.append), inferred
 
-        self.shape  # noqa: B018  computed before the threads need it
+        self._find_form()  # before the threads need it
         for i, image, inferred in prefetch_map(
             load_and_report, positions, self._n_threads, n_ahead
         ):
@@ -371,20 +489,64 @@ class LazyImages(_LazySource):
                 self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", found)
             yield image
 
-    def _load(self, i, use_cache=False, report=None):
+    def _map_spread(self, function, n_images):
+        """Yield the results of a function of some indices, spread evenly; unreadable images are left out.
+
+        If that is an error, or if none can be read, the first error is raised.
+        """
+
+        def call(i):
+            try:
+                return function(i), None
+            except ImageReadError as exc:
+                if self.on_error == "raise":
+                    raise
+                return None, exc
+
+        n_images = min(n_images, len(self))
+        positions = np.linspace(0, len(self) - 1, n_images).astype(int)
+        first_error, n_read = None, 0
+        for result, error in prefetch_map(call, positions, self._n_threads, 2 * self._n_threads):
+            if error is None:
+                n_read += 1
+                yield result
+            first_error = first_error or error
+        if first_error is not None and n_read == 0:
+            raise first_error
+
+    def _read_values(self, i, max_values):
+        """Sample the values of each channel of an image; return its index too."""
+        item = self._items[i]
+        with self._naming(i):
+            if is_array(item):
+                return i, measure_array(np.asarray(item), self.options, max_values)
+            if isinstance(item, Image.Image):
+                return i, measure_pillow_image(item, self.options, max_values)
+            return i, read_samples(item, self.options, max_values, max_pixels=self._max_pixels)
+
+    @contextmanager
+    def _naming(self, i):
+        """Add to an error the position and the name of an image."""
         item, position = self._items[i], int(self.positions[i])
         try:
-            if is_array(item):
-                options = self.options | {"value_range": self._value_range}
-                return convert_image(np.asarray(item), **options)
             if isinstance(item, UnusableItem):
                 raise ImageReadError(item.cause, item.name, remedy=item.remedy)
-            return self._read(item, use_cache, report)
+            yield
         except ImageReadError as exc:
             exc.position = position
             raise
+        except FormatError as exc:
+            raise ImageReadError(exc.cause, name_of(item), position, exc.remedy) from exc
         except ValueError as exc:
             raise ImageReadError(str(exc), name_of(item), position) from exc
+
+    def _load(self, i, use_cache=False, report=None):
+        item = self._items[i]
+        with self._naming(i):
+            if is_array(item):
+                options = self.options | {"value_range": self._value_range}
+                return convert_image(np.asarray(item), **options)
+            return self._read(item, use_cache, report)
 
     def _read(self, item, use_cache, report):
         options = {"max_pixels": self._max_pixels, "report": report, **self.options}
@@ -392,35 +554,53 @@ class LazyImages(_LazySource):
             return convert_pillow_image(item, **options)
         return read_image(item, use_cache=use_cache, **options)
 
-    def _load_of_one_shape(self, i, use_cache=False, report=None):
-        image = self._load(i, use_cache, report)
-        if image.shape != self.shape[1:]:
+    def _load_of_one_form(self, i, use_cache=False, report=None):
+        image, form = self._load(i, use_cache, report), self._find_form()
+        if image.shape[:2] != form.shape[:2]:
             raise ParameterError(
                 "size",
                 "must be given for images of different sizes",
                 got=None,
-                hint=f"{self._describe_sizes(i, image)}.",
+                hint=f"{self._describe_difference(i, image)}.",
                 remedy="Pass size= to ImageLoader, as in ImageLoader(size=64).",
             )
+        if _Form(image.shape, image.dtype) != form:
+            raise _channels_error(self._describe_difference(i, image))
         return image
 
     def _load_or_record(self, i, report):
         """Load an image, or record why it failed and return a black one."""
+        form = self._find_form()
         try:
             image = self._load(i, report=report)
         except ImageReadError as exc:
             self.add_failure(int(i), exc.cause)
-            return np.zeros(self.shape[1:], self.dtype)
-        if image.shape != self.shape[1:]:
-            sizes = self._describe_sizes(i, image)
-            self.add_failure(int(i), f"without a size, all images must be of one size: {sizes}")
-            return np.zeros(self.shape[1:], self.dtype)
+            return np.zeros(*form)
+        if _Form(image.shape, image.dtype) != form:
+            rule = "without a size, all images must be of one size"
+            if image.shape[:2] == form.shape[:2]:
+                rule = "all images must have the same channels and the same depth"
+            self.add_failure(int(i), f"{rule}: {self._describe_difference(i, image)}")
+            return np.zeros(*form)
         self.failures.pop(int(i), None)
         return image
 
-    def _describe_sizes(self, i, image):
-        first = _describe(*self._first, self.shape[1:])
-        return f"{first} and {_describe(self._items[i], self.positions[i], image.shape)}"
+    def _describe_difference(self, i, image):
+        form = self._find_form()
+        is_size = image.shape[:2] != form.shape[:2]
+        first = _describe(*self._first, form, is_size)
+        return f"{first} and {_describe(self._items[i], self.positions[i], image, is_size)}"
+
+    def _check_counts(self, samples):
+        """Raise ParameterError if images differ in their number of channels; see `_read_values`."""
+        first, values_of_first = samples[0]
+        for i, values in samples[1:]:
+            if len(values) != len(values_of_first):
+                counts = (
+                    f"{_name(self._items[j], self.positions[j])} has {_count(len(found))}"
+                    for j, found in ((first, values_of_first), (i, values))
+                )
+                raise _channels_error(" and ".join(counts))
 
 
 def warn_about_failures(failures, n_images, consequence):
@@ -454,6 +634,27 @@ def describe_failures(failures, n_images, consequence):
     return f"{n_failures} of {n_images} images could not be read, and {consequence}: {named}{more}"
 
 
-def _describe(item, position, shape):
-    name = repr(name_of(item)) if name_of(item) else f"image {position} of X"
-    return f"{name} has {shape[0]} x {shape[1]} pixels"
+def _channels_error(difference):
+    return ParameterError(
+        "channels",
+        "must name channels that all images have, in one depth",
+        got=None,
+        hint=f"{difference}.",
+        remedy="Pass channels=[...] to ImageLoader for images of different channels, or mode='RGB' for "
+        "images of different depths.",
+    )
+
+
+def _describe(item, position, image, is_size):
+    name = _name(item, position)
+    if is_size:
+        return f"{name} has {image.shape[0]} x {image.shape[1]} pixels"
+    return f"{name} has {_count(image.shape[2])} of {image.dtype}"
+
+
+def _name(item, position):
+    return repr(name_of(item)) if name_of(item) else f"image {position} of X"
+
+
+def _count(n_channels):
+    return f"{n_channels} channel{'s' * (n_channels != 1)}"

@@ -317,7 +317,7 @@ def _is_planar(shape, channels):
     return shape[0] in channels and shape[0] > 1 and shape[2] not in channels
 
 
-def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
+def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset, allow_nan=False):
     """Validate images in memory.
 
     Parameters
@@ -333,6 +333,8 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
         The numbers of channels to accept; None accepts any.
     reset : bool
         Whether to learn the number and names of the features, as `fit` does.
+    allow_nan : bool, default=False
+        Whether to accept NaN and infinity.
 
     Returns
     -------
@@ -345,9 +347,9 @@ def check_images(estimator, X, *, image_shape=None, channels=(1, 3), reset):
         If `X` does not hold images, or holds NaN or infinity.
     """
     if _count_dimensions(X) > 2:
-        return _check_stack(estimator, X, channels, reset)
+        return _check_stack(estimator, X, channels, allow_nan, reset)
     try:
-        rows = validate_data(estimator, X, reset=reset)
+        rows = validate_data(estimator, X, ensure_all_finite=not allow_nan, reset=reset)
     except (TypeError, ValueError):
         _refuse_texts(X)
         raise
@@ -462,7 +464,10 @@ def check_channels(n_channels, channels, shape=None):
     elif channels == (1,):
         hint = f"ImageLoader(mode='L') converts files to grey. {_SEPARATE}"
     elif 4 in channels:
-        hint = "ResNetFeatures takes arrays of other numbers of channels, if its weights do."
+        hint = (
+            "ImageLoader(mode='channels') takes all channels, and ImageLoader(channels=[2, 1, 0]) "
+            "three of them as R, G and B."
+        )
     elif shape is not None and len(shape) == 3 and shape[2] in channels:
         hint = "If it is one image, pass X[np.newaxis]."
     else:
@@ -492,7 +497,7 @@ def _count_dimensions(X):
     return np.asarray(X).ndim
 
 
-def _check_stack(estimator, X, channels, reset):
+def _check_stack(estimator, X, channels, allow_nan, reset):
     if isinstance(X, (list, tuple)):
         shapes = list(dict.fromkeys(np.shape(image) for image in X))
         if len(shapes) > 1:
@@ -502,7 +507,13 @@ def _check_stack(estimator, X, channels, reset):
                 "them to one size."
             )
     X = check_array(
-        X, dtype="numeric", ensure_2d=False, allow_nd=True, estimator=estimator, input_name="X"
+        X,
+        dtype="numeric",
+        ensure_all_finite=not allow_nan,
+        ensure_2d=False,
+        allow_nd=True,
+        estimator=estimator,
+        input_name="X",
     )
     shape = X.shape
     if X.ndim > 4:
@@ -514,7 +525,8 @@ def _check_stack(estimator, X, channels, reset):
         raise ValueError(
             f"X must hold images of at least 1 x 1 pixel. Got an array of shape {shape} instead."
         )
-    check_channels(shape[3] if X.ndim == 4 else 1, channels, shape)
+    if channels is not None:
+        check_channels(shape[3] if X.ndim == 4 else 1, channels, shape)
     # a list of images of different sizes is checked image by image, each in a stack of one
     if X.ndim == 3 and shape[0] > 1 and shape[2] in (3, 4) and reset:
         warnings.warn(

@@ -89,6 +89,7 @@ def compare(options):
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input)
+    options = replace(options, input=replace(options.input, rescale_range=data.rescale_range))
     progress.show_array("input", data.images)
     _check_images(options, data)
     maps, metadata = compute_maps(plan, data.images, progress)
@@ -145,7 +146,7 @@ def plan_comparison(options, progress):
     default = _resolve_layer(architecture, default_layers(features.weights))
     layers = {name: None if name == "pca" else named.get(name, default) for name in options.maps}
     cuts = dict.fromkeys(layer for layer in layers.values() if layer is not None)
-    images = replace(options.input, mode=read_mode(options.input.source, features))
+    images = replace(options.input, mode=read_mode(options.input, features))
     options = replace(options, input=images)
     return ComparePlan(options, layers, replace(features, layers=list(cuts) or None))
 
@@ -207,9 +208,11 @@ def _split_layers(features):
     metadata = features.metadata
     layers = resolve_layers(metadata["architecture"], metadata["layers"])
     widths = np.array([layer.width for layer in layers])
-    widths *= features.values.shape[1] // widths.sum()  # of several poolings
-    parts = np.split(features.values, np.cumsum(widths)[:-1], axis=1)
-    return dict(zip(metadata["layers"], parts, strict=True))
+    channels = np.split(features.values, len(metadata["channel_names"] or [None]), axis=1)
+    widths *= channels[0].shape[1] // widths.sum()  # of several poolings
+    parts = [np.split(channel, np.cumsum(widths)[:-1], axis=1) for channel in channels]
+    joined = map(np.hstack, zip(*parts, strict=True))
+    return dict(zip(metadata["layers"], joined, strict=True))
 
 
 def draw_maps(path, maps, labels, progress):

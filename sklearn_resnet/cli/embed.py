@@ -20,7 +20,6 @@ from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
     compute_features,
-    count_channels,
     make_resnet,
     read_mode,
     uses_openvino,
@@ -50,6 +49,7 @@ from sklearn_resnet.cli.record import (
     Result,
     beside,
     describe_resnet,
+    file_parameters,
     finish,
     hash_table,
     read_former_record,
@@ -140,8 +140,10 @@ def embed(options):
     if options.features.weights == "auto":
         _warn_about_other_weights(former, plan.options.features.weights, progress)
     options = plan.options
+    images = _take_former_range(plan, former, progress)
     with progress.timed("input"):
-        data = load_input(options.input)
+        data = load_input(images)
+    options = replace(options, input=replace(images, rescale_range=data.rescale_range))
     progress.show_array("input", data.images)
     with (
         importing_umap(plan.imports_umap),
@@ -183,6 +185,24 @@ def _warn_about_other_weights(former, weights, progress):
         )
 
 
+def _take_former_range(plan, former, progress):
+    """Take the range of percentiles of an earlier command, so that only new images are embedded.
+
+    Returns
+    -------
+    InputOptions
+    """
+    options, reading = plan.options, former.get("reading") or {}
+    is_resumed = plan.in_parts and not options.parts.restart
+    if not is_resumed or reading.get("rescale_range") is None:
+        return options.input
+    images = replace(options.input, source=former["input"], **file_parameters(former))
+    if replace(images, rescale_range=None) != options.input:
+        return options.input
+    progress.show("rescale", "with the range of the former table; --restart learns another")
+    return images
+
+
 def plan_embedding(options, progress):
     """Check the options, before images are read, and decide how to compute.
 
@@ -211,26 +231,12 @@ def plan_embedding(options, progress):
     if reads_files(source):
         features = replace(features, value_range=None)
     features = check_features(features, progress)
-    images = replace(options.input, mode=read_mode(source, features))
-    _check_can_be_shown(options.pictures, features)
+    images = replace(options.input, mode=read_mode(options.input, features))
     options = replace(options, features=features, input=images)
     # Keras imports tensorflow, which is hidden from umap
     may_import_umap = features.model == "pca" or uses_openvino(features)
     imports_umap = "table" in _list_map_files(options) and may_import_umap
     return EmbedPlan(options, in_parts, imports_umap)
-
-
-def _check_can_be_shown(pictures, features):
-    """Refuse to show images whose channels are no colours."""
-    n_channels = count_channels(features) if features.model == "resnet" else 3
-    for name in ("thumbnails", "html"):
-        if getattr(pictures, name) and n_channels not in (1, 3):
-            raise ParameterError(
-                name,
-                "requires images of 1 or 3 channels, which can be shown",
-                f"weights for {n_channels} channels",
-                hint="-p draws a map of points.",
-            )
 
 
 def _list_outputs(options, in_parts):

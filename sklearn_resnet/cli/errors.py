@@ -1,5 +1,6 @@
 """Errors of the library as the command prints them: parameters become options."""
 
+import re
 from contextlib import contextmanager
 
 import click
@@ -18,6 +19,13 @@ _IMAGE_REMEDIES = {
     ImageIsFolderError: "Name an image file.",
 }
 _IMAGE_REMEDY = "Replace the file or leave it out."
+# Parameters of ImageLoader in messages of the library, which are options of the command too.
+_NAMES, _VALUES = "mode|channels|rescale|page|level|value_range", r"'\w+'|\[[^\]]*\]"
+_READING = re.compile(
+    rf"ImageLoader\(({_NAMES})=({_VALUES})?\)|\b({_NAMES})=({_VALUES})"  # the latter in no path
+)
+_SEPARATE = "ResNetFeatures(channels='separate')"
+_OF_ARRAYS = re.compile(r"X\[\.\.\., \[[^\]]*\]\] or ")  # what comes before an option of files
 _MEMORY_PARAMS = ("image_sizes", "image_size", "batch_size")  # on which the use of memory depends
 
 
@@ -73,11 +81,38 @@ def describe_error(exc, ctx, remedies=None):
         message = _describe_memory(exc, ctx)
     elif isinstance(exc, ImageReadError):
         message = exc.problem
+        remedy = _find_reading_remedy(exc, ctx)
         if exc.path is not None and not notes:  # those of a run say how to continue without it
-            message += f" {_IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)}"
+            remedy = remedy or _IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)
+        message = " ".join(filter(None, [message, remedy]))
+    if _reads_channels(ctx):
+        message = spell_reading(message)
     if notes and not message.endswith((".", "?")):
         message += "."
     return " ".join([message, *notes])
+
+
+def _find_reading_remedy(exc, ctx):
+    """Return the remedy of an image that cannot be read, if it names an option; empty if not."""
+    is_option = "::" in exc.remedy or spell_reading(exc.remedy) != exc.remedy
+    return exc.remedy if is_option and _reads_channels(ctx) else ""
+
+
+def _reads_channels(ctx):
+    """Whether a command has the options of reading scientific images."""
+    return any(param.name == "separate_channels" for param in ctx.command.params)
+
+
+def spell_reading(text):
+    """Replace parameters of reading images by options: ``ImageLoader(page=)`` by ``--page``."""
+
+    def spell_one(found):
+        name, value = found.groups()[:2] if found[1] else found.groups()[2:]
+        value = "" if value is None or "..." in value else value.strip("[]'").replace(", ", ",")
+        return " ".join(filter(None, [f"--{name.replace('_', '-')}", value]))
+
+    text = _OF_ARRAYS.sub("", text.replace(_SEPARATE, "--separate-channels"))
+    return _READING.sub(spell_one, text)
 
 
 def _describe_memory(exc, ctx):

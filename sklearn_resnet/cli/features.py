@@ -43,6 +43,7 @@ class FeatureOptions:
     seed: int | None
     value_range: tuple | None = None
     normalization: str | tuple | None = None
+    separate_channels: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def make_resnet(options):
         pooling=options.pooling,
         image_size=options.image_size,
         value_range=options.value_range,
+        channels="separate" if options.separate_channels else None,
         engine=options.engine,
         precision=options.precision,
         cache=options.cache,
@@ -131,34 +133,47 @@ def count_channels(options):
     return weights.n_channels
 
 
-def read_mode(source, options):
+def read_mode(images, options):
     """Return the mode in which to read the image files of INPUT for the weights.
 
     Parameters
     ----------
-    source : str
-        INPUT.
+    images : InputOptions
     options : FeatureOptions
         Checked.
 
     Returns
     -------
-    {"RGB", "L"}
+    {"RGB", "L", "channels"}
 
     Raises
     ------
     ParameterError
-        If the weights take images with another number of channels than image files have.
+        If INPUT holds no image files, but options of reading them are given, or if the weights take
+        images with another number of channels than the mode has.
     """
+    if not reads_files(images.source):
+        _refuse_reading(images)
     n_channels = count_channels(options) if options.model == "resnet" else 3
-    if n_channels not in (1, 3) and reads_files(source):
+    if options.separate_channels:
+        return images.mode or "channels"
+    of_weights = {1: "L", 3: "RGB"}.get(n_channels, "channels")
+    mode = images.mode or of_weights
+    if mode != "channels" and mode != of_weights and n_channels != 3:
         raise ParameterError(
-            "weights",
-            "must be for images of 1 or 3 channels, as INPUT holds image files",
-            f"weights for {n_channels} channels",
-            hint=f"Save the images as one .npy array of shape (n, height, width, {n_channels}).",
+            "mode",
+            f"must be {of_weights} or channels, as the weights are for images of {n_channels} "
+            f"channel{'s' * (n_channels != 1)}",
+            repr(mode),
         )
-    return "L" if n_channels == 1 else "RGB"
+    return mode
+
+
+def _refuse_reading(images):
+    """Raise ParameterError if options of reading image files are given for arrays."""
+    for name in ("mode", "channels", "rescale", "page", "level"):
+        if getattr(images, name) is not None:
+            raise ParameterError(name, "requires image files as INPUT", repr(images.source))
 
 
 def compute_features(images, options, progress):
@@ -189,6 +204,8 @@ def compute_pca(images, options):
     size, n_components = options.image_size, options.dimensions
     if size is not None and images.shape[1:3] != (size, size):
         mode = "L" if images.ndim < 4 else "RGB"
+        if images.shape[3:] not in ((), (1,), (3,)):
+            mode = "channels"
         loader = ImageLoader(size, mode=mode, resize="stretch", value_range=options.value_range)
         images = loader.fit_transform(images)
     rows = np.asarray(images).reshape(len(images), -1).astype(np.float32, copy=False)

@@ -42,7 +42,33 @@ _PICKLED = "it holds pickled objects, which could run any program, and is not lo
 
 @dataclass(frozen=True)
 class InputOptions:
-    """INPUT, and the options of reading it; see `read_input` and `read_labels`."""
+    """INPUT, and the options of reading it.
+
+    Attributes
+    ----------
+    source : str
+        The name of a dataset; a .npy or .npz file; a folder; an archive; an image file.
+    labels : str, default=None
+        A file of labels; see `read_labels`.
+    image_size : int, default=None
+        Side of the square to which image files are cropped and resized. Arrays keep their size.
+    patches : int, default=None
+        Number of patches to cut from an image file.
+    patch_size : int, default=64
+        Their height and width.
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        How to handle files that cannot be read; see `ImageLoader`.
+    seed : int, default=None
+        Seed of the places of patches.
+    value_range : tuple of 2 float, default=None
+        The black and the white level of image files; arrays are not scaled.
+    mode : {"RGB", "L", "channels"}, default="RGB"
+        The mode in which image files are read; None until `read_mode` chooses it.
+    channels, rescale, rescale_by, page, level
+        How image files are read, as in `ImageLoader`.
+    rescale_range : tuple of tuple of 2 float, default=None
+        The percentiles of each channel that an earlier command learned; None learns them.
+    """
 
     source: str
     labels: str | None = None
@@ -52,7 +78,19 @@ class InputOptions:
     on_error: str = "raise"
     seed: int | None = None
     value_range: tuple | None = None
-    mode: str = "RGB"
+    mode: str | None = "RGB"
+    channels: list | None = None
+    rescale: str | tuple | None = None
+    rescale_by: str = "collection"
+    page: int | str | None = None
+    level: int | None = None
+    rescale_range: tuple | None = None
+
+    @property
+    def reading(self):
+        """How image files are read, but for their value range; None for arrays."""
+        names = ("mode", "channels", "rescale", "rescale_by", "rescale_range", "page", "level")
+        return {name: getattr(self, name) for name in names} if reads_files(self.source) else None
 
     @property
     def file_range(self):
@@ -62,18 +100,23 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class Input:
-    """Images with their labels and paths, each None if absent."""
+    """Images with their labels and paths, each None if absent.
+
+    ``rescale_range`` holds the percentiles of each channel that were learned, or None.
+    """
 
     images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
     paths: np.ndarray | None = None
+    rescale_range: tuple | None = None
 
     def select(self, is_kept):
         """Select images by a mask."""
         if is_kept.all():  # a copy of an array takes memory
             return self
         columns = (self.images, self.labels, self.paths)
-        return Input(*(None if column is None else column[is_kept] for column in columns))
+        selected = (None if column is None else column[is_kept] for column in columns)
+        return Input(*selected, self.rescale_range)
 
 
 def load_input(options):
@@ -93,16 +136,7 @@ def load_input(options):
     OSError, ValueError
         As from `read_input` and `read_labels`, or if INPUT holds a different number of labels.
     """
-    data = read_input(
-        options.source,
-        image_size=options.image_size,
-        patches=options.patches,
-        patch_size=options.patch_size,
-        seed=options.seed,
-        on_error=options.on_error,
-        value_range=options.value_range,
-        mode=options.mode,
-    )
+    data = _read(options)
     n_images = len(data.images)
     if options.labels is not None:
         return replace(data, labels=read_labels(options.labels, data.paths, n_images))
@@ -178,37 +212,13 @@ def is_collection(source):
     return as_path(source).is_dir() or is_archive(source)
 
 
-def read_input(
-    source,
-    *,
-    image_size=None,
-    patches=None,
-    patch_size=64,
-    seed=None,
-    on_error="raise",
-    value_range=None,
-    mode="RGB",
-):
+def read_input(source, **options):
     """Read INPUT.
 
     Parameters
     ----------
-    source : str
-        The name of a dataset; a .npy or .npz file; a folder; an archive; an image file.
-    image_size : int, default=None
-        Side of the square to which image files are cropped and resized. Arrays keep their size.
-    patches : int, default=None
-        Number of patches to cut from an image file.
-    patch_size : int, default=64
-        Their height and width.
-    seed : int, default=None
-        Seed of their places.
-    on_error : {"raise", "nan", "skip"}, default="raise"
-        How to handle files that cannot be read; see `ImageLoader`.
-    value_range : tuple of 2 float, default=None
-        The black and the white level of image files; arrays are not scaled.
-    mode : {"RGB", "L"}, default="RGB"
-        The mode in which image files are read.
+    source, **options
+        As for `InputOptions`.
 
     Returns
     -------
@@ -219,28 +229,75 @@ def read_input(
     OSError, ValueError
         If it does not exist, or holds no images.
     """
-    check_input(source, patches)
-    path, reading = as_path(source), {"mode": mode, "value_range": value_range}
-    if patches is not None:
-        image = path
-        if value_range is not None or mode != "RGB":
-            (image,) = ImageLoader(**reading).fit_transform([str(path)])
-        with renamed_parameters(n="patches", size="patch_size"):
-            cut = datasets.sample_patches(image, patches, patch_size, random_state=seed)
-        return Input(
-            cut if image_size is None else ImageLoader(image_size, mode=mode).fit_transform(cut)
-        )
+    return _read(InputOptions(source, **options))
+
+
+def _read(options):
+    source, size = options.source, options.image_size
+    check_input(source, options.patches)
+    path = as_path(source)
+    if options.patches is not None:
+        return _cut_patches(path, options)
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
     if is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
-        loader = ImageLoader(image_size, lazy=True, on_error=on_error, **reading)
-        return Input(loader.fit_transform(paths), labels, paths)
+        images, learned = load_files(paths, options, size, lazy=True, on_error=options.on_error)
+        return Input(images, labels, paths, learned)
     if _is_image_file(path):
         paths = np.array([str(path)])
-        loader = ImageLoader(image_size, **reading)
-        return Input(loader.fit_transform(paths), paths=paths)
+        # lazy images have the names of their channels
+        images, learned = load_files(paths, options, size, lazy=options.mode == "channels")
+        return Input(images, paths=paths, rescale_range=learned)
     return _read_arrays(path)
+
+
+def _cut_patches(path, options):
+    """Cut patches from an image file."""
+    image, size, learned = path, options.image_size, None
+    if reading_parameters(options) != {"mode": "RGB"}:
+        (image,), learned = load_files([str(path)], options)
+    with renamed_parameters(n="patches", size="patch_size"):
+        cut = datasets.sample_patches(
+            image, options.patches, options.patch_size, random_state=options.seed
+        )
+    if size is not None:
+        cut = ImageLoader(size, mode=options.mode).fit_transform(cut)
+    return Input(cut, rescale_range=learned)
+
+
+def load_files(paths, options, size=None, **params):
+    """Load image files.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    options : InputOptions
+    size : int or tuple of 2 int, default=None
+    **params
+        Further parameters of `ImageLoader`.
+
+    Returns
+    -------
+    images : ndarray or LazyImages
+    rescale_range : tuple of tuple of 2 float, or None
+        The percentiles of each channel: those of `options`, or learned from the files.
+    """
+    loader = ImageLoader(size, **reading_parameters(options), **params)
+    if options.rescale_range is None:
+        loader.fit(paths)
+    else:  # learned before
+        loader.rescale_range_ = np.array(options.rescale_range)
+    learned = getattr(loader, "rescale_range_", None)
+    return loader.transform(paths), None if learned is None else tuple(map(tuple, learned.tolist()))
+
+
+def reading_parameters(options):
+    """Return the parameters of `ImageLoader` that are given, by which it reads the files of INPUT."""
+    names = ("mode", "value_range", "channels", "rescale", "page", "level")
+    given = {name: getattr(options, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    return given | ({} if options.rescale is None else {"rescale_by": options.rescale_by})
 
 
 def _read_arrays(path):

@@ -49,6 +49,7 @@ Examples:
   embedding mnist.npz out/compare.npz --compare pca,resnet,resnet:82
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
   embedding photos/ out/photos.parquet --image-size 64 --workers 2
+  embedding cells/ out/cells.npz --rescale percentile --separate-channels
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding search photos/ --sizes 48,64,96
@@ -109,7 +110,7 @@ _SIMILAR_REMEDIES = {
 _PCA_ONLY = ("dimensions",)
 _RESNET_ONLY = (
     "layers", "architecture", "weights", "normalization", "pooling", "batch_size", "engine",
-    "precision", "cache", "no_cache", "on_error",
+    "precision", "cache", "no_cache", "on_error", "separate_channels",
 )  # fmt: skip
 _NOT_COMPARED = (
     "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
@@ -188,6 +189,7 @@ _NOT_COMPARED = (
     "nan and skip list such files in OUTPUT_errors.csv.",
 )
 @options.value_range
+@options.reading
 @click.option(
     "-p",
     "--plot",
@@ -400,6 +402,7 @@ def similar(ctx, queries, table, **chosen):
 @options.cache
 @options.no_cache
 @options.value_range
+@options.reading
 @options.picture
 @click.option(
     "-s",
@@ -490,6 +493,8 @@ def _check_combinations(ctx):
             raise click.UsageError(
                 f"{spell(params[name])} requires --model {other}, not --model {model}."
             )
+    if is_given("rescale_by") and "percentile" not in (ctx.params["rescale"] or ()):
+        raise click.UsageError("--rescale-by requires --rescale percentile.")
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
     draws_picture = any(ctx.params[name] for name in ("plot", "thumbnails", "compare"))

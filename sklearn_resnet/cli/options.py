@@ -7,7 +7,7 @@ import click
 from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.features import default_cache
-from sklearn_resnet.cli.param_types import Normalization, Pooling
+from sklearn_resnet.cli.param_types import Channels, Normalization, Page, Pooling, Rescale
 
 architecture = click.option(
     "--architecture",
@@ -86,6 +86,53 @@ value_range = click.option(
     help="Pixel values that are black and white: 0 4095 for 12 bits, -1024 3071 for CT.  [default: "
     "inferred from the dtype and the values]",
 )
+_READING = (
+    click.option(
+        "--mode",
+        type=click.Choice(["RGB", "L", "channels"]),
+        help="How image files are read: in colour, in grey, or with all their channels in their own "
+        "depth.  [default: channels with --separate-channels, or else as the weights need]",
+    ),
+    click.option(
+        "--channels",
+        metavar="LIST",
+        type=Channels(),
+        help="Channels of image files to read, in this order: indices or names, as in 2,0,1 or "
+        "DAPI,GFP.  [default: all]",
+    ),
+    click.option(
+        "--rescale",
+        metavar="METHOD",
+        type=Rescale(),
+        help="What becomes black and white: percentile, or percentile:P,Q, of each channel "
+        "(0.1 and 99.9); or window, that of DICOM files.",
+    ),
+    click.option(
+        "--rescale-by",
+        type=click.Choice(["collection", "image"]),
+        default="collection",
+        show_default=True,
+        help="Percentiles of a sample of all images, so that their brightness can be compared, or of "
+        "each image.",
+    ),
+    click.option(
+        "--page",
+        metavar="N",
+        type=Page(),
+        help="Page of a stack to read: an index from 0, or max, mean or middle.  [default: the first]",
+    ),
+    click.option(
+        "--level",
+        metavar="N",
+        type=click.IntRange(0),
+        help="Level of a pyramid to read; 0 is the full resolution.  [default: as --image-size needs]",
+    ),
+    click.option(
+        "--separate-channels",
+        is_flag=True,
+        help="Compute features of each channel on its own, as of a grey image.",
+    ),
+)
 picture = click.option(
     "--picture",
     type=click.Choice(["png", "pdf", "svg"]),
@@ -94,6 +141,13 @@ picture = click.option(
     help="Format of the pictures.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
+
+
+def reading(command):
+    """Add the options of reading channels, depths and pages of scientific images."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
 
 
 def check_cache(params):

@@ -5,10 +5,11 @@ import difflib
 import click
 import numpy as np
 
+from sklearn_resnet._images.rescaling import PERCENTILE, WINDOW, resolve_rescale
 from sklearn_resnet._network.normalization import NORMALIZATIONS, parse_normalization
 
 
-def _parse_layer(text):
+def _parse_index(text):
     return int(text) if text.lstrip("-").isdecimal() else text
 
 
@@ -21,7 +22,7 @@ class Layers(click.ParamType):
         """Convert the text of the option."""
         if not isinstance(value, str):
             return value
-        layers = [_parse_layer(part.strip()) for part in value.split(",")]
+        layers = [_parse_index(part.strip()) for part in value.split(",")]
         return layers if len(layers) > 1 else layers[0]
 
 
@@ -56,6 +57,65 @@ class Pooling(click.ParamType):
         if not isinstance(value, str) or "," not in value:
             return value
         return [part.strip() for part in value.split(",")]
+
+
+class Channels(click.ParamType):
+    """``2,0,1`` or ``DAPI,GFP``, as the parameter `channels` of ImageLoader takes them."""
+
+    name = "channels"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str):
+            return value
+        channels = [_parse_index(part.strip()) for part in value.split(",")]
+        if "" in channels:
+            self.fail(
+                f"Each must be an index or a name, as in 2,0,1 or DAPI,GFP. Got {value!r} instead."
+            )
+        return channels
+
+
+class Page(click.ParamType):
+    """``3``, ``max``, ``mean`` or ``middle``, as the parameter `page` of ImageLoader takes them."""
+
+    name = "page"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str):
+            return value
+        page = _parse_index(value)
+        if isinstance(page, str) and page not in ("max", "mean", "middle"):
+            self.fail(f"It must be an index, max, mean or middle. Got {value!r} instead.")
+        return page
+
+
+class Rescale(click.ParamType):
+    """``percentile``, ``percentile:1,99`` or ``window``, for the parameter `rescale`."""
+
+    name = "rescale"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str) or value in (PERCENTILE, WINDOW):
+            return value
+        kind, _, numbers = value.partition(":")
+        try:
+            low, high = map(float, numbers.split(","))
+            rescale = kind, low, high
+            resolve_rescale(rescale, None)
+        except ValueError:
+            self.fail(
+                "It must be percentile, percentile:P,Q with percentiles from 0 to 100, as in "
+                f"percentile:1,99, or window. Got {value!r} instead."
+            )
+        return rescale
+
+
+def spell_rescale(rescale):
+    """Spell a value of `Rescale` as on the command line."""
+    return rescale if isinstance(rescale, str) else f"{rescale[0]}:{rescale[1]:g},{rescale[2]:g}"
 
 
 class Normalization(click.ParamType):
@@ -107,5 +167,5 @@ class Maps(click.ParamType):
                 self.fail(f"Each must be pca, resnet or resnet:LAYER. Got {name!r} instead.{hint}")
             if name in maps:
                 self.fail(f"Each must be named once. Got {name!r} twice.")
-            maps[name] = _parse_layer(layer) if colon else None
+            maps[name] = _parse_index(layer) if colon else None
         return maps

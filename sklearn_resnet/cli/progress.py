@@ -8,6 +8,7 @@ import click
 
 from sklearn_resnet._images.intensity import ValueRangeWarning
 from sklearn_resnet._runtime.progress import count_images
+from sklearn_resnet.cli.errors import spell_reading
 
 
 class Progress:
@@ -67,7 +68,7 @@ def warnings_in_one_line():
 def _describe(warning):
     if isinstance(warning, ValueRangeWarning):
         return f"{warning.problem} --value-range BLACK WHITE changes this."
-    return str(warning)
+    return spell_reading(str(warning))
 
 
 def _format_line(step, text):

@@ -106,6 +106,7 @@ def write_record(output, options, result, progress):
         "patches": options.patches,
         "patch_size": options.patch_size if options.patches else None,
         "file_range": options.file_range,
+        "reading": options.reading,
         "seed": options.seed,
         "seconds": {step: round(seconds, 3) for step, seconds in progress.seconds.items()},
         "versions": {"python": platform.python_version()} | _list_versions(),
@@ -258,6 +259,8 @@ def describe_resnet(resnet, weights):
         "precision": resnet.precision,
         "weights": weights,
         "normalization": resnet.normalization_,
+        "channels": resnet.channels,
+        "channel_names": getattr(resnet, "channel_names_", None),
         "weights_fingerprint": resnet.weights_fingerprint_,
     }
 
@@ -308,25 +311,30 @@ def image_shape(record):
 def resnet_parameters(record):
     """Return the parameters of the ResNetFeatures that computed a table."""
     parameters = {name: record[name] for name in _PARAMETERS}
-    return parameters | {"normalization": record.get("normalization")}
-
-
-def image_mode(record):
-    """The mode in which image files were read: ``"L"`` for one channel, or ``"RGB"``."""
-    _, _, *channels = image_shape(record)
-    return "L" if channels in ([], [1]) else "RGB"
+    return parameters | {name: record.get(name) for name in ("normalization", "channels")}
 
 
 def input_parameters(record):
-    """Return the parameters of the `read_input` that read the images of a table."""
+    """Return the parameters of the `InputOptions` by which the images of a table were read."""
     names = {"source": "input", "seed": "seed", "image_size": "image_size"}
     if record.get("patches"):
         names |= {"patches": "patches", "patch_size": "patch_size"}
-    if file_range(record) is not None:
-        names |= {"value_range": "file_range"}
-    return {name: record[key] for name, key in names.items()} | {"mode": image_mode(record)}
+    return {name: record[key] for name, key in names.items()} | file_parameters(record)
 
 
-def file_range(record):
-    """The black and the white level that were given for the image files of a table, or None."""
-    return record.get("file_range")
+def file_parameters(record):
+    """Return the parameters of the `InputOptions` that say how image files become those of a table."""
+    found = {"mode": image_mode(record), "value_range": record.get("file_range")}
+    found |= record.get("reading") or {}
+    for name in ("value_range", "rescale", "rescale_range"):
+        if isinstance(found.get(name), list):
+            found[name] = tuple(tuple(x) if isinstance(x, list) else x for x in found[name])
+    return found
+
+
+def image_mode(record):
+    """The mode in which image files are read to have the channels of the images of a table."""
+    _, _, *channels = image_shape(record)
+    if channels in ([], [1]):
+        return "L"
+    return "RGB" if channels == [3] else "channels"

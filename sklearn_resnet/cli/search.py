@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.paths import as_path
@@ -17,6 +16,7 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
+    load_files,
     load_input,
     reads_files,
 )
@@ -121,6 +121,7 @@ def search(options):
         data = load_input(options.input)
     target = make_target(options, data, progress)
     sizes = options.image_sizes or choose_sizes(data, options)
+    options = replace(options, input=replace(options.input, rescale_range=data.rescale_range))
     images = _load_at(max(sizes), data, options.input)
     progress.show("input", f"{len(images):,} images, {_describe_target(target)}")
     advice = "" if options.image_sizes else "; --sizes compares others"
@@ -166,7 +167,7 @@ def plan_search(options, progress):
         found = resolve_layers(features.architecture, features.layers)
         features = replace(features, layers=[layer.index for layer in found])
     features = check_features(features, progress)
-    images = replace(options.input, mode=read_mode(source, features))
+    images = replace(options.input, mode=read_mode(options.input, features))
     return SearchPlan(replace(options, features=features, input=images), output, picture)
 
 
@@ -321,7 +322,7 @@ def choose_sizes(data, options):
         For arrays of small squares, with their own size.
     """
     if reads_files(options.input.source):
-        side, own = _measure_files(data.paths, options.input.file_range), ()
+        side, own = _measure_files(data.paths, options.input), ()
     else:
         resnet = _fit_resnet(options.features, data.images)
         height, width = getattr(resnet, "image_shape_", data.images.shape[1:])[:2]
@@ -338,13 +339,12 @@ def _fit_resnet(features, images):
         return make_resnet(features).fit(images)
 
 
-def _measure_files(paths, value_range):
+def _measure_files(paths, options):
     """Return the median of the shorter sides of some files."""
     positions = np.unique(np.linspace(0, len(paths) - 1, _N_MEASURED).astype(int))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reading all files will warn
-        loader = ImageLoader(value_range=value_range)
-        shapes = [loader.fit_transform([paths[i]]).shape for i in positions]
+        shapes = [load_files([paths[i]], options)[0].shape for i in positions]
     return int(np.median([min(shape[1:3]) for shape in shapes]))
 
 
@@ -352,8 +352,8 @@ def _load_at(size, data, options):
     """Return image files at one size; arrays as they are."""
     if not reads_files(options.source):
         return data.images
-    loader = ImageLoader(size, mode=options.mode, lazy=True, value_range=options.file_range)
-    return loader.fit_transform(data.paths.tolist())
+    images, _ = load_files(data.paths.tolist(), options, size, lazy=True)
+    return images
 
 
 def score_candidates(images, target, image_sizes, options):

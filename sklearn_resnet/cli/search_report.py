@@ -9,7 +9,7 @@ import numpy as np
 
 from sklearn_resnet._io.paths import as_path, is_local, strip_archive_suffix
 from sklearn_resnet.cli.features import default_cache
-from sklearn_resnet.cli.param_types import spell_normalization
+from sklearn_resnet.cli.param_types import spell_normalization, spell_rescale
 
 _DEFAULTS = {
     "architecture": "ResNet50V2",
@@ -185,6 +185,7 @@ def spell_command(candidate, options, output):
             int(level) if level.is_integer() else level for level in options.input.value_range
         )
         words += ["--value-range", *levels]
+    words += _spell_reading(options.input, features)
     if features.normalization is not None:
         words += ["--normalization", spell_normalization(features.normalization)]
     for name, default in _DEFAULTS.items():
@@ -198,6 +199,24 @@ def spell_command(candidate, options, output):
         words += ["--cache", features.cache]
     words = list(map(str, words))
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _spell_reading(images, features):
+    """Spell the options of reading scientific images, as far as they are not the defaults."""
+    default = "channels" if features.separate_channels else "RGB"
+    words = []
+    if images.reading is not None and images.mode != default:
+        words += ["--mode", images.mode]
+    if images.channels is not None:
+        words += ["--channels", ",".join(map(str, images.channels))]
+    if images.rescale is not None:
+        words += ["--rescale", spell_rescale(images.rescale)]
+        if images.rescale_by != "collection":
+            words += ["--rescale-by", images.rescale_by]
+    for name in ("page", "level"):
+        if getattr(images, name) is not None:
+            words += [f"--{name}", getattr(images, name)]
+    return [*words, "--separate-channels"] if features.separate_channels else words
 
 
 def name_stem(source):

@@ -12,10 +12,11 @@ import dask.array as da
 import dask.bag as db
 import numpy as np
 import pytest
+from channel_files import make_channels, save_arrays
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
-from sklearn_resnet._images.dask import transform_dask
+from sklearn_resnet._images.dask import sample_dask, transform_dask
 from sklearn_resnet._images.sources import as_block_source
 from sklearn_resnet._network.engines import store
 
@@ -324,3 +325,51 @@ def test_batches_of_a_lazy_dask_array_leave_out_skipped_images(tmp_path):
     with pytest.warns(UserWarning, match="1 of 6 images could not be read, and they are left out"):
         rows = [row for rows, _ in resnet.transform_batches(images) for row in rows]
     assert rows == [0, 1, 3, 4, 5]
+
+
+def save_channels(folder):
+    return save_arrays(folder, make_channels(N))
+
+
+@pytest.mark.parametrize("kind", ["array", "bag", "delayed"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_channels_are_loaded_in_their_depth(tmp_path, kind, lazy):
+    paths = save_channels(tmp_path)
+    loader = ImageLoader(8, mode="channels", channels=[3, 0], rescale="percentile", lazy=lazy)
+    expected = np.asarray(loader.fit_transform(paths))
+    learned = loader.rescale_range_
+    images = loader.fit(collections(paths)[kind]).transform(collections(paths)[kind])
+    np.testing.assert_array_equal(loader.rescale_range_, learned)  # all are in the sample
+    assert (images.shape[1:], images.dtype) == ((8, 8, 2), np.uint16)
+    np.testing.assert_array_equal(np.asarray(images.compute()), expected)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_chunk_of_other_channels_is_an_error_that_names_both_files(tmp_path, lazy):
+    paths = save_channels(tmp_path)
+    np.save(paths[-1], np.zeros((12, 10, 4), np.uint16))
+    loader = ImageLoader(8, mode="channels", lazy=lazy).fit(paths[:1])
+    images = loader.transform(collections(paths)["array"])
+    with pytest.raises(ValueError, match=r"0\.npy' has 5 channels of uint16 and .*has 4 channels"):
+        np.asarray(images.compute(scheduler="sync"))
+
+
+def test_the_first_image_that_can_be_read_tells_the_channels(tmp_path):
+    paths = save_channels(tmp_path)
+    (tmp_path / "0.npy").write_bytes(b"no array")
+    loader = ImageLoader(8, mode="channels", lazy=True, on_error="nan").fit(paths)
+    assert loader.transform(collections(paths)["bag"]).shape[1:] == (8, 8, 5)
+
+
+@pytest.mark.parametrize("n_items", [1, 3, 5, 100])
+def test_a_sample_is_spread_over_the_parts(n_items):
+    names = np.array([f"{i}.png" for i in range(20)])
+    sample = sample_dask(da.from_array(names, chunks=5), n_items)
+    assert len(sample) == min(n_items, 20)
+    assert len({int(name[:-4]) // 5 for name in sample}) == min(n_items, 4)
+    assert sample == sorted(set(sample), key=list(names).index)
+
+
+def test_an_empty_collection_has_no_sample():
+    with pytest.raises(ValueError, match="at least one path"):
+        ImageLoader(8, rescale="percentile").fit(db.from_sequence([[]], 1).flatten())

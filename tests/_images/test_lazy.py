@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from channel_files import make_channels, save_arrays, save_ome
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
 from sklearn_resnet._images.lazy import Failure, LazyImages, warn_about_failures
 from sklearn_resnet._io.paths import as_path, file_version
 
@@ -537,3 +538,200 @@ def test_images_that_are_not_decoded_again_are_not_warned_about_again(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         resnet.transform(images)
+
+
+CHANNELS = make_channels(6)
+
+
+@pytest.fixture(scope="module")
+def channel_paths(tmp_path_factory):
+    return save_arrays(tmp_path_factory.mktemp("channels"), CHANNELS)
+
+
+@pytest.fixture(scope="module")
+def named_paths(tmp_path_factory):
+    return save_ome(tmp_path_factory.mktemp("named"), CHANNELS)
+
+
+def lazy_channels(paths, size=None, **parameters):
+    return lazy(paths, size, mode="channels", **parameters)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_channels_have_the_shape_and_the_dtype_of_the_first_image(tmp_path, dtype):
+    expected = (CHANNELS // 16).astype(dtype)
+    images = lazy_channels(save_arrays(tmp_path, expected))
+    assert (images.shape, images.dtype, images.ndim) == (expected.shape, expected.dtype, 4)
+    np.testing.assert_array_equal(np.asarray(images), expected)
+    np.testing.assert_array_equal(images[2], expected[2])
+    np.testing.assert_array_equal(np.concatenate(list(images.batches(4))), expected)
+
+
+def test_only_the_first_image_is_decoded_for_the_shape_of_channels(channel_paths, reads):
+    options = lazy_channels(channel_paths).options
+    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    assert repr(images) == "<LazyImages: 6 of size of the first, not decoded yet>"
+    assert images[3:].shape == (3, 12, 10, 5)
+    assert images.shape == (6, 12, 10, 5)
+    assert images.dtype == np.uint16
+    assert reads == [channel_paths[3], channel_paths[0]]
+    assert repr(images) == "<LazyImages: 6 of 12x10x5, not decoded yet>"
+    assert images[3:].shape == (3, 12, 10, 5)
+    assert len(reads) == 2  # a selection is compared with the same first image
+    sized = WatchedImages(reads.record, channel_paths, options | {"size": (8, 8)}, None, 2)
+    assert repr(sized) == "<LazyImages: 6 of 8x8 and the channels of the first, not decoded yet>"
+
+
+def test_blocks_have_the_form_of_all(channel_paths, reads):
+    options = lazy_channels(channel_paths).options
+    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    blocks = list(images.blocks(4))
+    assert [block.shape for block in blocks] == [(4, 12, 10, 5), (2, 12, 10, 5)]
+    assert [block.dtype for block in blocks] == [np.uint16] * 2
+    assert reads == channel_paths[:1]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (CHANNELS[0][..., :3], "'channels' .*0.npy' has 5 channels of uint16 and .*1.npy' has 3 c"),
+        (CHANNELS[0][..., 0], "1.npy' has 1 channel of uint16"),
+        (CHANNELS[0].astype(np.float32), "1.npy' has 5 channels of float32.*mode='RGB'"),
+        (CHANNELS[0][:8], "'size' .*0.npy' has 12 x 10 pixels and .*1.npy' has 8 x 10 pixels"),
+    ],
+    ids=["channels", "grey", "depth", "size"],
+)
+def test_images_of_other_channels_are_an_error_that_names_both(tmp_path, other, told):
+    images = lazy_channels(save_arrays(tmp_path, [CHANNELS[0], other]))
+    with pytest.raises(ValueError, match=told):
+        np.asarray(images)
+    images = lazy_channels(images.paths, on_error="nan")
+    (batch,) = images.batches(2)
+    assert (batch[1] == 0).all()
+    assert list(images.failures) == [1]
+    assert "all images must " in images.failures[1].cause
+
+
+def test_an_array_among_files_must_have_their_channels_too(channel_paths):
+    images = lazy_channels([channel_paths[0], CHANNELS[1], CHANNELS[1].astype(np.uint8)])
+    np.testing.assert_array_equal(images[1], CHANNELS[1])
+    with pytest.raises(ValueError, match=r"image 2 of X has 5 channels of uint8"):
+        images[2]
+
+
+def test_channels_without_names_are_called_by_their_index(channel_paths):
+    assert lazy_channels(channel_paths).channel_names == ["0", "1", "2", "3", "4"]
+    assert lazy_channels(channel_paths, channels=[3, 1]).channel_names == ["3", "1"]
+    assert lazy_channels(list(CHANNELS), channels=[3, 1]).channel_names == ["3", "1"]
+    assert lazy(channel_paths, channels=[3, 1, 0]).channel_names == ["0", "1", "2"]
+    assert lazy(channel_paths, mode="L", channels=[3]).channel_names == ["0"]
+
+
+def test_channels_have_the_names_in_the_first_image(named_paths, tmp_path):
+    images = lazy_channels([tmp_path / "none.tif", *named_paths], on_error="nan")
+    assert images.channel_names == ["DAPI", "GFP", "actin", "golgi", "lamin"]
+    chosen = lazy_channels(named_paths, channels=["lamin", 1])
+    assert chosen.channel_names == ["lamin", "GFP"]
+    np.testing.assert_array_equal(np.asarray(chosen), CHANNELS[..., [4, 1]])
+
+
+def test_channels_have_names_at_new_paths_too(named_paths, tmp_path):
+    (tmp_path / "old.tif").write_bytes(Path(named_paths[0]).read_bytes())
+    images = lazy_channels([tmp_path / "old.tif", *named_paths])
+    assert images.shape == (7, 12, 10, 5)  # of the first
+    (tmp_path / "old.tif").rename(tmp_path / "new.tif")
+    moved = images.with_paths(lambda path: str(path).replace("old", "new"))
+    assert moved[3:].channel_names == ["DAPI", "GFP", "actin", "golgi", "lamin"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "parameters", "white"),
+    [
+        (np.uint8, {}, 255),
+        (np.uint16, {"rescale": "percentile"}, 65535),
+        (np.uint16, {"rescale": "percentile", "rescale_by": "image"}, 65535),
+        (np.uint16, {"value_range": (0, 4095)}, 65535),
+        (np.float32, {"rescale": (0, 4095)}, 1),
+    ],
+)
+def test_the_range_of_bytes_and_of_rescaled_channels_is_known(
+    channel_paths, dtype, parameters, white
+):
+    images = lazy_channels(list(CHANNELS.astype(dtype)), **parameters)
+    assert images.infer_value_range().value_range == (0, white)
+    assert np.asarray(images).max() <= white
+
+
+@pytest.mark.parametrize(("scale", "white"), [(1, 1), (1 / 16, 255)])
+def test_the_range_of_other_channels_is_inferred(scale, white):
+    floats = (CHANNELS / CHANNELS.max() if white == 1 else CHANNELS * scale).astype(np.float32)
+    assert lazy_channels(list(floats)).infer_value_range().value_range == (0, white)
+    assert lazy_channels(list(CHANNELS)).infer_value_range().value_range == (0, 65535)
+
+
+def test_the_range_is_inferred_once_from_64_images_for_all_blocks(reads, tmp_path):
+    paths = save_arrays(tmp_path, (make_channels(200, (4, 4), 2) / 4096).astype(np.float32))
+    options = lazy_channels(paths).options
+    images = WatchedImages(reads.record, paths, options, None, 2)
+    for block in images.blocks(10):
+        assert block.infer_value_range() == images.infer_value_range()
+    assert len(reads) == 1 + 64
+    assert {paths[0], paths[-1]} <= set(reads)
+    selected = images[:20]
+    selected.infer_value_range()
+    assert len(reads) == 1 + 64 + 20  # it does not depend on what was read before
+
+
+def test_images_that_cannot_be_read_do_not_count_for_the_range(channel_paths, tmp_path):
+    broken = [tmp_path / "none.npy", *channel_paths]
+    images = lazy_channels(broken, on_error="nan")
+    assert images.infer_value_range().value_range == (0, 65535)
+    assert not images.failures
+    with pytest.raises(ImageReadError, match="does not exist"):
+        lazy_channels(broken).infer_value_range()
+
+
+def test_values_are_sampled_evenly_and_without_unreadable_images(channel_paths, tmp_path):
+    images = lazy_channels([*channel_paths, tmp_path / "none.npy"], channels=[4, 0], on_error="nan")
+    sample = images.sample_values(100, 10**6)
+    assert len(sample) == 6
+    for values, image in zip(sample, CHANNELS, strict=True):
+        for found, channel in zip(values, (4, 0), strict=True):
+            np.testing.assert_array_equal(np.sort(found), np.sort(image[..., channel].ravel()))
+    assert len(images.sample_values(2, 10**6)) == 1  # the last one cannot be read
+    assert {len(found) for values in images.sample_values(3, 50) for found in values} == {40}
+    with pytest.raises(ImageReadError, match="does not exist"):
+        images[6:].sample_values(100, 10)
+
+
+def test_a_sample_of_images_of_other_channels_is_an_error_that_names_both(tmp_path):
+    paths = save_arrays(tmp_path, [CHANNELS[0], CHANNELS[0][..., :3]])
+    with pytest.raises(ValueError, match=r"0.npy' has 5 channels and .*1.npy' has 3 channels"):
+        ImageLoader(mode="channels", rescale="percentile").fit(paths)
+
+
+def test_the_digests_of_channels_are_those_of_each_image(channel_paths):
+    images = lazy_channels(channel_paths)
+    digests = images.channel_digests()
+    assert np.shape(digests) == (6, 5)
+    assert len(set(np.ravel(digests))) == 30
+    chosen = lazy_channels(channel_paths[2:], channels=[3, 1]).channel_digests()
+    assert chosen == [[row[3], row[1]] for row in digests[2:]]
+    assert np.shape(lazy(channel_paths, channels=[0, 1, 2]).channel_digests()) == (6, 3)
+
+
+def test_images_take_the_form_of_others(channel_paths, reads):
+    options = lazy_channels(channel_paths).options
+    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    taken = images.with_form_of(lazy_channels(channel_paths[3:], channels=[0]))
+    assert taken.shape == (6, 12, 10, 1)
+    assert not reads
+    with pytest.raises(ValueError, match=r"3.npy' has 1 channel of uint16 and .*0.npy' has 5"):
+        taken[0]
+
+
+def test_channels_are_pickled_with_their_form(channel_paths, reads):
+    images = lazy_channels(channel_paths)
+    assert images.shape == (6, 12, 10, 5)
+    copied = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(np.asarray(copied), CHANNELS)

@@ -11,7 +11,13 @@ from sklearn_resnet._images.errors import (
     ImageReadError,
 )
 from sklearn_resnet._runtime.errors import DownloadError, MissingFileError, ParameterError
-from sklearn_resnet.cli.errors import exit_on_error, renamed_parameters
+from sklearn_resnet.cli.errors import (
+    describe_error,
+    exit_on_error,
+    renamed_parameters,
+    spell_reading,
+)
+from sklearn_resnet.cli.main import main
 
 
 def fail(error, advice="", args=("a.png",), code=1, remedies=None):
@@ -180,3 +186,35 @@ def test_parameters_are_attributed_to_options_of_other_names():
     expected = pytest.raises(ParameterError, match="The 'patch_size' parameter must be small")
     with expected, renamed_parameters(n="patches", size="patch_size"):
         raise ParameterError("size", "must be small", "9")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Choose one with ImageLoader(page=), an int.", "Choose one with --page, an int."),
+        (
+            "Pass ImageLoader(mode='channels') or channels=[...].",
+            "Pass --mode channels or --channels.",
+        ),
+        ("ImageLoader(rescale='percentile') for", "--rescale percentile for"),
+        ("Pass ImageLoader(value_range=), or", "Pass --value-range, or"),
+        ("the limit of 9 that ImageLoader(max_pixels=) sets", None),
+        (
+            "ResNetFeatures(channels='separate') takes each. X[..., [2, 1, 0]] or "
+            "ImageLoader(channels=[2, 1, 0]) takes three.",
+            "--separate-channels takes each. --channels 2,1,0 takes three.",
+        ),
+        ("'a/mode=RGB/b.tif' is damaged", None),
+    ],
+)
+def test_parameters_of_reading_are_spelled_as_options(text, expected):
+    assert spell_reading(text) == (text if expected is None else expected)
+
+
+def test_an_image_whose_remedy_is_an_option_names_it():
+    exc = ImageReadError("it has 2 times", "a.tif", remedy="Choose one with ImageLoader(page=).")
+    assert describe_error(exc, click.Context(main)).endswith(
+        "it has 2 times. Choose one with --page."
+    )
+    message = describe_error(exc, click.Context(main.commands["similar"]))
+    assert message.endswith("Replace the file or leave it out.")

@@ -15,6 +15,7 @@ from sklearn_resnet.cli.features import (
     make_resnet,
     read_mode,
 )
+from sklearn_resnet.cli.inputs import InputOptions
 from sklearn_resnet.cli.progress import Progress
 
 OPTIONS = FeatureOptions(
@@ -91,7 +92,7 @@ def test_weights_that_cannot_be_downloaded_name_others():
 
 @pytest.mark.parametrize(
     ("n_channels", "source", "mode"),
-    [(1, "photos", "L"), (3, "photos", "RGB"), (13, "x.npy", "RGB")],
+    [(1, "photos", "L"), (3, "photos", "RGB"), (13, "x.npy", "channels")],
 )
 def test_image_files_are_read_with_the_channels_that_the_weights_take(
     n_channels, source, mode, tmp_path
@@ -109,11 +110,30 @@ def test_image_files_are_read_with_the_channels_that_the_weights_take(
     )
     options = check_features(given, QUIET)
     assert options == given
-    assert read_mode(str(tmp_path / source), options) == mode
+    assert read_mode(InputOptions(str(tmp_path / source), mode=None), options) == mode
+    photos = InputOptions(str(tmp_path / "photos"), mode=None)
     if n_channels == 13:
-        with pytest.raises(ParameterError, match="Got weights for 13 channels instead. Save the"):
-            read_mode(str(tmp_path / "photos"), options)
+        assert read_mode(photos, options) == "channels"
+    assert read_mode(replace(photos, mode="channels"), options) == "channels"
+    separate = replace(options, separate_channels=True)
+    assert read_mode(photos, separate) == "channels"
+    assert read_mode(replace(photos, mode="RGB"), separate) == "RGB"
+    for given in {"RGB", "L"} - ({"RGB", "L"} if n_channels == 3 else {mode}):
+        with pytest.raises(ParameterError, match=f"must be .* for images of {n_channels} channel"):
+            read_mode(replace(photos, mode=given), options)
 
 
-def test_the_mode_is_that_of_colours_without_a_network():
-    assert read_mode("photos", OPTIONS) == "RGB"
+def test_the_mode_is_that_of_colours_without_a_network(tmp_path):
+    assert read_mode(InputOptions(str(tmp_path), mode=None), OPTIONS) == "RGB"
+    assert read_mode(InputOptions(str(tmp_path), mode="L"), OPTIONS) == "L"
+
+
+@pytest.mark.parametrize(
+    "given", [{"mode": "L"}, {"channels": [0]}, {"rescale": "window"}, {"page": 0}, {"level": 0}]
+)
+def test_options_of_reading_files_are_refused_for_arrays(given):
+    with pytest.raises(
+        ParameterError, match="requires image files as INPUT. Got 'digits'"
+    ) as caught:
+        read_mode(InputOptions("digits", **({"mode": None} | given)), OPTIONS)
+    assert [caught.value.parameter] == list(given)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import platformdirs
 import pytest
+from channel_files import make_channels, save_arrays, save_ome
 from commands import run
 from PIL import Image
 from safetensors.numpy import load_file, save_file
@@ -752,13 +753,15 @@ def test_weights_of_many_channels_take_arrays_of_as_many(photos, tmp_path):
     assert "`embedding weights` lists" in message
     bands += ["--normalization", "0/1", "--value-range", 0, 10_000]
     assert "(5, 64)" in run("x.npy", "out.npz", *bands, "--image-size", 8)
-    for option in ("--thumbnails", "--html"):
-        message = run("x.npy", "out.npz", *bands, option, code=1)
-        assert f"{option} requires images of 1 or 3 channels" in message
+    run("x.npy", "out.npz", *bands, "--thumbnails", "--html", "-q")
+    assert Path("out_umap.png").exists()
+    assert Path("out_umap.html").exists()
     message = run(photos, "p.npz", *bands, "--image-size", 8, code=1)
-    assert "--weights must be for images of 1 or 3 channels, as INPUT holds image files" in message
+    assert "X must have 13 channels in its last axis. Got 3 instead" in message
     message = run("similar", photos / "cat/10.jpg", "out.npz", code=1)
-    assert "must be of images with 1 or 3 channels" in message
+    assert "QUERY must have 13 channels, as the images of TABLE have. Got an image of 3" in message
+    np.save("query.npy", np.load("x.npy")[3])
+    assert "1    0.0000  3" in run("similar", "query.npy", "out.npz", "-k", 1)
 
 
 @pytest.mark.filterwarnings("always")
@@ -774,3 +777,143 @@ def test_weights_of_another_architecture_name_its_option(digits, resnet18):
     assert "--architecture must be that of the weights file '" in message
     assert "They fit ResNet18 or ResNet34." in message
     assert "architecture=" not in message
+
+
+CELLS = make_channels(6, (16, 16))
+OF_CELLS = ("--channels", "GFP,lamin", "--rescale", "percentile", "--separate-channels")
+
+
+@pytest.fixture
+def cells(tmp_path):
+    for i, kind in enumerate("ab"):
+        (tmp_path / "cells" / kind).mkdir(parents=True)
+        save_ome(tmp_path / "cells" / kind, CELLS[3 * i : 3 * i + 3])
+    return tmp_path / "cells"
+
+
+def embed_cells(rescale_range=None, channels=("GFP", "lamin"), paths=None):
+    """The features that Python computes for the files of `cells`."""
+    loader = ImageLoader(mode="channels", channels=channels, rescale="percentile", lazy=True)
+    paths = sorted(Path("cells").rglob("*.tif")) if paths is None else paths
+    loader.fit(paths)
+    if rescale_range is not None:
+        loader.rescale_range_ = np.array(rescale_range)
+    resnet = ResNetFeatures(4, channels="separate", weights=None, random_state=0, cache=None)
+    return resnet.fit_transform(loader.transform(paths))
+
+
+def read_record(name):
+    return json.loads(Path(name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out.csv", "out.parquet"])
+def test_channels_are_embedded_separately(cells, name):
+    output = run("cells", name, *RESNET, *OF_CELLS)
+    assert "(6, 16, 16, 2)  uint16" in output
+    table = load_table(name)
+    np.testing.assert_allclose(table.features, embed_cells(), rtol=1e-6)
+    record = read_record("out.json")
+    assert record["channels"] == "separate"
+    assert record["channel_names"] == ["GFP", "lamin"]
+    assert record["value_range"] == [0, 65535]
+    assert record["reading"]["channels"] == ["GFP", "lamin"]
+    assert record["reading"]["mode"] == "channels"
+    assert np.shape(record["reading"]["rescale_range"]) == (2, 2)
+    if name == "out.csv":
+        channels = [name.partition("_")[0] for name in pd.read_csv(name).columns]
+        assert (channels.count("GFP"), channels.count("lamin")) == (64, 64)
+
+
+def test_separate_channels_are_computed_again(photos):
+    for options, n_features in (([], 64), (["--separate-channels", "--mode", "RGB"], 192)):
+        run(photos, "out.npy", *RESNET, "--image-size", 8, *options, "-q")
+        assert np.load("out.npy").shape == (4, n_features)
+
+
+def test_a_range_is_kept_when_files_are_added(cells, tmp_path):
+    command = ["cells", "out.npy", *RESNET, *OF_CELLS]
+    run(*command, "-q")
+    learned = read_record("out.json")["reading"]["rescale_range"]
+    before = np.load("out.npy")
+    (tmp_path / "cells" / "c").mkdir()
+    save_ome(tmp_path / "cells" / "c", CELLS[:1] * 3)
+    output = run(*command)
+    assert "with the range of the former table; --restart learns another" in output
+    assert "6 known, 1 to embed" in output
+    assert read_record("out.json")["reading"]["rescale_range"] == learned
+    np.testing.assert_array_equal(np.load("out.npy")[:6], before)
+    np.testing.assert_array_equal(np.load("out.npy"), embed_cells(learned))
+    assert "former table" not in run(*command, "--restart")
+    assert read_record("out.json")["reading"]["rescale_range"] != learned
+    np.testing.assert_array_equal(np.load("out.npy"), embed_cells())
+    assert "former table" not in run(*command[:-2], "percentile:1,99", command[-1])
+
+
+def test_workers_use_the_range_of_all_files(cells):
+    run("cells", "out.npy", *RESNET, *OF_CELLS, "--workers", 2, "--part-size", 2, "-q")
+    np.testing.assert_array_equal(np.load("out.npy"), embed_cells())
+
+
+def test_queries_are_read_as_the_table_was(cells):
+    run("cells", "out.npz", *RESNET, *OF_CELLS, "--image-size", 8, "-q")
+    query = cells / "b/1.ome.tif"
+    output = run("similar", query, "out.npz", "-k", 2)
+    assert "1    0.0000  b      cells/b/1.ome.tif" in output
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("photo.png")
+    assert "it has no channel 'GFP'" in run("similar", "photo.png", "out.npz", code=1)
+    all_channels = ["--separate-channels", "--value-range", 0, 4095, "--image-size", 8]
+    run("cells", "all.npz", *RESNET, *all_channels, "-q")
+    message = run("similar", "photo.png", "all.npz", code=1)
+    assert "QUERY must have 5 channels, as the images of TABLE have. Got an image of 3" in message
+
+
+def test_a_search_of_channels_names_the_command_that_uses_the_best(cells):
+    options = ["-l", "4", "--sizes", 16, "--cv", 2, "--weights", "random", "--no-cache"]
+    output = run("search", "cells", "s.csv", *options, *OF_CELLS)
+    line = output.splitlines()[-1]
+    assert line.endswith("--channels GFP,lamin --rescale percentile --separate-channels --no-cache")
+    run(*line.split()[1:], "-q")
+    assert load_table("cells_4_16.npz").features.shape == (6, 128)
+
+
+def test_maps_of_channels_are_compared(cells):
+    output = run("cells", "out.npz", *RESNET[:2], "-s", 0, *OF_CELLS, "--compare", "pca,resnet:4")
+    assert "resnet:4" in output
+    assert load_table("out.npz").features.shape == (6, 4)
+    assert read_record("out.json")["reading"]["rescale_range"] is not None
+
+
+def test_patches_of_an_image_with_channels(cells):
+    options = ["--patches", 3, "--patch-size", 8, "-s", 0, "-l", 4, "--weights", "random"]
+    output = run(cells / "a/0.ome.tif", "out.npz", *options, *OF_CELLS)
+    assert "(3, 8, 8, 2)  uint16" in output
+
+
+def test_a_page_and_a_depth_are_chosen(tmp_path):
+    (tmp_path / "stacks").mkdir()
+    save_arrays(tmp_path / "stacks", np.moveaxis(CELLS, -1, 1))
+    options = ["-l", 4, "--weights", "random", "-s", 0, "-q", "--page", "max"]
+    run("stacks", "out.npy", *options, "--rescale", "percentile:0,100", "--rescale-by", "image")
+    maxima = CELLS.max(axis=-1).astype(float)
+    low, high = (f(axis=(1, 2), keepdims=True) for f in (maxima.min, maxima.max))
+    grey = np.rint((maxima - low) / (high - low) * 255).astype(np.uint8)
+    resnet = ResNetFeatures(4, weights=None, random_state=0, cache=None, value_range=(0, 255))
+    np.testing.assert_allclose(np.load("out.npy"), resnet.fit_transform(grey), rtol=1e-6)
+
+
+def test_options_of_scientific_images_are_checked(cells, digits):
+    message = run(digits, "out.npy", *RESNET, "--rescale", "percentile", code=1)
+    assert "--rescale requires image files as INPUT" in message
+    message = run("cells", "out.npy", *RESNET, "--rescale-by", "image", code=2)
+    assert "--rescale-by requires --rescale percentile" in message
+    message = run("cells", "out.npy", "-m", "pca", "--separate-channels", code=2)
+    assert "--separate-channels requires --model resnet" in message
+    message = run("cells", "out.npy", *RESNET, code=1)
+    assert "0 ('DAPI'), 1 ('GFP')" in message
+    assert "Pass --mode channels to read them all, or --channels, indices or names, to" in message
+    message = run("cells", "out.npy", *RESNET, "--mode", "channels", code=1)
+    assert "must have 1 or 3 channels" in message
+    assert "--separate-channels takes each channel as a grey image." in message
+    assert "ImageLoader(channels" not in message
+    message = run("cells", "out.npy", *RESNET, "--channels", "x", code=1)
+    assert "Choose among these with --channels, by index or name." in message

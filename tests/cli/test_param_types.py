@@ -4,12 +4,16 @@ import click
 import pytest
 
 from sklearn_resnet.cli.param_types import (
+    Channels,
     Layers,
     Maps,
     Normalization,
+    Page,
     Pooling,
+    Rescale,
     Sizes,
     spell_normalization,
+    spell_rescale,
 )
 
 
@@ -81,3 +85,45 @@ def test_maps_are_layers_by_name():
 def test_values_that_are_no_text_are_kept():
     for kind in (Layers(), Pooling(), Maps(), Sizes(), Normalization()):
         assert kind.convert(None, None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("2", [2]), ("2,0, -1", [2, 0, -1]), ("DAPI, GFP,1", ["DAPI", "GFP", 1])]
+)
+def test_channels_are_indices_and_names(text, expected):
+    assert Channels().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1,", ",DAPI"])
+def test_a_channel_has_a_name(text):
+    with pytest.raises(click.BadParameter, match="Each must be an index or a name"):
+        Channels().convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("3", 3), ("-1", -1), ("max", "max")])
+def test_a_page_is_an_index_or_a_projection(text, expected):
+    assert Page().convert(text, None, None) == expected
+    with pytest.raises(click.BadParameter, match="It must be an index, max, mean or middle"):
+        Page().convert(f"{text}x", None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("percentile", "percentile"),
+        ("window", "window"),
+        ("percentile:1,99.5", ("percentile", 1.0, 99.5)),
+    ],
+)
+def test_a_rescaling_is_a_name_with_percentiles(text, expected):
+    assert Rescale().convert(text, None, None) == expected
+    assert spell_rescale(expected) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["percentiles", "percentile:1", "percentile:99,1", "window:1,99", "0,4095", "minmax:0,9"],
+)
+def test_an_invalid_rescaling_is_an_error(text):
+    with pytest.raises(click.BadParameter, match="It must be percentile, percentile:P,Q"):
+        Rescale().convert(text, None, None)

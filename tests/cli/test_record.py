@@ -12,6 +12,7 @@ from sklearn_resnet.cli.record import (
     Result,
     describe_pca,
     describe_resnet,
+    file_parameters,
     finish,
     hash_table,
     image_mode,
@@ -24,6 +25,7 @@ from sklearn_resnet.cli.record import (
 )
 
 IMAGES = np.zeros((2, 8, 6, 3), np.uint8)
+RESULT = Result((), {"input": IMAGES.shape}, {"table": "a1"})
 
 
 @pytest.fixture
@@ -52,11 +54,13 @@ def test_a_record_is_read_as_it_was_written(output):
         "patches": 2,
         "patch_size": 64,
         "mode": "RGB",
+        "value_range": None,
     }
 
 
 @pytest.mark.parametrize(
-    ("shape", "mode"), [((9, 8, 8), "L"), ((9, 8, 8, 1), "L"), ((9, 8, 8, 3), "RGB")]
+    ("shape", "mode"),
+    [((9, 8, 8), "L"), ((9, 8, 8, 1), "L"), ((9, 8, 8, 3), "RGB"), ((9, 8, 8, 5), "channels")],
 )
 def test_the_mode_of_image_files_is_that_of_the_images(shape, mode):
     assert image_mode({"shapes": {"input": shape}}) == mode
@@ -64,8 +68,23 @@ def test_the_mode_of_image_files_is_that_of_the_images(shape, mode):
 
 def test_a_record_of_an_earlier_version_leaves_the_normalization_to_the_architecture(output):
     record = read_record(output)
-    del record["normalization"]
-    assert resnet_parameters(record)["normalization"] is None
+    del record["normalization"], record["reading"], record["channels"]
+    parameters = resnet_parameters(record)
+    assert (parameters["normalization"], parameters["channels"]) == (None, None)
+    record["shapes"]["input"] = [9, 8, 8]
+    assert file_parameters(record) == {"mode": "L", "value_range": None}
+
+
+def test_the_options_of_reading_are_read_as_they_were_given(tmp_path):
+    given = {"mode": "channels", "channels": [2, "GFP"], "rescale": ("percentile", 1.0, 99.0)}
+    given |= {"rescale_range": ((0.0, 1.5), (2.0, 3.0)), "page": "max", "level": 1}
+    options = InputOptions(str(tmp_path), value_range=(0.5, 2.0), **given)
+    write_record(tmp_path / "out.npz", options, RESULT, Progress(quiet=True))
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert InputOptions(record["input"], **file_parameters(record)) == options
+    options = InputOptions("digits")
+    write_record(tmp_path / "digits.npz", options, RESULT, Progress(quiet=True))
+    assert json.loads((tmp_path / "digits.json").read_text())["reading"] is None
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ from sklearn_resnet import EmbeddingPlot, ImageLoader, ResNetFeatures
 ESTIMATORS = (
     ImageLoader(),
     ImageLoader(size=8, mode="L", resize="pad"),
+    ImageLoader(mode="channels"),
+    ImageLoader(mode="channels", rescale="percentile"),
+    ImageLoader(channels=[0], rescale=("percentile", 1, 99), rescale_by="image", page=0, level=0),
     ResNetFeatures(weights=None, random_state=0),
     ResNetFeatures(layers=82, weights=None, random_state=0),
     ResNetFeatures(layers=[16, "conv3"], weights=None, random_state=0),
@@ -19,7 +22,7 @@ ESTIMATORS = (
     EmbeddingPlot(),
 )
 # One per class, and both kinds of cut: `check_estimator` covers the other parameters.
-_FULLY_CHECKED = (ImageLoader(), *ESTIMATORS[3:5], EmbeddingPlot())
+_FULLY_CHECKED = (ImageLoader(), ImageLoader(mode="channels"), *ESTIMATORS[6:8], EmbeddingPlot())
 # scikit-learn runs these on its own estimators only; `check_estimator` leaves them out.
 _OWN_CHECKS = (
     "check_dataframe_column_names_consistency",

@@ -291,12 +291,20 @@ def _find_ranges(pixels, channels, value_range, rescale):
         return [(low, high)] * n_channels
     if rescale[0] == "percentile":
         return [find_percentiles(channels.take(i), *rescale[1:]) for i in range(n_channels)]
+    rescale = _adapt_ranges(rescale, n_channels)
     if len(rescale) != n_channels:
         raise FormatError(
             f"it has {n_channels} channels, but fit learned the ranges of {len(rescale)}",
             "Pass files with the channels of those in fit.",
         )
     return rescale
+
+
+def _adapt_ranges(ranges, n_channels):
+    """Adapt the learned ranges of colours to a grey image, and those of grey images to colours."""
+    if n_channels == 1 and len(ranges) == 3:
+        return [tuple(np.mean(ranges, axis=0))]  # so that it stays grey
+    return ranges * 3 if n_channels == 3 and len(ranges) == 1 else ranges
 
 
 def _find_window(pixels):

@@ -25,7 +25,12 @@ from sklearn_resnet._images.decoding.pillow import (
     wrap_shared_image,
 )
 from sklearn_resnet._images.decoding.resizing import fit_channels, fit_image
-from sklearn_resnet._images.decoding.selection import Selection, check_channels
+from sklearn_resnet._images.decoding.selection import (
+    ChannelQuery,
+    ChannelsFoundError,
+    Selection,
+    check_channels,
+)
 from sklearn_resnet._images.errors import (
     ImageIsFolderError,
     ImageNotFoundError,
@@ -87,7 +92,7 @@ class _Options(NamedTuple):
         """Make the `Selection`."""
         return Selection(
             self.mode,
-            None if self.channels is None else tuple(self.channels),
+            self.channels,
             self.page,
             self.level,
             None if self.size is None else tuple(self.size),
@@ -229,6 +234,27 @@ def read_channel_names(path, options, *, max_pixels=None):
     return extract_channels(pixels, selection).names
 
 
+def find_channels(path, options, *, max_pixels=None):
+    """Find the indices in a file of the channels that are chosen.
+
+    Parameters
+    ----------
+    path, options, max_pixels
+        As for `read_samples`, with `channels`.
+
+    Returns
+    -------
+    list of int
+        Where the metadata name the channels, no values are read.
+    """
+    query = ChannelQuery(options["channels"])
+    try:
+        read_channel_names(path, {**options, "channels": query}, max_pixels=max_pixels)
+    except ChannelsFoundError as exc:
+        return exc.indices
+    raise AssertionError("each decoder chooses channels by choose_channels")
+
+
 def _read_pixels(path, options, max_pixels):
     """Read the record of a file."""
     options = _Options(**{**options, "rescale": None, "value_range": None}, max_pixels=max_pixels)
@@ -254,6 +280,8 @@ def _opening(path, name):
         try:
             yield file
             opened.close()  # raises an error if the file has changed
+        except ChannelsFoundError:
+            raise
         except PermissionError as exc:
             raise _opening_error(name, exc) from exc
         except FormatError as exc:
@@ -416,6 +444,12 @@ def measure_array(array, options, max_values):
     """
     selection = _Options(**options).select()
     return measure_channels(wrap_array(array, selection), selection, max_values)
+
+
+def measure_pillow_image(image, options, max_values):
+    """Take a sample of the values of each channel of an image of Pillow, as `read_samples` does."""
+    selection = _Options(**options).select()
+    return measure_channels(wrap_shared_image(image), selection, max_values)
 
 
 def convert_pillow_image(image, *, max_pixels=None, report=None, **options):

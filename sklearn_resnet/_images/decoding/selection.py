@@ -49,6 +49,20 @@ class Selection(NamedTuple):
     is_deep: bool = False
 
 
+class ChannelQuery(tuple):
+    """Channels whose indices are wanted instead of their values; see `ChannelsFoundError`."""
+
+    __slots__ = ()
+
+
+class ChannelsFoundError(Exception):
+    """The indices of the channels of a `ChannelQuery`, found before their values are read."""
+
+    def __init__(self, indices):
+        super().__init__(indices)
+        self.indices = indices
+
+
 @dataclass(frozen=True)
 class Stack:
     """An image along named axes, which is not read yet.
@@ -153,6 +167,8 @@ def choose_channels(names, n_channels, channels):
     """
     if channels is None:
         return list(range(n_channels))
+    if isinstance(channels, ChannelQuery):
+        raise ChannelsFoundError(choose_channels(names, n_channels, list(channels)))
     known = name_channels(names, n_channels)
     chosen = []
     for channel in channels:

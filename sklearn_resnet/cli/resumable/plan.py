@@ -141,7 +141,7 @@ def plan_table(output, images, labels, resnet, options):
 
 
 def _hash_computation(resnet, images):
-    forward = resnet._plan(images)
+    forward = resnet._plan(resnet._separate(images))
     tap_keys, options = forward.make_tap_keys(None), images.options
     return hash_text(repr((sorted(tap_keys.items()), forward.layers, sorted(options.items()))))
 

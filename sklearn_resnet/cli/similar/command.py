@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.composite import make_composite
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
 from sklearn_resnet._io.atomic import check_writable
@@ -13,16 +13,18 @@ from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import Table
 from sklearn_resnet._io.tables import read_table
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.inputs import load_files
 from sklearn_resnet.cli.ownership import check_picture, claim_picture
 from sklearn_resnet.cli.pictures import drawing_files
 from sklearn_resnet.cli.progress import Progress
-from sklearn_resnet.cli.record import file_range, image_shape
+from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.record import (
     embed_queries,
     load_queries,
     read_images_again,
+    read_options,
     read_resnet_record,
 )
 
@@ -194,7 +196,8 @@ def _make_blocks(found, options, progress):
     query_tiles = found.query_images
     if has_paths:
         query_tiles = _load_files(queries, found.record, progress)
-    tiles = iter(_load_tiles(found, rows.ravel(), progress))
+    tiles = _show([*query_tiles, *_load_tiles(found, rows.ravel(), progress)], found.record)
+    query_tiles, tiles = tiles[: len(query_tiles)], iter(tiles[len(query_tiles) :])
     blocks = []
     for query, query_tile, *neighbors in zip(queries, query_tiles, distances, rows, strict=False):
         caption = f"query\n{_shorten(printable(query))}\nby {found.metric} distance"
@@ -216,7 +219,23 @@ def _load_tiles(found, rows, progress):
         return _load_files(found.table.paths[rows].tolist(), found.record, progress)
     if found.images is None:
         return [None] * len(rows)
-    return list(to_uint8(np.asarray(found.images[rows]), found.record["value_range"]))
+    images = np.asarray(found.images[rows])
+    if not _is_grey_or_rgb(images[0]):
+        return list(images)
+    return list(to_uint8(images, found.record["value_range"]))
+
+
+def _show(tiles, record):
+    """Show images of other channels, or of more than 8 bits, as composites; None stays None."""
+    known = [tile for tile in tiles if tile is not None]
+    if all(tile.dtype == np.uint8 and _is_grey_or_rgb(tile) for tile in known):
+        return tiles
+    composites = iter(make_composite(known, record.get("channel_names")))
+    return [None if tile is None else next(composites) for tile in tiles]
+
+
+def _is_grey_or_rgb(image):
+    return image.shape[2:] in ((), (1,), (3,))
 
 
 def _load_files(paths, record, progress):
@@ -224,8 +243,7 @@ def _load_files(paths, record, progress):
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
     size = [max(1, round(side * scale)) for side in shape]
-    loader = ImageLoader(size, lazy=True, on_error="nan", value_range=file_range(record))
-    images = loader.fit_transform(paths)
+    images, _ = load_files(paths, read_options(record), size, lazy=True, on_error="nan")
     tiles = [image for batch in images.batches(len(paths)) for image in batch]
     if images.failures:
         failures = sorted(images.failures.values())

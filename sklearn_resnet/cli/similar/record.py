@@ -2,13 +2,13 @@
 
 from pathlib import PurePath
 
-from sklearn_resnet._image_loader import ImageLoader
+import numpy as np
+
 from sklearn_resnet._resnet_features import ResNetFeatures
-from sklearn_resnet.cli.inputs import read_input
+from sklearn_resnet.cli.inputs import InputOptions, load_files, read_input
 from sklearn_resnet.cli.record import (
-    file_range,
+    file_parameters,
     find_record,
-    image_mode,
     image_shape,
     input_parameters,
     read_record,
@@ -44,12 +44,6 @@ def read_resnet_record(table_path):
             f"{name} must be of features of a ResNet. Got those of {record['model']!r}, which cannot "
             "be computed for another image. Make a table with --model resnet."
         )
-    n_channels = (*image_shape(record)[2:], 1)[0]
-    if n_channels not in (1, 3):
-        raise ValueError(
-            f"{name} must be of images with 1 or 3 channels, as image files have. Got {n_channels} "
-            "channels instead. sklearn_resnet.ResNetFeatures embeds arrays in Python."
-        )
     if record["weights"] == "random" and record["seed"] is None:
         raise ValueError(
             f"{name} says that the weights were random, without a seed to draw them again. Make "
@@ -59,10 +53,26 @@ def read_resnet_record(table_path):
 
 
 def load_queries(paths, record):
-    """Load query images in the size and mode of the images of the table."""
-    size = image_shape(record)[:2]
-    loader = ImageLoader(size, mode=image_mode(record), value_range=file_range(record))
-    return loader.fit_transform(list(paths))
+    """Load query images in the size and mode of the images of the table.
+
+    Raises
+    ------
+    ValueError
+        If they have other channels than these images.
+    """
+    shape, options = image_shape(record), read_options(record)
+    images, _ = load_files(list(paths), options, shape[:2])
+    if options.mode == "channels" and list(images.shape[3:]) != shape[2:]:
+        raise ValueError(
+            f"QUERY must have {shape[2]} channels, as the images of TABLE have. Got an image of "
+            f"{images.shape[3]} channels instead."
+        )
+    return images
+
+
+def read_options(record):
+    """Return the options by which image files become images of the table."""
+    return InputOptions(record["input"], **file_parameters(record))
 
 
 def embed_queries(images, record, table_path, weights=None):
@@ -94,7 +104,8 @@ def embed_queries(images, record, table_path, weights=None):
     resnet = ResNetFeatures(
         weights=None if weights == "random" else weights,
         random_state=record["seed"],
-        value_range=(0, 255),  # of images from ImageLoader
+        # images from ImageLoader have that of bytes
+        value_range=(0, 255) if images.dtype == np.uint8 else record["value_range"],
         cache=None,
         **parameters,
     ).fit(images)

@@ -1,0 +1,103 @@
+"""Digests of the items of `LazyImages`, and of their channels, made without decoding them."""
+
+import os
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from sklearn_resnet._images.decoding import (
+    describe_pillow_image,
+    find_channels,
+    hash_opened,
+    name_part,
+    open_image,
+)
+from sklearn_resnet._images.decoding.selection import choose_channels
+from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
+from sklearn_resnet._images.items import UnusableItem, is_array, name_of
+
+
+def hash_item(item, options, value_range):
+    """Hash the content of an image, and how it is decoded.
+
+    Parameters
+    ----------
+    item : path, array-like, PIL Image, EncodedImage or UnusableItem
+    options : DecodingOptions
+    value_range : tuple of 2 float or None
+        The black and the white level of arrays.
+
+    Returns
+    -------
+    bytes
+        Equal for images that are decoded from the same bytes in the same way. An unreadable file has a
+        random digest.
+    """
+    try:
+        return _hash(item, options, value_range)
+    except Exception:  # decoding it will name the cause
+        return os.urandom(HASH_BYTES)
+
+
+def hash_channels(item, options, value_range, n_channels):
+    """Hash the content of each channel of an image, and how it is decoded.
+
+    Parameters
+    ----------
+    item, options, value_range
+        As for `hash_item`.
+    n_channels : int
+        The number of channels that are read.
+
+    Returns
+    -------
+    list of bytes
+        Each is the same whatever other channels are read.
+    """
+    choice, rescale = options["channels"], options["rescale"]
+    is_learned = rescale is not None and not isinstance(rescale[0], str)
+    ranges = rescale if is_learned else [rescale]
+    # the choice of channels for a false-colour image is not one of separate channels
+    is_free = options["mode"] == "channels"
+    shared = options | {"channels": None if is_free else choice}
+    shared["rescale"] = None if is_learned else rescale
+    try:
+        content = _hash(item, shared, value_range)
+        chosen = range(n_channels)
+        if is_free and choice is not None:
+            chosen = _find_indices(item, options)
+    except Exception:  # decoding it will name the cause
+        return [os.urandom(HASH_BYTES) for _ in range(n_channels)]
+    return [
+        hash_content(content, repr((channel, ranges[min(i, len(ranges) - 1)])).encode())
+        for i, channel in enumerate(chosen)
+    ]
+
+
+def _hash(item, options, value_range):
+    # the decoders are those of the installed versions
+    settings = repr((sorted(options.items()), PIL.__version__)).encode()
+    if is_array(item):
+        array = np.asarray(item)
+        form = repr((value_range, array.dtype.str, array.shape)).encode()
+        return hash_content(settings, form, np.ascontiguousarray(array))
+    if isinstance(item, UnusableItem):
+        raise ValueError(item.cause)
+    if isinstance(item, Image.Image):
+        return hash_content(settings, *describe_pillow_image(item))
+    name = name_of(item)
+    with open_image(item, name) as file:
+        return hash_opened(file, settings, repr(name_part(name)).encode())
+
+
+def _find_indices(item, options):
+    """Find the indices of the chosen channels in an image."""
+    choice = options["channels"]
+    if all(isinstance(channel, int) and channel >= 0 for channel in choice):
+        return choice
+    if is_array(item):
+        return choose_channels(None, (*np.shape(item), 1)[2], choice)
+    if isinstance(item, Image.Image):
+        return choice
+    return find_channels(item, options)
