@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_resnet._images.composite import make_composite
+from sklearn_resnet._images.composite import is_grey_or_rgb, make_composite
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages, describe_failures
 from sklearn_resnet._io.atomic import check_writable
@@ -220,7 +220,7 @@ def _load_tiles(found, rows, progress):
     if found.images is None:
         return [None] * len(rows)
     images = np.asarray(found.images[rows])
-    if not _is_grey_or_rgb(images[0]):
+    if not is_grey_or_rgb(images.shape[1:]):
         return list(images)
     return list(to_uint8(images, found.record["value_range"]))
 
@@ -228,14 +228,10 @@ def _load_tiles(found, rows, progress):
 def _show(tiles, record):
     """Show images of other channels, or of more than 8 bits, as composites; None stays None."""
     known = [tile for tile in tiles if tile is not None]
-    if all(tile.dtype == np.uint8 and _is_grey_or_rgb(tile) for tile in known):
+    if all(tile.dtype == np.uint8 and is_grey_or_rgb(tile.shape) for tile in known):
         return tiles
     composites = iter(make_composite(known, record.get("channel_names")))
     return [None if tile is None else next(composites) for tile in tiles]
-
-
-def _is_grey_or_rgb(image):
-    return image.shape[2:] in ((), (1,), (3,))
 
 
 def _load_files(paths, record, progress):
