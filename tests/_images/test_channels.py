@@ -1,13 +1,16 @@
 """Channels that go through the network separately."""
 
 import warnings
+from pathlib import Path
 
 import dask.array as da
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import zarr
+from channel_files import save_arrays, save_ome
 from safetensors.numpy import save_file
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +21,7 @@ from state_dicts import make_state_dict
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
 from sklearn_resnet._images.channels import SeparateChannels, as_prefix, name_channels
-from sklearn_resnet._images.lazy import Failure
+from sklearn_resnet._images.lazy import Failure, LazyImages
 from sklearn_resnet._images.sources import ArraySource, ImageSource, as_source
 from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet.plotting.layer_search.running import _compute_table
@@ -531,8 +534,122 @@ def test_a_slice_of_channels_is_a_source(source):
     assert part.file_versions() == channels.file_versions()[3:17]
 
 
-def test_the_loader_gives_images_to_separate(tmp_path):
-    """A pipeline reads the channels of files; see also the tests of `ImageLoader`."""
-    np.save(tmp_path / "a.npy", X[0, ..., :3])
-    pipe = make_pipeline(ImageLoader(), separate(4))
-    assert pipe.fit_transform([tmp_path / "a.npy"]).shape == (1, 3 * 64)
+@pytest.fixture
+def paths(tmp_path):
+    return save_arrays(tmp_path, X.astype(np.uint16) * 16)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The number of files that were decoded."""
+    load, decoded = LazyImages._load, []
+
+    def count(self, i, *args, **kwargs):
+        decoded.append(i)
+        return load(self, i, *args, **kwargs)
+
+    monkeypatch.setattr(LazyImages, "_load", count)
+    return decoded
+
+
+@pytest.mark.parametrize("rescale", [(0, 4095), "percentile", ("percentile", 1, 99)], ids=str)
+@pytest.mark.parametrize("size", [None, (16, 24)])
+def test_lazy_files_give_the_features_of_their_arrays(paths, rescale, size, computed):
+    load = ImageLoader(size, mode="channels", rescale=rescale).fit(paths)
+    eager = load.transform(paths)
+    lazy = clone(load).set_params(lazy=True).fit_transform(paths)
+    expected = separate(cache=None).fit_transform(eager)
+    np.testing.assert_array_equal(expected, compute_alone(eager, (0, 65535), cache=None))
+    del computed[:]
+    np.testing.assert_array_equal(separate().fit_transform(lazy), expected)
+    assert computed == [N * C]
+    other = clone(load).set_params(lazy=True, channels=[3, 1]).fit_transform(paths)
+    width = expected.shape[1] // C
+    features = separate().fit_transform(other)
+    np.testing.assert_array_equal(features[:, :width], expected[:, 3 * width : 4 * width])
+    assert computed == [N * C]
+
+
+def test_a_file_is_decoded_once_for_all_its_channels(paths, counted):
+    lazy = ImageLoader(16, mode="channels", rescale=(0, 4095), lazy=True).fit_transform(paths)
+    resnet = separate(batch_size=3).fit(lazy)
+    del counted[:]
+    resnet.transform(lazy)
+    assert sorted(counted) == list(range(N))
+    resnet.transform(lazy)
+    assert len(counted) == N
+
+
+def test_channels_of_files_have_their_names(tmp_path):
+    paths = save_ome(tmp_path, X)
+    load = ImageLoader(mode="channels", channels=["GFP", "DAPI"], lazy=True)
+    resnet = separate(4).fit(load.fit_transform(paths))
+    assert resnet.channel_names_ == ["GFP", "DAPI"]
+    names = resnet.get_feature_names_out()
+    assert (names[0], names[-1]) == ("GFP_pool1_pool_0", "DAPI_pool1_pool_63")
+    other = load.set_params(channels=["DAPI", "GFP"]).fit_transform(paths)
+    with pytest.raises(ValueError, match="fit saw .* 'GFP', 'DAPI'. Got 'DAPI', 'GFP' instead"):
+        resnet.transform(other)
+
+
+@pytest.mark.parametrize("cache", ["memory", None])
+def test_files_that_cannot_be_read_are_missing_or_left_out(paths, cache):
+    load = ImageLoader(16, mode="channels", rescale=(0, 4095), lazy=True, on_error="nan")
+    resnet = separate(cache=cache, batch_size=2)
+    expected = resnet.fit_transform(load.fit_transform(paths))
+    for path in (paths[1], paths[4]):
+        Path(path).write_bytes(b"damaged")
+    expected[[1, 4]] = np.nan
+    with pytest.warns(UserWarning, match=f"2 of {N} images could not be read.* features are NaN"):
+        np.testing.assert_array_equal(resnet.transform(load.transform(paths)), expected)
+    images = load.set_params(on_error="skip").transform(paths)
+    with pytest.warns(UserWarning, match=f"2 of {N} images could not be read.* are left out"):
+        parts = list(resnet.transform_batches(images))
+    kept = [0, 2, 3, 5, 6]
+    assert np.concatenate([rows for rows, _ in parts]).tolist() == kept
+    np.testing.assert_array_equal(np.vstack([part for _, part in parts]), expected[kept])
+
+
+def test_a_dask_array_of_paths(paths):
+    load = ImageLoader(16, mode="channels", rescale=(0, 4095), lazy=True)
+    pipe = make_pipeline(load, separate())
+    expected = pipe.fit_transform(paths)
+    delayed = da.from_array(np.array(paths), chunks=3)
+    np.testing.assert_array_equal(pipe.fit_transform(delayed).compute(), expected)
+
+
+def test_a_search_of_layers_reads_channels_lazily(paths):
+    images = ImageLoader(16, mode="channels", rescale=(0, 4095), lazy=True).fit_transform(paths)
+    table = _compute_table(separate([4, 16]), images, [4, 16], [None])
+    expected = separate(16, tap_layers=[4, 16]).fit_transform(images)
+    np.testing.assert_array_equal(table.features[16, None], expected)
+
+
+def write_tiff(path, image, kind):
+    """Write an image of several channels as OME-TIFF or with the channels as samples."""
+    planes, options = np.moveaxis(image, -1, 0), {"photometric": "minisblack"}
+    if kind == "interleaved":
+        tifffile.imwrite(path, image, planarconfig="contig", **options)
+    elif kind == "pyramid":
+        with tifffile.TiffWriter(path, ome=True) as file:
+            options["metadata"] = {"axes": "CYX"}
+            file.write(planes, subifds=1, **options)
+            file.write(planes[:, ::2, ::2], subfiletype=1, photometric="minisblack")
+    else:
+        tifffile.imwrite(path, planes, ome=True, metadata={"axes": "CYX"}, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_channels"),
+    [("planar", 5), ("interleaved", 5), ("pyramid", 5), ("planar", 40)],
+    ids=["planar", "interleaved", "pyramid", "40 channels"],
+)
+def test_features_of_instruments_files_are_those_of_each_channel_alone(tmp_path, kind, n_channels):
+    images = RNG.integers(0, 4096, (3, 24, 20, n_channels), dtype=np.uint16)
+    paths = [str(tmp_path / f"{i}.tif") for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        write_tiff(path, image, kind)
+    lazy = ImageLoader(mode="channels", lazy=True).fit_transform(paths)
+    features = separate(value_range=(0, 4095)).fit_transform(lazy)
+    clear_cache()
+    np.testing.assert_array_equal(features, compute_alone(images, (0, 4095)))
