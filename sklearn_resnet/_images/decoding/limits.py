@@ -22,6 +22,7 @@ DECOMPRESSORS = {
     32946: zlib.decompressobj,
     34925: lzma.LZMADecompressor,
 }
+_MAX_RATIOS = dict.fromkeys((8, 32946), 1032)  # zlib's own bound
 
 
 def check_pixels(shape, max_pixels):
@@ -84,7 +85,10 @@ def check_unpacked(file, page, compression, max_pixels):
     if max_pixels is None or compression not in DECOMPRESSORS:
         return
     max_bytes = _PIXEL_BYTES * max_pixels
+    max_ratio = _MAX_RATIOS.get(compression, math.inf)
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if size * max_ratio <= 2 * max_bytes:
+            continue  # it cannot, and unpacking it twice would take longer than decoding it
         file.seek(offset)
         unpacked = DECOMPRESSORS[compression]().decompress(file.read(size), max_bytes + 1)
         if len(unpacked) > max_bytes:
