@@ -18,6 +18,9 @@ if __name__ == "__main__":
         metavar="N",
         help="let the rate decay in N steps, and write the weights; 0 writes them at once",
     )
+    parser.add_argument(
+        "--deepest", type=int, choices=(85, 153), default=153, help="last layer to write"
+    )
     for name, default in Settings._field_defaults.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(default, bool):
@@ -25,5 +28,5 @@ if __name__ == "__main__":
         else:
             parser.add_argument(option, type=type(default), default=default)
     args = vars(parser.parse_args())
-    out, start, finish = (args.pop(name) for name in ("out", "start", "finish"))
-    print(json.dumps(train(out, Settings(**args), start, finish)))
+    out, start, finish, deepest = (args.pop(k) for k in ("out", "start", "finish", "deepest"))
+    print(json.dumps(train(out, Settings(**args), start, finish, deepest)))

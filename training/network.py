@@ -1,4 +1,4 @@
-"""ResNet50V2 from conv1 to conv3 in PyTorch, and its weights under Keras' names."""
+"""ResNet50V2 from conv1 to conv4 in PyTorch, and its weights under Keras' names."""
 
 import numpy as np
 import torch
@@ -6,8 +6,16 @@ import torch.nn.functional as F
 from torch import nn
 
 _EPSILON = 1.001e-5  # of batch normalisation in Keras' ResNets
-WIDTH = 512  # of the layers of conv3
-DEPTHS = {"conv3_block1": 51, "conv3_block3": 73, "conv3_block4": 85}
+_STAGES = (("conv2", 64, 3), ("conv3", 128, 4), ("conv4", 256, 6))
+# blocks with a classifier in training: the numbers of their last layers in Keras, and the widths
+DEPTHS = {
+    "conv3_block1": 51,
+    "conv3_block3": 73,
+    "conv3_block4": 85,
+    "conv4_block3": 119,
+    "conv4_block6": 153,
+}
+WIDTHS = {51: 512, 73: 512, 85: 512, 119: 1024, 153: 1024}
 
 
 class Block(nn.Module):
@@ -40,13 +48,13 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """Layers 0 to 85 of Keras' ResNet50V2, followed by average pooling."""
+    """Layers 0 to 153 of Keras' ResNet50V2."""
 
     def __init__(self):
         super().__init__()
         self.conv1_conv = nn.Conv2d(3, 64, 7, 2, 3)
         n_in = 64
-        for stage, width, n_blocks in (("conv2", 64, 3), ("conv3", 128, 4)):
+        for stage, width, n_blocks in _STAGES:
             for i in range(1, n_blocks + 1):
                 block = Block(n_in, width, stride=2 if i == n_blocks else 1, has_projection=i == 1)
                 self.add_module(f"{stage}_block{i}", block)
@@ -57,12 +65,11 @@ class Network(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, images):
-        """Return features (n, 512) of images (n, 3, height, width) with values from -1 to 1."""
-        return self.forward_depths(images)[85].mean((2, 3))
-
     def forward_depths(self, images):
-        """Return the maps after some blocks of conv3, by the number of the layer in Keras."""
+        """Return the maps after some blocks, by the number of the layer in Keras.
+
+        The images are (n, 3, height, width), with values from -1 to 1.
+        """
         # Keras pads with zeros; PyTorch's pooling pads with minus infinity
         x = F.max_pool2d(F.pad(self.conv1_conv(images), (1, 1, 1, 1)), 3, 2)
         maps = {}
@@ -74,28 +81,44 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def load_keras_arrays(self, arrays):
-        """Load weights from arrays named ``<layer>/<number>``, as the bundled file has them."""
-        for name, layer in self._layers():
-            if isinstance(layer, nn.Conv2d):
-                kernel = torch.tensor(arrays[f"{name}/0"], dtype=torch.float32)
-                layer.weight.copy_(kernel.permute(3, 2, 0, 1))
-                tensors = [] if layer.bias is None else [layer.bias]
-                first = 1
-            else:
-                tensors = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
-                first = 0
-            for i, tensor in enumerate(tensors, first):
-                tensor.copy_(torch.tensor(arrays[f"{name}/{i}"]))
+        """Load weights from arrays named ``<layer>/<number>``, as the bundled file has them.
 
-    def _layers(self):
-        """Yield the layers that have weights, with their names in Keras."""
-        for path, module in self.named_modules():
-            if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-                yield _keras_name(path.replace(".", "_")), module
+        Blocks that the file lacks stay as they are.
+
+        Returns
+        -------
+        list of str
+            The names of the blocks that were loaded, the first convolution among them.
+        """
+        loaded = []
+        for block, layers in self._blocks():
+            if f"{layers[0][0]}/0" not in arrays:
+                break
+            for name, layer in layers:
+                _load_layer(layer, name, arrays)
+            loaded.append(block)
+        return loaded
+
+    def _blocks(self):
+        """Yield the name of each block, with its layers that have weights by name in Keras."""
+        for block, child in self.named_children():
+            yield (
+                block,
+                [
+                    (_keras_name(path.replace(".", "_")), module)
+                    for path, module in child.named_modules(prefix=block)
+                    if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
+                ],
+            )
 
     @torch.no_grad()
-    def keras_arrays(self):
+    def keras_arrays(self, deepest=153):
         """Return the weights in Keras' shapes and order.
+
+        Parameters
+        ----------
+        deepest : int, default=153
+            Number of the last layer: one of `DEPTHS`.
 
         Returns
         -------
@@ -103,15 +126,31 @@ class Network(nn.Module):
             By the name of the layer in Keras. Kernels are float16, other arrays float32.
         """
         arrays = {}
-        for name, layer in self._layers():
-            if isinstance(layer, nn.Conv2d):
-                kernel = layer.weight.permute(2, 3, 1, 0).contiguous().cpu().numpy()
-                bias = [] if layer.bias is None else [layer.bias]
-                arrays[name] = [kernel.astype(np.float16), *(b.cpu().numpy() for b in bias)]
-            else:
-                tensors = layer.weight, layer.bias, layer.running_mean, layer.running_var
-                arrays[name] = [tensor.cpu().numpy() for tensor in tensors]
+        for block, layers in self._blocks():
+            for name, layer in layers:
+                if isinstance(layer, nn.Conv2d):
+                    kernel = layer.weight.permute(2, 3, 1, 0).contiguous().cpu().numpy()
+                    bias = [] if layer.bias is None else [layer.bias]
+                    arrays[name] = [kernel.astype(np.float16), *(b.cpu().numpy() for b in bias)]
+                else:
+                    tensors = layer.weight, layer.bias, layer.running_mean, layer.running_var
+                    arrays[name] = [tensor.cpu().numpy() for tensor in tensors]
+            if DEPTHS.get(block) == deepest:
+                break
         return arrays
+
+
+def _load_layer(layer, name, arrays):
+    if isinstance(layer, nn.Conv2d):
+        kernel = torch.tensor(arrays[f"{name}/0"], dtype=torch.float32)
+        layer.weight.copy_(kernel.permute(3, 2, 0, 1))
+        tensors = [] if layer.bias is None else [layer.bias]
+        first = 1
+    else:
+        tensors = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+        first = 0
+    for i, tensor in enumerate(tensors, first):
+        tensor.copy_(torch.tensor(arrays[f"{name}/{i}"]))
 
 
 def _keras_name(name):

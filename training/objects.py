@@ -23,7 +23,7 @@ def shrink_twice(pictures):
     return levels
 
 
-def draw_pictures(levels, indices, size, generator, bend=None):
+def draw_pictures(levels, indices, size, source, bend=None):
     """Sample pictures: zoomed, turned, mirrored, some in perspective.
 
     Parameters
@@ -32,7 +32,7 @@ def draw_pictures(levels, indices, size, generator, bend=None):
         The pictures at several sizes, as `shrink_twice` returns them.
     indices : Tensor of shape (n,)
     size : int
-    generator : torch.Generator
+    source : Source
     bend : Tensor of shape (n, 2, size, size), default=None
         Shifts of the pixels, as on the surface of an object.
 
@@ -41,8 +41,8 @@ def draw_pictures(levels, indices, size, generator, bend=None):
     Tensor of shape (n, 3, size, size)
         With values from 0 to 1.
     """
-    n, draw = len(indices), Random(len(indices), generator)
-    source = ([level for level in levels if level.shape[1] >= 1.5 * size] or levels[-1:])[0]
+    n, draw = len(indices), Random(len(indices), source)
+    level = ([level for level in levels if level.shape[1] >= 1.5 * size] or levels[-1:])[0]
     scale = torch.exp(draw.column(-1.1, 0.0))
     angle, stretch = draw.column(-0.5, 0.5), torch.exp(draw.column(-0.2, 0.2))
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
@@ -57,17 +57,17 @@ def draw_pictures(levels, indices, size, generator, bend=None):
         grid = grid / (1 + draw.uniform(-0.6, 0.6) * draw.flag(0.3) * ramp)
     else:
         grid = grid + bend.permute(0, 2, 3, 1)
-    source = source[indices].permute(0, 3, 1, 2).float() / 255
-    return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False)
+    pictures = level[indices].permute(0, 3, 1, 2).float() / 255
+    return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
-def _place(n, size, generator, turn, fills, can_mirror, close_ups=0.0):
+def _place(n, size, source, turn, fills, can_mirror, close_ups=0.0):
     """Return a grid to sample drawings, and which part of a drawing the frame shows.
 
     `fills` are the logarithms of the smallest and largest share of the frame that a drawing fills.
     A share of them, `close_ups`, is up to twice as large: the frame shows a part of the drawing.
     """
-    draw = Random(n, generator)
+    draw = Random(n, source)
     closer = draw.column(0, 0.7) * (draw.column(0, 1) < close_ups)
     fill = torch.exp(draw.column(*fills) + closer)
     scale = _DRAWN_SHARE / fill
@@ -96,11 +96,11 @@ def _place(n, size, generator, turn, fills, can_mirror, close_ups=0.0):
 # lights a coloured surface.
 
 
-def draw_maps(maps, kinds, size, generator):
+def draw_maps(maps, kinds, size, source):
     """Draw glyphs, doodles and fractals."""
-    draw = Random(len(maps), generator)
+    draw = Random(len(maps), source)
     kinds = kinds[:, None, None, None]
-    grid, scale = _place(len(maps), size, generator, 0.2, (-0.8, 0.0), False)
+    grid, scale = _place(len(maps), size, source, 0.2, (-0.8, 0.0), False)
     level = F.grid_sample(maps[:, None].float(), grid, padding_mode="border", align_corners=False)
     distance = (level - DISTANCE_ZERO) / DISTANCE_SCALE
     reach = torch.where(kinds == SKELETON, draw.uniform(0.9, 4.5), draw.uniform(-0.8, 1.5))
@@ -111,10 +111,10 @@ def draw_maps(maps, kinds, size, generator):
     return alpha, draw.uniform(0, 1, 3, 1, 1), None, lambda ink: ink
 
 
-def draw_shapes(shapes, is_wire, size, generator):
+def draw_shapes(shapes, is_wire, size, source):
     """Draw silhouettes, filled or as a contour, with lines on them; and wireframes."""
-    draw = Random(len(shapes), generator)
-    grid, scale = _place(len(shapes), size, generator, 0.2, (-0.7, 0.35), True, 0.3)
+    draw = Random(len(shapes), source)
+    grid, scale = _place(len(shapes), size, source, 0.2, (-0.7, 0.35), True, 0.3)
     level = F.grid_sample(shapes.float(), grid, padding_mode="border", align_corners=False)
     distance, seams = ((level - SHAPE_ZERO) / SHAPE_SCALE).split(1, 1)
     pixel = SHAPE_SIZE * scale / size * draw.uniform(1, 1.5)
@@ -143,14 +143,14 @@ def _light_inflated(distance, size, draw):
     return light * (1 - draw.uniform(0, 0.5) * draw.flag(0.4) * (1 - height)), slope
 
 
-def draw_solids(solids, size, generator):
+def draw_solids(solids, size, source):
     """Draw solids, lit from one side, with a gloss or not; some as line drawings."""
-    draw = Random(len(solids), generator)
-    grid, _ = _place(len(solids), size, generator, 0.15, (-0.7, 0.35), True, 0.3)
+    draw = Random(len(solids), source)
+    grid, _ = _place(len(solids), size, source, 0.15, (-0.7, 0.35), True, 0.3)
     step = 2 if size <= 48 else 1
-    source = solids[:, :, ::step, ::step].float()
-    source = torch.cat([(source[:, :3] - 128) / 127, source[:, 3:], source[:, 3:] > 0], 1)
-    sampled = F.grid_sample(source, grid, padding_mode="zeros", align_corners=False)
+    solids = solids[:, :, ::step, ::step].float()
+    solids = torch.cat([(solids[:, :3] - 128) / 127, solids[:, 3:], solids[:, 3:] > 0], 1)
+    sampled = F.grid_sample(solids, grid, padding_mode="zeros", align_corners=False)
     normals, alpha = sampled[:, :3], sampled[:, 4:]
     normals = normals / (normals.square().sum(1, keepdim=True) + 1e-4).sqrt()
     parts = (sampled[:, 3:4] / alpha.clamp(min=0.1)).round().clamp(0, _N_PARTS - 1).long()
@@ -181,7 +181,6 @@ def _light_normals(normals, draw):
     facing = (normals * light).sum(1, keepdim=True).clamp(min=0)
     ambient = draw.uniform(0.15, 0.7)
     lambert = ambient + (1 - ambient) * facing * draw.uniform(0.8, 1.4)
-    viewer = torch.tensor([0.0, 0.0, -1.0], device=draw.device)[:, None, None]
-    half = F.normalize(light + viewer, dim=1)
+    half = F.normalize(torch.cat([light[:, :2], light[:, 2:] - 1], 1), dim=1)
     gloss = (normals * half).sum(1, keepdim=True).clamp(min=0) ** draw.uniform(5, 50)
     return lambert, gloss * draw.uniform(0, 0.8) * draw.flag(0.4)

@@ -8,7 +8,7 @@ fill the frame.
 
 import colorsys
 import os
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import matplotlib
 import numpy as np
 from joblib import Parallel, delayed
 from matplotlib.ft2font import FT2Font
+from numpy.lib.format import open_memmap
 from PIL import Image, ImageDraw, ImageFont
 from programs import PICTURE_SIZE, Draws, make_fabric, make_shader
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from shapes import make_silhouette, make_solid, make_wireframe
+from shapes import SHAPE_SIZE, make_silhouette, make_solid, make_wireframe
 from skimage.morphology import skeletonize
 
 MAP_SIZE = 64  # height and width in pixels
@@ -46,90 +47,114 @@ _TEXT_FONTS = ("DejaVuSans", "DejaVuSerif", "STIXGeneral")
 _LATIN_FONTS = ("cmb10", "cmr10", "cmss10", "cmti10", "cmtt10")
 
 
+# number of classes
 COUNTS = {
     "glyph": None,
-    "doodle": 1000,
-    "fractal": 400,
-    "texture": 200,
-    "leaves": 200,
-    "shader": 1000,
-    "fabric": 400,
-    "silhouette": 1200,
-    "wireframe": 200,
-    "solid": 600,
+    "doodle": 1500,
+    "fractal": 600,
+    "texture": 300,
+    "leaves": 300,
+    "shader": 3000,
+    "fabric": 800,
+    "silhouette": 2400,
+    "wireframe": 300,
+    "solid": 1200,
+}
+# number of images of a class; a glyph has as many as there are fonts with it
+INSTANCES = {
+    "doodle": 10,
+    "fractal": 6,
+    "texture": 8,
+    "leaves": 8,
+    "shader": 6,
+    "fabric": 6,
+    "silhouette": 6,
+    "wireframe": 6,
+    "solid": 6,
 }
 BANKS = {
-    "glyph": "maps",
-    "doodle": "maps",
-    "fractal": "maps",
-    "texture": "pictures",
-    "leaves": "pictures",
-    "shader": "pictures",
-    "fabric": "pictures",
-    "silhouette": "shapes",
-    "wireframe": "shapes",
-    "solid": "solids",
+    "maps": ("glyph", "doodle", "fractal"),
+    "shapes": ("silhouette", "wireframe"),
+    "solids": ("solid",),
+    "pictures": ("texture", "leaves", "shader", "fabric"),
+}
+_SHAPES = {
+    "maps": (MAP_SIZE, MAP_SIZE),
+    "shapes": (2, SHAPE_SIZE, SHAPE_SIZE),
+    "solids": (4, SHAPE_SIZE, SHAPE_SIZE),
+    "pictures": (PICTURE_SIZE, PICTURE_SIZE, 3),
 }
 
 
-def make_material(seed, counts=COUNTS, n_jobs=-1):
+def make_material(folder, seed, counts=COUNTS, n_jobs=-1):
     """Make all raw material.
+
+    The folder gets the banks, all uint8: ``maps`` (n, 64, 64), ``shapes`` (n, 2, 128, 128),
+    ``solids`` (n, 4, 128, 128) and ``pictures`` (n, 224, 224, 3). Each has ``<bank>_labels`` and
+    ``<bank>_held`` (whether the image is held out from training). ``maps_kinds`` holds the kind of
+    each map, ``class_kinds`` the kind of each label.
 
     Parameters
     ----------
+    folder : Path
     seed : int
     counts : dict of str to int
         Number of classes of each kind. None, for glyphs, takes all characters that the fonts
         distinguish.
     n_jobs : int, default=-1
-        Number of processes.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The banks, all uint8: ``maps`` (n, 64, 64), ``shapes`` (n, 2, 128, 128), ``solids``
-        (n, 4, 128, 128) and ``pictures`` (n, 224, 224, 3). Each has ``<bank>_labels``,
-        ``<bank>_held`` (whether the image is held out from training) and ``<bank>_kinds``.
-        ``class_kinds`` holds the kind of each label.
+        Number of processes. They write to the files of the banks themselves.
     """
-    makers = {
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = list(islice(_distinct_codes(), counts["glyph"]))
+    kinds = ["glyph"] * len(codes) + [k for k in INSTANCES for _ in range(counts[k])]
+    items = codes + [INSTANCES[kind] for kind in kinds[len(codes) :]]
+    sizes = np.array([2 * len(_fonts_of(code)) for code in codes] + items[len(codes) :])
+    np.save(folder / "class_kinds.npy", np.array(kinds))
+    jobs = []
+    for bank, its_kinds in BANKS.items():
+        labels = [label for label, kind in enumerate(kinds) if kind in its_kinds]
+        ends = sizes[labels].cumsum()
+        shape = (int(ends[-1]), *_SHAPES[bank])
+        open_memmap(folder / f"{bank}.npy", "w+", np.uint8, shape).flush()
+        np.save(folder / f"{bank}_labels.npy", np.repeat(labels, sizes[labels]))
+        held = [_is_held(label, sizes[label]) for label in labels]
+        np.save(folder / f"{bank}_held.npy", np.concatenate(held))
+        starts = ends - sizes[labels]
+        jobs += [
+            (kinds[label], items[label], [seed, label], folder / f"{bank}.npy", start)
+            for label, start in zip(labels, starts.tolist(), strict=True)
+        ]
+    with Parallel(n_jobs, batch_size=8) as parallel:
+        made = parallel(delayed(_write_class)(*job) for job in jobs)
+    map_kinds = [kind for kind, job in zip(made, jobs, strict=True) if job[0] in BANKS["maps"]]
+    np.save(folder / "maps_kinds.npy", np.concatenate(map_kinds))
+
+
+def _write_class(kind, item, seed, path, start):
+    """Make the images of a class, and write them to a bank; return what kinds of maps they are."""
+    make = {
         "glyph": _glyph_class,
         "doodle": _doodle_class,
         "fractal": _fractal_class,
         "texture": _texture_class,
         "leaves": _leaves_class,
-        "shader": partial(_drawn_class, make_shader, 8),
-        "fabric": partial(_drawn_class, make_fabric, 8),
-        "silhouette": partial(_drawn_class, make_silhouette, 10),
-        "wireframe": partial(_drawn_class, make_wireframe, 10),
-        "solid": partial(_drawn_class, make_solid, 10),
-    }
-    jobs = [("glyph", code) for code in islice(_distinct_codes(), counts["glyph"])]
-    jobs += [(kind, i) for kind in list(makers)[1:] for i in range(counts[kind])]
-    with Parallel(n_jobs, batch_size=8) as parallel:
-        made = parallel(
-            delayed(makers[kind])(item, np.random.default_rng([seed, label]))
-            for label, (kind, item) in enumerate(jobs)
-        )
-    material = {"class_kinds": np.array([kind for kind, _ in jobs])}
-    for bank in dict.fromkeys(BANKS.values()):
-        rows = [
-            (images, np.full(len(images), label), kinds, _is_held(len(images)))
-            for label, (kinds, images) in enumerate(made)
-            if BANKS[jobs[label][0]] == bank
-        ]
-        images, labels, kinds, held = map(np.concatenate, zip(*rows, strict=True))
-        material |= {bank: images, f"{bank}_labels": labels, f"{bank}_kinds": kinds}
-        material[f"{bank}_held"] = held
-    return material
+        "shader": partial(_drawn_class, make_shader),
+        "fabric": partial(_drawn_class, make_fabric),
+        "silhouette": partial(_drawn_class, make_silhouette),
+        "wireframe": partial(_drawn_class, make_wireframe),
+        "solid": partial(_drawn_class, make_solid),
+    }[kind]
+    kinds, images = make(item, np.random.default_rng(seed))
+    np.load(path, mmap_mode="r+")[start : start + len(images)] = images
+    return kinds.astype(np.uint8)
 
 
-def _is_held(n):
-    """Hold out the last eighth of a class, for the probe."""
-    return np.arange(n) >= n - n // 8
+def _is_held(label, n):
+    """Hold out the last image of some classes, for the probe."""
+    return (np.arange(n) == n - 1) & (n >= 6) & (label % 8 == 0)
 
 
-def _drawn_class(make, n_instances, _, rng):
+def _drawn_class(make, n_instances, rng):
     """Make the instances of a class of `programs` or `shapes`."""
     seed = rng.integers(2**32, size=4)
     images = [make(Draws(seed, child)) for child in rng.spawn(n_instances)]
@@ -150,13 +175,20 @@ def _font_paths():
     ]
 
 
-def _draw_glyph(code, path):
-    """Draw a character as large as fits with a margin; None if the font lacks it."""
+@cache
+def _codes_of(path):
+    """Return the codes of the characters that a font has."""
+    codes = FT2Font(path).get_charmap()
     is_latin_only = os.path.basename(path).startswith(_LATIN_FONTS)
-    if is_latin_only and not chr(code).isascii():
-        return None
-    if code not in FT2Font(path).get_charmap():
-        return None
+    return {code for code in codes if code < 128 or not is_latin_only}
+
+
+def _fonts_of(code):
+    return [path for path in _font_paths() if code in _codes_of(path)]
+
+
+def _draw_glyph(code, path):
+    """Draw a character as large as fits with a margin; None if it is blank."""
     left, top, right, bottom = ImageFont.truetype(path, 100).getbbox(chr(code))
     longest = max(right - left, bottom - top)
     if longest <= 0:
@@ -175,7 +207,7 @@ def _distinct_codes():
     path = next(p for p in _font_paths() if p.endswith("DejaVuSans.ttf"))
     seen = []
     for code in _CODES:
-        glyph = _draw_glyph(code, path)
+        glyph = _draw_glyph(code, path) if code in _codes_of(path) else None
         if glyph is None:
             continue
         glyph = gaussian_filter(glyph, 1.5).ravel()
@@ -188,13 +220,8 @@ def _distinct_codes():
 def _glyph_class(code, rng):
     """Make a character in all fonts, once as its outline and once as its skeleton."""
     maps, kinds = [], []
-    for path in rng.permutation(_font_paths()):
-        glyph = _draw_glyph(code, path)
-        if glyph is None:
-            continue
-        inside = glyph > 0.5
-        if not inside.any():
-            continue
+    for path in rng.permutation(_fonts_of(code)):
+        inside = _draw_glyph(code, path) > 0.5
         signed = distance_transform_edt(~inside) - distance_transform_edt(inside)
         maps += [
             _distance_level(distance_transform_edt(~skeletonize(inside))),
@@ -213,7 +240,7 @@ def _spline(points, n=40):
     return sum(w * points[i + k] for k, w in enumerate(weights)) / 6
 
 
-def _doodle_class(_, rng, n_instances=16):
+def _doodle_class(n_instances, rng):
     """Make strokes varied like those of handwriting; every eighth class is a filled shape."""
     is_filled = rng.random() < 0.125
     n_strokes = 1 if is_filled else rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1])
@@ -254,7 +281,7 @@ def _doodle_class(_, rng, n_instances=16):
     return np.full(len(maps), OUTLINE if is_filled else SKELETON), np.array(maps)
 
 
-def _fractal_class(_, rng, n_instances=8, n_chains=1500, n_steps=60):
+def _fractal_class(n_instances, rng, n_chains=1500, n_steps=60):
     """Make an iterated function system (FractalDB: Kataoka et al. 2020) with varied parameters."""
     while True:
         n = rng.integers(2, 6)
@@ -314,7 +341,7 @@ def _palette(rng, n):
     return np.array(values)
 
 
-def _texture_class(_, rng, n_instances=12):
+def _texture_class(n_instances, rng):
     """Make noise of one spectrum (Baradad et al. 2021), oriented or not, with distorted values."""
     y, x = np.meshgrid(*[np.fft.fftfreq(PICTURE_SIZE)] * 2, indexing="ij")
     radius, angle = _UNIT * np.hypot(x, y), np.arctan2(y, x)
@@ -346,7 +373,7 @@ def _texture_class(_, rng, n_instances=12):
     return np.zeros(n_instances), np.array(images)
 
 
-def _leaves_class(_, rng, n_instances=12):
+def _leaves_class(n_instances, rng):
     """Make dead leaves (Lee, Mumford and Huang 2001): overlapping shapes of many sizes."""
     corners = rng.choice([2, 3, 4, 5, 6, 24])
     is_star, has_edge = rng.random() < 0.25, rng.random() < 0.3
