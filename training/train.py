@@ -215,14 +215,14 @@ class Run:
         source = Source(0, self.device)
         hits = {depth: [] for depth in MAIN_DEPTHS}
         for _ in range(n_batches):
-            images, labels, _ = held.draw(BATCH_SIZES[size], size, source)
+            images, labels, weights = held.draw(BATCH_SIZES[size], size, source)
             images = images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.bfloat16):
                 maps = self.ema_network.forward_depths(images)
             for depth in MAIN_DEPTHS:
                 features = maps[depth].mean((2, 3), dtype=torch.float32)
                 found = self.ema_heads.classify[str(depth)](features).argmax(1, keepdim=True)
-                hits[depth].append((found == labels).any(1).float())
+                hits[depth].append(((found == labels) & (weights > 0)).any(1).float())
         return {depth: torch.cat(each).mean().item() for depth, each in hits.items()}
 
 
