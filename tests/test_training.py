@@ -21,6 +21,7 @@ FEW = {
     "leaves": 1,
     "shader": 2,
     "fabric": 1,
+    "land": 2,
     "silhouette": 2,
     "wireframe": 1,
     "solid": 2,
@@ -118,7 +119,7 @@ def test_the_material_is_labelled_by_class(few):
         "maps": {"glyph", "doodle", "fractal"},
         "shapes": {"silhouette", "wireframe"},
         "solids": {"solid"},
-        "pictures": {"texture", "leaves", "shader", "fabric"},
+        "pictures": {"texture", "leaves", "shader", "fabric", "land"},
     }
     for name in BANKS:
         labels, held = few[f"{name}_labels"], few[f"{name}_held"]
@@ -205,7 +206,7 @@ def test_scenes_are_labelled_by_their_parts(scenes, few, size):
     assert labels.shape == weights.shape == (80, 3)
     torch.testing.assert_close(weights.sum(1), torch.ones(80))
     kinds = few["class_kinds"][labels.numpy()]
-    pictures = np.isin(kinds, ["texture", "leaves", "shader", "fabric"])
+    pictures = np.isin(kinds, ["texture", "leaves", "shader", "fabric", "land"])
     weights = weights.numpy()
     assert not pictures[weights[:, 0] > 0, 0].any()  # objects
     assert pictures[weights > 0].reshape(-1).any()

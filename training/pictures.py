@@ -15,6 +15,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from joblib import Parallel, delayed
+from land import make_land
 from matplotlib.ft2font import FT2Font
 from numpy.lib.format import open_memmap
 from PIL import Image, ImageDraw, ImageFont
@@ -56,6 +57,7 @@ COUNTS = {
     "leaves": 300,
     "shader": 3000,
     "fabric": 800,
+    "land": 400,
     "silhouette": 2400,
     "wireframe": 300,
     "solid": 1200,
@@ -68,6 +70,7 @@ INSTANCES = {
     "leaves": 8,
     "shader": 6,
     "fabric": 6,
+    "land": 6,
     "silhouette": 6,
     "wireframe": 6,
     "solid": 6,
@@ -76,7 +79,7 @@ BANKS = {
     "maps": ("glyph", "doodle", "fractal"),
     "shapes": ("silhouette", "wireframe"),
     "solids": ("solid",),
-    "pictures": ("texture", "leaves", "shader", "fabric"),
+    "pictures": ("texture", "leaves", "shader", "fabric", "land"),
 }
 _SHAPES = {
     "maps": (MAP_SIZE, MAP_SIZE),
@@ -140,6 +143,7 @@ def _write_class(kind, item, seed, path, start):
         "leaves": _leaves_class,
         "shader": partial(_drawn_class, make_shader),
         "fabric": partial(_drawn_class, make_fabric),
+        "land": partial(_drawn_class, make_land),
         "silhouette": partial(_drawn_class, make_silhouette),
         "wireframe": partial(_drawn_class, make_wireframe),
         "solid": partial(_drawn_class, make_solid),

@@ -78,7 +78,7 @@ def _noise(x, y, table=0):
     return map_coordinates(_TABLES[table % len(_TABLES)], at, order=1, mode="grid-wrap")
 
 
-def _fbm(x, y, n_octaves=4, gain=0.5, table=0, is_ridged=False):
+def fbm(x, y, n_octaves=4, gain=0.5, table=0, is_ridged=False):
     """Sum octaves of noise (fractional Brownian motion)."""
     total, weight, value = 0, 0, np.float32(1)
     for octave in range(n_octaves):
@@ -89,7 +89,7 @@ def _fbm(x, y, n_octaves=4, gain=0.5, table=0, is_ridged=False):
     return total / weight
 
 
-def _voronoi(x, y, jitter=1.0):
+def voronoi(x, y, jitter=1.0):
     """Return the distances to the nearest and second point, and a value of the nearest cell."""
     column, row = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
     first = np.full(x.shape, 9, np.float32)
@@ -107,7 +107,8 @@ def _voronoi(x, y, jitter=1.0):
     return first, second, value
 
 
-def _rotate(x, y, angle):
+def rotate(x, y, angle):
+    """Turn coordinates."""
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     return cos * x - sin * y, sin * x + cos * y
 
@@ -124,13 +125,13 @@ def _warp_noise(draws, x, y):
     f, a = draws.log_number(0.7, 5), draws.log_number(0.1, 0.7)
     n, shift = draws.integer(1, 4), draws.own.uniform(0, 50, 2)
     return (
-        x + a * _fbm(f * x + shift[0], f * y, n, table=0),
-        y + a * _fbm(f * x, f * y + shift[1], n, table=2),
+        x + a * fbm(f * x + shift[0], f * y, n, table=0),
+        y + a * fbm(f * x, f * y + shift[1], n, table=2),
     )
 
 
 def _warp_mirrors(draws, x, y):
-    x, y = _rotate(x, y, draws.phase(0.05))
+    x, y = rotate(x, y, draws.phase(0.05))
     return np.abs(x) - draws.number(0, 0.5), (np.abs(y) if draws.flag(0.4) else y)
 
 
@@ -160,7 +161,7 @@ def _warp_tiles(draws, x, y):
 
 
 def _warp_twist(draws, x, y):
-    return _rotate(x, y, draws.number(-3, 3) * np.exp(-draws.number(0.5, 2) * (x * x + y * y)))
+    return rotate(x, y, draws.number(-3, 3) * np.exp(-draws.number(0.5, 2) * (x * x + y * y)))
 
 
 def _warp_perspective(draws, x, y):
@@ -194,7 +195,7 @@ def _field_waves(draws, x, y):
     total = 0
     n = draws.integer(1, 5)
     for _ in range(n):
-        u, _ = _rotate(x, y, draws.phase(0.02))
+        u, _ = rotate(x, y, draws.phase(0.02))
         total = total + np.sin(draws.log_number(2, 25, 0.03) * u + draws.phase())
     return total / np.sqrt(n)
 
@@ -206,21 +207,21 @@ def _field_rings(draws, x, y):
 
 def _field_fbm(draws, x, y):
     f, stretch = draws.log_number(1, 10), draws.log_number(1, 6) if draws.flag(0.4) else 1
-    x, y = _rotate(x, y, draws.phase(0.03))
+    x, y = rotate(x, y, draws.phase(0.03))
     shift = draws.own.uniform(0, 60, 2)
     gain, is_ridged = draws.number(0.35, 0.75), draws.flag(0.35)
-    return _fbm(f * x + shift[0], f / stretch * y + shift[1], 4, gain, 1, is_ridged)
+    return fbm(f * x + shift[0], f / stretch * y + shift[1], 4, gain, 1, is_ridged)
 
 
 def _field_marble(draws, x, y):
-    u, v = _rotate(x, y, draws.phase(0.03))
-    noise = _fbm(2 * u + draws.own.uniform(0, 60), 2 * v, 4, 0.55, 3)
+    u, v = rotate(x, y, draws.phase(0.03))
+    noise = fbm(2 * u + draws.own.uniform(0, 60), 2 * v, 4, 0.55, 3)
     return np.sin(draws.log_number(3, 15) * u + draws.number(1, 6) * noise + draws.phase())
 
 
 def _field_cells(draws, x, y):
     f, shift = draws.log_number(1.5, 9), draws.own.uniform(0, 200, 2)
-    first, second, value = _voronoi(f * x + shift[0], f * y + shift[1], draws.number(0.2, 1))
+    first, second, value = voronoi(f * x + shift[0], f * y + shift[1], draws.number(0.2, 1))
     kind = draws.integer(0, 5)
     if kind == 0:
         return 2 * value - 1
@@ -235,7 +236,7 @@ def _field_cells(draws, x, y):
 
 def _field_lattice(draws, x, y):
     f = draws.log_number(3, 14, 0.03)
-    x, y = _rotate(x, y, draws.phase(0.02))
+    x, y = rotate(x, y, draws.phase(0.02))
     a, b = np.sin(f * x), np.sin(f * draws.log_number(0.5, 2, 0.03) * y)
     kind, sharp = draws.integer(0, 4), draws.log_number(1, 12)
     value = [a * b, np.maximum(a, b) - 0.3, np.abs(a) + np.abs(b) - 1.1, a + b][kind]
@@ -273,7 +274,7 @@ _FIELDS = (
 # colours, (height, width, 3) from 0 to 1
 
 
-def _palette(draws, n):
+def draw_palette(draws, n):
     """Draw n colours, (n, 3) from 0 to 1, of similar or of any hues."""
     hue, spread = draws.number(0, 1, 0.03), draws.pick([0.05, 0.15, 1.0])
     colours = []
@@ -293,7 +294,7 @@ def _colour_cosines(draws, value):
 
 
 def _colour_ramp(draws, value):
-    palette = _palette(draws, draws.integer(2, 6))
+    palette = draw_palette(draws, draws.integer(2, 6))
     at = np.clip(value * 0.5 + 0.5, 0, 1) * (len(palette) - 1)
     if draws.flag(0.4):  # flat areas
         return palette[np.round(at).astype(int)]
@@ -302,7 +303,7 @@ def _colour_ramp(draws, value):
     return palette[low] * (1 - part) + palette[low + 1] * part
 
 
-def _relief(value, angle, strength):
+def relief(value, angle, strength):
     """Light a height map from one side."""
     down, right = np.gradient(gaussian_filter(value, 0.7))
     slope = (np.cos(angle) * right + np.sin(angle) * down) * strength
@@ -314,7 +315,7 @@ def _frame(draws, turn=0.15):
     ramp = np.linspace(-1, 1, PICTURE_SIZE, dtype=np.float32)
     y, x = np.meshgrid(ramp, ramp, indexing="ij")
     zoom = draws.log_number(0.6, 2.2, 0.12)
-    x, y = _rotate(x * zoom, y * zoom, draws.own.normal(0, turn))
+    x, y = rotate(x * zoom, y * zoom, draws.own.normal(0, turn))
     shift = draws.own.normal(0, 0.25, 2)
     return x + np.float32(shift[0]), y + np.float32(shift[1])
 
@@ -352,12 +353,13 @@ def make_shader(draws):
         other = _colour_ramp(draws, _value(draws, x, y))
         picture = np.where((value > draws.number(-0.3, 0.3))[..., None], picture, other)
     if draws.flag(0.45):
-        light = _relief(value, draws.phase(0.2), draws.log_number(2, 12))
+        light = relief(value, draws.phase(0.2), draws.log_number(2, 12))
         picture = picture * (1 + 0.6 * light[..., None]) + 0.25 * np.maximum(light, 0)[..., None]
-    return _as_bytes(picture)
+    return as_bytes(picture)
 
 
-def _as_bytes(picture):
+def as_bytes(picture):
+    """Round values from 0 to 1 to bytes."""
     return np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
 
 
@@ -365,7 +367,7 @@ def _cloth_pattern(draws, x, y):
     """Return which dye, from 0 to 1, a piece of cloth has at each pixel."""
     kind = draws.integer(0, 9)
     if kind <= 1:  # of one colour, perhaps melange
-        return draws.number(0, 0.3) * _fbm(12 * x, 12 * y + draws.own.uniform(0, 60), 3, 0.8)
+        return draws.number(0, 0.3) * fbm(12 * x, 12 * y + draws.own.uniform(0, 60), 3, 0.8)
     if kind <= 4:  # stripes, checks, plaid: sums of bands
         f, shifts = draws.log_number(1.5, 9, 0.03), draws.own.uniform(0, 1, 2)
         table = np.repeat(draws.array(8, freedom=0), draws.integer(1, 3))
@@ -381,7 +383,7 @@ def _cloth_pattern(draws, x, y):
         return np.tanh(25 * (draws.number(0.12, 0.38) - distance))
     if kind == 6:  # scattered motifs
         f, shift = draws.log_number(2, 6), draws.own.uniform(0, 200, 2)
-        first, _, value = _voronoi(f * x + shift[0], f * y + shift[1], 0.8)
+        first, _, value = voronoi(f * x + shift[0], f * y + shift[1], 0.8)
         petals = 0.08 * np.sin(draws.integer(3, 8) * np.arctan2(y, x))
         return np.tanh(20 * (draws.number(0.2, 0.4) + petals - first)) * (0.4 + value)
     return np.tanh(draws.log_number(1, 8) * _value(draws, x * 1.5, y * 1.5))  # a print
@@ -400,17 +402,17 @@ def _cloth_threads(draws, x, y):
         return 1 - 2 * np.abs(np.sin(f / 4 * x))
     if kind == 4:  # felt, fur, leather
         stretch = draws.log_number(1, 6)
-        return _fbm(f / 3 * x, f / 3 / stretch * y + draws.own.uniform(0, 60), 3, 0.7)
-    first, second, _ = _voronoi(f / 4 * x, f / 4 * y, draws.number(0.1, 1))
+        return fbm(f / 3 * x, f / 3 / stretch * y + draws.own.uniform(0, 60), 3, 0.7)
+    first, second, _ = voronoi(f / 4 * x, f / 4 * y, draws.number(0.1, 1))
     return 2 * np.minimum(3 * (second - first), 1) - 1
 
 
 def _folds(draws, x, y):
     """Return the height of folded cloth."""
-    u, v = _rotate(x, y, draws.phase(0.15))
-    u = u + 0.3 * _fbm(v + draws.own.uniform(0, 60), u, 2)
+    u, v = rotate(x, y, draws.phase(0.15))
+    u = u + 0.3 * fbm(v + draws.own.uniform(0, 60), u, 2)
     f, long = draws.log_number(1, 5), draws.number(0.1, 0.5)
-    height = _fbm(f * u + draws.own.uniform(0, 60), f * long * v, 3, 0.4, 2, draws.flag(0.5))
+    height = fbm(f * u + draws.own.uniform(0, 60), f * long * v, 3, 0.4, 2, draws.flag(0.5))
     return gaussian_filter(height, 1.5)
 
 
@@ -420,15 +422,15 @@ def make_fabric(draws):
     height = _folds(draws, x, y)
     bend = draws.number(0, 0.12)
     u, v = x + bend * height, y + bend * _folds(draws, y, x)
-    u, v = _rotate(u, v, draws.pick([0, 0, np.pi / 4, np.pi / 2]))
+    u, v = rotate(u, v, draws.pick([0, 0, np.pi / 4, np.pi / 2]))
     dye = _cloth_pattern(draws, u, v)
-    palette = _palette(draws, 3)
+    palette = draw_palette(draws, 3)
     at = np.clip(dye * 0.5 + 0.5, 0, 1)[..., None] * 2
     picture = palette[0] * np.maximum(1 - at, 0) + palette[2] * np.maximum(at - 1, 0)
     picture = picture + palette[1] * (1 - np.abs(at - 1))
     thread = draws.number(0, 0.22)
     picture = picture * (1 + thread * _cloth_threads(draws, u, v)[..., None])
-    light = _relief(height, draws.phase(0.25), draws.log_number(4, 40))[..., None]
+    light = relief(height, draws.phase(0.25), draws.log_number(4, 40))[..., None]
     depth = draws.number(0.1, 0.6)
     picture = picture * (1 + depth * light) + 0.2 * draws.number(0, 1) * np.maximum(light, 0) ** 3
-    return _as_bytes(picture)
+    return as_bytes(picture)

@@ -9,25 +9,27 @@ from objects import draw_maps, draw_pictures, draw_shapes, draw_solids, shrink_t
 
 # how frequent each kind is as the main object, and in images that are as small as digits
 SHARES = {
-    "glyph": 0.16,
-    "doodle": 0.12,
+    "glyph": 0.13,
+    "doodle": 0.09,
     "fractal": 0.06,
     "texture": 0.06,
     "leaves": 0.08,
     "shader": 0.14,
     "fabric": 0.08,
+    "land": 0.06,
     "silhouette": 0.16,
     "wireframe": 0.03,
     "solid": 0.11,
 }
 SMALL_SHARES = {
-    "glyph": 0.34,
-    "doodle": 0.27,
+    "glyph": 0.33,
+    "doodle": 0.26,
     "fractal": 0.09,
     "texture": 0.04,
     "leaves": 0.05,
     "shader": 0.05,
     "fabric": 0.03,
+    "land": 0.02,
     "silhouette": 0.08,
     "wireframe": 0.01,
     "solid": 0.04,
