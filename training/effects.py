@@ -52,8 +52,8 @@ class Random:
     def uniform(self, low, high, *shape):
         """Draw numbers (n, *shape) from low to high; without a shape, (n, 1, 1, 1)."""
         shape = shape or (1, 1, 1)
-        x = torch.rand(self.n, *shape, generator=self.source.numbers, device=self.device)
-        return low + (high - low) * x
+        numbers = torch.empty(self.n, *shape, device=self.device)
+        return numbers.uniform_(low, high, generator=self.source.numbers)
 
     def column(self, low, high):
         """Draw numbers (n,) from low to high."""
