@@ -21,6 +21,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--deepest", type=int, choices=(85, 153), default=153, help="last layer to write"
     )
+    parser.add_argument(
+        "--blend",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of the run in the weights that are written; the rest is --start",
+    )
     for name, default in Settings._field_defaults.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(default, bool):
@@ -28,5 +35,6 @@ if __name__ == "__main__":
         else:
             parser.add_argument(option, type=type(default), default=default)
     args = vars(parser.parse_args())
-    out, start, finish, deepest = (args.pop(k) for k in ("out", "start", "finish", "deepest"))
-    print(json.dumps(train(out, Settings(**args), start, finish, deepest)))
+    names = ("out", "start", "finish", "deepest", "blend")
+    out, start, finish, deepest, share = (args.pop(name) for name in names)
+    print(json.dumps(train(out, Settings(**args), start, finish, deepest, share)))

@@ -1,6 +1,5 @@
 """ResNet50V2 from conv1 to conv4 in PyTorch, and its weights under Keras' names."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -81,9 +80,9 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def load_keras_arrays(self, arrays):
-        """Load weights from arrays named ``<layer>/<number>``, as the bundled file has them.
+        """Load weights from arrays named ``<layer>/<number>``, as `export.read_arrays` returns them.
 
-        Blocks that the file lacks stay as they are.
+        Blocks that are missing stay as they are.
 
         Returns
         -------
@@ -113,7 +112,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def keras_arrays(self, deepest=153):
-        """Return the weights in Keras' shapes and order.
+        """Return the weights in Keras' shapes.
 
         Parameters
         ----------
@@ -122,19 +121,21 @@ class Network(nn.Module):
 
         Returns
         -------
-        dict of str to list of ndarray
-            By the name of the layer in Keras. Kernels are float16, other arrays float32.
+        dict of str to ndarray
+            By ``<layer>/<number>``: the name of the layer, and the place in Keras' order; float32.
         """
         arrays = {}
         for block, layers in self._blocks():
             for name, layer in layers:
                 if isinstance(layer, nn.Conv2d):
-                    kernel = layer.weight.permute(2, 3, 1, 0).contiguous().cpu().numpy()
-                    bias = [] if layer.bias is None else [layer.bias]
-                    arrays[name] = [kernel.astype(np.float16), *(b.cpu().numpy() for b in bias)]
+                    tensors = [layer.weight.permute(2, 3, 1, 0).contiguous(), layer.bias]
                 else:
-                    tensors = layer.weight, layer.bias, layer.running_mean, layer.running_var
-                    arrays[name] = [tensor.cpu().numpy() for tensor in tensors]
+                    tensors = [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+                arrays |= {
+                    f"{name}/{i}": tensor.cpu().numpy()
+                    for i, tensor in enumerate(tensors)
+                    if tensor is not None
+                }
             if DEPTHS.get(block) == deepest:
                 break
         return arrays
@@ -142,7 +143,7 @@ class Network(nn.Module):
 
 def _load_layer(layer, name, arrays):
     if isinstance(layer, nn.Conv2d):
-        kernel = torch.tensor(arrays[f"{name}/0"], dtype=torch.float32)
+        kernel = torch.tensor(arrays[f"{name}/0"])
         layer.weight.copy_(kernel.permute(3, 2, 0, 1))
         tensors = [] if layer.bias is None else [layer.bias]
         first = 1

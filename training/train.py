@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from effects import Source
+from export import blend, read_arrays, write_arrays
 from network import WIDTHS, Network
 from pictures import make_material
 from scenes import SHARES, SMALL, Scenes
@@ -116,8 +117,7 @@ class Run:
         self.longest_average = settings.average
         self.network, self.loaded = Network(), []
         if start is not None:
-            with np.load(start) as arrays:
-                self.loaded = self.network.load_keras_arrays(arrays)
+            self.loaded = self.network.load_keras_arrays(read_arrays(start))
         self.network.to(device, memory_format=torch.channels_last)
         self.heads = Heads(n_classes).to(device)
         self.ema_network = copy.deepcopy(self.network).eval()
@@ -226,7 +226,7 @@ class Run:
         return {depth: torch.cat(each).mean().item() for depth, each in hits.items()}
 
 
-def train(out, settings, start=None, finish=None, deepest=153):
+def train(out, settings, start=None, finish=None, deepest=153, share=1.0):
     """Train, resuming from a checkpoint if it exists.
 
     The rate is constant after a warm-up, so that a run can go on at any time. To finish, the rate
@@ -245,14 +245,18 @@ def train(out, settings, start=None, finish=None, deepest=153):
         writes none.
     deepest : int, default=153
         Number of the last layer to write: 85 or 153.
+    share : float, default=1.0
+        Share of the run in the weights that are written; the rest is `start`.
 
     Returns
     -------
     dict
         The record of the run.
     """
+    if share < 1 and start is None:
+        raise ValueError("A share below 1 needs the weights that the run began from: start.")
     if finish == 0:
-        return _export(out, deepest)
+        return _export(out, deepest, start, share)
     out.mkdir(parents=True, exist_ok=True)
     material = load_material(out / "material", seed=0)
     if not settings.steps:
@@ -275,7 +279,7 @@ def train(out, settings, start=None, finish=None, deepest=153):
     run.longest_average = min(settings.average, 1 - 10 / max(finish, 20))
     decay = partial(_decaying, first=first, n_steps=finish)
     _take_steps(run, scenes, out, "finish.pt", first + finish, LAST_SIZES, decay)
-    return _export(out, deepest)
+    return _export(out, deepest, start, share)
 
 
 def _constant(step, heads_first):
@@ -318,17 +322,18 @@ def _take_idle_cores():
     torch.set_num_threads(max(1, round(os.cpu_count() - max(others, 0))))
 
 
-def _export(out, deepest):
-    """Write the averaged weights of the last checkpoint."""
+def _export(out, deepest, start, share):
+    """Write the averaged weights of the last checkpoint, in part those that the run began from."""
     finished, checkpoint = out / "finish.pt", out / "checkpoint.pt"
     path = finished if finished.exists() else checkpoint
     saved = torch.load(path, map_location="cpu", weights_only=True)
     network = Network()
     network.load_state_dict(saved["ema_network"])
     arrays = network.keras_arrays(deepest)
-    flat = {f"{name}/{i}": a for name, layer in arrays.items() for i, a in enumerate(layer)}
-    np.savez(out / "resnet50v2_procedural.npz", **flat)
-    record = saved["record"] | {"deepest": deepest}
+    if share < 1:
+        arrays = blend(arrays, read_arrays(start), share)
+    write_arrays(out / "resnet50v2_procedural.npz", arrays)
+    record = saved["record"] | {"deepest": deepest, "blend": share}
     (out / "record.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
 

@@ -76,7 +76,7 @@ IMAGENET = {
 # Trained on procedurally generated images (see MODEL_CARD.md in that folder)
 _PROCEDURAL_FILE = Path(__file__).parents[1] / "weights" / "resnet50v2_procedural.npz"
 _PROCEDURAL_MAX_SIZE = 128  # pixels; larger images lose accuracy (benchmarks/RESULTS.md)
-_PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv3"
+_PROCEDURAL_ARCHITECTURE, _PROCEDURAL_STAGE = "ResNet50V2", "conv4"
 
 # Failed downloads, and warnings already given, in this process
 _failed_downloads: dict[RemoteFile, DownloadError] = {}

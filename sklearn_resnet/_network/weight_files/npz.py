@@ -1,4 +1,7 @@
-"""NumPy's .npz files: the bundled weights, and state dicts of arrays."""
+"""NumPy's .npz files: the bundled weights, and state dicts of arrays.
+
+An int8 array ``<key>`` with an array ``<key>_scale`` is their product, along the last axis.
+"""
 
 import zipfile
 
@@ -15,6 +18,9 @@ def list_tensors(path):
             if name.endswith(".npy"):
                 with archive.open(name) as file:
                     tensors[name.removesuffix(".npy")] = _read_header(file)
+    for key in [key for key, tensor in tensors.items() if tensor.dtype == "int8"]:
+        if tensors.pop(f"{key}_scale", None):
+            tensors[key] = Tensor(tensors[key].shape, "float32")
     return tensors, set()
 
 
@@ -22,7 +28,10 @@ def read_tensors(path, keys):
     """Yield arrays; see `formats.read_tensors`."""
     with reading(path, "npz"), np.load(path, allow_pickle=False) as file:
         for key in keys:
-            yield key, file[key].astype(np.float32, copy=False)
+            array = file[key]
+            is_quantized = array.dtype == np.int8 and f"{key}_scale" in file
+            array = array.astype(np.float32, copy=False)
+            yield key, array * file[f"{key}_scale"].astype(np.float32) if is_quantized else array
 
 
 def _read_header(file):
