@@ -89,7 +89,7 @@ dist: $(VENV)/.installed  ## Build the wheel and the sdist in dist/; test the wh
 	rm -rf dist
 	$(BIN)/python $(PIP) build
 	$(BIN)/python -m build --outdir dist . > /dev/null
-	$(BIN)/python -c "import os, sys; sys.exit(os.path.getsize(sys.argv[1]) > 4_000_000)" dist/*.whl
+	$(BIN)/python -c "import os, sys; sys.exit(os.path.getsize(sys.argv[1]) > 20_000_000)" dist/*.whl
 	$(call install_elsewhere,build/without-extras,dist/*.whl pytest)
 	cd build/without-extras/tree && ../venv/$(SCRIPTS)/python -m pytest -o addopts= \
 		tests/without_extras.py tests/test_without_keras.py tests/test_pages_run.py

@@ -11,7 +11,7 @@ from sklearn_resnet import ResNetFeatures, list_layers
 SIZES = (32, 64, 96)
 LAYERS = {
     "imagenet": (16, 39, 51, 62, 73, 85, 108, 130, 153),
-    "procedural": (16, 27, 39, 51, 62, 73, 85),
+    "procedural": (16, 27, 39, 51, 62, 73, 85, 119, 153),
     "random": (16, 27, 39, 51, 62, 73, 85),
 }
 N_VIEWED = 300  # images that also have altered views

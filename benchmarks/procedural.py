@@ -9,9 +9,18 @@ import skimage.data
 from skimage.color import rgb2gray, rgba2rgb
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score, train_test_split
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
+    cross_val_score,
+    train_test_split,
+)
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy import WEIGHTS, embed, score_logistic, score_neighbors
 from benchmarks.measuring import summarize_seeds
@@ -19,7 +28,10 @@ from sklearn_resnet import ImageLoader
 from sklearn_resnet.datasets import load_image_folder
 
 SEEDS = (0, 1, 2)
-LAYERS = (51, 73, 82, 85)
+LAYERS = (51, 73, 82, 85, 153)
+PATCH_LAYERS = (51, 85, 119, 153)
+PHOTO_SIZES = (48, 64, 80, 112, 160, 224)
+PHOTO_LAYERS = (51, 85, 153)
 SIZES = (16, 20, 24, 28, 32, 40)
 PATCH_SIZE, N_PATCHES = 32, 100  # pixels; patches from each half of each picture
 PICTURES = (
@@ -136,26 +148,64 @@ def measure_small_digits(folder):
     return found
 
 
-def measure_photos(folder):
-    """Score photos of clothing: in the split of their folders, and in random splits."""
+def list_photos(folder):
+    """List the photos of clothing: their paths and labels, and how many of them are for training."""
     parts = [
         load_image_folder(folder / "clothing" / part, return_X_y=True)
         for part in ("train", "validation")
     ]
-    y = np.concatenate([labels for _, labels in parts])
-    images = ImageLoader(size=112).fit_transform([path for paths, _ in parts for path in paths])
-    n_train = len(parts[0][1])
+    paths = [path for part, _ in parts for path in part]
+    return paths, np.concatenate([labels for _, labels in parts]), len(parts[0][1])
+
+
+def measure_photos(folder):
+    """Score photos of clothing: in the split of their folders, and in random splits."""
+    paths, y, n_train = list_photos(folder)
+    images = ImageLoader(size=112).fit_transform(paths)
     rows = np.arange(len(y))
     splits = [(rows[:n_train], rows[n_train:])]
     for seed in SEEDS:
         splits.append(train_test_split(rows, train_size=n_train, stratify=y, random_state=seed))
     features = {("pixels",): images[:, ::4, ::4].reshape(len(images), -1)}
-    features |= {key: both for key, (both,) in embed_each(folder, (51, 85), images)}
+    features |= {key: both for key, (both,) in embed_each(folder, PHOTO_LAYERS, images)}
     found = {}
     for key, F in features.items():
         given, *random = (score_logistic(F[a], y[a], F[b], y[b], max_iter=500) for a, b in splits)
         found[key] = {"given_split": given, "random_splits": summarize_seeds(random)}
     return nest(found)
+
+
+def measure_photo_sizes(folder):
+    """Score photos by layer and size; cross-validation on the training photos chooses the best."""
+    paths, y, n_train = list_photos(folder)
+    cells = {}
+    for size in PHOTO_SIZES:
+        images = ImageLoader(size=size).fit_transform(paths)
+        for (name, layer), (features,) in embed_each(folder, PHOTO_LAYERS[1:], images):
+            labelled = features[:n_train], y[:n_train], features[n_train:], y[n_train:]
+            scores = score_photos(*labelled)
+            cells.setdefault(name, {}).setdefault(f"size_{size}", {})[layer] = scores
+    best = {}
+    for name, sizes in cells.items():
+        every = [
+            {"image_size": int(size[5:]), "layer": int(layer[6:]), **scores}
+            for size, layers in sizes.items()
+            for layer, scores in layers.items()
+        ]
+        best[name] = max(every, key=lambda each: each["validation"])
+    return {name: {"best": best[name], **cells[name]} for name in cells}
+
+
+def score_photos(train, y_train, test, y_test):
+    """Return the accuracy in folds of the training photos, and that on the test photos."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=3, random_state=0)
+    with threadpool_limits(1, "blas"):
+        validation = cross_val_score(model, train, y_train, cv=folds).mean()
+        return {
+            "validation": validation,
+            "accuracy": model.fit(train, y_train).score(test, y_test),
+        }
 
 
 def cut_patches(seed):
@@ -185,7 +235,7 @@ def measure_patches(folder):
     for seed in SEEDS:
         train, test, y = cut_patches(seed)
         parts = {("pixels",): (train.reshape(len(train), -1), test.reshape(len(test), -1))}
-        parts |= embed_each(folder, (51, 85), train, test)
+        parts |= embed_each(folder, PATCH_LAYERS, train, test)
         rounds.append({key: score_neighbors(a, y, b, y) for key, (a, b) in parts.items()})
     return nest(summarize(rounds))
 
@@ -197,5 +247,6 @@ def measure(folder):
         "maps": measure_maps(folder),
         "small_digits": measure_small_digits(folder),
         "photos": measure_photos(folder),
+        "photo_sizes": measure_photo_sizes(folder),
         "patches": measure_patches(folder),
     }

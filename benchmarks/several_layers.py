@@ -28,7 +28,7 @@ from benchmarks.measuring import summarize_seeds
 from benchmarks.surface import LAYERS, list_weights, load_images
 
 SIZES = {"digits": 48, "photos": 64, "textures": 64}
-STAGE_ENDS = {"imagenet": (39, 85, 153), "procedural": (39, 85)}
+STAGE_ENDS = {"imagenet": (39, 85, 153), "procedural": (39, 85, 153)}
 N_SEEDS = 10
 N_INNER_FOLDS = 3
 ALPHAS = (10, 100, 1_000, 10_000)

@@ -24,7 +24,7 @@ from sklearn_resnet.datasets import load_image_folder, sample_patches
 SIZES = (32, 48, 64, 96, 128, 224)
 LAYERS = {
     "imagenet": (16, 39, 51, 73, 85, 108, 130, 153),
-    "procedural": (16, 27, 39, 51, 62, 73, 82, 85),
+    "procedural": (16, 27, 39, 51, 62, 73, 82, 85, 119, 153),
 }
 N_FOLDS = 5
 FOLDS = StratifiedKFold(N_FOLDS, shuffle=True, random_state=0)

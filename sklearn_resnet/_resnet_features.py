@@ -90,7 +90,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     ----------
     layers : None, int, str, or list of int and str, default=None
         The layers at which the network is cut. None is the last layer before the classifier (with
-        the bundled weights the deepest layer that they cover, 85). An int is an index into
+        the bundled weights the deepest layer that they cover, 153). An int is an index into
         ``network.layers`` of Keras, counted from the end if negative. A str is the name of a layer,
         or of a stage (``"conv3"``), which means its last layer. A list puts the features of several
         layers side by side, at the cost of the deepest one. `list_layers` shows all layers with
@@ -114,7 +114,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         - ``"imagenet"``: trained on ImageNet. They are downloaded once, to Keras' cache (the
           environment variable KERAS_HOME sets its folder).
         - ``"procedural"``: bundled with this package, and trained on computer-generated images.
-          They cover ResNet50V2 up to layer 85 (``"conv3"``).
+          They cover ResNet50V2 up to layer 153 (``"conv4"``).
         - a path: a file of weights in the format of safetensors, of Keras (HDF5) or, if PyTorch is
           installed, of PyTorch. It may hold the first stages only, if the cuts are not deeper. The
           network takes images with as many channels as its first convolution.

@@ -9,6 +9,7 @@ import pytest
 
 from sklearn_resnet import ResNetFeatures
 from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.weight_files import read_arrays as read_arrays_of_layers
 
 TRAINING = Path(__file__).resolve().parents[1] / "training"
 BUNDLED = Path(sys.modules[ResNetFeatures.__module__].__file__).parent / "weights"
@@ -41,6 +42,7 @@ def _training_on_path(monkeypatch):
 
 def test_keras_computes_what_was_trained(tmp_path):
     torch = pytest.importorskip("torch")
+    from export import read_arrays, write_arrays
     from network import Network
 
     torch.manual_seed(0)
@@ -49,39 +51,86 @@ def test_keras_computes_what_was_trained(tmp_path):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)
             module.running_var.uniform_(0.5, 1.5)
-    arrays = network.keras_arrays()
-    flat = {f"{name}/{i}": a for name, each in arrays.items() for i, a in enumerate(each)}
-    np.savez(tmp_path / "weights.npz", **flat)
-    for module in network.modules():  # kernels as float16, as they are kept
-        if isinstance(module, torch.nn.Conv2d):
-            module.weight.data = module.weight.data.half().float()
+    weights = tmp_path / "weights.npz"
+    write_arrays(weights, network.keras_arrays())
+    network.load_keras_arrays(read_arrays(weights))  # kernels of 8 bits, as they are kept
     X = np.random.default_rng(0).integers(0, 256, (2, 30, 33, 3), np.uint8)
     with torch.no_grad():
         images = torch.from_numpy(X).permute(0, 3, 1, 2).float() / 127.5 - 1
         expected = network.eval().forward_depths(images)
-    weights = tmp_path / "weights.npz"
     for depth in (51, 73, 85, 119, 153):
         features = ResNetFeatures(depth, weights=weights, engine="openvino").fit_transform(X)
         pooled = expected[depth].mean((2, 3)).numpy()
         np.testing.assert_allclose(features, pooled, rtol=1e-3, atol=1e-3 * np.abs(pooled).max())
 
 
+def write_first_stages(folder):
+    """Write the bundled weights of conv1 to conv3 alone, to begin from."""
+    from export import read_arrays, write_arrays
+
+    arrays = read_arrays(BUNDLED / "resnet50v2_procedural.npz")
+    write_arrays(folder / "start.npz", {key: a for key, a in arrays.items() if key < "conv4"})
+    return folder / "start.npz"
+
+
 def test_training_begins_from_weights_as_they_are_kept():
     torch = pytest.importorskip("torch")
+    from export import read_arrays
     from network import Network
 
-    with np.load(BUNDLED / "resnet50v2_procedural.npz") as file:
-        arrays = dict(file)
+    arrays = read_arrays(BUNDLED / "resnet50v2_procedural.npz")
+    part = {key: array for key, array in arrays.items() if key < "conv4"}
     network = Network()
     before = network.conv4_block1.conv_1.weight.clone()
-    loaded = network.load_keras_arrays(arrays)
+    loaded = network.load_keras_arrays(part)
     assert loaded == [name for name, _ in network.named_children() if name < "conv4"]
     assert torch.equal(network.conv4_block1.conv_1.weight, before)
-    found = {
-        f"{k}/{i}": a for k, each in network.keras_arrays(85).items() for i, a in enumerate(each)
-    }
+    assert len(network.load_keras_arrays(arrays)) == len(list(network.children()))
+    for deepest, expected in ((85, part), (153, arrays)):
+        found = network.keras_arrays(deepest)
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_the_package_reads_weights_as_the_training_does():
+    from export import read_arrays
+
+    path = str(BUNDLED / "resnet50v2_procedural.npz")
+    found = read_arrays_of_layers(path, "ResNet50V2", {"conv1_conv", "conv4_block6_3_conv"})
+    expected = read_arrays(path)
+    for name, arrays in found.items():
+        for i, array in enumerate(arrays):
+            np.testing.assert_array_equal(array, expected[f"{name}/{i}"])
+
+
+def test_kernels_of_8_bits_and_float16_are_near_those_written(tmp_path):
+    from export import read_arrays, write_arrays
+
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype(np.float32)
+    kernel[..., 2] *= 1e-3
+    kernel[..., 3] = 0
+    arrays = {"a/0": kernel, "a/1": np.float32([1e-9, 1, 2, 3, 4])}
+    write_arrays(tmp_path / "a.npz", arrays)
+    with np.load(tmp_path / "a.npz") as file:
+        assert [file[key].dtype for key in file.files] == ["int8", "float16", "float32"]
+    found = read_arrays(tmp_path / "a.npz")
     assert found.keys() == arrays.keys()
-    assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    np.testing.assert_array_equal(found["a/1"], arrays["a/1"])
+    largest = np.abs(kernel).max((0, 1, 2))
+    assert (np.abs(found["a/0"] - kernel).max((0, 1, 2)) <= 0.006 * largest).all()
+    np.savez(tmp_path / "b.npz", **{"a/0": kernel.astype(np.float16)})
+    found = read_arrays(tmp_path / "b.npz")["a/0"]
+    np.testing.assert_array_equal(found, kernel.astype(np.float16).astype(np.float32))
+
+
+def test_a_blend_has_the_share_of_the_run():
+    from export import blend
+
+    run, start = {"a/0": np.float32([1, 2]), "b/0": np.float32([3])}, {"a/0": np.float32([5, 2])}
+    found = blend(run, start, 0.75)
+    assert found["a/0"].tolist() == [2, 2]
+    assert found["b/0"].tolist() == [3]
+    assert found["a/0"].dtype == np.float32
 
 
 def _made(folder, seed, counts):
@@ -242,7 +291,9 @@ def test_mixing_shares_the_labels_by_area():
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(few, tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     import train
+    from export import read_arrays
 
+    start_file = write_first_stages(tmp_path)
     for name in ("SIZES", "LAST_SIZES"):
         monkeypatch.setattr(train, name, {28: 0.5, 48: 0.5})
     monkeypatch.setattr(train, "BATCH_SIZES", {28: 6, 48: 4, 64: 2})
@@ -253,7 +304,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(few, tmp_path, monkeyp
             np.save(tmp_path / name / "material" / f"{each}.npy", array)
         for steps in parts:
             settings = train.Settings(steps=steps, heads_first=1)
-            record = train.train(tmp_path / name, settings, BUNDLED / "resnet50v2_procedural.npz")
+            record = train.train(tmp_path / name, settings, start_file)
             assert record["steps"] == steps
         saved[name] = torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)
     for part in ("network", "ema_network", "heads"):
@@ -269,15 +320,24 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(few, tmp_path, monkeyp
     # an export needs no more than a checkpoint
     record = train.train(tmp_path / "whole", train.Settings(), finish=0, deepest=85)
     assert record["steps"] == 6
-    with np.load(weights) as file, np.load(BUNDLED / weights.name) as bundled:
-        assert file.files == bundled.files
+    run, start = read_arrays(weights), read_arrays(start_file)
+    assert run.keys() == start.keys()
+    record = train.train(tmp_path / "whole", train.Settings(), start_file, 0, 85, share=0.5)
+    assert record["blend"] == 0.5
+    key = "conv3_block4_2_conv/0"
+    scale = np.abs(run[key]).max()
+    np.testing.assert_allclose(
+        read_arrays(weights)[key], (run[key] + start[key]) / 2, atol=0.01 * scale
+    )
+    with pytest.raises(ValueError, match="needs the weights that the run began from"):
+        train.train(tmp_path / "whole", train.Settings(), finish=0, share=0.5)
 
 
-def test_loaded_blocks_are_held_fast_while_the_heads_begin(scenes):
+def test_loaded_blocks_are_held_fast_while_the_heads_begin(scenes, tmp_path):
     torch = pytest.importorskip("torch")
     from train import Run, Settings
 
-    start = BUNDLED / "resnet50v2_procedural.npz"
+    start = write_first_stages(tmp_path)
     run = Run(scenes.n_classes, Settings(heads_first=1), torch.device("cpu"), start)
     states = []
     for _ in range(3):
@@ -307,8 +367,9 @@ def test_names_and_shapes_are_those_of_keras():
     pytest.importorskip("torch")
     from network import Network
 
-    arrays = Network().keras_arrays()
-    expected = {la.name: la.weight_shapes for la in layer_table("ResNet50V2")[:154]}
-    expected = {name: shapes for name, shapes in expected.items() if shapes}
-    found = {name: tuple(a.shape for a in each) for name, each in arrays.items()}
-    assert found == expected
+    found = {key: array.shape for key, array in Network().keras_arrays().items()}
+    assert found == {
+        f"{layer.name}/{i}": shape
+        for layer in layer_table("ResNet50V2")[:154]
+        for i, shape in enumerate(layer.weight_shapes)
+    }

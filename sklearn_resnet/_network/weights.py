@@ -206,7 +206,7 @@ def _announce_fallback(failure, cut):
     problem = (
         f"{failure.subject} cannot be downloaded ({failure.cause}): layer{'s' * (len(indices) > 1)} "
         f"{shown} will use the bundled weights. They were trained on computer-generated images; on "
-        "photos, deeper layers of ImageNet's weights are better. To use ImageNet's, put the file at "
+        "photos, ImageNet's weights are better. To use ImageNet's, put the file at "
         f"{str(failure.path)!r} ({failure.url}) and start a new process."
     )
     remedy = "To choose the bundled weights without this warning, pass weights='procedural'."
@@ -359,8 +359,8 @@ def warn_about_large_images(weights, images):
     height, width = (*images.shape[1:3], 0, 0)[:2]  # 0 if images differ in size
     if min(height, width) > _PROCEDURAL_MAX_SIZE:
         warn_caller(
-            f"The images have {height} x {width} pixels. The bundled weights do best on smaller "
-            f"images: set image_size to 64, and compare other sizes up to {_PROCEDURAL_MAX_SIZE}."
+            f"The images have {height} x {width} pixels. The bundled weights do best on "
+            f"smaller images: set image_size to 64, or compare sizes up to {_PROCEDURAL_MAX_SIZE}."
         )
         _announced.add("size")
 

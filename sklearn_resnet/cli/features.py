@@ -114,7 +114,7 @@ def check_features(options, progress):
         if options.weights != "auto":  # which tried the bundled weights
             exc.add_note(
                 "Other weights need no download: --weights procedural (bundled; for ResNet50V2 up to "
-                "conv3), the path of a weights file, or --weights random."
+                "conv4), the path of a weights file, or --weights random."
             )
         raise
     for warning in (entry.message for entry in caught):

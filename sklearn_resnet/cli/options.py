@@ -19,7 +19,7 @@ weights = click.option(
     "--weights",
     default="auto",
     show_default=True,
-    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv3), the path of "
+    help="imagenet (downloaded once), procedural (bundled; for ResNet50V2 up to conv4), the path of "
     "a weights file (safetensors, Keras or PyTorch), hf://ORG/NAME of the Hugging Face Hub, or random. "
     "auto is imagenet if it is on this machine or can be downloaded, and procedural otherwise.",
 )

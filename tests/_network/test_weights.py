@@ -56,8 +56,8 @@ def test_the_last_layer_of_a_file_is_the_deepest_cut():
 
 @pytest.mark.parametrize("parameter", ["layers", "tap_layers"])
 def test_the_parameter_of_the_cut_is_named(parameter):
-    resnet = ResNetFeatures(4, weights="procedural", cache=None).set_params(**{parameter: 150})
-    with pytest.raises(ValueError, match=f"The '{parameter}' parameter must be at most 85"):
+    resnet = ResNetFeatures(4, weights="procedural", cache=None).set_params(**{parameter: 160})
+    with pytest.raises(ValueError, match=f"The '{parameter}' parameter must be at most 153"):
         resnet.fit(np.zeros((1, 8, 8), np.uint8))
 
 
@@ -232,7 +232,7 @@ def test_auto_falls_back_with_a_warning_once_for_each_cut(stand_in, first_time):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         choose_weights("ResNet50V2", "auto", cut(82, 16), imagenet)
-    with pytest.warns(WeightsFallbackWarning, match="layer 85 will"):
+    with pytest.warns(WeightsFallbackWarning, match="layer 153 will"):
         choose_weights("ResNet50V2", "auto", (), imagenet)
 
 
@@ -245,15 +245,15 @@ def test_auto_does_not_mix_the_two_where_a_download_becomes_possible(files, stan
     assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
     find_weights("ResNet50V2", "imagenet", None, imagenet)  # now it is in the cache
     assert choose_weights("ResNet50V2", "auto", cut(82), imagenet) == "procedural"
-    with pytest.raises(ConnectionError, match=r"0 to 85, and layer 130 .* is deeper"):
-        choose_weights("ResNet50V2", "auto", cut(82, 130), imagenet)
+    with pytest.raises(ConnectionError, match=r"0 to 153, and layer 160 .* is deeper"):
+        choose_weights("ResNet50V2", "auto", cut(82, 160), imagenet)
 
 
 def test_auto_is_an_error_where_the_bundled_weights_do_not_cover_the_cut(stand_in, first_time):
     *_, imagenet = stand_in
-    for layers in ((82, 86), (86, 82)):
+    for layers in ((82, 154), (154, 82)):
         with pytest.raises(
-            ConnectionError, match=r"layer 86 \('conv4_[\s\S]*Choose layers up to 85"
+            ConnectionError, match=r"layer 154 \('conv5_[\s\S]*Choose layers up to 153"
         ):
             choose_weights("ResNet50V2", "auto", cut(*layers), imagenet)
     other = {"ResNet101V2": replace(imagenet["ResNet50V2"], megabytes=171)}
@@ -354,7 +354,7 @@ def test_large_images_are_warned_of_once_with_the_bundled_weights(first_time, si
 
 
 def test_the_weights_that_ship_are_the_ones_that_were_measured():
-    assert find_weights("ResNet50V2", "procedural", None).n_layers == 86
+    assert find_weights("ResNet50V2", "procedural", None).n_layers == 154
     file = _weights._PROCEDURAL_FILE
     card = file.with_name("MODEL_CARD.md").read_text(encoding="utf-8")
     assert hashlib.sha256(file.read_bytes()).hexdigest() in card
@@ -363,7 +363,7 @@ def test_the_weights_that_ship_are_the_ones_that_were_measured():
 def test_the_weights_that_ship_are_small_and_finite():
     assert _weights._PROCEDURAL_FILE.stat().st_size <= 4e6
     arrays = load_arrays(find_weights("ResNet50V2", "procedural", None), layer_table("ResNet50V2"))
-    for layer in layer_table("ResNet50V2")[:86]:
+    for layer in layer_table("ResNet50V2")[:154]:
         shapes = [array.shape for array in arrays.get(layer.name, [])]
         assert shapes == list(layer.weight_shapes)
         for array in arrays.get(layer.name, []):
@@ -374,15 +374,15 @@ def test_the_weights_that_ship_are_small_and_finite():
 def test_no_layers_means_the_deepest_of_the_weights_that_ship():
     X = np.zeros((1, 8, 8), np.uint8)
     resnet = ResNetFeatures(weights="procedural").fit(X)
-    assert resnet.layers_ == [85]
-    assert resnet.transform(X).shape == (1, 512)
+    assert resnet.layers_ == [153]
+    assert resnet.transform(X).shape == (1, 1024)
     assert ResNetFeatures(82, weights="procedural").fit(X).layers_ == [82]
 
 
 def test_a_cut_beyond_the_weights_that_ship_is_an_error():
-    with pytest.raises(ValueError, match=r"must be at most 85 .* in the bundled weights") as error:
-        ResNetFeatures("conv4", weights="procedural").fit(np.zeros((1, 8, 8), np.uint8))
-    assert "Got 153 ('conv4_block6_out')" in str(error.value)
+    with pytest.raises(ValueError, match=r"must be at most 153 .* in the bundled weights") as error:
+        ResNetFeatures("conv5", weights="procedural").fit(np.zeros((1, 8, 8), np.uint8))
+    assert "Got 188 ('conv5_block3_out')" in str(error.value)
 
 
 @pytest.mark.parametrize("architecture", ["ResNet50", "ResNet101V2"])

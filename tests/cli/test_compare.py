@@ -57,7 +57,7 @@ def test_each_map_is_that_of_its_layer(digits, monkeypatch):
         assert image.width > image.height
 
 
-@pytest.mark.parametrize(("weights", "layer"), [("procedural", 85), ("random", 189)])
+@pytest.mark.parametrize(("weights", "layer"), [("procedural", 153), ("random", 189)])
 def test_resnet_alone_is_the_last_layer(weights, layer, digits):
     np.savez("digits.npz", x=digits[:6], y=[0, 0, 0, 1, 1, 1])
     run("digits.npz", "c.npz", "--compare", "resnet", "--weights", weights, "-s", "0", "-q")
@@ -98,9 +98,9 @@ def test_what_is_wrong_is_said_before_images_are_read(args, code, message):
 
 
 def test_layers_that_the_weights_lack_are_attributed_to_compare():
-    args = ["digits.npz", "c.npz", "--compare", "pca,resnet:150", "--weights", "procedural"]
+    args = ["digits.npz", "c.npz", "--compare", "pca,resnet:160", "--weights", "procedural"]
     message = run(*args, code=1)
-    assert "Error: --compare must be at most 85" in message
+    assert "Error: --compare must be at most 153" in message
     assert "`embedding layers ResNet50V2` lists all layers." in message
 
 

@@ -158,7 +158,10 @@ def test_default_sizes_suit_rows_and_files(photos, digits):
 
 def test_all_blocks_are_searched_by_default():
     run("search", "digits.npz", *RESNET, "--sizes", "8", "--cv", "2", "-q")
-    assert pd.read_csv("digits_search.csv")["layer"].tolist() == [16, 27, 39, 51, 62, 73, 85]
+    assert pd.read_csv("digits_search.csv")["layer"].tolist() == [
+        *(16, 27, 39, 51, 62, 73, 85),
+        *(97, 108, 119, 130, 141, 153),
+    ]
 
 
 def test_numbers_on_a_scale_are_predicted_by_regression(digits):
@@ -304,7 +307,7 @@ def test_groups_that_equal_the_labels():
         (["out.npy"], 1, "OUTPUT must end in .csv. Got 'out.npy' instead."),
         (["bad.npy"], 1, "OUTPUT must be another file than INPUT"),
         (["-l", "4,999"], 1, "--layers must be an index from -190 to 189"),
-        (["-l", "4,150"], 1, "--layers must be at most 85"),
+        (["-l", "4,160"], 1, "--layers must be at most 153"),
         (["--sizes", "8x8"], 2, "Invalid value for '--sizes': Each must be the side of a square"),
         (["--cv", "1"], 2, "Invalid value for '--cv'"),
         (["--image-size", "8"], 2, "No such option"),

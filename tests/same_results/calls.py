@@ -295,7 +295,7 @@ def call_wrong_parameters(record):
         {"cache": "memroy"},
         {"batch_size": 0},
         {"tap_layers": "conv9"},
-        {"weights": "procedural", "layers": 108},
+        {"weights": "procedural", "layers": 160},
         {"weights": "procedural", "architecture": "ResNet50"},
         {"weights": "nowhere.h5"},
         {"weights": "photo.png"},

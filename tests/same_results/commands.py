@@ -202,7 +202,7 @@ COMMANDS = {
     "images of many sizes in parts": f"photos OUT/a.npy {RANDOM} --no-cache",
     "wrong layer": "digits OUT/a.npy --weights random -l 999",
     "misspelt layer": "digits OUT/a.npy --weights random -l conv3_blok4_out",
-    "layer beyond weights": "digits OUT/a.npy --weights procedural -l 108",
+    "layer beyond weights": "digits OUT/a.npy --weights procedural -l 160",
     "weights of another": "digits OUT/a.npy --weights procedural --architecture ResNet101",
     "no such weights": "digits OUT/a.npy --weights nowhere.h5",
     "no such architecture": "digits OUT/a.npy --architecture ResNet51",

@@ -21,6 +21,31 @@ def test_arrays_are_in_the_order_of_their_numbers(tmp_path):
     assert {array.dtype for array in found} == {np.dtype(np.float32)}
 
 
+def test_int8_arrays_are_scaled_along_the_last_axis(tmp_path):
+    path = tmp_path / "a.npz"
+    kernel = np.random.default_rng(0).integers(-127, 128, (7, 7, 3, 64)).astype(np.int8)
+    scale = np.linspace(0.001, 0.1, 64).astype(np.float16)
+    bias = np.zeros(64, np.float32)
+    np.savez(path, **{"conv1_conv/0": kernel, "conv1_conv/0_scale": scale, "conv1_conv/1": bias})
+    contents = inspect_file(identify_file(path), "ResNet50V2")
+    assert contents.n_layers == 5  # up to the first batch normalisation
+    found = read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"]
+    product = kernel * scale.astype(np.float32)
+    np.testing.assert_array_equal(found[0], product)
+    np.testing.assert_array_equal(found[1], bias)
+    np.savez(tmp_path / "b.npz", **{"conv1_conv/0": product, "conv1_conv/1": bias})
+    same = inspect_file(identify_file(tmp_path / "b.npz"), "ResNet50V2")
+    assert same.fingerprint == contents.fingerprint
+
+
+def test_int8_arrays_without_a_scale_are_as_they_are(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, **{"conv1_conv/0": np.full((7, 7, 3, 64), 3, np.int8)})
+    found = read_arrays(str(path), "ResNet50V2", {"conv1_conv"})["conv1_conv"]
+    assert found[0].dtype == np.float32
+    assert (found[0] == 3).all()
+
+
 @pytest.mark.parametrize("damage", ["text", "cut", "pickle", "npy", "stream"])
 def test_a_damaged_npz_file_is_an_error(tmp_path, damage):
     path = tmp_path / "weights.npz"

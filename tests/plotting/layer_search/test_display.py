@@ -59,7 +59,7 @@ def test_from_estimator_needs_one_resnet():
     ("weights", "error", "message"),
     [
         ("imagenet", ConnectionError, "ImageNet's weights of ResNet50V2 cannot be downloaded"),
-        ("procedural", ValueError, "'layers' parameter must be at most 85"),
+        ("procedural", ValueError, "'layers' parameter must be at most 153"),
         ("no.weights.h5", FileNotFoundError, "which does not exist"),
     ],
 )
