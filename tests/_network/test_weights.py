@@ -298,8 +298,8 @@ def test_a_fit_says_which_weights_it_took_and_transform_keeps_to_them(first_time
 
 
 def test_auto_chooses_by_the_layers_to_cache_too(first_time):
-    with pytest.raises(ConnectionError, match=r"layer 130 .* is deeper"):
-        ResNetFeatures(4, tap_layers=[4, 130]).fit(np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(ConnectionError, match=r"layer 160 .* is deeper"):
+        ResNetFeatures(4, tap_layers=[4, 160]).fit(np.zeros((2, 8, 8), np.uint8))
 
 
 @pytest.mark.usefixtures("first_time")
