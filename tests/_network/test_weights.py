@@ -322,13 +322,13 @@ def test_an_estimator_fitted_with_imagenet_does_not_fall_back():
 
 
 def test_a_search_that_needs_a_download_fails_with_a_short_message(first_time):
-    resnet = ResNetFeatures(tap_layers=[4, 130], cache=None)
+    resnet = ResNetFeatures(tap_layers=[4, 160], cache=None)
     search = GridSearchCV(
-        make_pipeline(resnet, KNeighborsClassifier(1)), {"resnetfeatures__layers": [4, 130]}, cv=2
+        make_pipeline(resnet, KNeighborsClassifier(1)), {"resnetfeatures__layers": [4, 160]}, cv=2
     )
     with pytest.raises(ValueError, match="All the 4 fits failed") as error:
         search.fit(np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1])
-    assert str(error.value).count("layer 130 ('conv4_block4_out') is deeper") == 1
+    assert str(error.value).count("layer 160 ('conv5_block1_2_conv') is deeper") == 1
     assert "urllib" not in str(error.value)
 
 
@@ -361,7 +361,7 @@ def test_the_weights_that_ship_are_the_ones_that_were_measured():
 
 
 def test_the_weights_that_ship_are_small_and_finite():
-    assert _weights._PROCEDURAL_FILE.stat().st_size <= 4e6
+    assert _weights._PROCEDURAL_FILE.stat().st_size <= 10e6
     arrays = load_arrays(find_weights("ResNet50V2", "procedural", None), layer_table("ResNet50V2"))
     for layer in layer_table("ResNet50V2")[:154]:
         shapes = [array.shape for array in arrays.get(layer.name, [])]
@@ -382,7 +382,7 @@ def test_no_layers_means_the_deepest_of_the_weights_that_ship():
 def test_a_cut_beyond_the_weights_that_ship_is_an_error():
     with pytest.raises(ValueError, match=r"must be at most 153 .* in the bundled weights") as error:
         ResNetFeatures("conv5", weights="procedural").fit(np.zeros((1, 8, 8), np.uint8))
-    assert "Got 188 ('conv5_block3_out')" in str(error.value)
+    assert "Got 187 ('conv5_block3_out')" in str(error.value)
 
 
 @pytest.mark.parametrize("architecture", ["ResNet50", "ResNet101V2"])

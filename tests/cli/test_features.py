@@ -86,7 +86,7 @@ def test_weights_that_cannot_be_downloaded_name_others():
         check_features(options, QUIET)
     assert "Other weights need no download: --weights procedural" in caught.value.__notes__[0]
     with pytest.raises(DownloadError) as caught:  # auto has tried the bundled weights
-        check_features(replace(options, weights="auto", layers="conv4"), QUIET)
+        check_features(replace(options, weights="auto", layers="conv5"), QUIET)
     assert not getattr(caught.value, "__notes__", [])
 
 

@@ -670,7 +670,7 @@ def test_a_gpu_that_cannot_be_used_is_announced(digits, monkeypatch):
 
 def test_a_cut_beyond_the_bundled_weights_without_a_network_names_it(digits):
     output = run(digits, "out.npz", "-l", "conv5", code=1)
-    assert "layers 0 to 153, and layer 188 ('conv5_block3_out') is deeper" in output
+    assert "layers 0 to 153, and layer 187 ('conv5_block3_out') is deeper" in output
 
 
 @pytest.fixture

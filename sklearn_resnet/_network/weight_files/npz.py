@@ -1,6 +1,6 @@
 """NumPy's .npz files: the bundled weights, and state dicts of arrays.
 
-An int8 array ``<key>`` with an array ``<key>_scale`` is their product, along the last axis.
+An int8 array ``<layer>/<number>`` is multiplied by ``<layer>/<number>_scale``, along the last axis.
 """
 
 import zipfile
@@ -18,9 +18,6 @@ def list_tensors(path):
             if name.endswith(".npy"):
                 with archive.open(name) as file:
                     tensors[name.removesuffix(".npy")] = _read_header(file)
-    for key in [key for key, tensor in tensors.items() if tensor.dtype == "int8"]:
-        if tensors.pop(f"{key}_scale", None):
-            tensors[key] = Tensor(tensors[key].shape, "float32")
     return tensors, set()
 
 
@@ -29,9 +26,15 @@ def read_tensors(path, keys):
     with reading(path, "npz"), np.load(path, allow_pickle=False) as file:
         for key in keys:
             array = file[key]
-            is_quantized = array.dtype == np.int8 and f"{key}_scale" in file
+            is_scaled = array.dtype == np.int8 and f"{key}_scale" in file
             array = array.astype(np.float32, copy=False)
-            yield key, array * file[f"{key}_scale"].astype(np.float32) if is_quantized else array
+            yield key, _scale(array, file[f"{key}_scale"]) if is_scaled else array
+
+
+def _scale(array, scale):
+    if scale.shape != array.shape[-1:]:
+        raise ValueError(f"a scale of the shape {scale.shape} does not fit {array.shape}")
+    return array * scale.astype(np.float32)
 
 
 def _read_header(file):

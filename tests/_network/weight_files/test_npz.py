@@ -38,6 +38,16 @@ def test_int8_arrays_are_scaled_along_the_last_axis(tmp_path):
     assert same.fingerprint == contents.fingerprint
 
 
+@pytest.mark.parametrize("shape", [(1,), (3, 64), ()])
+def test_a_scale_of_another_shape_is_an_error(tmp_path, shape):
+    path = tmp_path / "a.npz"
+    kernel = np.ones((7, 7, 3, 64), np.int8)
+    bias, scale = np.zeros(64, np.float32), np.ones(shape, np.float16)
+    np.savez(path, **{"conv1_conv/0": kernel, "conv1_conv/0_scale": scale, "conv1_conv/1": bias})
+    with pytest.raises(ValueError, match="a scale of the shape .* does not fit"):
+        find_weights("ResNet50V2", path, None)
+
+
 def test_int8_arrays_without_a_scale_are_as_they_are(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, **{"conv1_conv/0": np.full((7, 7, 3, 64), 3, np.int8)})

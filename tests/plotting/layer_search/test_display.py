@@ -66,7 +66,7 @@ def test_from_estimator_needs_one_resnet():
 def test_from_estimator_finds_the_weights_before_the_search(weights, error, message):
     pipe = make().set_params(resnetfeatures__weights=weights)
     with pytest.raises(error, match=message) as raised:
-        LayerSearchDisplay.from_estimator(pipe, X, Y, layers=[16, 153])
+        LayerSearchDisplay.from_estimator(pipe, X, Y, layers=[16, 160])
     assert not [entry for entry in raised.traceback if "model_selection" in str(entry.path)]
 
 
@@ -81,7 +81,7 @@ def test_from_estimator_takes_the_ends_of_blocks_that_the_weights_cover():
     resnet = ResNetFeatures(weights="procedural", cache=None)
     pipe = make_pipeline(resnet, DummyClassifier())
     display = LayerSearchDisplay.from_estimator(pipe, X[:4], Y[:4] % 2, cv=2)
-    assert display.layers.tolist() == [layer for layer in BLOCK_ENDS if layer <= 85]
+    assert display.layers.tolist() == [layer for layer in BLOCK_ENDS if layer <= 153]
 
 
 def test_from_estimator_takes_the_ends_of_whole_blocks_of_other_libraries(tmp_path):
