@@ -21,8 +21,8 @@ print(X.shape, X.dtype)
 # Features
 # --------
 # ``image_size=32`` enlarges the digits, so that their strokes are as thick as those in
-# the training images of the weights. Layer 85 is the deepest layer of the bundled
-# weights. It has 512 features.
+# the training images of the weights. Layer 85 suits digits: deeper layers cost more and
+# are no better. It has 512 features.
 
 from sklearn_resnet import ResNetFeatures
 

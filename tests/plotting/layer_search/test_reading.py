@@ -29,7 +29,7 @@ def test_no_layers_are_those_of_the_weights_that_the_search_took(monkeypatch):
     grid = {"resnetfeatures__layers": [4, None]}
     estimator = make().set_params(resnetfeatures__weights="procedural")
     search = GridSearchCV(estimator, grid, cv=3).fit(X, Y)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 153]
     search.best_estimator_[0].weights_ = "imagenet"  # as if "auto" had found them
     assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 189]
 
@@ -120,9 +120,9 @@ def test_what_is_no_search_over_layers():
 
 
 def test_none_is_the_last_layer_that_weights_reach():
-    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
+    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 153])
     search = search_layers([4, None], make_pipeline(resnet, RidgeClassifier()))
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 153]
 
 
 @pytest.mark.filterwarnings("ignore:Scoring failed:UserWarning")
@@ -137,10 +137,10 @@ def test_a_search_whose_fits_all_failed_is_an_error():
 
 
 def test_no_layers_without_a_refit_are_those_of_the_given_weights():
-    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 85])
+    resnet = ResNetFeatures(weights="procedural", tap_layers=[4, 153])
     pipe = make_pipeline(resnet, RidgeClassifier())
     search = search_layers([4, None], pipe, refit=False)
-    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 85]
+    assert LayerSearchDisplay.from_search(search).layers.tolist() == [4, 153]
 
 
 def test_a_search_over_the_layers_of_two_networks_is_an_error():
