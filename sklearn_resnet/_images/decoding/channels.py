@@ -10,6 +10,7 @@ from sklearn_resnet._images.decoding.conversion import (
     CONVERSIONS,
     find_alpha,
     find_known,
+    find_known_values,
     full_scale,
     lay_on_white,
     to_8_bit_image,
@@ -206,7 +207,7 @@ def _list_bands(pixels, colours_only):
         image = image.convert("L" if image.mode == "LA" else "RGB")
     bands = np.atleast_3d(np.asarray(image))
     names = (None, *image.getbands()[1:]) if image.mode in ("L", "LA") else image.getbands()
-    return Channels(bands, names, None, _find_known(bands, key))
+    return Channels(bands, names, None, find_known_values(bands, key))
 
 
 def _list_samples(pixels, colours_only):
@@ -233,28 +234,12 @@ def _list_samples(pixels, colours_only):
             )
         samples = samples[..., : pixels.n_colours]
         names = None if names is None else names[: pixels.n_colours]
-    known = _find_known(samples, pixels.no_data)
+    known = find_known_values(samples, pixels.no_data)
     if pixels.white_is_zero:
         n_colours = min(pixels.n_colours, samples.shape[2])
         inverted = _invert(samples[..., :n_colours], pixels.bits)
         samples = np.concatenate([inverted, samples[..., n_colours:]], axis=2)
     return Channels(samples, names, pixels.bits, known, pixels.white_is_zero)
-
-
-def _find_known(values, no_data):
-    """Find the values that are data; None if all are."""
-    known = None
-    if values.dtype.kind == "f":
-        known = np.isfinite(values)
-    if isinstance(no_data, tuple):  # one value of each colour
-        n_colours = len(no_data)
-        is_key = (values[..., :n_colours] == np.asarray(no_data)).all(axis=2, keepdims=True)
-        known = ~is_key
-    elif no_data is not None and not np.isnan(no_data):
-        # written as text, with the digits of another depth
-        value = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
-        known = values != value if known is None else known & (values != value)
-    return None if known is None or known.all() else known
 
 
 def _invert(values, bits):

@@ -111,6 +111,22 @@ def find_known(colours, no_data):
     return ~is_missing if is_missing.any() else None
 
 
+def find_known_values(values, no_data):
+    """Find the values of channels that are data; None if all are."""
+    known = None
+    if values.dtype.kind == "f":
+        known = np.isfinite(values)
+    if isinstance(no_data, tuple):  # one value of each colour
+        n_colours = len(no_data)
+        is_key = (values[..., :n_colours] == np.asarray(no_data)).all(axis=2, keepdims=True)
+        known = ~is_key
+    elif no_data is not None and not np.isnan(no_data):
+        # written as text, with the digits of another depth
+        value = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
+        known = values != value if known is None else known & (values != value)
+    return None if known is None or known.all() else known
+
+
 def _check_finite(values):
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("it holds NaN or infinity")

@@ -1,6 +1,7 @@
 """Arrays, in memory or in files of numpy.save, to pixels."""
 
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def decode_npz(file, selection, max_pixels, report, *, dataset=None):
             return decode_npy(array, selection, max_pixels, report)
 
 
-def decode_array(array, selection, report):
+def decode_array(array, selection, report, no_data=None):
     """Make the record of an array in a file.
 
     Parameters
@@ -57,6 +58,8 @@ def decode_array(array, selection, report):
         Of NumPy, h5py or Zarr; of pages, only those that are wanted are read.
     selection : Selection
     report : callable
+    no_data : float, default=None
+        The value of pixels without data.
 
     Returns
     -------
@@ -65,14 +68,18 @@ def decode_array(array, selection, report):
     check_file_shape(array.shape, selection)
     choose_level([array.shape], selection)  # there is one
     if selection.page is None:
-        return wrap_array(np.asarray(array[...]), selection)
+        return replace(wrap_array(np.asarray(array[...]), selection), no_data=no_data)
     stack = Stack(
-        "Q", array.shape[:1], lambda index: np.asarray(array[index[0]]), None, array.shape[1:]
+        axes="Q",
+        shape=array.shape[:1],
+        read=lambda index: np.asarray(array[index[0]]),
+        plane_shape=array.shape[1:],
+        no_data=no_data,
     )
     samples, names = select_planes(stack, selection, report)
     if names is not None:
-        return Pixels(samples=samples, space="channels", channel_names=names)
-    return wrap_array(samples, selection)
+        return Pixels(samples=samples, space="channels", channel_names=names, no_data=no_data)
+    return replace(wrap_array(samples, selection), no_data=no_data)
 
 
 def wrap_array(array, selection=None):

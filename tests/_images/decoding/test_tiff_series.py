@@ -210,6 +210,22 @@ def test_plain_pages_are_chosen_and_projected(path, compression, metadata):
         read(path, page=3)
 
 
+@pytest.mark.parametrize(
+    "options", [{"metadata": None}, {"ome": True, "metadata": {"axes": "ZYX"}}]
+)
+def test_projections_are_of_brightness_and_of_pixels_with_data(path, options):
+    pages = np.stack([CHANNELS[0], CHANNELS[1], CHANNELS[0][::-1]])
+    tifffile.imwrite(path, pages, photometric="miniswhite", **options)
+    np.testing.assert_array_equal(read(path, page="max")[..., 0], (~pages).max(axis=0))
+    pages[0, :5] = 65535
+    no_data = [(42113, "s", 0, "65535", True)]
+    tifffile.imwrite(path, pages, photometric="minisblack", extratags=no_data, **options)
+    known = np.ma.masked_equal(pages, 65535)
+    np.testing.assert_array_equal(read(path, page="max")[..., 0], known.max(axis=0))
+    expected = np.rint(known.mean(axis=0))
+    np.testing.assert_array_equal(read(path, page="mean")[..., 0], expected)
+
+
 def test_thumbnails_and_masks_are_no_pages(path):
     with tifffile.TiffWriter(path) as file:
         file.write(CHANNELS[0, ::2, ::2], subfiletype=1)
