@@ -92,7 +92,7 @@ def to_channels(pixels, selection, *, value_range=None, rescale=None):
     """
     channels = extract_channels(pixels, selection)
     dtype = _find_depth(channels)
-    ranges = _find_ranges(pixels, channels, value_range, rescale)
+    ranges = _find_ranges(pixels, channels, value_range, rescale, is_deep=True)
     if ranges is not None:
         values = _scale(channels, ranges, dtype)
     elif channels.bits == 1 or channels.values.dtype == bool:
@@ -259,8 +259,11 @@ def _find_depth(channels):
     return np.dtype(np.uint16 if dtype == np.uint16 else np.float32)
 
 
-def _find_ranges(pixels, channels, value_range, rescale):
-    """Find the black and the white level of each channel; None if they are not rescaled."""
+def _find_ranges(pixels, channels, value_range, rescale, *, is_deep=False):
+    """Find the black and the white level of each channel; None if they are not rescaled.
+
+    With `is_deep`, the channels are no colours, which a grey image could have too.
+    """
     n_channels = len(channels.names)
     if rescale is None and value_range is None:
         return None
@@ -276,10 +279,11 @@ def _find_ranges(pixels, channels, value_range, rescale):
         return [(low, high)] * n_channels
     if rescale[0] == "percentile":
         return [find_percentiles(channels.take(i), *rescale[1:]) for i in range(n_channels)]
-    rescale = _adapt_ranges(rescale, n_channels)
+    rescale = rescale if is_deep else _adapt_ranges(rescale, n_channels)
     if len(rescale) != n_channels:
         raise FormatError(
-            f"it has {n_channels} channels, but fit learned the ranges of {len(rescale)}",
+            f"it has {n_channels} channel{'s' * (n_channels != 1)}, but fit learned the ranges of "
+            f"{len(rescale)}",
             "Pass files with the channels of those in fit.",
         )
     return rescale

@@ -30,6 +30,7 @@ from sklearn_resnet._images.decoding.selection import (
     ChannelsFoundError,
     Selection,
     check_channels,
+    is_by_channel,
 )
 from sklearn_resnet._images.errors import (
     ImageIsFolderError,
@@ -38,6 +39,7 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
+from sklearn_resnet._images.file_log import ChannelNames
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
@@ -160,7 +162,8 @@ def read_image(
     use_cache : bool, default=False
         Whether to look up the image in `image_cache` by the content of the file, and to store it.
     report : callable, default=None
-        Called with each `Remark` on the file, and with the `InferredRange` of its values.
+        Called with each `Remark` on the file, with the `ChannelNames` that it gives, and with the
+        `InferredRange` of its values.
 
     Returns
     -------
@@ -353,6 +356,9 @@ def _to_array(pixels, options, report):
     """Bring a record to the size and mode."""
     size, resize, mode, value_range = options[:4]
     selection, rescale = options.select(), options.rescale
+    names = pixels.channel_names if is_by_channel(selection) else None
+    if names is not None and not all(map(str.isdecimal, names)):
+        report(ChannelNames(names))
     if mode == "channels":
         array = to_channels(pixels, selection, value_range=value_range, rescale=rescale)
         return fit_channels(array, size, resize)

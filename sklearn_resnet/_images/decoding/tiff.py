@@ -91,6 +91,8 @@ def decode_tiff(file, selection, max_pixels, report):
     Pixels
     """
     with _open(file) as tiff:
+        if len(tiff.pages) == 0:
+            raise ValueError("it is damaged: it has no pages")
         first = tiff.pages[0]
         check_no_raw(
             file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
