@@ -97,6 +97,10 @@ def wrap_array(array, selection=None):
     """
     selection = Selection() if selection is None else selection
     check_array_shape(array.shape, selection._replace(page=None))
+    if not is_numeric(array.dtype):
+        raise TypeError(
+            f"Images must be of a bool, integer or float dtype. Got {array.dtype} instead."
+        )
     samples = array if array.ndim == 3 else array[..., np.newaxis]
     if selection.mode == "channels" or selection.channels is not None:
         return Pixels(samples=samples, space="channels")

@@ -326,10 +326,13 @@ def hash_opened(opened, *parts):
 
 
 def _make_key(file, name, options):
-    """Hash the content of a file and all that changes its image; None if it is too large."""
+    """Hash the content of a file and all that changes its image; None if that is not possible."""
     settings = (options, name_part(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
     if isinstance(file, str):
-        return hash_opened(file, repr(settings).encode())
+        try:
+            return hash_opened(file, repr(settings).encode())
+        except FileNotFoundError:  # decoding lists what is there
+            return None
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size

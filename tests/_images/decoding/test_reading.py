@@ -598,6 +598,12 @@ for _name, (_array, _message) in BAD_ARRAYS.items():
     BAD_FILES[f".npy: {_name}"] = ("a.npy", lambda path, a=_array: np.save(path, a), _message)
 
 
+def test_channels_of_complex_numbers_are_an_error(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 5, 2), complex))
+    with pytest.raises(ImageReadError, match=r"a\.npy.*Images must be .*complex128 instead"):
+        read_image(tmp_path / "a.npy", mode="channels")
+
+
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_a_bad_file_is_named_with_cause_and_remedy(tmp_path, case):
     name, write, cause = BAD_FILES[case]
