@@ -42,7 +42,7 @@ def to_8_bit_image(pixels, value_range, report):
     image, alpha = pixels.samples, None
     if isinstance(image, np.ndarray):
         image, alpha = _to_8_bits(pixels, value_range, report)
-        value_range = None  # applied
+        value_range = value_range if pixels.space in CONVERSIONS else None  # applied
     if pixels.profile is not None:
         if alpha is None:
             image, alpha = _split_alpha(image)

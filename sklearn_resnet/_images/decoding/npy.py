@@ -1,5 +1,6 @@
 """Arrays, in memory or in files of numpy.save, to pixels."""
 
+import math
 import zipfile
 from dataclasses import replace
 
@@ -22,16 +23,34 @@ _SUFFIX = ".npy"  # of the members of a .npz
 
 def decode_npy(file, selection, max_pixels, report):
     """Decode an array that numpy.save wrote."""
-    shape, dtype = read_npy_header(file)
+    shape, is_by_column, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
         check_file_shape(shape, selection)
-        n_pages = shape[0] if selection.page is not None else 1
-        plane = shape[1:] if selection.page is not None else shape
+        n_pages, plane = (shape[0], shape[1:]) if selection.page is not None else (1, shape)
+        if n_pages > 1 and not is_by_column:
+            check_array(plane, dtype, max_pixels)
+            return decode_array(_Pages(file, shape, dtype), selection, report)
         check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
     file.seek(0)
     # numpy.load opens .npz, and its errors name the way to unpickle
     array = np.lib.format.read_array(file, allow_pickle=False)
     return decode_array(array, selection, report)
+
+
+class _Pages:
+    """The pages of an array that numpy.save wrote by row, each of which is read when it is needed."""
+
+    def __init__(self, file, shape, dtype):
+        self._file, self._start = file, file.tell()
+        self.shape, self.dtype = shape, dtype
+
+    def __getitem__(self, i):
+        n_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        self._file.seek(self._start + i * n_bytes)
+        content = self._file.read(n_bytes)
+        if len(content) < n_bytes:
+            raise ValueError("it is damaged: it is too short for its shape")
+        return np.frombuffer(content, self.dtype).reshape(self.shape[1:])
 
 
 def decode_npz(file, selection, max_pixels, report, *, dataset=None):
@@ -41,7 +60,7 @@ def decode_npz(file, selection, max_pixels, report, *, dataset=None):
         for member in archive.namelist():
             if member.endswith(_SUFFIX):
                 with archive.open(member) as array:
-                    shape, dtype = read_npy_header(array)
+                    shape, _, dtype = read_npy_header(array)
                 if is_numeric(dtype):
                     shapes[member.removesuffix(_SUFFIX)] = shape
         with archive.open(choose_array(shapes, dataset) + _SUFFIX) as array:
@@ -101,6 +120,7 @@ def wrap_array(array, selection=None):
         raise TypeError(
             f"Images must be of a bool, integer or float dtype. Got {array.dtype} instead."
         )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     samples = array if array.ndim == 3 else array[..., np.newaxis]
     if selection.mode == "channels" or selection.channels is not None:
         return Pixels(samples=samples, space="channels")
@@ -114,12 +134,11 @@ def wrap_array(array, selection=None):
 
 
 def read_npy_header(file):
-    """Read the shape and the dtype of an array that numpy.save wrote."""
+    """Read the shape of an array that numpy.save wrote, whether it is by column, and its dtype."""
     npy = np.lib.format
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    return shape, dtype
+    return read_header(file)
 
 
 def check_file_shape(shape, selection):

@@ -300,11 +300,12 @@ def project(stack, pages, channel, projection):
 
 
 def _read_plane(stack, page, channel):
-    """Read a plane by its index along all axes but C, and that along C."""
+    """Read a plane by its index along all axes but C, and that along C, in this machine's byte order."""
     index = list(page)
     if "C" in stack.axes:
         index.insert(stack.axes.index("C"), channel)
-    return stack.read(tuple(index))
+    plane = stack.read(tuple(index))
+    return plane.astype(plane.dtype.newbyteorder("="), copy=False)
 
 
 def choose_level(shapes, selection, orientation=1):

@@ -156,11 +156,11 @@ def _decode_ome(group, selection, max_pixels, report):
         plane_shape=(array.shape[y], array.shape[x]),
     )
     samples, chosen = select_planes(stack, selection, report)
-    is_whole = array.dtype in (np.uint8, np.uint16)
+    is_whole = samples.dtype in (np.uint8, np.uint16)
     return Pixels(
         samples=samples,
         space="grey" if chosen is None else "channels",
-        bits=8 * array.dtype.itemsize if is_whole else None,
+        bits=8 * samples.dtype.itemsize if is_whole else None,
         channel_names=chosen,
     )
 
