@@ -1,5 +1,6 @@
 """Pixels to channels in the depth of their file, or to 8 bits after a rescaling of each channel."""
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -162,7 +163,16 @@ def measure_channels(pixels, selection, max_values):
     """
     channels = extract_channels(pixels, selection)
     samples = map(channels.take, range(len(channels.names)))
-    return [values[:: max(1, -(-len(values) // max_values))] for values in samples]
+    width = channels.values.shape[1]
+    return [values[:: _find_step(len(values), max_values, width)] for values in samples]
+
+
+def _find_step(n_values, max_values, width):
+    """Find a step through rows one after the other that visits all columns."""
+    step = max(1, -(-n_values // max_values))
+    while math.gcd(step, width) > 1 and step < n_values:
+        step += 1
+    return step
 
 
 def extract_channels(pixels, selection):

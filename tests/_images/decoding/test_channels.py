@@ -235,6 +235,15 @@ def test_learned_ranges_of_channels_are_not_those_of_other_channels():
         convert(SPECTRUM[..., :3], rescale=((0, 1),))
 
 
+def test_a_sample_of_values_is_of_all_columns():
+    """A power of 2 is the usual width of images."""
+    columns = np.tile(np.arange(256, dtype=np.uint16), (256, 1))
+    options = {"mode": "channels", "size": None, "resize": "crop", "value_range": None}
+    (values,) = measure_array(columns, options, 2**12)
+    assert 2**11 < len(values) <= 2**12
+    assert len(np.unique(values)) == 256
+
+
 def test_a_constant_channel_is_black():
     image = convert(np.full((4, 5), 1000, np.uint16), rescale=("percentile", 0.1, 99.9))
     assert (image == 0).all()
