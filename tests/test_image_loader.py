@@ -871,6 +871,7 @@ def test_pages_of_an_array_in_a_file(tmp_path):
         ({"channels": []}, "'channels' .*list of channels"),
         ({"rescale": "minmax"}, "'rescale' parameter"),
         ({"rescale": ("percentile", 9, 1)}, "'rescale' parameter must be"),
+        ({"rescale": (0, np.inf)}, "'rescale' parameter must be"),
         ({"rescale": "window", "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
         ({"rescale": (0, 1), "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
         ({"rescale_by": "file"}, "'rescale_by' parameter"),

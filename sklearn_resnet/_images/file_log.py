@@ -6,6 +6,9 @@ from typing import NamedTuple
 from sklearn_resnet._images.intensity import ValueRangeWarning
 from sklearn_resnet._runtime.warnings import warn_caller
 
+_MAX_KEPT = 10  # different lists of names of channels
+_MAX_NAMED = 8  # channels in a message
+
 
 class Remark(NamedTuple):
     """A remark on one image.
@@ -25,19 +28,27 @@ class Remark(NamedTuple):
     remedy: str = ""
 
 
+class ChannelNames(tuple):
+    """The names that a file gives the channels that were read of it."""
+
+    __slots__ = ()
+
+
 class FileLog:
-    """The reports on the files of a pass, to warn about at its end: remarks and inferred ranges."""
+    """The reports on the files of a pass, to warn about at its end."""
 
     def __init__(self):
         self._remarks = []
         self._brightest = {}
         self._doubtful = {}
+        self._channels = {}
 
     def clear(self):
         """Forget all files."""
         self._remarks.clear()
         self._brightest.clear()
         self._doubtful.clear()
+        self._channels.clear()
 
     def add(self, path, report):
         """Add a report on a file.
@@ -45,10 +56,12 @@ class FileLog:
         Parameters
         ----------
         path : str or path-like
-        report : Remark or InferredRange
+        report : Remark, ChannelNames or InferredRange
         """
         if isinstance(report, Remark):
             self._remarks.append((os.fspath(path), report))
+        elif isinstance(report, ChannelNames):
+            self._keep_channels(report, os.fspath(path))
         else:
             self._add_range(path, report)
 
@@ -65,10 +78,13 @@ class FileLog:
             self._count(is_guess, n_files, path, inferred)
         for path, inferred in other._brightest.values():
             self._keep(path, inferred)
+        for names, path in other._channels.items():
+            self._keep_channels(names, path)
 
     def warn(self):
         """Warn of each kind of remark, and once if value ranges may be wrong."""
         _warn_about_remarks(self._remarks)
+        _warn_about_channels(self._channels)
         problems = [*self._describe_doubtful(), *self._describe_brightest()]
         if problems:
             warn_caller(ValueRangeWarning(" ".join(problems)))
@@ -76,6 +92,10 @@ class FileLog:
     def _count(self, is_guess, n_files, *first):
         n_before, *first = self._doubtful.get(is_guess, (0, *first))
         self._doubtful[is_guess] = n_before + n_files, *first
+
+    def _keep_channels(self, names, path):
+        if names in self._channels or len(self._channels) < _MAX_KEPT:
+            self._channels[names] = min(path, self._channels.get(names, path))
 
     def _keep(self, path, inferred):
         key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
@@ -128,3 +148,26 @@ def _warn_about_remarks(remarks):
         name, detail = min(details.items())  # threads decode in any order
         others = f" and {len(details) - 1} more" if len(details) > 1 else ""
         warn_caller(f"{name!r} ({detail}){others}: {problem}. {remedy}".rstrip())
+
+
+def _warn_about_channels(channels):
+    """Warn if files name their channels differently.
+
+    Parameters
+    ----------
+    channels : dict of ChannelNames to str
+        The path of a file with these names.
+    """
+    if len(channels) > 1:
+        (first, names), (other, other_names) = sorted(
+            (path, names) for names, path in channels.items()
+        )[:2]
+        warn_caller(
+            f"Channels were taken by position, but {first!r} ({_join(names)}) and {other!r} "
+            f"({_join(other_names)}) name them differently. Pass ImageLoader(channels=[...]) with "
+            "names to take them by name."
+        )
+
+
+def _join(names):
+    return ", ".join([*names[:_MAX_NAMED], "..."] if len(names) > _MAX_NAMED else names)

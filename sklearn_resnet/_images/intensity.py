@@ -353,15 +353,15 @@ def check_value_range(value_range):
     Raises
     ------
     ParameterError
-        If it is not a pair of numbers, or black is not less than white.
+        If it is not a pair of finite numbers, or black is not less than white.
     """
     is_pair = len(value_range) == 2 and all(
-        isinstance(value, numbers.Real) for value in value_range
+        isinstance(value, numbers.Real) and math.isfinite(value) for value in value_range
     )
     if not is_pair or not value_range[0] < value_range[1]:
         raise ParameterError(
             "value_range",
-            "must be None or (black, white), with black less than white",
+            "must be None or (black, white), with black less than white, and finite",
             repr(value_range),
         )
     return tuple(map(float, value_range))

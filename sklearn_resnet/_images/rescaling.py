@@ -1,5 +1,6 @@
 """The parameters of `ImageLoader` that choose channels and rescale them, and the ranges that `fit` learns."""
 
+import math
 import numbers
 
 import numpy as np
@@ -53,14 +54,14 @@ def resolve_rescale(rescale, value_range):
         return tuple(map(float, rescale)), None
     raise ParameterError(
         "rescale",
-        "must be None, (low, high), 'percentile', ('percentile', p, q) or 'window', with low less than "
-        "high, and percentiles from 0 to 100",
+        "must be None, (low, high), 'percentile', ('percentile', p, q) or 'window', with finite low less "
+        "than high, and percentiles from 0 to 100",
         repr(rescale),
     )
 
 
 def _are_numbers(values):
-    return all(isinstance(value, numbers.Real) for value in values)
+    return all(isinstance(value, numbers.Real) and math.isfinite(value) for value in values)
 
 
 def check_channel_choice(channels, mode):

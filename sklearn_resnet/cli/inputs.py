@@ -352,6 +352,6 @@ def _holds_objects(file):
     file.seek(0)
     if start not in _NPY_STARTS:
         return False
-    _, dtype = read_npy_header(file)
+    *_, dtype = read_npy_header(file)
     file.seek(0)
     return dtype.hasobject

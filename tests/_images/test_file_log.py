@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_resnet._images.file_log import FileLog, Remark
+from sklearn_resnet._images.file_log import ChannelNames, FileLog, Remark
 from sklearn_resnet._images.intensity import infer_value_range
 
 
@@ -83,3 +83,15 @@ def test_remarks_of_a_kind_are_one_warning():
         "'1.tif' (1 pages) and 2 more: only the first page was read. Split it.",
         "'a.png' (broken): the profile was ignored.",
     ]
+
+
+def test_files_that_name_their_channels_differently_are_warned_about():
+    names = ChannelNames(["DAPI", "GFP"])
+    assert warn_about_files(names, names, names) == []
+    many = ChannelNames(map(str, range(40)))
+    assert warn_about_files(names, ChannelNames(["GFP", "DAPI"]), names, many) == [
+        "Channels were taken by position, but '0.tif' (DAPI, GFP) and '1.tif' (GFP, DAPI) name them "
+        "differently. Pass ImageLoader(channels=[...]) with names to take them by name."
+    ]
+    (told,) = warn_about_files(names, many)
+    assert "(0, 1, 2, 3, 4, 5, 6, 7, ...)" in told

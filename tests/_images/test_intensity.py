@@ -255,7 +255,9 @@ def test_to_uint8_copies_nothing_that_needs_no_scaling():
     assert to_uint8(images, (0.0, 255.0)) is images
 
 
-@pytest.mark.parametrize("value_range", [(1, 0), (0, 0), (0, 1, 2), ("a", "b"), (0, None)])
+@pytest.mark.parametrize(
+    "value_range", [(1, 0), (0, 0), (0, 1, 2), ("a", "b"), (0, None), (0, np.inf), (np.nan, 1)]
+)
 def test_an_invalid_value_range_is_an_error_of_the_parameter(value_range):
     with pytest.raises(ParameterError, match="black less than white") as caught:
         check_value_range(value_range)

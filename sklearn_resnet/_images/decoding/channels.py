@@ -1,5 +1,6 @@
 """Pixels to channels in the depth of their file, or to 8 bits after a rescaling of each channel."""
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from sklearn_resnet._images.decoding.conversion import (
     CONVERSIONS,
     find_alpha,
     find_known,
+    find_known_values,
     full_scale,
     lay_on_white,
     to_8_bit_image,
@@ -91,7 +93,7 @@ def to_channels(pixels, selection, *, value_range=None, rescale=None):
     """
     channels = extract_channels(pixels, selection)
     dtype = _find_depth(channels)
-    ranges = _find_ranges(pixels, channels, value_range, rescale)
+    ranges = _find_ranges(pixels, channels, value_range, rescale, is_deep=True)
     if ranges is not None:
         values = _scale(channels, ranges, dtype)
     elif channels.bits == 1 or channels.values.dtype == bool:
@@ -161,7 +163,16 @@ def measure_channels(pixels, selection, max_values):
     """
     channels = extract_channels(pixels, selection)
     samples = map(channels.take, range(len(channels.names)))
-    return [values[:: max(1, -(-len(values) // max_values))] for values in samples]
+    width = channels.values.shape[1]
+    return [values[:: _find_step(len(values), max_values, width)] for values in samples]
+
+
+def _find_step(n_values, max_values, width):
+    """Find a step through rows one after the other that visits all columns."""
+    step = max(1, -(-n_values // max_values))
+    while math.gcd(step, width) > 1 and step < n_values:
+        step += 1
+    return step
 
 
 def extract_channels(pixels, selection):
@@ -206,7 +217,7 @@ def _list_bands(pixels, colours_only):
         image = image.convert("L" if image.mode == "LA" else "RGB")
     bands = np.atleast_3d(np.asarray(image))
     names = (None, *image.getbands()[1:]) if image.mode in ("L", "LA") else image.getbands()
-    return Channels(bands, names, None, _find_known(bands, key))
+    return Channels(bands, names, None, find_known_values(bands, key))
 
 
 def _list_samples(pixels, colours_only):
@@ -233,28 +244,12 @@ def _list_samples(pixels, colours_only):
             )
         samples = samples[..., : pixels.n_colours]
         names = None if names is None else names[: pixels.n_colours]
-    known = _find_known(samples, pixels.no_data)
+    known = find_known_values(samples, pixels.no_data)
     if pixels.white_is_zero:
         n_colours = min(pixels.n_colours, samples.shape[2])
         inverted = _invert(samples[..., :n_colours], pixels.bits)
         samples = np.concatenate([inverted, samples[..., n_colours:]], axis=2)
     return Channels(samples, names, pixels.bits, known, pixels.white_is_zero)
-
-
-def _find_known(values, no_data):
-    """Find the values that are data; None if all are."""
-    known = None
-    if values.dtype.kind == "f":
-        known = np.isfinite(values)
-    if isinstance(no_data, tuple):  # one value of each colour
-        n_colours = len(no_data)
-        is_key = (values[..., :n_colours] == np.asarray(no_data)).all(axis=2, keepdims=True)
-        known = ~is_key
-    elif no_data is not None and not np.isnan(no_data):
-        # written as text, with the digits of another depth
-        value = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
-        known = values != value if known is None else known & (values != value)
-    return None if known is None or known.all() else known
 
 
 def _invert(values, bits):
@@ -274,8 +269,11 @@ def _find_depth(channels):
     return np.dtype(np.uint16 if dtype == np.uint16 else np.float32)
 
 
-def _find_ranges(pixels, channels, value_range, rescale):
-    """Find the black and the white level of each channel; None if they are not rescaled."""
+def _find_ranges(pixels, channels, value_range, rescale, *, is_deep=False):
+    """Find the black and the white level of each channel; None if they are not rescaled.
+
+    With `is_deep`, the channels are no colours, which a grey image could have too.
+    """
     n_channels = len(channels.names)
     if rescale is None and value_range is None:
         return None
@@ -291,10 +289,11 @@ def _find_ranges(pixels, channels, value_range, rescale):
         return [(low, high)] * n_channels
     if rescale[0] == "percentile":
         return [find_percentiles(channels.take(i), *rescale[1:]) for i in range(n_channels)]
-    rescale = _adapt_ranges(rescale, n_channels)
+    rescale = rescale if is_deep else _adapt_ranges(rescale, n_channels)
     if len(rescale) != n_channels:
         raise FormatError(
-            f"it has {n_channels} channels, but fit learned the ranges of {len(rescale)}",
+            f"it has {n_channels} channel{'s' * (n_channels != 1)}, but fit learned the ranges of "
+            f"{len(rescale)}",
             "Pass files with the channels of those in fit.",
         )
     return rescale

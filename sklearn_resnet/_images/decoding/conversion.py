@@ -42,7 +42,7 @@ def to_8_bit_image(pixels, value_range, report):
     image, alpha = pixels.samples, None
     if isinstance(image, np.ndarray):
         image, alpha = _to_8_bits(pixels, value_range, report)
-        value_range = None  # applied
+        value_range = value_range if pixels.space in CONVERSIONS else None  # applied
     if pixels.profile is not None:
         if alpha is None:
             image, alpha = _split_alpha(image)
@@ -109,6 +109,22 @@ def find_known(colours, no_data):
     is_missing = np.isnan(colours) if np.isnan(value).any() else colours == value
     is_missing = is_missing.all(axis=-1)
     return ~is_missing if is_missing.any() else None
+
+
+def find_known_values(values, no_data):
+    """Find the values of channels that are data; None if all are."""
+    known = None
+    if values.dtype.kind == "f":
+        known = np.isfinite(values)
+    if isinstance(no_data, tuple):  # one value of each colour
+        n_colours = len(no_data)
+        is_key = (values[..., :n_colours] == np.asarray(no_data)).all(axis=2, keepdims=True)
+        known = ~is_key
+    elif no_data is not None and not np.isnan(no_data):
+        # written as text, with the digits of another depth
+        value = values.dtype.type(no_data) if values.dtype.kind == "f" else no_data
+        known = values != value if known is None else known & (values != value)
+    return None if known is None or known.all() else known
 
 
 def _check_finite(values):

@@ -144,6 +144,8 @@ def _decode(pydicom, file, selection, max_pixels, report):
         shape=(image.n_frames,) * is_stack,
         read=lambda index: _shield(read, index[0] if index else 0, cause=_DAMAGED),
         plane_shape=image.shape,
+        no_data=values["no_data"],
+        white_is_zero=image.white_is_zero,
     )
     samples, names = select_planes(stack, selection, report)
     return Pixels(

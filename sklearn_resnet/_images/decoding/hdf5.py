@@ -1,7 +1,5 @@
 """Arrays in HDF5 files to pixels."""
 
-from dataclasses import replace
-
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.named_arrays import (
     check_planes,
@@ -47,5 +45,5 @@ def decode_hdf5(file, selection, max_pixels, report, *, dataset=None):
                 "Copy it into one file with h5repack.",
             )
         check_planes(array, selection, max_pixels)
-        pixels = decode_array(array, selection, report)
-        return replace(pixels, no_data=read_fill_value(array.attrs, array.dtype))
+        no_data = read_fill_value(array.attrs, array.dtype)
+        return decode_array(array, selection, report, no_data)

@@ -1,6 +1,8 @@
 """Arrays, in memory or in files of numpy.save, to pixels."""
 
+import math
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,16 +23,34 @@ _SUFFIX = ".npy"  # of the members of a .npz
 
 def decode_npy(file, selection, max_pixels, report):
     """Decode an array that numpy.save wrote."""
-    shape, dtype = read_npy_header(file)
+    shape, is_by_column, dtype = read_npy_header(file)
     if not dtype.hasobject:  # a sparse file can claim any size
         check_file_shape(shape, selection)
-        n_pages = shape[0] if selection.page is not None else 1
-        plane = shape[1:] if selection.page is not None else shape
+        n_pages, plane = (shape[0], shape[1:]) if selection.page is not None else (1, shape)
+        if n_pages > 1 and not is_by_column:
+            check_array(plane, dtype, max_pixels)
+            return decode_array(_Pages(file, shape, dtype), selection, report)
         check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
     file.seek(0)
     # numpy.load opens .npz, and its errors name the way to unpickle
     array = np.lib.format.read_array(file, allow_pickle=False)
     return decode_array(array, selection, report)
+
+
+class _Pages:
+    """The pages of an array that numpy.save wrote by row, each of which is read when it is needed."""
+
+    def __init__(self, file, shape, dtype):
+        self._file, self._start = file, file.tell()
+        self.shape, self.dtype = shape, dtype
+
+    def __getitem__(self, i):
+        n_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        self._file.seek(self._start + i * n_bytes)
+        content = self._file.read(n_bytes)
+        if len(content) < n_bytes:
+            raise ValueError("it is damaged: it is too short for its shape")
+        return np.frombuffer(content, self.dtype).reshape(self.shape[1:])
 
 
 def decode_npz(file, selection, max_pixels, report, *, dataset=None):
@@ -40,14 +60,14 @@ def decode_npz(file, selection, max_pixels, report, *, dataset=None):
         for member in archive.namelist():
             if member.endswith(_SUFFIX):
                 with archive.open(member) as array:
-                    shape, dtype = read_npy_header(array)
+                    shape, _, dtype = read_npy_header(array)
                 if is_numeric(dtype):
                     shapes[member.removesuffix(_SUFFIX)] = shape
         with archive.open(choose_array(shapes, dataset) + _SUFFIX) as array:
             return decode_npy(array, selection, max_pixels, report)
 
 
-def decode_array(array, selection, report):
+def decode_array(array, selection, report, no_data=None):
     """Make the record of an array in a file.
 
     Parameters
@@ -57,6 +77,8 @@ def decode_array(array, selection, report):
         Of NumPy, h5py or Zarr; of pages, only those that are wanted are read.
     selection : Selection
     report : callable
+    no_data : float, default=None
+        The value of pixels without data.
 
     Returns
     -------
@@ -65,14 +87,18 @@ def decode_array(array, selection, report):
     check_file_shape(array.shape, selection)
     choose_level([array.shape], selection)  # there is one
     if selection.page is None:
-        return wrap_array(np.asarray(array[...]), selection)
+        return replace(wrap_array(np.asarray(array[...]), selection), no_data=no_data)
     stack = Stack(
-        "Q", array.shape[:1], lambda index: np.asarray(array[index[0]]), None, array.shape[1:]
+        axes="Q",
+        shape=array.shape[:1],
+        read=lambda index: np.asarray(array[index[0]]),
+        plane_shape=array.shape[1:],
+        no_data=no_data,
     )
     samples, names = select_planes(stack, selection, report)
     if names is not None:
-        return Pixels(samples=samples, space="channels", channel_names=names)
-    return wrap_array(samples, selection)
+        return Pixels(samples=samples, space="channels", channel_names=names, no_data=no_data)
+    return replace(wrap_array(samples, selection), no_data=no_data)
 
 
 def wrap_array(array, selection=None):
@@ -90,6 +116,11 @@ def wrap_array(array, selection=None):
     """
     selection = Selection() if selection is None else selection
     check_array_shape(array.shape, selection._replace(page=None))
+    if not is_numeric(array.dtype):
+        raise TypeError(
+            f"Images must be of a bool, integer or float dtype. Got {array.dtype} instead."
+        )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     samples = array if array.ndim == 3 else array[..., np.newaxis]
     if selection.mode == "channels" or selection.channels is not None:
         return Pixels(samples=samples, space="channels")
@@ -103,12 +134,11 @@ def wrap_array(array, selection=None):
 
 
 def read_npy_header(file):
-    """Read the shape and the dtype of an array that numpy.save wrote."""
+    """Read the shape of an array that numpy.save wrote, whether it is by column, and its dtype."""
     npy = np.lib.format
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read_header(file)
-    return shape, dtype
+    return read_header(file)
 
 
 def check_file_shape(shape, selection):

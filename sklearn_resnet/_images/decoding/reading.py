@@ -30,6 +30,7 @@ from sklearn_resnet._images.decoding.selection import (
     ChannelsFoundError,
     Selection,
     check_channels,
+    is_by_channel,
 )
 from sklearn_resnet._images.errors import (
     ImageIsFolderError,
@@ -38,6 +39,7 @@ from sklearn_resnet._images.errors import (
     ImagePermissionError,
     ImageReadError,
 )
+from sklearn_resnet._images.file_log import ChannelNames
 from sklearn_resnet._images.hashing import hash_stream
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.items import EncodedImage, name_of
@@ -160,7 +162,8 @@ def read_image(
     use_cache : bool, default=False
         Whether to look up the image in `image_cache` by the content of the file, and to store it.
     report : callable, default=None
-        Called with each `Remark` on the file, and with the `InferredRange` of its values.
+        Called with each `Remark` on the file, with the `ChannelNames` that it gives, and with the
+        `InferredRange` of its values.
 
     Returns
     -------
@@ -323,10 +326,13 @@ def hash_opened(opened, *parts):
 
 
 def _make_key(file, name, options):
-    """Hash the content of a file and all that changes its image; None if it is too large."""
+    """Hash the content of a file and all that changes its image; None if that is not possible."""
     settings = (options, name_part(name), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
     if isinstance(file, str):
-        return hash_opened(file, repr(settings).encode())
+        try:
+            return hash_opened(file, repr(settings).encode())
+        except FileNotFoundError:  # decoding lists what is there
+            return None
     n_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     if n_bytes > image_cache.max_bytes:  # a sparse file can claim any size
@@ -353,6 +359,9 @@ def _to_array(pixels, options, report):
     """Bring a record to the size and mode."""
     size, resize, mode, value_range = options[:4]
     selection, rescale = options.select(), options.rescale
+    names = pixels.channel_names if is_by_channel(selection) else None
+    if names is not None and not all(map(str.isdecimal, names)):
+        report(ChannelNames(names))
     if mode == "channels":
         array = to_channels(pixels, selection, value_range=value_range, rescale=rescale)
         return fit_channels(array, size, resize)

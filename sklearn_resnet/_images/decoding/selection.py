@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_resnet._images.decoding.conversion import find_known_values
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.file_log import Remark
 
@@ -81,6 +82,10 @@ class Stack:
         Along C, or of the samples of a plane if there is no C.
     plane_shape : tuple of int
         The height and the width of a plane, for messages.
+    no_data : float or None
+        The value of pixels that take no part in projections; NaN and infinity never do.
+    white_is_zero : bool
+        Whether 0 is white, so that the brightest value is the smallest.
     """
 
     axes: str
@@ -88,6 +93,8 @@ class Stack:
     read: Callable[[tuple[int, ...]], np.ndarray]
     channel_names: tuple[str, ...] | None = None
     plane_shape: tuple[int, ...] = ()
+    no_data: float | None = None
+    white_is_zero: bool = False
 
     def __str__(self):
         sizes = zip(self.axes + "YX", (*self.shape, *self.plane_shape), strict=False)
@@ -266,28 +273,39 @@ def report_pages(n_pages, report):
 
 
 def project(stack, pages, channel, projection):
-    """Read the pages of a channel, and reduce them to one."""
-    total = None
+    """Read the pages of a channel, and reduce them to one: each pixel from the pages with data."""
+    is_mean = projection == "mean"
+    combine = np.add if is_mean else np.minimum if stack.white_is_zero else np.maximum
+    total, n_known = None, 0
     for page in pages:
         plane = np.atleast_3d(_read_plane(stack, page, channel))
         if len(pages) == 1:
             return plane
-        if projection == "max":
-            total = plane if total is None else np.fmax(total, plane)
+        known = find_known_values(plane, stack.no_data)
+        known = 1 if known is None else known.astype(np.uint32)
+        values = plane.astype(np.float64) if is_mean else plane
+        if total is None:
+            total = values
+        elif np.ndim(known) == np.ndim(n_known) == 0:
+            total = combine(total, values)
         else:
-            total = plane.astype(np.float64) if total is None else total + plane
-    if projection == "max":
+            with np.errstate(invalid="ignore"):
+                both = combine(total, values)
+            total = np.where(known, np.where(n_known, both, values), total)
+        n_known = n_known + known
+    if not is_mean:
         return total
-    mean = total / len(pages)
+    mean = total / np.maximum(n_known, 1)
     return (np.rint(mean) if plane.dtype.kind in "iub" else mean).astype(plane.dtype)
 
 
 def _read_plane(stack, page, channel):
-    """Read a plane by its index along all axes but C, and that along C."""
+    """Read a plane by its index along all axes but C, and that along C, in this machine's byte order."""
     index = list(page)
     if "C" in stack.axes:
         index.insert(stack.axes.index("C"), channel)
-    return stack.read(tuple(index))
+    plane = stack.read(tuple(index))
+    return plane.astype(plane.dtype.newbyteorder("="), copy=False)
 
 
 def choose_level(shapes, selection, orientation=1):

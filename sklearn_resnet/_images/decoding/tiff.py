@@ -91,6 +91,8 @@ def decode_tiff(file, selection, max_pixels, report):
     Pixels
     """
     with _open(file) as tiff:
+        if len(tiff.pages) == 0:
+            raise ValueError("it is damaged: it has no pages")
         first = tiff.pages[0]
         check_no_raw(
             file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
@@ -131,7 +133,15 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
 
     names = find_channel_names(tiff, found[i])
     read = make_reader(file, level, decode)
-    stack = Stack(level.axes, level.shape, read, names, level.plane_shape)
+    stack = Stack(
+        level.axes,
+        level.shape,
+        read,
+        names,
+        level.plane_shape,
+        tags["no_data"],
+        tags["white_is_zero"],
+    )
     if has_channels or (n_samples == 1 and tags["space"] == "grey"):
         samples, names = select_planes(stack, selection, report)
         tags |= {"space": "channels", "channel_names": names, "extra": (), "palette": None}
@@ -164,6 +174,7 @@ def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
     if len(pages) == 1:
         return pixels
     _check_projection(pixels.space, selection)
+    stack = replace(stack, no_data=pixels.no_data, white_is_zero=pixels.white_is_zero)
     samples = project(stack, pages, 0, selection.page)
     if isinstance(pixels.samples, Image.Image):
         return Pixels(samples=samples, space="RGB" if samples.shape[2] == 3 else "grey")
@@ -217,9 +228,10 @@ def _decode_plane(file, page, level, tags):
         return page.asarray()
     pixels = _decode_by_pillow(file, page.index, key, tags, Selection())
     tags["orientation"] = 1  # Pillow has turned it
+    samples = _as_array(pixels)
     if isinstance(pixels.samples, Image.Image) and key.photometric == 0:
-        tags["white_is_zero"] = False
-    return _put_axes(_as_array(pixels), key)
+        samples = 255 - samples  # as stored
+    return _put_axes(samples, key)
 
 
 def _put_axes(samples, page):

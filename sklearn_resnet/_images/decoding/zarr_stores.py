@@ -1,7 +1,6 @@
 """Arrays in Zarr stores, and images of OME-Zarr, to pixels."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 from natsort import natsorted
@@ -57,8 +56,7 @@ def decode_zarr(path, selection, max_pixels, report, *, dataset=None):
     if not is_numeric(node.dtype):
         raise FormatError(f"its array has the dtype {node.dtype}, not that of numbers", _REPLACE)
     check_planes(node, selection, max_pixels)
-    pixels = decode_array(node, selection, report)
-    return replace(pixels, no_data=read_fill_value(node.attrs, node.dtype))
+    return decode_array(node, selection, report, read_fill_value(node.attrs, node.dtype))
 
 
 def hash_zarr(path, *parts):
@@ -158,11 +156,11 @@ def _decode_ome(group, selection, max_pixels, report):
         plane_shape=(array.shape[y], array.shape[x]),
     )
     samples, chosen = select_planes(stack, selection, report)
-    is_whole = array.dtype in (np.uint8, np.uint16)
+    is_whole = samples.dtype in (np.uint8, np.uint16)
     return Pixels(
         samples=samples,
         space="grey" if chosen is None else "channels",
-        bits=8 * array.dtype.itemsize if is_whole else None,
+        bits=8 * samples.dtype.itemsize if is_whole else None,
         channel_names=chosen,
     )
 

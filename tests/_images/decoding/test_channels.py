@@ -228,6 +228,22 @@ def test_the_range_of_each_channel_can_be_given():
         convert(SPECTRUM, rescale=ranges[:4])
 
 
+def test_learned_ranges_of_channels_are_not_those_of_other_channels():
+    with pytest.raises(ImageReadError, match="it has 1 channel, but fit learned the ranges of 3"):
+        convert(SPECTRUM[..., :1], rescale=((0, 1), (0, 2), (0, 3)))
+    with pytest.raises(ImageReadError, match="it has 3 channels, but fit learned the ranges of 1"):
+        convert(SPECTRUM[..., :3], rescale=((0, 1),))
+
+
+def test_a_sample_of_values_is_of_all_columns():
+    """A power of 2 is the usual width of images."""
+    columns = np.tile(np.arange(256, dtype=np.uint16), (256, 1))
+    options = {"mode": "channels", "size": None, "resize": "crop", "value_range": None}
+    (values,) = measure_array(columns, options, 2**12)
+    assert 2**11 < len(values) <= 2**12
+    assert len(np.unique(values)) == 256
+
+
 def test_a_constant_channel_is_black():
     image = convert(np.full((4, 5), 1000, np.uint16), rescale=("percentile", 0.1, 99.9))
     assert (image == 0).all()

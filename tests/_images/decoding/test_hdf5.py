@@ -106,6 +106,18 @@ def test_the_fill_value_is_no_data():
     assert image[0, 0] == np.rint(STACK[0, 0, 0] / 257)
 
 
+def test_the_fill_value_takes_no_part_in_projections():
+    stack = STACK.copy()
+    stack[0, :4] = 65535
+
+    def fill(file):
+        file["x"] = stack
+        file["x"].attrs["_FillValue"] = np.uint16(65535)
+
+    expected = np.ma.masked_equal(stack, 65535).max(axis=0)
+    np.testing.assert_array_equal(decode(write(fill), page="max").samples[..., 0], expected)
+
+
 def test_other_files_are_not_opened(tmp_path):
     (tmp_path / "secret").write_bytes(bytes(range(100)))
     (tmp_path / "b.h5").write_bytes(write(fill))

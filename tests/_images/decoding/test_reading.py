@@ -598,6 +598,21 @@ for _name, (_array, _message) in BAD_ARRAYS.items():
     BAD_FILES[f".npy: {_name}"] = ("a.npy", lambda path, a=_array: np.save(path, a), _message)
 
 
+def test_the_range_of_ycbcr_that_pillow_does_not_decode_is_that_of_its_colours(tmp_path):
+    photo = Image.fromarray(np.random.default_rng(0).integers(50, 100, (9, 8, 3)).astype(np.uint8))
+    photo.convert("YCbCr").save(tmp_path / "a.tif")
+    colours = read_image(tmp_path / "a.tif")
+    expected = np.rint((colours - 50.0).clip(0, 50) * 5.1)
+    image = read_image(tmp_path / "a.tif", value_range=(50, 100))
+    assert abs(image - expected).max() <= 1
+
+
+def test_channels_of_complex_numbers_are_an_error(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 5, 2), complex))
+    with pytest.raises(ImageReadError, match=r"a\.npy.*Images must be .*complex128 instead"):
+        read_image(tmp_path / "a.npy", mode="channels")
+
+
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_a_bad_file_is_named_with_cause_and_remedy(tmp_path, case):
     name, write, cause = BAD_FILES[case]
@@ -801,6 +816,33 @@ def test_an_array_in_a_file_has_its_channels_last_and_pages_first(tmp_path):
     np.testing.assert_array_equal(image, values[1, ..., :1])
     image = read_image(tmp_path / "b.npy", mode="channels")
     np.testing.assert_array_equal(image, values[..., 0])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", ">f4"])
+def test_a_page_of_an_array_is_read_in_any_layout(tmp_path, order, dtype):
+    values = np.random.default_rng(0).integers(0, 4096, (3, 5, 7, 4)).astype(dtype, order=order)
+    np.save(tmp_path / "a.npy", values)
+    np.savez_compressed(tmp_path / "a.npz", values)
+    for path in ("a.npy", "a.npz"):
+        for page, expected in ((1, values[1]), (-1, values[2]), ("max", values.max(axis=0))):
+            image = read_image(tmp_path / path, mode="channels", page=page)
+            np.testing.assert_array_equal(image, expected)
+            assert image.dtype == values.dtype.newbyteorder("=")
+
+
+def test_only_the_page_that_is_read_counts_for_the_limit(tmp_path):
+    values = np.random.default_rng(0).integers(0, 4096, (100, 50, 70)).astype(np.uint16)
+    path = tmp_path / "a.npy"
+    np.save(path, values)
+    for page in (0, 99, "max"):
+        read_image(path, mode="L", page=page, max_pixels=50 * 70)
+    with pytest.raises(ImageReadError, match="max_pixels"):
+        read_image(path, mode="channels", max_pixels=50 * 70)
+    path.write_bytes(path.read_bytes()[:-1])
+    read_image(path, mode="L", page=98)
+    with pytest.raises(ImageReadError, match="damaged: it is too short"):
+        read_image(path, mode="L", page=99)
 
 
 def test_each_option_is_part_of_the_key_of_a_cached_image(tmp_path):

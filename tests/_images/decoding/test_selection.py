@@ -1,5 +1,7 @@
 """The choice of planes, channels and levels, whatever the format."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -155,13 +157,34 @@ def test_projections_go_over_all_planes_of_each_channel():
     assert indices == [(2, 2), (2, 0)]
 
 
-def test_the_mean_of_floats_is_not_rounded_and_the_maximum_passes_over_nan():
+def test_projections_of_floats_are_not_rounded_and_leave_out_what_is_not_finite():
     values, _, stack = make_stack("Z", (4,), dtype=np.float32)
-    values[0, 0, 0] = np.nan
+    values[0, 0, 0], values[1, 0, 0], values[2:, 1, 1] = np.inf, np.nan, -np.inf
+    values[:, 2, 2] = np.nan
+    known = np.ma.masked_invalid(values)
     samples, _, _ = select(stack, page="max")
-    np.testing.assert_array_equal(samples[..., 0], np.nanmax(values, axis=0))
+    np.testing.assert_array_equal(samples[..., 0], known.max(axis=0).filled(np.nan))
     samples, _, _ = select(stack, page="mean")
-    np.testing.assert_allclose(samples[..., 0], values.mean(axis=0), rtol=1e-6)
+    expected = known.mean(axis=0, dtype=np.float64).filled(np.nan)
+    np.testing.assert_allclose(samples[..., 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("no_data", [0, 255])
+def test_projections_leave_out_pixels_of_no_data(no_data):
+    values, _, stack = make_stack("ZC", (4, 2), dtype=np.uint8)
+    values[0, 0], values[1:3, 1, :3], values[:, :, 5] = no_data, no_data, no_data
+    stack = replace(stack, no_data=float(no_data))
+    known = np.ma.masked_equal(np.moveaxis(values, 1, -1), no_data)
+    samples, _, _ = select(stack, page="max")
+    np.testing.assert_array_equal(samples, known.max(axis=0).filled(no_data))
+    samples, _, _ = select(stack, page="mean")
+    np.testing.assert_array_equal(samples, np.rint(known.mean(axis=0)).filled(no_data))
+
+
+def test_the_maximum_is_the_brightest_where_0_is_white():
+    values, _, stack = make_stack("Z", (4,))
+    samples, _, _ = select(replace(stack, white_is_zero=True), page="max")
+    np.testing.assert_array_equal(samples[..., 0], values.min(axis=0))
 
 
 def test_the_level_is_the_smallest_of_twice_the_size():

@@ -1,6 +1,7 @@
 """TIFF files with channels, planes, positions and levels, named by their metadata."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import skimage
 import tifffile
 
+from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_channel_names, read_image, tiff
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage
@@ -102,6 +104,19 @@ def test_the_names_of_ome_choose_channels(path):
     np.testing.assert_array_equal(read(path, channels=("Cy5", 0)), LAST[..., [3, 0]])
     with pytest.raises(ImageReadError, match=r"no channel 'TRITC': its channels are 0 \('DAPI'\)"):
         read(path, channels=("TRITC",))
+
+
+def test_channels_that_are_mixed_up_among_files_are_warned_about(tmp_path):
+    paths = [str(tmp_path / name) for name in ("a.ome.tif", "b.ome.tif")]
+    for path, order in zip(paths, (1, -1), strict=True):
+        metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"][::order]}}
+        tifffile.imwrite(path, CHANNELS[:2][::order], photometric="minisblack", metadata=metadata)
+    with pytest.warns(UserWarning, match="taken by position, but .*DAPI, GFP.*GFP, DAPI"):
+        ImageLoader(mode="channels").fit_transform(paths)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, second = ImageLoader(mode="channels", channels=["GFP", "DAPI"]).fit_transform(paths)
+    np.testing.assert_array_equal(first, second)
 
 
 def test_the_only_channel_of_ome_is_grey_and_has_its_name(path):
@@ -208,6 +223,22 @@ def test_plain_pages_are_chosen_and_projected(path, compression, metadata):
     )
     with pytest.raises(ImageReadError, match="it has no page 3, only 0 to 2"):
         read(path, page=3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"metadata": None}, {"ome": True, "metadata": {"axes": "ZYX"}}]
+)
+def test_projections_are_of_brightness_and_of_pixels_with_data(path, options):
+    pages = np.stack([CHANNELS[0], CHANNELS[1], CHANNELS[0][::-1]])
+    tifffile.imwrite(path, pages, photometric="miniswhite", **options)
+    np.testing.assert_array_equal(read(path, page="max")[..., 0], (~pages).max(axis=0))
+    pages[0, :5] = 65535
+    no_data = [(42113, "s", 0, "65535", True)]
+    tifffile.imwrite(path, pages, photometric="minisblack", extratags=no_data, **options)
+    known = np.ma.masked_equal(pages, 65535)
+    np.testing.assert_array_equal(read(path, page="max")[..., 0], known.max(axis=0))
+    expected = np.rint(known.mean(axis=0))
+    np.testing.assert_array_equal(read(path, page="mean")[..., 0], expected)
 
 
 def test_thumbnails_and_masks_are_no_pages(path):
@@ -524,3 +555,9 @@ def test_damaged_files_raise_the_error_of_a_file(path):
             assert image.ndim == 3
     assert 50 < len(causes) < 550
     assert not {MemoryError, AssertionError, RecursionError} & set(causes)
+
+
+def test_a_file_without_pages_is_named_as_damaged(path):
+    path.write_bytes(b"II*\0garbage")
+    with pytest.raises(ImageReadError, match="it is damaged: it has no pages"):
+        read(path)

@@ -204,6 +204,13 @@ def test_other_files_in_a_store_are_passed_over(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.zarr", mode="L"), DATA[0, 0, 0])
 
 
+@pytest.mark.parametrize("use_cache", [False, True])
+def test_a_name_that_is_not_in_the_store_is_told_beside_those_that_are(tmp_path, use_cache):
+    add_array(zarr.open_group(tmp_path / "a.zarr", mode="w"), "x", DATA[0, 0, 0])
+    with pytest.raises(ImageReadError, match="it has no array 'y', but 'x'"):
+        read_image(f"{tmp_path}/a.zarr::y", use_cache=use_cache)
+
+
 def test_the_hash_follows_the_files(tmp_path):
     path = str(tmp_path / "a.zarr")
     array = zarr.create_array(path, data=DATA[0, 0, 0])
