@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (9, 16, 16), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (9, 20, 17, 3), dtype=np.uint8)
 LONG = RNG.uniform(0, 1, (9, 40, 8, 1)).astype(np.float32)
+SHORT = ("ResNet50V2", "ResNet18", "ResNeXt50")  # architectures for `make test`
 
 
 def test_equal_computations_are_compiled_once():
@@ -43,7 +44,7 @@ def test_the_stores_are_bounded():
 @pytest.mark.parametrize(
     "architecture",
     [
-        name if "50" in name or "18" in name else pytest.param(name, marks=pytest.mark.long)
+        name if name in SHORT else pytest.param(name, marks=pytest.mark.long)
         for name in ARCHITECTURES
     ],
 )

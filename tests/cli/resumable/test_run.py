@@ -937,7 +937,7 @@ def kill_at(monkeypatch, step):
 
 
 @pytest.mark.parametrize("is_changed_again", [False, True])
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", [OUTPUTS[0], pytest.param(OUTPUTS[1], marks=pytest.mark.long)])
 def test_killed_at_any_step_it_ends_with_the_same_bytes(
     output, is_changed_again, computed, monkeypatch
 ):

@@ -160,7 +160,7 @@ def drag(page, points):
     page.mouse.up()
 
 
-@pytest.mark.parametrize("i", [0, 17, N - 1])
+@pytest.mark.parametrize("i", [17, *(pytest.param(i, marks=pytest.mark.long) for i in (0, N - 1))])
 def test_hover_shows_the_image_its_name_and_its_label(show, file, i):
     page = show(file)
     _, images, labels, _ = make_data()
@@ -173,6 +173,7 @@ def test_hover_shows_the_image_its_name_and_its_label(show, file, i):
     assert (NAMES[i].encode("utf-8", "backslashreplace").decode()) in page.text_content("#hover")
 
 
+@pytest.mark.long
 def test_hover_ends_beside_the_points(show, file):
     page = show(file)
     hover(page, 3)
@@ -194,6 +195,7 @@ def test_a_click_pins_the_image_with_its_neighbours(show, file):
     assert "Nothing is pinned" in page.inner_text("#pinned")
 
 
+@pytest.mark.long
 def test_neighbours_light_up(show, file):
     page = show(file)
     ink = "(() => { const c = document.getElementById('overlay'); return c.getContext('2d')"
@@ -225,6 +227,7 @@ def test_a_lasso_catches_what_it_encircles(show, file):
     assert selected(page) == []
 
 
+@pytest.mark.long
 def test_a_box_is_saved_with_its_names(show, file, tmp_path):
     page = show(file)
     page.click("#tool-box")
@@ -244,6 +247,7 @@ def test_a_box_is_saved_with_its_names(show, file, tmp_path):
     assert table["label"].tolist() == make_data()[2][table.index].tolist()
 
 
+@pytest.mark.long
 def test_cells_of_the_csv_compute_nothing(show, tmp_path):
     names = ["=1+1", "+x", "-1", "@x", "\t=1", "a;=1", "'=1", "plain"] + ["z"] * (N - 8)
     page = show(write(tmp_path / "page.html", paths=names))
@@ -271,6 +275,7 @@ def test_hostile_text_stays_text(show, file):
     assert HOSTILE in page.inner_text("#legend")
 
 
+@pytest.mark.long
 def test_the_legend_hides_and_shows_classes(show, file):
     page = show(file)
     labels = make_data()[2]
@@ -289,6 +294,7 @@ def test_the_legend_hides_and_shows_classes(show, file):
     assert len(selected(page)) == N
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -311,6 +317,7 @@ def test_search_finds_labels_and_names(show, file, text, expected):
         assert sorted(selected(page)) == expected
 
 
+@pytest.mark.long
 def test_points_are_coloured_by_any_column(show, tmp_path):
     _, _, labels, _ = make_data()
     weight = np.linspace(0, 1, N)
@@ -330,6 +337,7 @@ def test_points_are_coloured_by_any_column(show, tmp_path):
     assert set(colors[::2]) != set(colors[1::2])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["labels", "many labels", "numbers"])
 def test_points_have_the_colours_of_a_figure(show, tmp_path, kind):
     xy = np.random.RandomState(0).standard_normal((200, 2))
@@ -351,6 +359,7 @@ def test_points_have_the_colours_of_a_figure(show, tmp_path, kind):
     assert colors == [drawn[tuple(point)] for point in xy.tolist()]
 
 
+@pytest.mark.long
 def test_columns_named_by_numbers_keep_their_order(show, tmp_path):
     columns = {"kind": make_data()[2], "2": np.arange(N) % 3, "1": np.arange(N) % 2}
     page = show(write(tmp_path / "page.html", labels=columns))
@@ -359,6 +368,7 @@ def test_columns_named_by_numbers_keep_their_order(show, tmp_path):
     assert page.inner_text("#legend-title") == "kind"
 
 
+@pytest.mark.long
 def test_too_many_labels_share_the_last_place(show, tmp_path):
     xy = np.random.RandomState(0).standard_normal((200, 2))
     labels = [f"kind {i % 90}" for i in range(200)]
@@ -394,6 +404,7 @@ def test_everything_is_reached_by_keys(show, file):
     page.wait_for_selector("#unpin")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [(1440, 900), (820, 1180), (390, 844)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_windows_and_themes(show, file, size, scheme):
@@ -416,12 +427,14 @@ def test_it_fits_windows_and_themes(show, file, size, scheme):
     assert other != shade
 
 
+@pytest.mark.long
 def test_a_tap_pins(show, file):
     page = show(file, viewport={"width": 390, "height": 844}, has_touch=True)
     page.touchscreen.tap(*place(page, 33))
     page.wait_for_selector("#pinned[data-index='33']")
 
 
+@pytest.mark.long
 def test_images_lie_on_the_map(show, file):
     page = show(file)
     color = make_data()[1][25].mean((0, 1))
@@ -436,6 +449,7 @@ def test_images_lie_on_the_map(show, file):
     np.testing.assert_allclose(drawn[:3], color, atol=12)
 
 
+@pytest.mark.long
 def test_images_that_are_not_selected_fade(show, file):
     page = show(file)
     page.wait_for_timeout(200)
@@ -455,6 +469,7 @@ def test_images_that_are_not_selected_fade(show, file):
     assert page.evaluate(read, at) == 255
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [1, 2, 9, 12])
 def test_few_points_and_nothing_else(show, tmp_path, n):
     EmbeddingDisplay(np.arange(2.0 * n).reshape(n, 2)).to_html(tmp_path / "page.html")
@@ -464,6 +479,7 @@ def test_few_points_and_nothing_else(show, tmp_path, n):
     assert page.is_hidden("#color-field")
 
 
+@pytest.mark.long
 def test_missing_labels_and_a_single_column(show, tmp_path):
     labels = np.array(["a", None, "b", None] * 5, object)
     display = EmbeddingDisplay(np.arange(20.0)[:, None], labels)
@@ -574,6 +590,7 @@ def test_images_of_a_narrow_range_are_not_dark(tmp_path):
     assert pixels[2, 6].min() > 240
 
 
+@pytest.mark.long
 def test_infinite_numbers_count_as_missing(show, tmp_path):
     xy = np.random.RandomState(0).rand(12, 2)
     numbers = np.array([0.5, np.inf, -np.inf, *np.linspace(0, 1, 9)])
@@ -595,6 +612,7 @@ def test_broken_files_leave_their_squares_empty_and_are_named_once(tmp_path):
     assert len(caught) == 1
 
 
+@pytest.mark.long
 def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
     text = file.read_text("utf-8")
     found = json.dumps([1, -1] * N, separators=(",", ":"))
@@ -680,6 +698,7 @@ def get_ranges(page):
     )
 
 
+@pytest.mark.long
 def test_the_view_is_zoomed_and_moved(show, file):
     page = show(file)
     whole = get_ranges(page)
@@ -705,6 +724,7 @@ def test_the_view_is_zoomed_and_moved(show, file):
     assert selected(page) == []
 
 
+@pytest.mark.long
 def test_a_pinned_image_comes_into_view_and_stays_there(show, file):
     page = show(file)
     for _ in range(5):
@@ -729,6 +749,7 @@ def test_a_pinned_image_comes_into_view_and_stays_there(show, file):
     page.wait_for_selector("#pinned[data-index='50']")
 
 
+@pytest.mark.long
 def test_the_card_stays_on_the_map(show, file):
     page = show(file)
     box = page.locator("#map").bounding_box()
@@ -743,6 +764,7 @@ def test_the_card_stays_on_the_map(show, file):
     assert card["x"] + card["width"] <= box["x"] + box["width"]
 
 
+@pytest.mark.long
 def test_more_images_than_are_listed(show, tmp_path):
     """Images of the size that a list has, on two sheets, with seven labels of unlike counts."""
     counts = [70, 30, 20, 12, 9, 6, 3]
@@ -776,6 +798,7 @@ def test_more_images_than_are_listed(show, tmp_path):
     np.testing.assert_allclose(color[:3], 199, atol=12)
 
 
+@pytest.mark.long
 def test_points_without_a_value_are_grey_in_either_theme_and_have_no_row(show, tmp_path):
     labels = {"kind": np.array(["a", None] * 30, object), "weight": np.linspace(0.5, 1, N)}
     labels["weight"][7] = np.nan
@@ -792,6 +815,7 @@ def test_points_without_a_value_are_grey_in_either_theme_and_have_no_row(show, t
     assert rows[:3] == ["file", "kind", "weight"]
 
 
+@pytest.mark.long
 def test_hidden_labels_have_no_images_on_the_map(show, file):
     page = show(file)
     page.wait_for_timeout(200)
