@@ -103,6 +103,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         brightness can be compared; or whether each image has its own.
     page : int or {"max", "mean", "middle"}, default=None
         The page of a stack: its index, the projection of all pages, or the page in the middle.
+        Projections leave out pixels of no data, NaN and infinity.
         The pages of a file are the planes of its depth, or those of a TIFF, not channels. None takes
         the first, with a warning at the end if there are more. A time series or several positions
         require an index. With `page`, the first axis of an array in a file counts the pages.

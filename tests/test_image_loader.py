@@ -770,6 +770,16 @@ def test_percentiles_are_those_of_up_to_100_images_spread_evenly(tmp_path):
     np.testing.assert_array_equal(loader.rescale_range_, [[0, 299]])
 
 
+@pytest.mark.parametrize("on_error", ["nan", "skip"])
+def test_files_of_other_channels_take_no_part_in_the_range_if_they_are_no_error(tmp_path, on_error):
+    paths = save_arrays(tmp_path, [DEEP[0], DEEP[1][..., :4], DEEP[2]])
+    loader = ImageLoader(mode="channels", rescale="percentile", lazy=True, on_error=on_error)
+    expected = loader.fit([paths[0], paths[2]]).rescale_range_
+    np.testing.assert_array_equal(loader.fit(paths).rescale_range_, expected)
+    with pytest.raises(ValueError, match="has 5 channels and .* has 4 channels"):
+        loader.set_params(on_error="raise").fit(paths)
+
+
 def test_a_range_is_learned_again_by_another_fit_and_needed_by_transform(deep_paths):
     loader = ImageLoader(mode="channels", rescale="percentile").fit(deep_paths)
     learned = loader.rescale_range_

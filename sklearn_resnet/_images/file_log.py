@@ -158,15 +158,17 @@ def _warn_about_channels(channels):
     channels : dict of ChannelNames to str
         The path of a file with these names.
     """
-    if len(channels) > 1:
-        (first, names), (other, other_names) = sorted(
-            (path, names) for names, path in channels.items()
-        )[:2]
-        warn_caller(
-            f"Channels were taken by position, but {first!r} ({_join(names)}) and {other!r} "
-            f"({_join(other_names)}) name them differently. Pass ImageLoader(channels=[...]) with "
-            "names to take them by name."
-        )
+    by_number = {}
+    for names, path in channels.items():  # files of other numbers are told elsewhere
+        by_number.setdefault(len(names), []).append((path, names))
+    for found in by_number.values():
+        if len(found) > 1:
+            (first, names), (other, other_names) = sorted(found)[:2]
+            warn_caller(
+                f"Channels were taken by position, but {first!r} ({_join(names)}) and {other!r} "
+                f"({_join(other_names)}) name them differently. Pass ImageLoader(channels=[...]) with "
+                "names to take them by name."
+            )
 
 
 def _join(names):

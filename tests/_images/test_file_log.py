@@ -93,5 +93,6 @@ def test_files_that_name_their_channels_differently_are_warned_about():
         "Channels were taken by position, but '0.tif' (DAPI, GFP) and '1.tif' (GFP, DAPI) name them "
         "differently. Pass ImageLoader(channels=[...]) with names to take them by name."
     ]
-    (told,) = warn_about_files(names, many)
+    assert warn_about_files(names, many) == []
+    (told,) = warn_about_files(many, ChannelNames(many[::-1]))
     assert "(0, 1, 2, 3, 4, 5, 6, 7, ...)" in told

@@ -201,7 +201,7 @@ def name_channels(names, n_channels):
 
 def list_channels(names, n_channels):
     """List channels for a message."""
-    if names is None:
+    if names is None or not any(names):
         return f"0 to {n_channels - 1}" if n_channels > 1 else "0"
     known = name_channels(names, n_channels)
     listed = [f"{i} ({name[:_MAX_NAME]!r})" for i, name in enumerate(known[:_MAX_LISTED])]

@@ -90,6 +90,13 @@ def test_a_channel_that_does_not_exist_is_named_beside_those_that_do(channels):
         choose_channels(NAMES, 3, channels)
 
 
+def test_channels_without_names_are_counted_in_messages():
+    for names in (None, (None, None), ("", "")):
+        with pytest.raises(FormatError) as raised:
+            choose_channels(names, 2, ("GFP",))
+        assert raised.value.cause.endswith("its channels are 0 to 1")
+
+
 def test_a_name_of_two_channels_chooses_none():
     with pytest.raises(FormatError, match="several channels 'GFP'"):
         choose_channels(("GFP", "GFP"), 2, ("GFP",))
