@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._images.dask import load_dask, sample_dask
@@ -279,6 +280,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             images = sample_dask(X, _MAX_SAMPLED) if is_delayed else images
             samples = self._as_lazy(images, None).sample_values(_MAX_SAMPLED, _MAX_VALUES)
             self.rescale_range_ = learn_ranges(samples, rescale[1:])
+            self._learned_for = self._describe_ranges(rescale)
         return self
 
     def _infers_range(self):
@@ -361,10 +363,23 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         _, rescale = resolve_rescale(self.rescale, self.value_range)
         if not self._learns_range(rescale):
             return rescale
-        check_is_fitted(
-            self, "rescale_range_", msg="Call fit again after a change of rescale or rescale_by."
-        )
+        wanted = self._describe_ranges(rescale)
+        # a range that was set, not learned, is for any
+        if not hasattr(self, "rescale_range_") or getattr(self, "_learned_for", wanted) != wanted:
+            raise NotFittedError(
+                "Call fit again after a change of rescale, rescale_by, mode, channels, page or level."
+            )
         return tuple(map(tuple, self.rescale_range_.tolist()))
+
+    def _describe_ranges(self, rescale):
+        """Return the parameters that learned ranges depend on."""
+        return (
+            self.mode,
+            check_channel_choice(self.channels, self.mode),
+            rescale,
+            self.page,
+            self.level,
+        )
 
     def _as_lazy(self, images, rescale):
         """Wrap images, to be decoded with the present parameters."""

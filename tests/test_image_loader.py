@@ -790,6 +790,16 @@ def test_a_range_is_learned_again_by_another_fit_and_needed_by_transform(deep_pa
         loader.set_params(rescale="percentile").transform(deep_paths)
 
 
+@pytest.mark.parametrize(
+    "change", [{"channels": [1]}, {"rescale": ("percentile", 5, 95)}, {"mode": "L"}]
+)
+def test_a_learned_range_is_not_that_of_other_channels_or_percentiles(deep_paths, change):
+    loader = ImageLoader(mode="channels", channels=[0], rescale="percentile").fit(deep_paths)
+    loader.set_params(resize="pad", rescale=("percentile", 0.1, 99.9)).transform(deep_paths)
+    with pytest.raises(NotFittedError, match="Call fit again after a change of"):
+        loader.set_params(**change).transform(deep_paths)
+
+
 def test_a_folder_of_grey_and_colour_files_has_one_range_for_each_colour(tmp_path):
     rng = np.random.default_rng(0)
     colour = rng.integers(0, [100, 150, 200], (12, 10, 3)).astype(np.uint8)
