@@ -354,7 +354,8 @@ def render_depth_without_labels(result):
         f"{halves['choosing']} sets of images chose among {result['n_criteria']} criteria, "
         f"{halves['reporting']} others report, at 32, 64 and 96 pixels. Lost: the accuracy of the best "
         "layer less that of the chosen layer, mean / most. Labels of colour count only where it says so: "
-        "the altered views change the colour.",
+        "the altered views change the colour. The bundled weights are those of an earlier version, which "
+        "ended at layer 85.",
         "The name of a criterion begins with the features that it takes: as they are (raw), or scaled to "
         "length one (cosine). It ends with the view that is compared with the image (mild: two views). "
         "Views find each other: top1, mrr, percentile, margin. They keep the same nearest neighbours: "
