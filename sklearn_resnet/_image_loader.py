@@ -101,7 +101,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         ``mode="channels"`` or `channels`, they always become black.
     rescale_by : {"collection", "image"}, default="collection"
         Whether `fit` learns the percentiles, from up to 100 of the images together, so that
-        brightness can be compared; or whether each image has its own.
+        brightness can be compared; or whether each image has its own, which requires percentiles.
     page : int or {"max", "mean", "middle"}, default=None
         The page of a stack: its index, the projection of all pages, or the page in the middle.
         Projections leave out pixels of no data, NaN and infinity.
@@ -263,6 +263,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self._check_on_error()
         check_channel_choice(self.channels, self.mode)
         value_range, rescale = resolve_rescale(self.rescale, self.value_range)
+        self._check_rescale_by(rescale)
         is_delayed = as_source(X).is_delayed
         if is_delayed:
             reset_n_features(self)
@@ -282,6 +283,16 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             self.rescale_range_ = learn_ranges(samples, rescale[1:])
             self._learned_for = self._describe_ranges(rescale)
         return self
+
+    def _check_rescale_by(self, rescale):
+        """Raise ParameterError if each image is to have its own percentiles, but none are taken."""
+        if self.rescale_by == "image" and (rescale is None or rescale[0] != PERCENTILE):
+            raise ParameterError(
+                "rescale_by",
+                "must be 'collection' unless percentiles are taken",
+                "'image'",
+                "Pass rescale='percentile' with it.",
+            )
 
     def _infers_range(self):
         """Whether black and white of arrays in memory are inferred."""

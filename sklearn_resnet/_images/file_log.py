@@ -3,11 +3,12 @@
 import os
 from typing import NamedTuple
 
-from sklearn_resnet._images.intensity import ValueRangeWarning
+from sklearn_resnet._images.intensity import ValueRangeWarning, is_nearly_black
 from sklearn_resnet._runtime.warnings import warn_caller
 
 _MAX_KEPT = 10  # different lists of names of channels
 _MAX_NAMED = 8  # channels in a message
+_IS_DARK = "the images are nearly black."
 
 
 class Remark(NamedTuple):
@@ -87,7 +88,8 @@ class FileLog:
         _warn_about_channels(self._channels)
         problems = [*self._describe_doubtful(), *self._describe_brightest()]
         if problems:
-            warn_caller(ValueRangeWarning(" ".join(problems)))
+            is_dark = any(problem.endswith(_IS_DARK) for problem in problems)
+            warn_caller(ValueRangeWarning(" ".join(problems), is_dark))
 
     def _count(self, is_guess, n_files, *first):
         n_before, *first = self._doubtful.get(is_guess, (0, *first))
@@ -128,9 +130,30 @@ class FileLog:
             elif inferred.is_dark:
                 yield (
                     f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in "
-                    f"{os.fspath(path)!r}), but their white level is {white:g}: the images are nearly "
-                    "black."
+                    f"{os.fspath(path)!r}), but their white level is {white:g}: {_IS_DARK}"
                 )
+
+
+def remark_on_learned_range(image):
+    """Remark on an image that the range of a collection makes nearly black; None if it does not.
+
+    Parameters
+    ----------
+    image : ndarray
+        From 0 to the white of its dtype.
+
+    Returns
+    -------
+    Remark or None
+    """
+    if not is_nearly_black(image):
+        return None
+    return Remark(
+        "the percentiles that fit learned make them nearly black",
+        f"values up to {image.max(initial=0):.3g}",
+        "Pass files in one unit, ImageLoader(rescale_by='image'), or value_range=(black, white) instead of "
+        "rescale.",
+    )
 
 
 def _warn_about_remarks(remarks):

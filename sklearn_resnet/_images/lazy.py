@@ -26,7 +26,7 @@ from sklearn_resnet._images.decoding import (
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.digests import hash_channels, hash_item
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._images.file_log import FileLog
+from sklearn_resnet._images.file_log import FileLog, remark_on_learned_range
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
 from sklearn_resnet._images.items import EncodedImage, UnusableItem, is_array, is_path, name_of
@@ -478,17 +478,20 @@ class LazyImages(_LazySource):
 
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
+        rescale = self.options["rescale"]
+        is_learned = rescale is not None and not isinstance(rescale[0], str)
 
         def load_and_report(i):
-            inferred = []
-            return i, load(i, report=inferred.append), inferred
+            reports = []
+            image = load(i, report=reports.append)
+            if is_learned and i not in self.failures:
+                reports.append(remark_on_learned_range(image))
+            return i, image, filter(None, reports)
 
         self._find_form()  # before the threads need it
-        for i, image, inferred in prefetch_map(
-            load_and_report, positions, self._n_threads, n_ahead
-        ):
-            for found in inferred:
-                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", found)
+        for i, image, reports in prefetch_map(load_and_report, positions, self._n_threads, n_ahead):
+            for report in reports:
+                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", report)
             yield image
 
     def _map_spread(self, function, n_images):

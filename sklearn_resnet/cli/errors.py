@@ -96,7 +96,7 @@ def describe_error(exc, ctx, remedies=None):
 
 def _describe_parameter(exc, param, ctx):
     """Describe an invalid parameter; files of different channels are no mistake in --channels."""
-    if param.name == "channels" and ctx.params.get("channels", True) is None:
+    if param.name == "channels" and exc.got is None and ctx.params["channels"] is None:
         return f"All images must have the same channels and the same depth. {exc.hint}"
     return exc.describe_as(spell(param))
 

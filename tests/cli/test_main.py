@@ -13,7 +13,6 @@ import pytest
 from channel_files import make_channels, save_arrays, save_ome
 from commands import run
 from dicom_files import make_dicom
-from dicom_files import make_dicom
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from torch_weights import write_safetensors
