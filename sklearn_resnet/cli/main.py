@@ -394,6 +394,13 @@ def similar(ctx, queries, table, **chosen):
     is_flag=True,
     help="Also score the choice of the best, on images that took no part in it.",
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="How to handle a file that cannot be read: stop, or leave it out.",
+)
 @options.architecture
 @options.weights
 @options.normalization
@@ -432,7 +439,7 @@ def search_cuts(ctx, **params):
 def _make_search_options(params):
     # of PCA, and of a table
     others = {"model": "resnet", "dimensions": None, "image_size": None}
-    others |= {"patches": None, "patch_size": None, "on_error": "raise"}
+    others |= {"patches": None, "patch_size": None}
     params = params | others
     params["input"], params["features"] = _pick(InputOptions, params), _pick(FeatureOptions, params)
     return _pick(SearchOptions, params)
