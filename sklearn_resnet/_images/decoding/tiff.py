@@ -54,7 +54,7 @@ from sklearn_resnet._images.file_log import Remark
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PHOTOMETRIC, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 274, 320, 332
+_PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 270, 274, 320, 332
 _ICC_PROFILE, _GDAL_NODATA = 34675, 42113
 _YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
 _JPEG = (6, 7)
@@ -91,16 +91,22 @@ def decode_tiff(file, selection, max_pixels, report):
     Pixels
     """
     with _open(file) as tiff:
-        if len(tiff.pages) == 0:
-            raise ValueError("it is damaged: it has no pages")
-        first = tiff.pages[0]
+        try:
+            first = tiff.pages[0]
+        except IndexError as exc:
+            raise ValueError("it is damaged: it has no pages") from exc
         check_no_raw(
             file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
         )
-        n_pages, is_circular = _count_pages(tiff)
+        _check_description(tiff)
+        n_pages, is_circular, is_cut = _count_pages(tiff)
         found = [] if is_circular else find_series(tiff, n_pages, report)
         if found:
             return _decode_series(file, tiff, found, selection, max_pixels, report)
+        if is_cut and (is_by_channel(selection) or selection.page is not None):
+            raise ValueError(
+                f"it is damaged: it has {n_pages} of its pages, and ends before the next"
+            )
         return _decode_pages(file, tiff, n_pages, selection, max_pixels, report)
 
 
@@ -285,7 +291,7 @@ def _is_copy(i, part, page):
 
 
 def _count_pages(tiff):
-    """Count the pages, and find whether they run in a circle, which tifffile would follow."""
+    """Count the pages; find whether they run in a circle, or on after the end of the file."""
     form, file = tiff.tiff, tiff.filehandle
     offsets = set()
     file.seek(8 if form.is_bigtiff else 4)
@@ -298,7 +304,27 @@ def _count_pages(tiff):
         file.seek(offset)
         n_tags = int.from_bytes(file.read(form.tagnosize), _BYTE_ORDERS[form.byteorder])
         file.seek(offset + form.tagnosize + n_tags * form.tagsize)
-    return max(1, len(offsets)), offset in offsets
+    return max(1, len(offsets)), offset in offsets, offset >= file.size
+
+
+def _check_description(tiff):
+    """Refuse a file that ends before the description of its first page, which some writers put last."""
+    form, file = tiff.tiff, tiff.filehandle
+    order = _BYTE_ORDERS[form.byteorder]
+    file.seek(tiff.pages.first.offset)
+    n_tags = int.from_bytes(file.read(form.tagnosize), order)
+    entries = file.read(n_tags * form.tagsize)
+    for start in range(0, len(entries), form.tagsize):
+        entry = entries[start : start + form.tagsize]
+        code = int.from_bytes(entry[:2], order)
+        n_bytes, offset = (
+            int.from_bytes(entry[end - form.offsetsize : end], order)
+            for end in (4 + form.offsetsize, 4 + 2 * form.offsetsize)
+        )
+        if code == _DESCRIPTION and n_bytes > form.offsetsize and offset + n_bytes > file.size:
+            raise ValueError(
+                "it is damaged: it ends before its description, which names its planes"
+            )
 
 
 def _check_samples(page):

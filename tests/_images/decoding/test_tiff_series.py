@@ -478,12 +478,35 @@ THREE = 'SizeC="3" SizeZ="1" SizeT="1"'
         (THREE, '<TiffData PlaneCount="1000000000"/>', "1000000000 planes, more"),
         ('SizeC="x" SizeZ="1" SizeT="1"', "<TiffData/>", "its OME metadata are malformed"),
         ('SizeC="3"', "<TiffData/>", r"its metadata \(ome\) are malformed"),
-        ('SizeC="5" SizeZ="1" SizeT="1"', "<TiffData/>", "one of its planes is missing"),
+        (
+            'SizeC="5" SizeZ="1" SizeT="1"',
+            "<TiffData/>",
+            "planes are in other files: it has 3 of 5 planes",
+        ),
     ],
 )
 def test_metadata_that_claim_too_much_are_named(path, sizes, parts, cause):
     write_ome(path, sizes, parts)
     with pytest.raises(ImageReadError, match=cause):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "cause"),
+    [
+        (OME, 20_000, "ends before its description"),
+        (OME | {"compression": "zlib"}, 40_000, "ends before its description"),
+        ({"imagej": True, "metadata": {"axes": "CYX"}}, 20_000, "it has 1 of 5 planes"),
+        (SHAPED | {"truncate": True}, 40_000, "3 of 5 planes"),
+        (SHAPED, 20_000, "it has 1 of 5 planes"),
+        (GREY, 20_000, "it has 1 of 5 planes"),
+        (GREY | {"metadata": None}, 20_000, "it has 1 of its pages"),
+    ],
+)
+def test_a_file_that_is_cut_off_is_not_read_as_fewer_channels(path, options, size, cause):
+    tifffile.imwrite(path, CHANNELS, **options)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ImageReadError, match=f"it is damaged.*{cause}"):
         read(path)
 
 
