@@ -1,7 +1,6 @@
 """TIFF files with channels, planes, positions and levels, named by their metadata."""
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import skimage
 import tifffile
 
-from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_channel_names, read_image, tiff
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage
@@ -104,19 +102,6 @@ def test_the_names_of_ome_choose_channels(path):
     np.testing.assert_array_equal(read(path, channels=("Cy5", 0)), LAST[..., [3, 0]])
     with pytest.raises(ImageReadError, match=r"no channel 'TRITC': its channels are 0 \('DAPI'\)"):
         read(path, channels=("TRITC",))
-
-
-def test_channels_that_are_mixed_up_among_files_are_warned_about(tmp_path):
-    paths = [str(tmp_path / name) for name in ("a.ome.tif", "b.ome.tif")]
-    for path, order in zip(paths, (1, -1), strict=True):
-        metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"][::order]}}
-        tifffile.imwrite(path, CHANNELS[:2][::order], photometric="minisblack", metadata=metadata)
-    with pytest.warns(UserWarning, match="taken by position, but .*DAPI, GFP.*GFP, DAPI"):
-        ImageLoader(mode="channels").fit_transform(paths)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        first, second = ImageLoader(mode="channels", channels=["GFP", "DAPI"]).fit_transform(paths)
-    np.testing.assert_array_equal(first, second)
 
 
 def test_the_only_channel_of_ome_is_grey_and_has_its_name(path):
