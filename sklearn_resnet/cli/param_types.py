@@ -77,7 +77,7 @@ class Channels(click.ParamType):
 
 
 class Page(click.ParamType):
-    """``3``, ``max``, ``mean`` or ``middle``, as the parameter `page` of ImageLoader takes them."""
+    """``3``, ``max``, ``mean``, ``middle`` or ``channels``, for the parameter `page` of ImageLoader."""
 
     name = "page"
 
@@ -86,8 +86,8 @@ class Page(click.ParamType):
         if not isinstance(value, str):
             return value
         page = _parse_index(value)
-        if isinstance(page, str) and page not in ("max", "mean", "middle"):
-            self.fail(f"It must be an index, max, mean or middle. Got {value!r} instead.")
+        if isinstance(page, str) and page not in ("max", "mean", "middle", "channels"):
+            self.fail(f"It must be an index, max, mean, middle or channels. Got {value!r} instead.")
         return page
 
 

@@ -26,6 +26,8 @@ from sklearn_resnet._images.decoding.pixels import (
     Pixels,
 )
 from sklearn_resnet._images.decoding.selection import (
+    PAGES_AS_CHANNELS,
+    ChannelQuery,
     Selection,
     Stack,
     check_channels,
@@ -148,7 +150,10 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
         tags["no_data"],
         tags["white_is_zero"],
     )
-    if has_channels or (n_samples == 1 and tags["space"] == "grey"):
+    is_plain = n_samples == 1 and tags["space"] == "grey"
+    if selection.page == PAGES_AS_CHANNELS:
+        _check_projection(tags["space"], selection)
+    if has_channels or is_plain or selection.page == PAGES_AS_CHANNELS:
         samples, names = select_planes(stack, selection, report)
         tags |= {"space": "channels", "channel_names": names, "extra": (), "palette": None}
         return Pixels(samples=samples, **tags)
@@ -159,6 +164,11 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
 
 
 def _check_projection(space, selection):
+    if selection.page == PAGES_AS_CHANNELS and space not in ("grey", "RGB"):
+        raise FormatError(
+            f"its pages are of the colour space {space}, so that they are no channels",
+            "Choose one with ImageLoader(page=), an int.",
+        )
     if selection.page in ("max", "mean") and space == "palette":
         raise FormatError(
             "its pages hold indices of a palette, of which there is no maximum or mean",
@@ -169,13 +179,22 @@ def _check_projection(space, selection):
 def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
     """Decode a page of full resolution, or make one of all."""
     whole = _list_whole_pages(tiff, n_pages)
+    is_stack = selection.page == PAGES_AS_CHANNELS and len(whole) > 1
+    wanted = selection
+    if is_stack:
+        selection = selection._replace(mode="channels", channels=None, page=None)
+    elif selection.page is None and selection.channels is not None and len(whole) > 1:
+        _check_channels_of_pages(tiff.pages[whole[0]], selection, len(whole))
 
     def decode(index):
         levels = _list_levels(tiff, whole[index[0]], n_pages if len(whole) == 1 else 0, selection)
         return _decode_page(file, levels, selection, max_pixels, report)
 
     stack = Stack("Q", (len(whole),), lambda index: _as_array(decode(index)))
-    pages = choose_pages(stack, selection.page, report)
+    if is_stack:
+        return _stack_pages(stack, decode((0,)), wanted, report)
+    page = None if selection.page == PAGES_AS_CHANNELS else selection.page
+    pages = choose_pages(stack, page, report)
     pixels = decode(pages[0])
     if len(pages) == 1:
         return pixels
@@ -187,11 +206,28 @@ def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
     return replace(pixels, samples=samples)
 
 
+def _stack_pages(stack, first, selection, report):
+    """Decode pages as the channels of an image; `first` is the record of the first one."""
+    _check_projection(first.space, selection)
+    samples, names = select_planes(stack, selection, report)
+    if samples.dtype != _as_array(first).dtype:
+        raise ValueError("its pages differ in dtype")
+    return replace(
+        first, samples=samples, space="channels", channel_names=names, extra=(), profile=None
+    )
+
+
+def _check_channels_of_pages(page, selection, n_pages):
+    """Refuse channels that plain pages of one sample do not have."""
+    if page.samplesperpixel == 1 and not isinstance(selection.channels, ChannelQuery):
+        choose_channels(find_band_names(page), 1, selection.channels, n_pages)
+
+
 def _as_array(pixels):
     """Return the samples of a record."""
     samples = pixels.samples
-    if isinstance(samples, Image.Image):
-        samples = samples if samples.mode in ("L", "RGB") else samples.convert("RGB")
+    if isinstance(samples, Image.Image) and samples.mode not in ("L", "RGB"):
+        samples = samples.convert("L" if samples.mode == "1" else "RGB")
     return np.atleast_3d(np.asarray(samples))
 
 

@@ -569,3 +569,58 @@ def test_a_file_without_pages_is_named_as_damaged(path):
     path.write_bytes(b"II*\0garbage")
     with pytest.raises(ImageReadError, match="it is damaged: it has no pages"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata": None},
+        {"metadata": None, "compression": "packbits"},
+        {"metadata": {"axes": "ZYX"}},
+        {"metadata": {"axes": "ZYX"}, "ome": True},
+        {"metadata": {"axes": "ZYX"}, "imagej": True},
+        {"metadata": None, "photometric": "miniswhite"},
+    ],
+)
+def test_pages_can_be_channels(path, options):
+    for plane in CHANNELS if options["metadata"] is None else [CHANNELS]:
+        tifffile.imwrite(path, plane, append=path.exists(), **GREY | options)
+    expected = LAST if "photometric" not in options else 65535 - LAST
+    assert read_channel_names(path, {"mode": "channels", "page": "channels"}) == tuple("01234")
+    np.testing.assert_array_equal(read(path, page="channels"), expected)
+    chosen = {"channels": (3, -1, 0), "page": "channels"}
+    np.testing.assert_array_equal(read(path, **chosen), expected[..., [3, 4, 0]])
+    assert read_channel_names(path, {"mode": "channels", **chosen}) == ("3", "4", "0")
+    bands = read(path, mode="RGB", value_range=(0, 65535), **chosen)
+    np.testing.assert_array_equal(bands, np.rint(expected[..., [3, 4, 0]] / 257))
+    assert remarks_of(path, page="channels") == []
+    with pytest.raises(ImageReadError, match=r"no channel 5: .* is 0, on each of 5 pages.*page='ch"):
+        read(path, channels=(5,))
+    with pytest.raises(ImageReadError, match="it has no channel 5: its channels are 0 to 4"):
+        read(path, channels=(5,), page="channels")
+
+
+def test_pages_of_one_bit_can_be_channels(path):
+    for plane in CHANNELS > 2000:
+        tifffile.imwrite(path, plane, append=path.exists(), metadata=None, **GREY)
+    np.testing.assert_array_equal(read(path, page="channels"), 255 * (LAST > 2000))
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "cause"),
+    [
+        ("TYX", (5, 64, 96), "its axes are T 5, Y 64, X 96, but page='channels' makes"),
+        ("ZCYX", (2, 2, 64, 96), "its axes are Z 2, C 2, Y 64, X 96, but page='channels' makes"),
+    ],
+)
+def test_only_pages_and_depth_can_be_channels(path, axes, shape, cause):
+    tifffile.imwrite(path, np.zeros(shape, np.uint8), ome=True, metadata={"axes": axes}, **GREY)
+    with pytest.raises(ImageReadError, match=cause):
+        read(path, page="channels")
+
+
+def test_times_are_not_projected(path):
+    tifffile.imwrite(path, CHANNELS, ome=True, metadata={"axes": "TYX"}, **GREY)
+    cause = r"its axes are T 5, .*and page='max' takes pages or planes of depth.*one of its 5 pages"
+    with pytest.raises(ImageReadError, match=cause):
+        read(path, page="max")
