@@ -103,7 +103,9 @@ def test_a_channel_has_a_name(text):
 @pytest.mark.parametrize(("text", "expected"), [("3", 3), ("-1", -1), ("max", "max")])
 def test_a_page_is_an_index_or_a_projection(text, expected):
     assert Page().convert(text, None, None) == expected
-    with pytest.raises(click.BadParameter, match="It must be an index, max, mean, middle or channels"):
+    with pytest.raises(
+        click.BadParameter, match="It must be an index, max, mean, middle or channels"
+    ):
         Page().convert(f"{text}x", None, None)
 
 

@@ -141,7 +141,7 @@ def wrap_array(array, selection=None):
 
 def report_first_channels(shape, selection, report):
     """Report that the channels of an image seem to come first."""
-    if is_by_channel(selection) and len(shape) == 3 and shape[0] < min(shape[1:]):
+    if is_by_channel(selection) and len(shape) == 3 and 2 * shape[0] <= min(shape[1:]):
         report(
             Remark(
                 "the last axis was taken for the channels, but the first one seems to be that",

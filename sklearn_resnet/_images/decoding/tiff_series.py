@@ -117,8 +117,9 @@ def _check_promised(tiff, kinds, n_pages):
         if "imagej" in kinds:
             n_promised = int(tiff.imagej_metadata.get("images", 1))
         elif "shaped" in kinds:
-            shape = tiff.shaped_metadata[0]["shape"]
-            n_promised = math.prod(shape) // math.prod(tiff.pages[0].shape)
+            shape, page = tiff.shaped_metadata[0]["shape"], tiff.pages[0].shape
+            if tuple(shape[-len(page) :]) == page:
+                n_promised = math.prod(shape[: -len(page)])
     if n_promised > n_pages:
         raise _missing_error(n_pages, n_promised)
 

@@ -594,7 +594,9 @@ def test_pages_can_be_channels(path, options):
     bands = read(path, mode="RGB", value_range=(0, 65535), **chosen)
     np.testing.assert_array_equal(bands, np.rint(expected[..., [3, 4, 0]] / 257))
     assert remarks_of(path, page="channels") == []
-    with pytest.raises(ImageReadError, match=r"no channel 5: .* is 0, on each of 5 pages.*page='ch"):
+    with pytest.raises(
+        ImageReadError, match=r"no channel 5: .* is 0, on each of 5 pages.*page='ch"
+    ):
         read(path, channels=(5,))
     with pytest.raises(ImageReadError, match="it has no channel 5: its channels are 0 to 4"):
         read(path, channels=(5,), page="channels")
