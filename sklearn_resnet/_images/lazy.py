@@ -497,13 +497,11 @@ class LazyImages(_LazySource):
 
         self._find_form()  # before the threads need it
         for i, image, reports in prefetch_map(load_and_report, positions, self._n_threads, n_ahead):
-            try:
-                self._check_names(i, reports)
-            except ParameterError as exc:
+            difference = self._compare_names(i, reports)
+            if difference:
                 if self.on_error == "raise":
-                    raise
-                cause = f"files name their channels differently: {exc.hint.rstrip('.')}"
-                self.add_failure(int(i), cause)
+                    raise _names_error(difference)
+                self.add_failure(int(i), f"files name their channels differently: {difference}")
                 image = np.zeros_like(image)
             for report in reports:
                 self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", report)
@@ -608,20 +606,20 @@ class LazyImages(_LazySource):
 
     def _check_names(self, i, reports):
         """Raise ParameterError if channels that are taken by position have other names than before."""
+        difference = self._compare_names(i, reports)
+        if difference:
+            raise _names_error(difference)
+
+    def _compare_names(self, i, reports):
+        """Describe how the names of channels differ from those before; empty if they do not."""
         for names in reports:
             if isinstance(names, ChannelNames):
                 name = _name(self._items[i], self.positions[i])
-                first = next(iter(self._named.items()), (name, names))
-                if first[1] != names and len(first[1]) == len(names):
-                    raise ParameterError(
-                        "channels",
-                        "must name the channels of files that name them differently",
-                        got=None,
-                        hint=f"{first[0]} has {_join(first[1])}, and {name} has {_join(names)}.",
-                        remedy="Pass channels=[...] with names to ImageLoader, to take them by name in "
-                        "each file.",
-                    )
-                self._named.setdefault(*first)
+                first, names_of_first = next(iter(self._named.items()), (name, names))
+                if names_of_first != names and len(names_of_first) == len(names):
+                    return f"{first} has {_join(names_of_first)}, and {name} has {_join(names)}"
+                self._named.setdefault(first, names_of_first)
+        return ""
 
     def _describe_difference(self, i, image):
         form = self._find_form()
@@ -680,6 +678,16 @@ def _channels_error(difference):
         hint=f"{difference}.",
         remedy="Pass channels=[...] to ImageLoader for images of different channels, or mode='RGB' for "
         "images of different depths.",
+    )
+
+
+def _names_error(difference):
+    return ParameterError(
+        "channels",
+        "must name the channels of files that name them differently",
+        got=None,
+        hint=f"{difference}. Choose channels by name to take them by name in each file.",
+        remedy="Pass channels=[...] with names to ImageLoader.",
     )
 
 

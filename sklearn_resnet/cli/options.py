@@ -118,10 +118,10 @@ _READING = (
     ),
     click.option(
         "--page",
-        metavar="N|max|mean|middle",
+        metavar="N|max|mean|middle|channels",
         type=Page(),
         help="Page of a stack to read: an index from 0, the brightest values or the mean of all pages, "
-        "or the page in the middle.  [default: the first]",
+        "the page in the middle, or all pages as channels.  [default: the first]",
     ),
     click.option(
         "--level",

@@ -296,8 +296,8 @@ def report_pages(n_pages, report):
         Remark(
             "only the first page was read",
             f"{n_pages} pages",
-            "To read another one, or all together, pass ImageLoader(page=), an index, 'max', 'mean' or "
-            "'middle'.",
+            "To read another one, or all together, pass ImageLoader(page=), an index, 'max', 'mean', "
+            "'middle' or 'channels'.",
         )
     )
 
