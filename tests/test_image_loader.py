@@ -364,7 +364,7 @@ def test_an_error_ends_the_reading():
         (np.zeros((4, 4, 2)), r"it must have the shape .*not \(4, 4, 2\)\. Pass .*"),
         (np.zeros((1, 2, 4, 4, 3)), r"it must have the shape .*not \(1, 2, 4, 4, 3\)"),
         (np.zeros((0, 4)), r"it has no pixels, its shape is \(0, 4\)"),
-        (np.full((4, 4), np.nan), "it holds NaN or infinity"),
+        (np.full((4, 4), np.nan), r"it holds NaN or infinity\. Pass mode=.* make them black"),
         (np.nan, r"it is missing \(nan\)"),
     ],
 )
