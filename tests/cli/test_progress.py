@@ -54,8 +54,8 @@ def test_a_warning_of_python_is_one_line(capsys):
     assert capsys.readouterr().err == (
         "warning    It is large.\nwarning    It is old.\n"
         "warning    It is dark. --value-range BLACK WHITE changes this.\n"
-        "warning    It is black. --value-range BLACK WHITE, or --rescale percentile for image files, "
-        "changes this.\n"
+        "warning    It is black. --value-range BLACK WHITE changes this. So does --rescale percentile, for "
+        "image files.\n"
     )
 
 
