@@ -85,7 +85,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         ``(-1024, 3071)`` for CT. Values outside are clipped. None infers the range; see Notes.
     channels : list of int and str, default=None
         The channels to read, in this order: their indices in the file, or the names that its
-        metadata give (``["DAPI", "GFP"]``). With the modes "RGB" and "L", 3 channels make a
+        metadata give (``["DAPI", "GFP"]``). Files that name their channels differently are an
+        error, unless they are chosen by name. With the modes "RGB" and "L", 3 channels make a
         false-colour image, and 1 makes a grey one. None takes all; with these modes, the file must
         then be grey, RGB or RGBA, or of another colour space.
     rescale : {"percentile", "window"}, tuple, default=None
@@ -101,13 +102,14 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         ``mode="channels"`` or `channels`, they always become black.
     rescale_by : {"collection", "image"}, default="collection"
         Whether `fit` learns the percentiles, from up to 100 of the images together, so that
-        brightness can be compared; or whether each image has its own.
-    page : int or {"max", "mean", "middle"}, default=None
+        brightness can be compared; or whether each image has its own, which requires percentiles.
+    page : int or {"max", "mean", "middle", "channels"}, default=None
         The page of a stack: its index, the projection of all pages, or the page in the middle.
-        Projections leave out pixels of no data, NaN and infinity.
-        The pages of a file are the planes of its depth, or those of a TIFF, not channels. None takes
-        the first, with a warning at the end if there are more. A time series or several positions
-        require an index. With `page`, the first axis of an array in a file counts the pages.
+        Projections leave out pixels of no data, NaN and infinity. The pages of a file are the
+        planes of its depth, or those of a TIFF, not channels; ``"channels"`` makes them channels.
+        None takes the first, with a warning at the end if there are more. A time series or several
+        positions require an index. With `page`, the first axis of an array in a file counts the
+        pages.
     level : int, default=None
         The level of a pyramid; 0 is the full resolution. None takes the smallest level of at least
         twice `size`; without a size, the full resolution.
@@ -195,9 +197,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "resize": [StrOptions({"crop", "pad", "stretch"})],
         "value_range": [tuple, list, None],
         "channels": [tuple, list, None],
-        "rescale": [StrOptions({"percentile", "window"}), tuple, list, None],
+        "rescale": [str, tuple, list, None],  # checked by resolve_rescale
         "rescale_by": [StrOptions({"collection", "image"})],
-        "page": [numbers.Integral, StrOptions({"max", "mean", "middle"}), None],
+        "page": [numbers.Integral, StrOptions({"max", "mean", "middle", "channels"}), None],
         "level": [Interval(numbers.Integral, 0, None, closed="left"), None],
         "n_jobs": [numbers.Integral, None],
         "lazy": ["boolean"],
@@ -263,6 +265,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self._check_on_error()
         check_channel_choice(self.channels, self.mode)
         value_range, rescale = resolve_rescale(self.rescale, self.value_range)
+        self._check_rescale_by(rescale)
         is_delayed = as_source(X).is_delayed
         if is_delayed:
             reset_n_features(self)
@@ -282,6 +285,16 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             self.rescale_range_ = learn_ranges(samples, rescale[1:])
             self._learned_for = self._describe_ranges(rescale)
         return self
+
+    def _check_rescale_by(self, rescale):
+        """Raise ParameterError if each image is to have its own percentiles, but none are taken."""
+        if self.rescale_by == "image" and (rescale is None or rescale[0] != PERCENTILE):
+            raise ParameterError(
+                "rescale_by",
+                "must be 'collection' unless percentiles are taken",
+                "'image'",
+                "Pass rescale='percentile' with it.",
+            )
 
     def _infers_range(self):
         """Whether black and white of arrays in memory are inferred."""

@@ -5,6 +5,8 @@ import os
 import pickle
 import threading
 import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -362,7 +364,7 @@ def test_an_error_ends_the_reading():
         (np.zeros((4, 4, 2)), r"it must have the shape .*not \(4, 4, 2\)\. Pass .*"),
         (np.zeros((1, 2, 4, 4, 3)), r"it must have the shape .*not \(1, 2, 4, 4, 3\)"),
         (np.zeros((0, 4)), r"it has no pixels, its shape is \(0, 4\)"),
-        (np.full((4, 4), np.nan), "it holds NaN or infinity"),
+        (np.full((4, 4), np.nan), r"it holds NaN or infinity\. Pass mode=.* make them black"),
         (np.nan, r"it is missing \(nan\)"),
     ],
 )
@@ -889,12 +891,16 @@ def test_pages_of_an_array_in_a_file(tmp_path):
         ({"channels": [0, 1]}, "'channels' .*list of 3 channels"),
         ({"channels": "DAPI"}, "'channels' parameter .* must be"),
         ({"channels": []}, "'channels' .*list of channels"),
-        ({"rescale": "minmax"}, "'rescale' parameter"),
+        ({"rescale": "minmax"}, r"\('percentile', p, q\) or 'window'.* Got 'minmax' instead"),
+        ({"channels": [0, 1], "mode": "L"}, "'channels' .*list of 1 channel, or of 3"),
         ({"rescale": ("percentile", 9, 1)}, "'rescale' parameter must be"),
         ({"rescale": (0, np.inf)}, "'rescale' parameter must be"),
         ({"rescale": "window", "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
         ({"rescale": (0, 1), "value_range": (0, 1)}, "'rescale' .*None if value_range is given"),
         ({"rescale_by": "file"}, "'rescale_by' parameter"),
+        ({"rescale_by": "image"}, "'rescale_by' .*'collection' unless percentiles are taken"),
+        ({"rescale_by": "image", "rescale": "window"}, "'rescale_by' .*'collection' unless"),
+        ({"rescale_by": "image", "rescale": (0, 1)}, "'rescale_by' .*'collection' unless"),
         ({"page": "min"}, "'page' parameter"),
         ({"page": 1.5}, "'page' parameter"),
         ({"level": -1}, "'level' parameter"),
@@ -938,3 +944,37 @@ def test_tags_of_channels():
     assert tags.transformer_tags.preserves_dtype == ["uint8", "uint16", "float32"]
     assert not ImageLoader().__sklearn_tags__().input_tags.allow_nan
     assert ImageLoader(rescale="percentile").__sklearn_tags__().input_tags.allow_nan
+
+
+@pytest.mark.parametrize("mode", ["channels", "L"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_images_that_the_learned_range_makes_nearly_black_are_counted(tmp_path, mode, lazy):
+    images = [make_channels(1, (8, 8))[0, ..., 0].astype(np.float32) + 1 for _ in range(6)]
+    images[2] /= 1000  # of another unit
+    images[4] /= 1000
+    paths = save_arrays(tmp_path, images)
+    loader = ImageLoader(mode=mode, rescale="percentile", lazy=lazy, n_jobs=2)
+    told = (
+        r"2.npy' \(values up to .*\) and 1 more: the percentiles that fit learned make them nearly"
+    )
+    with pytest.warns(UserWarning, match=told) as caught:
+        np.asarray(loader.fit_transform(paths))
+    assert len(caught) == 1
+    assert "ImageLoader(rescale_by='image'), or value_range=(black, white)" in str(
+        caught[0].message
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.asarray(loader.set_params(rescale_by="image").fit_transform(paths))
+
+
+def test_unreadable_files_are_not_nearly_black(tmp_path):
+    paths = save_arrays(tmp_path, list(DEEP))
+    loader = ImageLoader(mode="channels", rescale="percentile", lazy=True, on_error="nan")
+    images = loader.fit(paths).transform(paths)
+    Path(paths[2]).write_bytes(b"no image")
+    list(images.batches(4))
+    assert list(images.failures) == [2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images.file_log.warn()

@@ -1,4 +1,4 @@
-"""The code of README.md and docs/start.md runs, in order, in a new folder, without a network.
+"""The code of README.md and of two pages runs, in order, in a new folder, without a network.
 
 A block of Python is saved if the text before it says so ("Save this script as `x.py`"), otherwise it
 runs; blocks of Python that follow each other run in one process. A block without a language is
@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from channel_files import make_channels, save_ome
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", ROOT / "docs" / "scientific_images.md"]
 if not all(page.is_file() for page in PAGES):
-    pytest.skip("README.md and docs/start.md are not beside these tests", allow_module_level=True)
+    pytest.skip("README.md and docs are not beside these tests", allow_module_level=True)
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"<!-- not run: (.+) -->\n+\Z")
@@ -179,6 +180,16 @@ def test_the_start_page_runs(folder, home):
     pytest.importorskip("bokeh", reason="the page installs the extra 'explore'")
     run_page(PAGES[1], folder, home)
     assert {path.name for path in folder.iterdir()} >= {"photos", "out", "depth.png", "map.html"}
+
+
+@pytest.mark.long
+def test_the_page_on_scientific_images_runs(folder, home):
+    for i, name in enumerate(("control", "treated")):
+        (folder / "cells" / name).mkdir(parents=True)
+        images = make_channels(10, (24, 24), seed=i)
+        images[..., 1] *= 1 + i
+        save_ome(folder / "cells" / name, images)
+    run_page(PAGES[2], folder, home)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,6 +1,7 @@
 """Composites: images of any channels and depth as colour images for thumbnails."""
 
 import colorsys
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,16 @@ _COLORS = {
     "green": (0, 1, 0),
     "blue": (0, 0, 1),
 }
+_GREY = "grey", (1, 1, 1)  # of transmitted light only
 _RGB = {"r": "red", "g": "green", "b": "blue", "red": "red", "green": "green", "blue": "blue"}
+_ALEXA = r"(?:alexa[ _-]*(?:fluor[ _-]*)?|af?[ _-]?)"
+_DYES = {  # words in the names of channels
+    "blue": r"dapi|hoechst\d*|draq5",
+    "green": rf"e?gfp|fitc|{_ALEXA}488",
+    "red": rf"rfp|mcherry|tritc|cy3|{_ALEXA}(?:555|568|594)",
+    "magenta": rf"cy5|{_ALEXA}647",
+    "grey": r"bright[ _-]?field|bf|dic|phase|tl",
+}
 
 
 class Rendering(NamedTuple):
@@ -60,7 +70,7 @@ def choose_rendering(images, names=None, value_range=None):
     """Choose the colour and the range of each channel.
 
     One channel is grey. Channels named red, green and blue, and three without names, have these
-    colours; all others have colours of their own. Bytes of grey and RGB images are shown as they
+    colours; those named after a dye have its colour; all others have colours of their own. Bytes of grey and RGB images are shown as they
     are; any other channel is stretched from its 1st to its 99.8th percentile, in all images together.
 
     Parameters
@@ -162,15 +172,26 @@ def _choose_colors(n_channels, names):
         return np.ones((1, 3), np.float32), True
     if names is None or all(name.isdecimal() for name in names):
         names = ("red", "green", "blue") if n_channels == 3 else ("",) * n_channels
-    named = [_RGB.get(name.strip().lower()) for name in names]
-    is_natural = n_channels == 3 and set(named) == {"red", "green", "blue"}
+    rgb = [_RGB.get(name.strip().lower()) for name in names]
+    is_natural = n_channels == 3 and set(rgb) == {"red", "green", "blue"}
+    named = [color or _find_dye(name) for color, name in zip(rgb, names, strict=True)]
+    # the first of several channels takes their colour
+    named = [color if color not in named[:i] else None for i, color in enumerate(named)]
     free = [color for name, color in _COLORS.items() if name not in named]
     n_free = named.count(None)
     if n_free > len(free):
         free = [colorsys.hsv_to_rgb(i / n_free, 1, 1) for i in range(n_free)]
-    others = iter(free)
-    colors = [next(others) if name is None else _COLORS[name] for name in named]
+    others, table = iter(free), dict([*_COLORS.items(), _GREY])
+    colors = [next(others) if name is None else table[name] for name in named]
     return np.array(colors, np.float32), is_natural
+
+
+def _find_dye(name):
+    """Find the name of the colour of a dye that the name of a channel mentions."""
+    for color, words in _DYES.items():
+        if re.search(rf"(?<![a-z\d])(?:{words})(?![a-z\d])", name.lower()):
+            return color
+    return None
 
 
 def _sample_pixels(images):

@@ -3,11 +3,10 @@
 import os
 from typing import NamedTuple
 
-from sklearn_resnet._images.intensity import ValueRangeWarning
+from sklearn_resnet._images.intensity import ValueRangeWarning, is_nearly_black
 from sklearn_resnet._runtime.warnings import warn_caller
 
-_MAX_KEPT = 10  # different lists of names of channels
-_MAX_NAMED = 8  # channels in a message
+_IS_DARK = "the images are nearly black."
 
 
 class Remark(NamedTuple):
@@ -41,14 +40,12 @@ class FileLog:
         self._remarks = []
         self._brightest = {}
         self._doubtful = {}
-        self._channels = {}
 
     def clear(self):
         """Forget all files."""
         self._remarks.clear()
         self._brightest.clear()
         self._doubtful.clear()
-        self._channels.clear()
 
     def add(self, path, report):
         """Add a report on a file.
@@ -57,12 +54,11 @@ class FileLog:
         ----------
         path : str or path-like
         report : Remark, ChannelNames or InferredRange
+            Names of channels are not logged.
         """
         if isinstance(report, Remark):
             self._remarks.append((os.fspath(path), report))
-        elif isinstance(report, ChannelNames):
-            self._keep_channels(report, os.fspath(path))
-        else:
+        elif not isinstance(report, ChannelNames):
             self._add_range(path, report)
 
     def _add_range(self, path, inferred):
@@ -78,24 +74,18 @@ class FileLog:
             self._count(is_guess, n_files, path, inferred)
         for path, inferred in other._brightest.values():
             self._keep(path, inferred)
-        for names, path in other._channels.items():
-            self._keep_channels(names, path)
 
     def warn(self):
         """Warn of each kind of remark, and once if value ranges may be wrong."""
         _warn_about_remarks(self._remarks)
-        _warn_about_channels(self._channels)
         problems = [*self._describe_doubtful(), *self._describe_brightest()]
         if problems:
-            warn_caller(ValueRangeWarning(" ".join(problems)))
+            is_dark = any(problem.endswith(_IS_DARK) for problem in problems)
+            warn_caller(ValueRangeWarning(" ".join(problems), is_dark))
 
     def _count(self, is_guess, n_files, *first):
         n_before, *first = self._doubtful.get(is_guess, (0, *first))
         self._doubtful[is_guess] = n_before + n_files, *first
-
-    def _keep_channels(self, names, path):
-        if names in self._channels or len(self._channels) < _MAX_KEPT:
-            self._channels[names] = min(path, self._channels.get(names, path))
 
     def _keep(self, path, inferred):
         key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
@@ -128,9 +118,30 @@ class FileLog:
             elif inferred.is_dark:
                 yield (
                     f"Files of {dtype} hold values up to {inferred.extent.max:.6g} (in "
-                    f"{os.fspath(path)!r}), but their white level is {white:g}: the images are nearly "
-                    "black."
+                    f"{os.fspath(path)!r}), but their white level is {white:g}: {_IS_DARK}"
                 )
+
+
+def remark_on_learned_range(image):
+    """Remark on an image that the range of a collection makes nearly black; None if it does not.
+
+    Parameters
+    ----------
+    image : ndarray
+        From 0 to the white of its dtype.
+
+    Returns
+    -------
+    Remark or None
+    """
+    if not is_nearly_black(image):
+        return None
+    return Remark(
+        "the percentiles that fit learned make them nearly black",
+        f"values up to {image.max(initial=0):.3g}",
+        "Pass files in one unit, ImageLoader(rescale_by='image'), or value_range=(black, white) instead of "
+        "rescale.",
+    )
 
 
 def _warn_about_remarks(remarks):
@@ -148,28 +159,3 @@ def _warn_about_remarks(remarks):
         name, detail = min(details.items())  # threads decode in any order
         others = f" and {len(details) - 1} more" if len(details) > 1 else ""
         warn_caller(f"{name!r} ({detail}){others}: {problem}. {remedy}".rstrip())
-
-
-def _warn_about_channels(channels):
-    """Warn if files name their channels differently.
-
-    Parameters
-    ----------
-    channels : dict of ChannelNames to str
-        The path of a file with these names.
-    """
-    by_number = {}
-    for names, path in channels.items():  # files of other numbers are told elsewhere
-        by_number.setdefault(len(names), []).append((path, names))
-    for found in by_number.values():
-        if len(found) > 1:
-            (first, names), (other, other_names) = sorted(found)[:2]
-            warn_caller(
-                f"Channels were taken by position, but {first!r} ({_join(names)}) and {other!r} "
-                f"({_join(other_names)}) name them differently. Pass ImageLoader(channels=[...]) with "
-                "names to take them by name."
-            )
-
-
-def _join(names):
-    return ", ".join([*names[:_MAX_NAMED], "..."] if len(names) > _MAX_NAMED else names)

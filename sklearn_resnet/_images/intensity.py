@@ -275,6 +275,12 @@ def _settling(dtype, bits):
     return 1.0 if dtype.itemsize == 1 else _darkest(_infer_white(dtype, 0, math.inf, bits))
 
 
+def is_nearly_black(image):
+    """Whether no value of an image from 0 to the white of its dtype is above a sixteenth of white."""
+    white = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1.0
+    return bool(image.max(initial=0) <= _darkest(white))
+
+
 def _darkest(white):
     """The largest value that is nearly black: a sixteenth of white."""
     return (white + 1 if white > 1 else white) / 16  # 255 is the last of 256 levels
@@ -326,16 +332,18 @@ class ValueRangeWarning(UserWarning):
     ----------
     problem : str
         The values, and the range.
+    is_dark : bool, default=False
+        Whether images are nearly black.
     """
 
-    remedy = "Pass value_range=(black, white) to change this."
-
-    def __init__(self, problem):
-        super().__init__(problem)
+    def __init__(self, problem, is_dark=False):
+        super().__init__(problem, is_dark)
         self.problem = problem
+        self.is_dark = is_dark
 
     def __str__(self):
-        return f"{self.problem} {self.remedy}"
+        other = ", or rescale='percentile' to ImageLoader," if self.is_dark else ""
+        return f"{self.problem} Pass value_range=(black, white){other} to change this."
 
 
 def check_value_range(value_range):
@@ -384,7 +392,7 @@ def warn_about_inferred(inferred, consequence=""):
     )
     is_inside = black <= inferred.extent.min and inferred.extent.max <= white
     if is_inside and (inferred.is_guess or inferred.is_dark):
-        warn_caller(ValueRangeWarning(f"{problem}: the images are nearly black."))
+        warn_caller(ValueRangeWarning(f"{problem}: the images are nearly black.", is_dark=True))
     elif inferred.is_guess or inferred.overshoots:
         warn_caller(ValueRangeWarning(" ".join(filter(None, (f"{problem}.", consequence)))))
 

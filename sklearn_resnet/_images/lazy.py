@@ -26,7 +26,7 @@ from sklearn_resnet._images.decoding import (
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.digests import hash_channels, hash_item
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._images.file_log import FileLog
+from sklearn_resnet._images.file_log import ChannelNames, FileLog, remark_on_learned_range
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
 from sklearn_resnet._images.items import EncodedImage, UnusableItem, is_array, is_path, name_of
@@ -37,6 +37,7 @@ from sklearn_resnet._runtime.threads import prefetch_map
 
 _DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None, "rescale": None}
 _MAX_NAMED = 3  # failures in one warning
+_MAX_CHANNELS = 20  # in a message
 _MAX_MEASURED = 64  # images, to infer a value range
 _WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
 
@@ -151,6 +152,8 @@ class LazyImages(_LazySource):
         self._parent: LazyImages | None = None
         self._inferred: InferredRange | None = None
         self._channel_names: list[str] | None = None
+        # the first image that names its channels, and their names; all selections share it
+        self._named: dict[str, tuple[str, ...]] = {}
         self._form: _Form | None = None
         if mode != "channels" and size is not None:
             self._form = _Form((*size, 3) if mode == "RGB" else size, np.dtype(np.uint8))
@@ -185,8 +188,9 @@ class LazyImages(_LazySource):
             return self._form
         for i in range(len(self)):
             try:
-                image = self._load(i, use_cache)
-            except ImageReadError:
+                image = self._load(i, use_cache, reports := [])
+                self._check_names(i, reports)
+            except (ImageReadError, ParameterError):
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
             else:
@@ -240,7 +244,9 @@ class LazyImages(_LazySource):
             key = key[0]
         chosen = np.arange(len(self))[key]
         if np.ndim(chosen) == 0:
-            return self._load_of_one_form(int(chosen))
+            image = self._load_of_one_form(int(chosen), report=(reports := []))
+            self._check_names(int(chosen), reports)
+            return image
         selected = copy.copy(self)
         selected._items = [self._items[i] for i in chosen]
         selected.positions = self.positions[chosen]
@@ -446,6 +452,7 @@ class LazyImages(_LazySource):
         """
         images = copy.copy(self)
         images._form, images._first = other._find_form(), other._first
+        images._named = other._named
         return images
 
     def add_failure(self, i: int, cause: str) -> None:
@@ -478,17 +485,26 @@ class LazyImages(_LazySource):
 
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
+        rescale = self.options["rescale"]
+        is_learned = rescale is not None and not isinstance(rescale[0], str)
 
         def load_and_report(i):
-            inferred = []
-            return i, load(i, report=inferred.append), inferred
+            reports = []
+            image = load(i, report=reports)
+            if is_learned and i not in self.failures:
+                reports.append(remark_on_learned_range(image))
+            return i, image, list(filter(None, reports))
 
         self._find_form()  # before the threads need it
-        for i, image, inferred in prefetch_map(
-            load_and_report, positions, self._n_threads, n_ahead
-        ):
-            for found in inferred:
-                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", found)
+        for i, image, reports in prefetch_map(load_and_report, positions, self._n_threads, n_ahead):
+            difference = self._compare_names(i, reports)
+            if difference:
+                if self.on_error == "raise":
+                    raise _names_error(difference)
+                self.add_failure(int(i), f"files name their channels differently: {difference}")
+                image = np.zeros_like(image)
+            for report in reports:
+                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", report)
             yield image
 
     def _map_spread(self, function, n_images):
@@ -500,7 +516,7 @@ class LazyImages(_LazySource):
         def call(i):
             try:
                 return function(i), None
-            except ImageReadError as exc:
+            except (ImageReadError, ParameterError) as exc:  # or one of another form
                 if self.on_error == "raise":
                     raise
                 return None, exc
@@ -551,7 +567,8 @@ class LazyImages(_LazySource):
             return self._read(item, use_cache, report)
 
     def _read(self, item, use_cache, report):
-        options = {"max_pixels": self._max_pixels, "report": report, **self.options}
+        options = {"max_pixels": self._max_pixels, **self.options}
+        options["report"] = None if report is None else report.append
         if isinstance(item, Image.Image):
             return convert_pillow_image(item, **options)
         return read_image(item, use_cache=use_cache, **options)
@@ -586,6 +603,23 @@ class LazyImages(_LazySource):
             return np.zeros(*form)
         self.failures.pop(int(i), None)
         return image
+
+    def _check_names(self, i, reports):
+        """Raise ParameterError if channels that are taken by position have other names than before."""
+        difference = self._compare_names(i, reports)
+        if difference:
+            raise _names_error(difference)
+
+    def _compare_names(self, i, reports):
+        """Describe how the names of channels differ from those before; empty if they do not."""
+        for names in reports:
+            if isinstance(names, ChannelNames):
+                name = _name(self._items[i], self.positions[i])
+                first, names_of_first = next(iter(self._named.items()), (name, names))
+                if names_of_first != names and len(names_of_first) == len(names):
+                    return f"{first} has {_join(names_of_first)}, and {name} has {_join(names)}"
+                self._named.setdefault(first, names_of_first)
+        return ""
 
     def _describe_difference(self, i, image):
         form = self._find_form()
@@ -647,6 +681,16 @@ def _channels_error(difference):
     )
 
 
+def _names_error(difference):
+    return ParameterError(
+        "channels",
+        "must name the channels of files that name them differently",
+        got=None,
+        hint=f"{difference}. Choose channels by name to take them by name in each file.",
+        remedy="Pass channels=[...] with names to ImageLoader.",
+    )
+
+
 def _describe(item, position, image, is_size):
     name = _name(item, position)
     if is_size:
@@ -656,6 +700,10 @@ def _describe(item, position, image, is_size):
 
 def _name(item, position):
     return repr(name_of(item)) if name_of(item) else f"image {position} of X"
+
+
+def _join(names):
+    return ", ".join([*map(repr, names[:_MAX_CHANNELS]), *["..."] * (len(names) > _MAX_CHANNELS)])
 
 
 def _count(n_channels):

@@ -44,6 +44,7 @@ def resolve_rescale(rescale, value_range):
         )
     if rescale == WINDOW:
         return None, (WINDOW,)
+    given = rescale
     if isinstance(rescale, str):
         rescale = (rescale, *_PERCENTILES)
     if len(rescale) == 3 and rescale[0] == PERCENTILE and _are_numbers(rescale[1:]):
@@ -56,7 +57,7 @@ def resolve_rescale(rescale, value_range):
         "rescale",
         "must be None, (low, high), 'percentile', ('percentile', p, q) or 'window', with finite low less "
         "than high, and percentiles from 0 to 100",
-        repr(rescale),
+        repr(given),
     )
 
 
@@ -97,7 +98,9 @@ def check_channel_choice(channels, mode):
     if mode != "channels" and len(channels) not in (1, 3):
         raise ParameterError(
             "channels",
-            f"must be a list of 3 channels, or of 1 for grey, with mode={mode!r}",
+            "must be a list of 1 channel, or of 3 that become R, G and B before grey, with mode='L'"
+            if mode == "L"
+            else "must be a list of 3 channels, or of 1 for grey, with mode='RGB'",
             repr(channels),
             "Pass mode='channels' for any number of channels.",
         )

@@ -16,6 +16,7 @@ from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.table_formats import find_format
 from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.cli.errors import spell_reading
 from sklearn_resnet.cli.features import (
     FeatureOptions,
     check_features,
@@ -353,6 +354,7 @@ def _report_failures(options, failures, n_images, progress):
     if not failures:
         path.unlink(missing_ok=True)  # of an earlier command
         return []
+    failures = [f._replace(cause=spell_reading(f.cause)) for f in failures]
     columns = ("path", "position", "cause")
     with atomic_write(path) as partial:
         write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})

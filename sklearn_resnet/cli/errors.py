@@ -20,11 +20,13 @@ _IMAGE_REMEDIES = {
 }
 _IMAGE_REMEDY = "Replace the file or leave it out."
 # Parameters of ImageLoader in messages of the library, which are options of the command too.
-_NAMES, _VALUES = "mode|channels|rescale|page|level|value_range", r"'\w+'|\[[^\]]*\]"
+_NAMES = "mode|channels|rescale_by|rescale|page|level|value_range"
+_VALUES = r"'\w+'|\[[^\]]*\]"
 _READING = re.compile(
     rf"ImageLoader\(({_NAMES})=({_VALUES})?\)|\b({_NAMES})=({_VALUES})"  # the latter in no path
 )
 _SEPARATE = "ResNetFeatures(channels='separate')"
+_RANGES = re.compile(r"\b(?:rescale|value_range)=\(([a-z]+), ([a-z]+)\)")  # (low, high)
 _OF_ARRAYS = re.compile(r"X\[\.\.\., \[[^\]]*\]\] or ")  # what comes before an option of files
 _MEMORY_PARAMS = ("image_sizes", "image_size", "batch_size")  # on which the use of memory depends
 
@@ -73,7 +75,7 @@ def describe_error(exc, ctx, remedies=None):
     param = _find_param(ctx, exc.parameter) if isinstance(exc, ParameterError) else None
     if param is not None:
         remedy = (remedies or {}).get(param.name, "").format_map(ctx.params)
-        message = " ".join(filter(None, [exc.describe_as(spell(param)), remedy]))
+        message = " ".join(filter(None, [_describe_parameter(exc, param, ctx), remedy]))
     elif isinstance(exc, DownloadError):
         remedy = exc.remedy if exc.path is None else _DOWNLOAD  # without a path, it is of the hub
         message = f"{exc.problem}\n{remedy}"
@@ -90,6 +92,13 @@ def describe_error(exc, ctx, remedies=None):
     if notes and not message.endswith((".", "?")):
         message += "."
     return " ".join([message, *notes])
+
+
+def _describe_parameter(exc, param, ctx):
+    """Describe an invalid parameter; files of different channels are no mistake in --channels."""
+    if param.name == "channels" and exc.got is None and ctx.params["channels"] is None:
+        return f"All images must have the same channels and the same depth. {exc.hint}"
+    return exc.describe_as(spell(param))
 
 
 def _find_reading_remedy(exc, ctx):
@@ -111,8 +120,12 @@ def spell_reading(text):
         value = "" if value is None or "..." in value else value.strip("[]'").replace(", ", ",")
         return " ".join(filter(None, [f"--{name.replace('_', '-')}", value]))
 
-    text = _OF_ARRAYS.sub("", text.replace(_SEPARATE, "--separate-channels"))
-    return _READING.sub(spell_one, text)
+    spelled = _OF_ARRAYS.sub("", text.replace(_SEPARATE, "--separate-channels"))
+    spelled = _RANGES.sub(
+        lambda found: f"--value-range {' '.join(found.groups()).upper()}", spelled
+    )
+    spelled = _READING.sub(spell_one, spelled)
+    return spelled if spelled == text else spelled.replace(" to ImageLoader", "")
 
 
 def _describe_memory(exc, ctx):

@@ -100,6 +100,8 @@ _REMEDIES = {  # by the parameter that is wrong; see describe_error
     "layers": _LAYERS_REMEDY,
     "compare": _LAYERS_REMEDY,
     "image_size": "Pass a size, as in --image-size 64.",
+    "channels": "Pass --channels with channels that each file has, or --mode RGB for files of different "
+    "depths.",
     "weights": "`embedding weights` lists published ones; --weights random draws random ones.",
     "normalization": "`embedding weights` lists that of known weights.",
 }
@@ -392,6 +394,13 @@ def similar(ctx, queries, table, **chosen):
     is_flag=True,
     help="Also score the choice of the best, on images that took no part in it.",
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "skip"]),
+    default="raise",
+    show_default=True,
+    help="How to handle a file that cannot be read: stop, or leave it out.",
+)
 @options.architecture
 @options.weights
 @options.normalization
@@ -417,6 +426,7 @@ def similar(ctx, queries, table, **chosen):
 @click.pass_context
 def search_cuts(ctx, **params):
     """Search the layer and the image size."""
+    options.check_reading(ctx)
     options.check_cache(params)
     params["cache"] = options.choose_cache(params)
     with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
@@ -429,7 +439,7 @@ def search_cuts(ctx, **params):
 def _make_search_options(params):
     # of PCA, and of a table
     others = {"model": "resnet", "dimensions": None, "image_size": None}
-    others |= {"patches": None, "patch_size": None, "on_error": "raise"}
+    others |= {"patches": None, "patch_size": None}
     params = params | others
     params["input"], params["features"] = _pick(InputOptions, params), _pick(FeatureOptions, params)
     return _pick(SearchOptions, params)
@@ -493,11 +503,10 @@ def _check_combinations(ctx):
             raise click.UsageError(
                 f"{spell(params[name])} requires --model {other}, not --model {model}."
             )
-    if is_given("rescale_by") and "percentile" not in (ctx.params["rescale"] or ()):
-        raise click.UsageError("--rescale-by requires --rescale percentile.")
     if is_given("patch_size") and ctx.params["patches"] is None:
         raise click.UsageError("--patch-size requires --patches, the number of patches to cut.")
     draws_picture = any(ctx.params[name] for name in ("plot", "thumbnails", "compare"))
     if is_given("picture") and not draws_picture:
         raise click.UsageError("--picture requires a picture: -p, -t or --compare.")
+    options.check_reading(ctx)
     options.check_cache(ctx.params)

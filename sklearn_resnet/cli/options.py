@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from sklearn_resnet._images.rescaling import PERCENTILE
 from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.features import default_cache
@@ -105,7 +106,7 @@ _READING = (
         metavar="METHOD",
         type=Rescale(),
         help="What becomes black and white: percentile, or percentile:P,Q, of each channel "
-        "(0.1 and 99.9); or window, that of DICOM files.",
+        "(0.1 and 99.9); window, that of DICOM files; or LOW,HIGH, the same as --value-range.",
     ),
     click.option(
         "--rescale-by",
@@ -117,9 +118,10 @@ _READING = (
     ),
     click.option(
         "--page",
-        metavar="N",
+        metavar="N|max|mean|middle|channels",
         type=Page(),
-        help="Page of a stack to read: an index from 0, or max, mean or middle.  [default: the first]",
+        help="Page of a stack to read: an index from 0, the brightest values or the mean of all pages, "
+        "the page in the middle, or all pages as channels.  [default: the first]",
     ),
     click.option(
         "--level",
@@ -148,6 +150,16 @@ def reading(command):
     for option in reversed(_READING):
         command = option(command)
     return command
+
+
+def check_reading(ctx):
+    """Refuse options of rescaling that exclude each other, or would have no effect."""
+    rescale = ctx.params["rescale"]
+    if rescale is not None and ctx.params["value_range"] is not None:
+        raise click.UsageError("--rescale and --value-range exclude each other. Leave one out.")
+    is_given = ctx.get_parameter_source("rescale_by") is click.core.ParameterSource.COMMANDLINE
+    if is_given and PERCENTILE not in (rescale or ()):
+        raise click.UsageError("--rescale-by requires --rescale percentile.")
 
 
 def check_cache(params):

@@ -77,7 +77,7 @@ class Channels(click.ParamType):
 
 
 class Page(click.ParamType):
-    """``3``, ``max``, ``mean`` or ``middle``, as the parameter `page` of ImageLoader takes them."""
+    """``3``, ``max``, ``mean``, ``middle`` or ``channels``, for the parameter `page` of ImageLoader."""
 
     name = "page"
 
@@ -86,13 +86,13 @@ class Page(click.ParamType):
         if not isinstance(value, str):
             return value
         page = _parse_index(value)
-        if isinstance(page, str) and page not in ("max", "mean", "middle"):
-            self.fail(f"It must be an index, max, mean or middle. Got {value!r} instead.")
+        if isinstance(page, str) and page not in ("max", "mean", "middle", "channels"):
+            self.fail(f"It must be an index, max, mean, middle or channels. Got {value!r} instead.")
         return page
 
 
 class Rescale(click.ParamType):
-    """``percentile``, ``percentile:1,99`` or ``window``, for the parameter `rescale`."""
+    """``percentile``, ``percentile:1,99``, ``window`` or ``0,4095``, for the parameter `rescale`."""
 
     name = "rescale"
 
@@ -100,22 +100,26 @@ class Rescale(click.ParamType):
         """Convert the text of the option."""
         if not isinstance(value, str) or value in (PERCENTILE, WINDOW):
             return value
-        kind, _, numbers = value.partition(":")
+        *kind, numbers = value.split(":", 1)
         try:
             low, high = map(float, numbers.split(","))
-            rescale = kind, low, high
+            rescale = *kind, low, high
             resolve_rescale(rescale, None)
         except ValueError:
             self.fail(
                 "It must be percentile, percentile:P,Q with percentiles from 0 to 100, as in "
-                f"percentile:1,99, or window. Got {value!r} instead."
+                "percentile:1,99, window, or LOW,HIGH as in 0,4095, with low less than high. "
+                f"Got {value!r} instead."
             )
         return rescale
 
 
 def spell_rescale(rescale):
     """Spell a value of `Rescale` as on the command line."""
-    return rescale if isinstance(rescale, str) else f"{rescale[0]}:{rescale[1]:g},{rescale[2]:g}"
+    if isinstance(rescale, str):
+        return rescale
+    *kind, low, high = rescale
+    return ":".join([*kind, f"{low:.9g},{high:.9g}"])
 
 
 class Normalization(click.ParamType):

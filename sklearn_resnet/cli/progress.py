@@ -67,7 +67,8 @@ def warnings_in_one_line():
 
 def _describe(warning):
     if isinstance(warning, ValueRangeWarning):
-        return f"{warning.problem} --value-range BLACK WHITE changes this."
+        other = " So does --rescale percentile, for image files." if warning.is_dark else ""
+        return f"{warning.problem} --value-range BLACK WHITE changes this.{other}"
     return spell_reading(str(warning))
 
 

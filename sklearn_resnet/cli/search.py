@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._images.lazy import describe_failures
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.paths import as_path
@@ -16,6 +17,7 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
+    is_collection,
     load_files,
     load_input,
     reads_files,
@@ -33,6 +35,7 @@ from sklearn_resnet.plotting._saving import save_figure
 
 _SIZES = (32, 48, 64, 96, 128, 224)
 _MAX_ENLARGEMENT = 2  # of images by the default sizes
+_N_CHECKED = 16  # files in memory while all are decoded to find unreadable ones
 _N_MEASURED = 9  # files whose sizes stand for those of all
 
 
@@ -119,7 +122,12 @@ def search(options):
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input)
-    target = make_target(options, data, progress)
+    groups = None
+    if options.groups is not None:
+        groups = read_labels(options.groups, data.paths, len(data.images), "group")
+    if options.input.on_error == "skip":
+        data, groups = leave_out_unreadable(data, groups, options, progress)
+    target = make_target(options, data.labels, groups, progress)
     sizes = options.image_sizes or choose_sizes(data, options)
     options = replace(options, input=replace(options.input, rescale_range=data.rescale_range))
     images = _load_at(max(sizes), data, options.input)
@@ -161,6 +169,10 @@ def plan_search(options, progress):
     check_table_path(output)
     picture = output.with_suffix(f".{options.picture}")
     check_replaceable(output, [output, picture])
+    if options.input.on_error != "raise" and not is_collection(source):
+        raise ParameterError(
+            "on_error", "requires a folder or an archive of images as INPUT", repr(source)
+        )
     if reads_files(source):
         features = replace(features, value_range=None)
     if features.layers is not None:
@@ -178,23 +190,49 @@ def _name_output(options):
     return Path(f"{name_stem(options.input.source)}_search.csv")
 
 
-def make_target(options, data, progress):
+def leave_out_unreadable(data, groups, options, progress):
+    """Decode all files once, because each fold needs to know its images, and leave out unreadable ones.
+
+    Parameters
+    ----------
+    data : Input
+    groups : ndarray of shape (n,) or None
+    options : SearchOptions
+    progress : Progress
+
+    Returns
+    -------
+    data : Input
+    groups : ndarray or None
+    """
+    size = max(options.image_sizes or _SIZES)
+    files = replace(options.input, rescale_range=data.rescale_range)
+    images, _ = load_files(data.paths.tolist(), files, size, lazy=True, on_error="skip")
+    for _ in images.batches(_N_CHECKED):
+        pass
+    if not images.failures:
+        return data, groups
+    failures = sorted(images.failures.values())
+    progress.warn(f"{describe_failures(failures, len(images), 'they are left out')}.")
+    is_kept = np.ones(len(images), bool)
+    is_kept[list(images.failures)] = False
+    return data.select(is_kept), None if groups is None else groups[is_kept]
+
+
+def make_target(options, labels, groups, progress):
     """Choose what to predict, and how to split it into folds.
 
     Parameters
     ----------
     options : SearchOptions
-    data : Input
+    labels, groups : ndarray of shape (n,) or None
     progress : Progress
 
     Returns
     -------
     Target
     """
-    y = _check_labels(data.labels, options.input.source)
-    groups = None
-    if options.groups is not None:
-        groups = read_labels(options.groups, data.paths, len(data.images), "group")
+    y = _check_labels(labels, options.input.source)
     return Target(y, groups, _make_splitter(y, groups, options, progress))
 
 

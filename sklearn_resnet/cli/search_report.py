@@ -186,6 +186,8 @@ def spell_command(candidate, options, output):
         )
         words += ["--value-range", *levels]
     words += _spell_reading(options.input, features)
+    if options.input.on_error != "raise":
+        words += ["--on-error", options.input.on_error]
     if features.normalization is not None:
         words += ["--normalization", spell_normalization(features.normalization)]
     for name, default in _DEFAULTS.items():

@@ -6,6 +6,7 @@ import pytest
 from sklearn_resnet._images.composite import choose_rendering, make_composite, render
 
 CYAN, MAGENTA, YELLOW = (0, 255, 255), (255, 0, 255), (255, 255, 0)
+RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
 
 def blobs(n_channels, dtype=np.uint16, high=4000, n=3, side=40):
@@ -24,7 +25,7 @@ def color_at(image, channel):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int32, np.float64])
 def test_each_channel_has_its_colour_on_black(dtype):
-    images = make_composite(blobs(3, dtype, 200), ["DAPI", "GFP", "RFP"])
+    images = make_composite(blobs(3, dtype, 200), ["actin", "tubulin", "lamin"])
     for image in images:
         assert image.shape == (40, 40, 3)
         assert image.dtype == np.uint8
@@ -44,8 +45,15 @@ def test_any_number_of_channels_has_different_bright_colours(n_channels):
     ("names", "colors"),
     [
         (["B", "G", "R"], [(0, 0, 255), (0, 255, 0), (255, 0, 0)]),
-        (["Red", "GFP"], [(255, 0, 0), CYAN]),
-        (["1", "2", "3", "DAPI", "Red"], [CYAN, MAGENTA, YELLOW, (0, 255, 0), (255, 0, 0)]),
+        (["Red", "actin"], [RED, CYAN]),
+        (["Red", "GFP"], [RED, GREEN]),
+        (["1", "2", "3", "lamin", "Red"], [CYAN, MAGENTA, YELLOW, GREEN, RED]),
+        (["actin", "DAPI", "EGFP"], [CYAN, BLUE, GREEN]),
+        (["mCherry", "gfp", "Hoechst 33342"], [RED, GREEN, BLUE]),
+        (["Alexa Fluor 488", "AF568", "alexa_647", "A594"], [GREEN, RED, MAGENTA, CYAN]),
+        (["Cy3", "GFP-tubulin", "TL", "Cy5"], [RED, GREEN, GREY, MAGENTA]),
+        (["Phase contrast", "fitc", "BF"], [GREY, GREEN, CYAN]),
+        (["dapix", "Far red", "indices"], [CYAN, MAGENTA, YELLOW]),
         (None, [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
         (["4", "2", "0"], [(255, 0, 0), (0, 255, 0), (0, 0, 255)]),
     ],
@@ -53,6 +61,13 @@ def test_any_number_of_channels_has_different_bright_colours(n_channels):
 def test_names_give_colours(names, colors):
     image = make_composite(blobs(len(colors)), names)[0]
     assert [color_at(image, i) for i in range(len(colors))] == colors
+
+
+def test_three_dyes_are_stretched():
+    """Their colours are those of a photo, but they are none."""
+    images = blobs(3, np.uint8, 200)
+    assert color_at(make_composite(images, ["RFP", "GFP", "DAPI"])[0], 1) == GREEN
+    assert color_at(make_composite(images, ["R", "G", "B"])[0], 1) == (100, 200, 100)
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 5), (2, 5, 5, 1), (2, 5, 5, 3)])
@@ -125,7 +140,7 @@ def test_channels_that_all_show_the_same_are_not_washed_out():
 
 def test_a_known_range_is_kept():
     sample = np.full((1, 4, 4, 2), [0.25, 0.5])
-    rendering = choose_rendering(sample, ["DAPI", "GFP"], (0.0, 1.0))
+    rendering = choose_rendering(sample, ["actin", "tubulin"], (0.0, 1.0))
     # cyan and magenta share blue, whose sum stays below white
     assert tuple(render(sample[0], rendering)[0, 0]) == (128, 64, 191)
 

@@ -5,7 +5,12 @@ import warnings
 import numpy as np
 import pytest
 
-from sklearn_resnet._images.file_log import ChannelNames, FileLog, Remark
+from sklearn_resnet._images.file_log import (
+    ChannelNames,
+    FileLog,
+    Remark,
+    remark_on_learned_range,
+)
 from sklearn_resnet._images.intensity import infer_value_range
 
 
@@ -59,7 +64,9 @@ def test_files_are_warned_about_once():
     assert "Files of float64 are read with different white levels: 1 for '5.tif', 255 for" in told
     assert " and 1 more: values from " in told
     assert "and those outside 0 to 1 are clipped" in told
-    assert told.endswith("Pass value_range=(black, white) to change this.")
+    assert told.endswith(
+        "Pass value_range=(black, white), or rescale='percentile' to ImageLoader, to change this."
+    )
 
 
 def test_files_of_no_usual_range_are_counted():
@@ -68,6 +75,7 @@ def test_files_of_no_usual_range_are_counted():
         "'1.tif' and 5 more: values from -1024 to 3071, which fit no usual range;"
     )
     assert "white levels" not in told
+    assert told.endswith("Pass value_range=(black, white) to change this.")
 
 
 def test_remarks_of_a_kind_are_one_warning():
@@ -85,14 +93,19 @@ def test_remarks_of_a_kind_are_one_warning():
     ]
 
 
-def test_files_that_name_their_channels_differently_are_warned_about():
-    names = ChannelNames(["DAPI", "GFP"])
-    assert warn_about_files(names, names, names) == []
-    many = ChannelNames(map(str, range(40)))
-    assert warn_about_files(names, ChannelNames(["GFP", "DAPI"]), names, many) == [
-        "Channels were taken by position, but '0.tif' (DAPI, GFP) and '1.tif' (GFP, DAPI) name them "
-        "differently. Pass ImageLoader(channels=[...]) with names to take them by name."
-    ]
-    assert warn_about_files(names, many) == []
-    (told,) = warn_about_files(many, ChannelNames(many[::-1]))
-    assert "(0, 1, 2, 3, 4, 5, 6, 7, ...)" in told
+def test_names_of_channels_are_not_logged():
+    assert warn_about_files(ChannelNames(["DAPI", "GFP"]), ChannelNames(["GFP", "DAPI"])) == []
+
+
+def test_nearly_black_files_have_a_remedy_of_their_own():
+    (told,) = warn_about_files(infer(100, dtype=np.uint16), infer(3000, dtype=np.uint16))
+    assert told.endswith(
+        "the images are nearly black. Pass value_range=(black, white), or rescale='percentile' to "
+        "ImageLoader, to change this."
+    )
+
+
+def test_an_image_that_a_learned_range_makes_nearly_black_is_remarked_on():
+    assert remark_on_learned_range(np.array([[0, 17]], np.uint8)) is None
+    remark = remark_on_learned_range(np.array([[0, 3]], np.uint8))
+    assert remark.detail == "values up to 3"

@@ -1,5 +1,6 @@
 """Value ranges: inferred, checked and applied; and their warnings."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import skimage.util
 
 from sklearn_resnet._images.intensity import (
+    ValueRangeWarning,
     check_value_range,
     infer_list_range,
     infer_value_range,
+    is_nearly_black,
     to_uint8,
     unify_scales,
     warn_about_another_range,
@@ -187,6 +190,27 @@ def test_images_below_a_sixteenth_of_white_are_dark(dtype, max_value, bits, is_d
         warnings.simplefilter("always")
         warn_about_inferred(inferred)
     assert ["the images are nearly black" in str(w.message) for w in caught] == [True] * is_dark
+    remedy = (
+        "Pass value_range=(black, white), or rescale='percentile' to ImageLoader, to change this."
+    )
+    assert all(str(w.message).endswith(remedy) for w in caught)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "high"), [(np.uint8, 16), (np.uint16, 4096), (np.float32, 1 / 16)]
+)
+def test_an_image_below_a_sixteenth_of_white_is_nearly_black(dtype, high):
+    image = np.zeros((2, 2, 3), dtype)
+    assert is_nearly_black(image)
+    image[1, 1, 1] = high
+    assert is_nearly_black(image)
+    image[1, 1, 1] = high * 1.07
+    assert not is_nearly_black(image)
+
+
+def test_a_warning_survives_pickling():
+    warning = ValueRangeWarning("It is black.", is_dark=True)
+    assert str(pickle.loads(pickle.dumps(warning))) == str(warning)
 
 
 class Counted(np.ndarray):

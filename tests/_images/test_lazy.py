@@ -612,6 +612,58 @@ def test_images_of_other_channels_are_an_error_that_names_both(tmp_path, other, 
     assert "all images must " in images.failures[1].cause
 
 
+@pytest.fixture
+def mixed_paths(tmp_path):
+    """Two images of the same channels, in another order, and the first one in that order."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    first = save_ome(tmp_path / "a", CHANNELS[:1, ..., :2], ["DAPI", "GFP"])
+    return first + save_ome(tmp_path / "b", CHANNELS[1::-1, ..., 1::-1], ["GFP", "DAPI"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "channels"},
+        {"mode": "channels", "channels": [1]},
+        {"mode": "channels", "channels": [0, "GFP"]},
+        {"mode": "L", "channels": [0], "size": 8},
+    ],
+)
+def test_channels_by_position_must_have_the_same_names(mixed_paths, options):
+    told = r"(?s)a.0.ome.tif' has '.*, and '.*b.0.ome.tif' has '.*channels=\[...\] with names"
+    images = ImageLoader(**options, lazy=True).fit_transform(mixed_paths)
+    with pytest.raises(ValueError, match=told):
+        np.asarray(images)
+    with pytest.raises(ValueError, match=told):
+        [images[0], images[1]]
+    with pytest.raises(ValueError, match=told):
+        [list(block.batches(1)) for block in images.blocks(1)]
+    images = ImageLoader(**options, lazy=True, on_error="nan").fit_transform(mixed_paths)
+    for _ in range(2):
+        (batch,) = images.batches(3)
+        assert list(images.failures) == [1, 2]
+        assert "files name their channels differently" in images.failures[2].cause
+        assert (batch[1:] == 0).all()
+        assert (batch[0] > 0).any()
+
+
+def test_channels_by_name_are_taken_in_any_order(mixed_paths):
+    images = ImageLoader(mode="channels", channels=["GFP", "DAPI"]).fit_transform(mixed_paths)
+    np.testing.assert_array_equal(images[:2], CHANNELS[:2, ..., [1, 0]])
+    np.testing.assert_array_equal(images[2], images[0])
+
+
+@pytest.mark.parametrize("other", [CHANNELS[0][..., :3], CHANNELS[0].astype(np.float32)])
+def test_images_of_other_channels_do_not_end_a_run(tmp_path, other):
+    paths = save_arrays(tmp_path, [CHANNELS[0], other, CHANNELS[1]])
+    for options in ({}, {"rescale": "percentile"}):
+        images = lazy_channels(paths, on_error="nan", **options)
+        images.infer_value_range()
+        list(images.batches(3))
+        assert list(images.failures) == [1]
+
+
 def test_an_array_among_files_must_have_their_channels_too(channel_paths):
     images = lazy_channels([channel_paths[0], CHANNELS[1], CHANNELS[1].astype(np.uint8)])
     np.testing.assert_array_equal(images[1], CHANNELS[1])

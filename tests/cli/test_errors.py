@@ -197,6 +197,12 @@ def test_parameters_are_attributed_to_options_of_other_names():
             "Pass --mode channels or --channels.",
         ),
         ("ImageLoader(rescale='percentile') for", "--rescale percentile for"),
+        ("ImageLoader(rescale_by='image') or", "--rescale-by image or"),
+        (
+            "Pass rescale=(low, high) or rescale='percentile' to ImageLoader.",
+            "Pass --value-range LOW HIGH or --rescale percentile.",
+        ),
+        ("Give it to ImageLoader.", None),
         ("Pass ImageLoader(value_range=), or", "Pass --value-range, or"),
         ("the limit of 9 that ImageLoader(max_pixels=) sets", None),
         (

@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 from channel_files import make_channels, save_arrays, save_ome
 from commands import run
+from dicom_files import make_dicom
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from torch_weights import write_safetensors
@@ -917,3 +918,51 @@ def test_options_of_scientific_images_are_checked(cells, digits):
     assert "ImageLoader(channels" not in message
     message = run("cells", "out.npy", *RESNET, "--channels", "x", code=1)
     assert "Choose among these with --channels, by index or name." in message
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "sklearn_resnet", "layers"]
+    done = subprocess.run([*command, "ResNet18"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, run("layers", "ResNet18"))
+    done = subprocess.run([*command[:-1], "--help"], capture_output=True, text=True)
+    assert done.stdout.startswith("Usage: embedding ")
+
+
+def test_a_range_is_an_option_of_either_name(cells):
+    for name, option in (("a", ["--rescale", "100,3000"]), ("b", ["--value-range", 100, 3000])):
+        run("cells", f"{name}.npy", *RESNET, *option, "--separate-channels", "-q")
+    np.testing.assert_array_equal(np.load("a.npy"), np.load("b.npy"))
+    both = ["--rescale", "100,3000", "--value-range", 100, 3000]
+    message = run("cells", "c.npy", *RESNET, *both, "--separate-channels", code=2)
+    assert "--rescale and --value-range exclude each other" in message
+    message = run("search", "cells", "--rescale", "0,9", "--rescale-by", "image", code=2)
+    assert "--rescale-by requires --rescale percentile" in message
+
+
+def test_files_of_other_channels_are_told_in_the_words_of_the_command(cells, tmp_path):
+    (tmp_path / "cells" / "c").mkdir()
+    save_arrays(tmp_path / "cells" / "c", CELLS[:1, ..., :2])
+    command = ["cells", "out.npz", *RESNET, "--separate-channels"]
+    message = run(*command, code=1)
+    assert "All images must have the same channels and the same depth. 'cells" in message
+    assert "--channels must" not in message
+    assert "Pass --channels with channels that each file has, or --mode RGB for" in message
+    np.save(tmp_path / "cells" / "c" / "0.npy", CELLS[0].astype(np.float32))
+    message = run(*command, "--channels", "0,1", code=1)
+    assert "--channels must name channels that all images have, in one depth. 'cells" in message
+    assert message.rstrip().endswith("or --mode RGB for files of different depths.")
+
+
+def test_a_file_without_a_window_is_told_in_the_words_of_the_command(tmp_path):
+    (tmp_path / "ct").mkdir()
+    for name, window in (("a", {"WindowCenter": 40, "WindowWidth": 80}), ("b", {})):
+        pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+        (tmp_path / "ct" / f"{name}.dcm").write_bytes(make_dicom(pixels, **window))
+    command = ["ct", "out.npz", *RESNET, "--rescale", "window", "--mode", "L", "--image-size", 8]
+    message = run(*command, code=1)
+    assert "it has no window, which --rescale window applies" in message
+    assert "Pass --value-range LOW HIGH or --rescale percentile. " in message
+    output = run(*command, "--on-error", "skip")
+    assert "it has no window, which --rescale window applies. All are in" in output
+    causes = pd.read_csv("out_errors.csv")["cause"].tolist()
+    assert causes == ["it has no window, which --rescale window applies"]

@@ -103,7 +103,9 @@ def test_a_channel_has_a_name(text):
 @pytest.mark.parametrize(("text", "expected"), [("3", 3), ("-1", -1), ("max", "max")])
 def test_a_page_is_an_index_or_a_projection(text, expected):
     assert Page().convert(text, None, None) == expected
-    with pytest.raises(click.BadParameter, match="It must be an index, max, mean or middle"):
+    with pytest.raises(
+        click.BadParameter, match="It must be an index, max, mean, middle or channels"
+    ):
         Page().convert(f"{text}x", None, None)
 
 
@@ -113,6 +115,8 @@ def test_a_page_is_an_index_or_a_projection(text, expected):
         ("percentile", "percentile"),
         ("window", "window"),
         ("percentile:1,99.5", ("percentile", 1.0, 99.5)),
+        ("100,3000", (100.0, 3000.0)),
+        ("-1024,3071.5", (-1024.0, 3071.5)),
     ],
 )
 def test_a_rescaling_is_a_name_with_percentiles(text, expected):
@@ -122,7 +126,7 @@ def test_a_rescaling_is_a_name_with_percentiles(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["percentiles", "percentile:1", "percentile:99,1", "window:1,99", "0,4095", "minmax:0,9"],
+    ["percentiles", "percentile:1", "percentile:99,1", "window:1,99", "4095,0", "9", "minmax:0,9"],
 )
 def test_an_invalid_rescaling_is_an_error(text):
     with pytest.raises(click.BadParameter, match="It must be percentile, percentile:P,Q"):

@@ -49,10 +49,13 @@ def test_a_warning_of_python_is_one_line(capsys):
             warnings.warn("It is\nlarge.", stacklevel=1)
             warnings.warn("It is old.", RuntimeWarning, stacklevel=1)
             warnings.warn(ValueRangeWarning("It is dark."), stacklevel=1)
+            warnings.warn(ValueRangeWarning("It is black.", is_dark=True), stacklevel=1)
         assert warnings.showwarning is before
     assert capsys.readouterr().err == (
         "warning    It is large.\nwarning    It is old.\n"
         "warning    It is dark. --value-range BLACK WHITE changes this.\n"
+        "warning    It is black. --value-range BLACK WHITE changes this. So does --rescale percentile, for "
+        "image files.\n"
     )
 
 

@@ -337,3 +337,32 @@ def test_sizes_that_exceed_the_memory(photos):
 
 def test_quiet_prints_nothing():
     assert run("search", "digits.npz", *FAST, "-q") == ""
+
+
+@pytest.mark.parametrize("mode", ["L", "channels"])
+def test_unreadable_files_are_left_out(mode, photos):
+    paths = [path.as_posix() for path in sorted(photos.rglob("*.png"))]
+    groups = pd.DataFrame({"path": paths, "group": np.arange(60) % 6})
+    groups.to_csv("groups.csv", index=False)
+    options = [*FAST, "--cv", 2, "--mode", mode, "--groups", "groups.csv"]
+    options += [] if mode == "L" else ["--separate-channels"]
+    for path in paths[:7]:
+        Path(path).write_bytes(b"no image")
+    assert "cannot be read" in run("search", photos, "s.csv", *options, code=1)
+    output = run("search", photos, "s.csv", *options, "--on-error", "skip")
+    assert "7 of 60 images could not be read, and they are left out: " in output
+    assert "53 images, 3 labels" in output
+    line = output.splitlines()[-1]
+    assert " --on-error skip" in line
+    run(*shlex.split(line)[1:], "-q")
+    scores = pd.read_csv("s.csv")["mean_score"]
+    for path in paths[:7]:
+        Path(path).unlink()
+    groups[7:].to_csv("groups.csv", index=False)
+    run("search", photos, "fewer.csv", *options, "-q")
+    np.testing.assert_array_equal(scores, pd.read_csv("fewer.csv")["mean_score"])
+
+
+def test_only_files_of_a_folder_are_left_out():
+    message = run("search", "digits.npz", *FAST, "--on-error", "skip", code=1)
+    assert "--on-error requires a folder or an archive of images as INPUT" in message

@@ -7,6 +7,7 @@ orientation. Images of 8 bits begin at the colour space, because Pillow has done
 import numpy as np
 from PIL import Image
 
+from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.pixels import PREMULTIPLIED, UNSPECIFIED
 from sklearn_resnet._images.decoding.profiles import convert_lab_to_srgb, convert_to_srgb
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
@@ -129,7 +130,10 @@ def find_known_values(values, no_data):
 
 def _check_finite(values):
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ValueError("it holds NaN or infinity")
+        raise FormatError(
+            "it holds NaN or infinity",
+            "Pass mode='channels' or rescale='percentile' to ImageLoader, which make them black.",
+        )
 
 
 def full_scale(dtype, bits):

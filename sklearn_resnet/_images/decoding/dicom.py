@@ -54,6 +54,7 @@ _IMPLICIT, _EXPLICIT, _BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.84
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _TIME_POINTERS = {0x00181063, 0x00181065}  # FrameTime, FrameTimeVector
 _DEPTH_POINTERS = {0x3004000C, 0x00182005}  # GridFrameOffsetVector, SliceLocationVector
+_NO_DICOM = "it is no DICOM file, or its header is damaged"
 _DAMAGED = "its pixel data is damaged or incomplete"
 
 
@@ -119,7 +120,7 @@ def _is_of_others(record):
 
 def _decode(pydicom, file, selection, max_pixels, report):
     file = _shield(_inflate, file, max_pixels, cause=_DAMAGED)
-    header = _shield(_read_header, pydicom, file, cause=NO_IMAGE)
+    header = _shield(_read_header, pydicom, file, cause=_NO_DICOM)
     image = _shield(_describe, header, cause="its description of the pixels is damaged")
     choose_level([image.shape], selection)  # there is one
     check_array((*image.shape, image.n_samples), image.dtype, max_pixels)
@@ -192,7 +193,9 @@ def _read_header(pydicom, file):
     file.seek(0)
     header = pydicom.dcmread(file, force=True, stop_before_pixels=True, specific_tags=_TAGS)
     if "Rows" not in header or "PhotometricInterpretation" not in header:
-        raise FormatError(NO_IMAGE, REPLACE)
+        file.seek(0)
+        is_known = is_dicom(file.read(_HEAD_BYTES))
+        raise FormatError(NO_IMAGE if is_known else _NO_DICOM, REPLACE)
     if "TransferSyntaxUID" not in header.file_meta:
         is_implicit, is_little = header.original_encoding
         syntax = _BIG if not is_little else _IMPLICIT if is_implicit else _EXPLICIT

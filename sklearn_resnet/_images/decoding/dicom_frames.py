@@ -4,7 +4,7 @@ from functools import cache
 
 from sklearn_resnet._images.decoding.formats import FormatError, import_for_format
 
-NO_IMAGE = "it is no DICOM file, or one without an image"
+NO_IMAGE = "it is a DICOM file without an image"
 REPLACE = "Replace the file or leave it out."
 CONVERT = "Convert it to PNG or TIFF, or to a DICOM file without compression."
 _PIXEL_TAGS = ["PixelData", "FloatPixelData", "DoubleFloatPixelData"]

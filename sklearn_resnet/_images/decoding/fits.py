@@ -9,7 +9,12 @@ from sklearn_resnet._images.decoding.formats import FormatError, import_for_form
 from sklearn_resnet._images.decoding.limits import check_array
 from sklearn_resnet._images.decoding.named_arrays import choose_array
 from sklearn_resnet._images.decoding.pixels import Pixels
-from sklearn_resnet._images.decoding.selection import Stack, choose_level, select_planes
+from sklearn_resnet._images.decoding.selection import (
+    PAGES_AS_CHANNELS,
+    Stack,
+    choose_level,
+    select_planes,
+)
 
 MAGIC = b"SIMPLE  ="
 _TIMES = ("TIME", "UTC", "TAI", "TT", "MJD")  # CTYPE of an axis, up to a hyphen
@@ -103,7 +108,8 @@ def _name_axes(hdu, selection):
     for i, size in enumerate(shape[:-2]):
         kind = str(hdu.header.get(f"CTYPE{len(shape) - i}", "")).upper().partition("-")[0]
         is_last = all(other == 1 for other in shape[i + 1 : -2])
-        letter = "T" if kind in _TIMES else "C" if is_last and selection.page is None else "Q"
+        is_channel = is_last and selection.page in (None, PAGES_AS_CHANNELS)
+        letter = "T" if kind in _TIMES else "C" if is_channel else "Q"
         axes += "1" if size == 1 else letter
     n_repeated = max((axes.count(letter) for letter in "TQC"), default=0)
     if n_repeated > 1:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
+from sklearn_resnet._images.decoding.selection import PAGES_AS_CHANNELS
 
 _MAX_NAMED = 10  # arrays in a message
 _REPLACE = "Replace the file or leave it out."
@@ -57,6 +58,8 @@ def check_planes(array, selection, max_pixels):
     max_pixels : int or None
     """
     shape = array.shape if selection.page is None else array.shape[1:]
+    if selection.page == PAGES_AS_CHANNELS:
+        shape = (*array.shape[1:], array.shape[0])
     if len(shape) > 1:
         check_array(shape, array.dtype, max_pixels)
     check_chunks(array, max_pixels)

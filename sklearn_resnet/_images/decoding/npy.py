@@ -12,13 +12,17 @@ from sklearn_resnet._images.decoding.named_arrays import choose_array, is_numeri
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
 from sklearn_resnet._images.decoding.selection import (
     MANY_CHANNELS,
+    PAGES_AS_CHANNELS,
     Selection,
     Stack,
     choose_level,
+    is_by_channel,
     select_planes,
 )
+from sklearn_resnet._images.file_log import Remark
 
 _SUFFIX = ".npy"  # of the members of a .npz
+_CHANNELS_FIRST = "If the channels come first, pass ImageLoader(page='channels') too."
 
 
 def decode_npy(file, selection, max_pixels, report):
@@ -28,7 +32,8 @@ def decode_npy(file, selection, max_pixels, report):
         check_file_shape(shape, selection)
         n_pages, plane = (shape[0], shape[1:]) if selection.page is not None else (1, shape)
         if n_pages > 1 and not is_by_column:
-            check_array(plane, dtype, max_pixels)
+            n_read = n_pages if selection.page == PAGES_AS_CHANNELS else 1
+            check_array((*plane, n_read), dtype, max_pixels)
             return decode_array(_Pages(file, shape, dtype), selection, report)
         check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
     file.seek(0)
@@ -87,6 +92,7 @@ def decode_array(array, selection, report, no_data=None):
     check_file_shape(array.shape, selection)
     choose_level([array.shape], selection)  # there is one
     if selection.page is None:
+        report_first_channels(array.shape, selection, report)
         return replace(wrap_array(np.asarray(array[...]), selection), no_data=no_data)
     stack = Stack(
         axes="Q",
@@ -131,6 +137,18 @@ def wrap_array(array, selection=None):
         extra=(STRAIGHT,) if n_samples == 4 else (),
         alpha_has_range=True,
     )
+
+
+def report_first_channels(shape, selection, report):
+    """Report that the channels of an image seem to come first."""
+    if is_by_channel(selection) and len(shape) == 3 and 2 * shape[0] <= min(shape[1:]):
+        report(
+            Remark(
+                "the last axis was taken for the channels, but the first one seems to be that",
+                f"the shape {shape}",
+                "If so, pass ImageLoader(page='channels').",
+            )
+        )
 
 
 def read_npy_header(file):
@@ -179,5 +197,5 @@ def check_array_shape(shape, selection):
         raise FormatError(
             f"it must have the shape ({pages}height, width) or ({pages}height, width, channels) with "
             f"1, 3 or 4 channels, not {shape}",
-            MANY_CHANNELS,
+            MANY_CHANNELS if n_pages else f"{MANY_CHANNELS} {_CHANNELS_FIRST}",
         )

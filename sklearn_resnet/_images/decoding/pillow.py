@@ -10,7 +10,14 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from sklearn_resnet._images.decoding.formats import open_other
 from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
-from sklearn_resnet._images.decoding.selection import Stack, choose_level, choose_pages, project
+from sklearn_resnet._images.decoding.selection import (
+    PAGES_AS_CHANNELS,
+    Stack,
+    choose_level,
+    choose_pages,
+    project,
+    select_planes,
+)
 from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 # The formats that Pillow may try. Formats that run other programs (EPS) or are not images (PDF) are
@@ -62,6 +69,11 @@ def _decode_frames(image, selection, report):
 
     n_frames = getattr(image, "n_frames", 1)
     stack = Stack("Q", (n_frames,), read, None, image.size[::-1])
+    if selection.page == PAGES_AS_CHANNELS:
+        if n_frames == 1:
+            return None
+        samples, names = select_planes(stack, selection, report)
+        return Pixels(samples=samples, space="channels", bits=8, channel_names=names)
     pages = choose_pages(stack, selection.page, report)
     if len(pages) > 1:
         samples = project(stack, pages, 0, selection.page)

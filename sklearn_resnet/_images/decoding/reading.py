@@ -149,7 +149,7 @@ def read_image(
     channels : tuple of int and str, default=None
         The channels in the order that is wanted, by index or name; None for all. For colour and
         grey, 3 of them are red, green and blue, and 1 is grey.
-    page : int, {"max", "mean", "middle"}, default=None
+    page : int, {"max", "mean", "middle", "channels"}, default=None
         Which page or plane of the file, or how they are made one; None takes the first one.
     level : int, default=None
         The level of a pyramid; 0 has the full resolution, which None takes without a `size`. With

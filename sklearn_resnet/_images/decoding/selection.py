@@ -1,7 +1,8 @@
 """The choice of what to read of a file: its channels, its page and its level of resolution."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ MANY_CHANNELS = (
     "choose them."
 )
 _PROJECTIONS = ("max", "mean")
+PAGES_AS_CHANNELS = "channels"  # for `page`
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
 _MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
@@ -30,7 +32,7 @@ class Selection(NamedTuple):
     mode : {"RGB", "L", "channels"}
     channels : tuple of int and str, or None
         The channels in their order, by index or name; None for all.
-    page : int, {"max", "mean", "middle"} or None
+    page : int, {"max", "mean", "middle", "channels"} or None
     level : int or None
         Of a pyramid; None chooses by `size`.
     size : tuple of 2 int or None
@@ -128,6 +130,8 @@ def select_planes(stack, selection, report):
     FormatError
         If the selection does not fit the stack.
     """
+    if selection.page == PAGES_AS_CHANNELS:
+        stack, selection = _make_pages_channels(stack), selection._replace(page=None)
     pages = choose_pages(stack, selection.page, report)
     has_axis = "C" in stack.axes
     if has_axis and stack.n_channels > 1:
@@ -146,11 +150,27 @@ def select_planes(stack, selection, report):
     names = names if names is not None and len(names) == n_samples else None
     if selection.channels is None:
         return samples, None if names is None and not has_axis else name_channels(names, n_samples)
-    chosen = choose_channels(names, n_samples, selection.channels)
+    n_pages = math.prod(stack.shape) if selection.page is None else 1
+    chosen = choose_channels(names, n_samples, selection.channels, n_pages)
     return samples[..., chosen], _name_chosen(names, chosen, 1)
 
 
-def choose_channels(names, n_channels, channels):
+def _make_pages_channels(stack):
+    """Make the pages of a stack its channels."""
+    long = [axis for axis, size in zip(stack.axes, stack.shape, strict=True) if size > 1]
+    if long in ([], ["C"]):
+        return stack
+    if len(long) > 1 or long[0] not in _DEPTHS:
+        raise FormatError(
+            f"its axes are {stack}, but page='channels' makes channels of one axis, of pages or of "
+            "depth (Z)",
+            "Choose a page with ImageLoader(page=), counted from 0 in the order of the file.",
+        )
+    axes = stack.axes.replace("C", "Q").replace(long[0], "C")
+    return replace(stack, axes=axes, channel_names=None)
+
+
+def choose_channels(names, n_channels, channels, n_pages=1):
     """Find channels by index or name.
 
     Parameters
@@ -161,6 +181,8 @@ def choose_channels(names, n_channels, channels):
         Their number.
     channels : sequence of int and str, or None
         The channels in the order that is wanted; None for all.
+    n_pages : int, default=1
+        The number of pages that could be meant as channels.
 
     Returns
     -------
@@ -185,9 +207,13 @@ def choose_channels(names, n_channels, channels):
             found = [channel % n_channels] if -n_channels <= channel < n_channels else []
         if len(found) != 1:
             problem = "several channels" if found else "no channel"
+            listed = list_channels(names, n_channels)
             raise FormatError(
-                f"it has {problem} {channel!r}: its channels are {list_channels(names, n_channels)}",
-                "Choose among these with ImageLoader(channels=[...]), by index or name.",
+                f"it has {problem} {channel!r}: its channel{'s are' if n_channels > 1 else ' is'} "
+                f"{listed}{f', on each of {n_pages} pages' if n_pages > 1 else ''}",
+                "Pass ImageLoader(page='channels') if the pages are the channels."
+                if n_pages > 1
+                else "Choose among these with ImageLoader(channels=[...]), by index or name.",
             )
         chosen += found
     return chosen
@@ -201,9 +227,9 @@ def name_channels(names, n_channels):
 
 def list_channels(names, n_channels):
     """List channels for a message."""
-    if names is None or not any(names):
-        return f"0 to {n_channels - 1}" if n_channels > 1 else "0"
     known = name_channels(names, n_channels)
+    if known == name_channels(None, n_channels):
+        return f"0 to {n_channels - 1}" if n_channels > 1 else "0"
     listed = [f"{i} ({name[:_MAX_NAME]!r})" for i, name in enumerate(known[:_MAX_LISTED])]
     return ", ".join([*listed, "..."] if n_channels > _MAX_LISTED else listed)
 
@@ -247,8 +273,11 @@ def choose_pages(stack, page, report):
             )
         return [tuple(map(int, np.unravel_index(page % n_pages, sizes)))] if sizes else [()]
     if any(axis not in _DEPTHS for axis in long):
+        problem = "so that it is no single image"
+        if page is not None:
+            problem = f"and page={page!r} takes pages or planes of depth (Z) together, no others"
         raise FormatError(
-            f"its axes are {stack}, so that it is no single image",
+            f"its axes are {stack}, {problem}",
             f"Choose one of its {n_pages} pages with ImageLoader(page=), counted from 0 in the order "
             "of the file.",
         )
@@ -267,7 +296,8 @@ def report_pages(n_pages, report):
         Remark(
             "only the first page was read",
             f"{n_pages} pages",
-            "To read another one, or all together, pass ImageLoader(page=).",
+            "To read another one, or all together, pass ImageLoader(page=), an index, 'max', 'mean', "
+            "'middle' or 'channels'.",
         )
     )
 

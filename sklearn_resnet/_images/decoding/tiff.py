@@ -26,6 +26,8 @@ from sklearn_resnet._images.decoding.pixels import (
     Pixels,
 )
 from sklearn_resnet._images.decoding.selection import (
+    PAGES_AS_CHANNELS,
+    ChannelQuery,
     Selection,
     Stack,
     check_channels,
@@ -54,7 +56,7 @@ from sklearn_resnet._images.file_log import Remark
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PHOTOMETRIC, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 274, 320, 332
+_PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 270, 274, 320, 332
 _ICC_PROFILE, _GDAL_NODATA = 34675, 42113
 _YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
 _JPEG = (6, 7)
@@ -91,16 +93,22 @@ def decode_tiff(file, selection, max_pixels, report):
     Pixels
     """
     with _open(file) as tiff:
-        if len(tiff.pages) == 0:
-            raise ValueError("it is damaged: it has no pages")
-        first = tiff.pages[0]
+        try:
+            first = tiff.pages[0]
+        except IndexError as exc:
+            raise ValueError("it is damaged: it has no pages") from exc
         check_no_raw(
             file, {code: first.tags[code].value for code in RAW_TAGS if code in first.tags}
         )
-        n_pages, is_circular = _count_pages(tiff)
+        _check_description(tiff)
+        n_pages, is_circular, is_cut = _count_pages(tiff)
         found = [] if is_circular else find_series(tiff, n_pages, report)
         if found:
             return _decode_series(file, tiff, found, selection, max_pixels, report)
+        if is_cut and (is_by_channel(selection) or selection.page is not None):
+            raise ValueError(
+                f"it is damaged: it has {n_pages} of its pages, and ends before the next"
+            )
         return _decode_pages(file, tiff, n_pages, selection, max_pixels, report)
 
 
@@ -142,7 +150,10 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
         tags["no_data"],
         tags["white_is_zero"],
     )
-    if has_channels or (n_samples == 1 and tags["space"] == "grey"):
+    is_plain = n_samples == 1 and tags["space"] == "grey"
+    if selection.page == PAGES_AS_CHANNELS:
+        _check_projection(tags["space"], selection)
+    if has_channels or is_plain or selection.page == PAGES_AS_CHANNELS:
         samples, names = select_planes(stack, selection, report)
         tags |= {"space": "channels", "channel_names": names, "extra": (), "palette": None}
         return Pixels(samples=samples, **tags)
@@ -153,6 +164,11 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
 
 
 def _check_projection(space, selection):
+    if selection.page == PAGES_AS_CHANNELS and space not in ("grey", "RGB"):
+        raise FormatError(
+            f"its pages are of the colour space {space}, so that they are no channels",
+            "Choose one with ImageLoader(page=), an int.",
+        )
     if selection.page in ("max", "mean") and space == "palette":
         raise FormatError(
             "its pages hold indices of a palette, of which there is no maximum or mean",
@@ -163,13 +179,22 @@ def _check_projection(space, selection):
 def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
     """Decode a page of full resolution, or make one of all."""
     whole = _list_whole_pages(tiff, n_pages)
+    is_stack = selection.page == PAGES_AS_CHANNELS and len(whole) > 1
+    wanted = selection
+    if is_stack:
+        selection = selection._replace(mode="channels", channels=None, page=None)
+    elif selection.page is None and selection.channels is not None and len(whole) > 1:
+        _check_channels_of_pages(tiff.pages[whole[0]], selection, len(whole))
 
     def decode(index):
         levels = _list_levels(tiff, whole[index[0]], n_pages if len(whole) == 1 else 0, selection)
         return _decode_page(file, levels, selection, max_pixels, report)
 
     stack = Stack("Q", (len(whole),), lambda index: _as_array(decode(index)))
-    pages = choose_pages(stack, selection.page, report)
+    if is_stack:
+        return _stack_pages(stack, decode((0,)), wanted, report)
+    page = None if selection.page == PAGES_AS_CHANNELS else selection.page
+    pages = choose_pages(stack, page, report)
     pixels = decode(pages[0])
     if len(pages) == 1:
         return pixels
@@ -181,11 +206,28 @@ def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
     return replace(pixels, samples=samples)
 
 
+def _stack_pages(stack, first, selection, report):
+    """Decode pages as the channels of an image; `first` is the record of the first one."""
+    _check_projection(first.space, selection)
+    samples, names = select_planes(stack, selection, report)
+    if samples.dtype != _as_array(first).dtype:
+        raise ValueError("its pages differ in dtype")
+    return replace(
+        first, samples=samples, space="channels", channel_names=names, extra=(), profile=None
+    )
+
+
+def _check_channels_of_pages(page, selection, n_pages):
+    """Refuse channels that plain pages of one sample do not have."""
+    if page.samplesperpixel == 1 and not isinstance(selection.channels, ChannelQuery):
+        choose_channels(find_band_names(page), 1, selection.channels, n_pages)
+
+
 def _as_array(pixels):
     """Return the samples of a record."""
     samples = pixels.samples
-    if isinstance(samples, Image.Image):
-        samples = samples if samples.mode in ("L", "RGB") else samples.convert("RGB")
+    if isinstance(samples, Image.Image) and samples.mode not in ("L", "RGB"):
+        samples = samples.convert("L" if samples.mode == "1" else "RGB")
     return np.atleast_3d(np.asarray(samples))
 
 
@@ -285,7 +327,7 @@ def _is_copy(i, part, page):
 
 
 def _count_pages(tiff):
-    """Count the pages, and find whether they run in a circle, which tifffile would follow."""
+    """Count the pages; find whether they run in a circle, or on after the end of the file."""
     form, file = tiff.tiff, tiff.filehandle
     offsets = set()
     file.seek(8 if form.is_bigtiff else 4)
@@ -298,7 +340,27 @@ def _count_pages(tiff):
         file.seek(offset)
         n_tags = int.from_bytes(file.read(form.tagnosize), _BYTE_ORDERS[form.byteorder])
         file.seek(offset + form.tagnosize + n_tags * form.tagsize)
-    return max(1, len(offsets)), offset in offsets
+    return max(1, len(offsets)), offset in offsets, offset >= file.size
+
+
+def _check_description(tiff):
+    """Refuse a file that ends before the description of its first page, which some writers put last."""
+    form, file = tiff.tiff, tiff.filehandle
+    order = _BYTE_ORDERS[form.byteorder]
+    file.seek(tiff.pages.first.offset)
+    n_tags = int.from_bytes(file.read(form.tagnosize), order)
+    entries = file.read(n_tags * form.tagsize)
+    for start in range(0, len(entries), form.tagsize):
+        entry = entries[start : start + form.tagsize]
+        code = int.from_bytes(entry[:2], order)
+        n_bytes, offset = (
+            int.from_bytes(entry[end - form.offsetsize : end], order)
+            for end in (4 + form.offsetsize, 4 + 2 * form.offsetsize)
+        )
+        if code == _DESCRIPTION and n_bytes > form.offsetsize and offset + n_bytes > file.size:
+            raise ValueError(
+                "it is damaged: it ends before its description, which names its planes"
+            )
 
 
 def _check_samples(page):

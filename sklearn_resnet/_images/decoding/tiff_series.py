@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -89,7 +90,10 @@ def find_series(tiff, n_pages, report):
         return []
     if "scn" in kinds and re.search(r'\b[czr]="\d{5,}"', tiff.scn_metadata or ""):
         raise ValueError("its metadata name too many planes")
-    if not kinds or (n_pages == 1 and not _has_more_planes(tiff, kinds)):
+    if not kinds:
+        return []
+    if n_pages == 1 and not _has_more_planes(tiff, kinds):
+        _check_promised(tiff, kinds, n_pages)
         return []
     try:
         found = tiff.series
@@ -101,8 +105,29 @@ def find_series(tiff, n_pages, report):
     if kinds == {"shaped"} and len(main) > 1 and not is_named:
         return []  # written one after the other
     if main and main[0].kind in ("uniform", "generic"):
+        _check_promised(tiff, kinds, n_pages)
         return []
     return main
+
+
+def _check_promised(tiff, kinds, n_pages):
+    """Refuse plain pages that are fewer than the metadata of ImageJ or tifffile say."""
+    n_promised = 1
+    with contextlib.suppress(Exception):  # tifffile's, of malformed metadata
+        if "imagej" in kinds:
+            n_promised = int(tiff.imagej_metadata.get("images", 1))
+        elif "shaped" in kinds:
+            shape, page = tiff.shaped_metadata[0]["shape"], tiff.pages[0].shape
+            if tuple(shape[-len(page) :]) == page:
+                n_promised = math.prod(shape[: -len(page)])
+    if n_promised > n_pages:
+        raise _missing_error(n_pages, n_promised)
+
+
+def _missing_error(n_found, n_planes):
+    return ValueError(
+        f"it is damaged, or planes are in other files: it has {n_found} of {n_planes} planes"
+    )
 
 
 def _has_more_planes(tiff, kinds):
@@ -265,22 +290,31 @@ def make_reader(file, described, decode_page):
         return kept[page][i_in_page]
 
     def read_page(i):
-        if i < len(series):
-            try:
-                page = series[i]
-            except IndexError:
-                page = None
-            if page is None:
-                raise ValueError("one of its planes is missing")
+        page = _find_page(series, i)
+        if page is not None:
             return decode_page(page)
-        if series.dataoffset is None:
-            raise ValueError("one of its planes is missing")
+        n_pages = math.prod(described.shape) // described.n_in_page
+        if i < len(series) or series.dataoffset is None:
+            n_found = sum(_find_page(series, j) is not None for j in range(n_pages))
+            raise _missing_error(n_found * described.n_in_page, math.prod(described.shape))
         dtype = np.dtype(series.parent.byteorder + key.dtype.char)
         n_bytes = int(np.prod(key.shape)) * dtype.itemsize
         file.seek(series.dataoffset + i * n_bytes)
-        return np.frombuffer(file.read(n_bytes), dtype).reshape(key.shape).astype(key.dtype)
+        content = file.read(n_bytes)
+        if len(content) < n_bytes:
+            n_found = (file.seek(0, os.SEEK_END) - series.dataoffset) // n_bytes
+            raise _missing_error(n_found * described.n_in_page, math.prod(described.shape))
+        return np.frombuffer(content, dtype).reshape(key.shape).astype(key.dtype)
 
     return read
+
+
+def _find_page(series, i):
+    """Find a page of a series; None if it is missing."""
+    try:
+        return series[i] if i < len(series) else None
+    except IndexError:
+        return None
 
 
 def _put_planes_first(array, axes):

@@ -104,7 +104,7 @@ def test_pydicoms_files_are_read_as_pydicom_reads_them_or_named(path):
         pytest.importorskip("imagecodecs")
     is_image = path.name not in NO_IMAGE and "TINY_ALPHA" not in path.parts
     if not is_image or path.name in DAMAGED:
-        cause = "damaged" if is_image else "no DICOM file, or one without an image"
+        cause = "damaged" if is_image else "no DICOM file|a DICOM file without an image"
         with pytest.raises(FormatError, match=cause):
             decode(content, page=0)
         return
@@ -297,6 +297,8 @@ def test_frames_are_pages_times_depths_or_tiles(elements, axes):
         decode_dicom(io.BytesIO(content), Selection(), None, reports.append)
         assert [report.detail for report in reports] == ["3 pages"]
         np.testing.assert_array_equal(decode(content, page="max").samples[..., 0], GREY)
+        channels = decode(content, page="channels", channels=(2, 1)).samples
+        np.testing.assert_array_equal(channels, np.moveaxis(frames[[2, 1]], 0, -1))
 
 
 def test_each_frame_has_its_own_transform_and_window():
@@ -423,7 +425,7 @@ def test_the_suffix_tells_of_files_without_a_preamble(tmp_path):
     path.write_bytes(content[start:])
     np.testing.assert_array_equal(read_image(path, mode="L"), GREY)
     path.write_bytes(b"a text that ends as a DICOM file does")
-    with pytest.raises(ImageReadError, match="it is no DICOM file, or one without an image"):
+    with pytest.raises(ImageReadError, match="it is no DICOM file, or its header"):
         read_image(path)
 
 

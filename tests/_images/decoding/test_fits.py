@@ -63,6 +63,8 @@ def test_a_cube_has_channels_or_pages():
     content = write(fits.PrimaryHDU(CUBE))
     channels = read(content, mode="channels")
     np.testing.assert_array_equal(channels, np.moveaxis(CUBE, 0, -1))
+    same = read(content, mode="channels", page="channels")
+    np.testing.assert_array_equal(same, channels)
     chosen = read(content, mode="channels", channels=(4, 1))
     np.testing.assert_array_equal(chosen, np.moveaxis(CUBE[[4, 1]], 0, -1))
     for page in (0, 3, -1):

@@ -81,6 +81,12 @@ def test_pages_are_the_first_axis(page):
     np.testing.assert_array_equal(pixels.samples[..., 0], expected)
 
 
+def test_pages_can_be_channels():
+    pixels = decode(write(fill), "a/stack", page="channels", channels=(2, 0))
+    np.testing.assert_array_equal(pixels.samples, np.moveaxis(STACK[[2, 0]], 0, -1))
+    assert pixels.channel_names == ("2", "0")
+
+
 def test_only_the_wanted_page_is_read(monkeypatch):
     keys = []
     get = h5py.Dataset.__getitem__

@@ -252,6 +252,8 @@ def test_frames_are_projected(tmp_path, name):
     image = read_image(tmp_path / name, mode="channels", page="mean")
     np.testing.assert_array_equal(image, np.rint(FRAMES.mean(axis=0)))
     np.testing.assert_array_equal(read_image(tmp_path / name, page="middle"), FRAMES[2])
+    image = read_image(tmp_path / name, mode="channels", page="channels")
+    np.testing.assert_array_equal(image, np.concatenate(FRAMES, axis=-1))
 
 
 def test_a_photo_has_one_page_and_one_level(tmp_path):

@@ -586,7 +586,7 @@ BAD_FILES = {
 BAD_ARRAYS = {
     "no pixels": (np.zeros((0, 0, 3)), r"it has no pixels, its shape is \(0, 0, 3\)"),
     "objects": (np.array([{}]), "Object arrays cannot be loaded"),
-    "NaN": (np.array([[0, np.nan]]), "it holds NaN or infinity"),
+    "NaN": (np.array([[0, np.nan]]), "it holds NaN or infinity.*rescale='percentile'"),
     "infinity": (np.array([[0, -np.inf]]), "it holds NaN or infinity"),
     "two channels": (np.zeros((4, 4, 2)), r"it must have the shape .*not \(4, 4, 2\)"),
     "one dimension": (np.zeros(4), r"it must have the shape .*not \(4,\)"),
@@ -605,6 +605,15 @@ def test_the_range_of_ycbcr_that_pillow_does_not_decode_is_that_of_its_colours(t
     expected = np.rint((colours - 50.0).clip(0, 50) * 5.1)
     image = read_image(tmp_path / "a.tif", value_range=(50, 100))
     assert abs(image - expected).max() <= 1
+
+
+def test_the_remedy_for_nan_makes_them_black(tmp_path):
+    np.save(tmp_path / "a.npy", [[1, np.nan, 3]])
+    for mode in ("RGB", "L"):
+        image = read_image(tmp_path / "a.npy", mode=mode, rescale=("percentile", 0, 100))
+        assert image[0].reshape(3, -1)[:, 0].tolist() == [0, 0, 255]
+    image = read_image(tmp_path / "a.npy", mode="channels")
+    assert image[0, :, 0].tolist() == [1, 0, 3]
 
 
 def test_channels_of_complex_numbers_are_an_error(tmp_path):

@@ -1,7 +1,6 @@
 """TIFF files with channels, planes, positions and levels, named by their metadata."""
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import skimage
 import tifffile
 
-from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.decoding import read_channel_names, read_image, tiff
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage
@@ -104,19 +102,6 @@ def test_the_names_of_ome_choose_channels(path):
     np.testing.assert_array_equal(read(path, channels=("Cy5", 0)), LAST[..., [3, 0]])
     with pytest.raises(ImageReadError, match=r"no channel 'TRITC': its channels are 0 \('DAPI'\)"):
         read(path, channels=("TRITC",))
-
-
-def test_channels_that_are_mixed_up_among_files_are_warned_about(tmp_path):
-    paths = [str(tmp_path / name) for name in ("a.ome.tif", "b.ome.tif")]
-    for path, order in zip(paths, (1, -1), strict=True):
-        metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"][::order]}}
-        tifffile.imwrite(path, CHANNELS[:2][::order], photometric="minisblack", metadata=metadata)
-    with pytest.warns(UserWarning, match="taken by position, but .*DAPI, GFP.*GFP, DAPI"):
-        ImageLoader(mode="channels").fit_transform(paths)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        first, second = ImageLoader(mode="channels", channels=["GFP", "DAPI"]).fit_transform(paths)
-    np.testing.assert_array_equal(first, second)
 
 
 def test_the_only_channel_of_ome_is_grey_and_has_its_name(path):
@@ -478,12 +463,35 @@ THREE = 'SizeC="3" SizeZ="1" SizeT="1"'
         (THREE, '<TiffData PlaneCount="1000000000"/>', "1000000000 planes, more"),
         ('SizeC="x" SizeZ="1" SizeT="1"', "<TiffData/>", "its OME metadata are malformed"),
         ('SizeC="3"', "<TiffData/>", r"its metadata \(ome\) are malformed"),
-        ('SizeC="5" SizeZ="1" SizeT="1"', "<TiffData/>", "one of its planes is missing"),
+        (
+            'SizeC="5" SizeZ="1" SizeT="1"',
+            "<TiffData/>",
+            "planes are in other files: it has 3 of 5 planes",
+        ),
     ],
 )
 def test_metadata_that_claim_too_much_are_named(path, sizes, parts, cause):
     write_ome(path, sizes, parts)
     with pytest.raises(ImageReadError, match=cause):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "size", "cause"),
+    [
+        (OME, 20_000, "ends before its description"),
+        (OME | {"compression": "zlib"}, 40_000, "ends before its description"),
+        ({"imagej": True, "metadata": {"axes": "CYX"}}, 20_000, "it has 1 of 5 planes"),
+        (SHAPED | {"truncate": True}, 40_000, "3 of 5 planes"),
+        (SHAPED, 20_000, "it has 1 of 5 planes"),
+        (GREY, 20_000, "it has 1 of 5 planes"),
+        (GREY | {"metadata": None}, 20_000, "it has 1 of its pages"),
+    ],
+)
+def test_a_file_that_is_cut_off_is_not_read_as_fewer_channels(path, options, size, cause):
+    tifffile.imwrite(path, CHANNELS, **options)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ImageReadError, match=f"it is damaged.*{cause}"):
         read(path)
 
 
@@ -561,3 +569,60 @@ def test_a_file_without_pages_is_named_as_damaged(path):
     path.write_bytes(b"II*\0garbage")
     with pytest.raises(ImageReadError, match="it is damaged: it has no pages"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"metadata": None},
+        {"metadata": None, "compression": "packbits"},
+        {"metadata": {"axes": "ZYX"}},
+        {"metadata": {"axes": "ZYX"}, "ome": True},
+        {"metadata": {"axes": "ZYX"}, "imagej": True},
+        {"metadata": None, "photometric": "miniswhite"},
+    ],
+)
+def test_pages_can_be_channels(path, options):
+    for plane in CHANNELS if options["metadata"] is None else [CHANNELS]:
+        tifffile.imwrite(path, plane, append=path.exists(), **GREY | options)
+    expected = LAST if "photometric" not in options else 65535 - LAST
+    assert read_channel_names(path, {"mode": "channels", "page": "channels"}) == tuple("01234")
+    np.testing.assert_array_equal(read(path, page="channels"), expected)
+    chosen = {"channels": (3, -1, 0), "page": "channels"}
+    np.testing.assert_array_equal(read(path, **chosen), expected[..., [3, 4, 0]])
+    assert read_channel_names(path, {"mode": "channels", **chosen}) == ("3", "4", "0")
+    bands = read(path, mode="RGB", value_range=(0, 65535), **chosen)
+    np.testing.assert_array_equal(bands, np.rint(expected[..., [3, 4, 0]] / 257))
+    assert remarks_of(path, page="channels") == []
+    with pytest.raises(
+        ImageReadError, match=r"no channel 5: .* is 0, on each of 5 pages.*page='ch"
+    ):
+        read(path, channels=(5,))
+    with pytest.raises(ImageReadError, match="it has no channel 5: its channels are 0 to 4"):
+        read(path, channels=(5,), page="channels")
+
+
+def test_pages_of_one_bit_can_be_channels(path):
+    for plane in CHANNELS > 2000:
+        tifffile.imwrite(path, plane, append=path.exists(), metadata=None, **GREY)
+    np.testing.assert_array_equal(read(path, page="channels"), 255 * (LAST > 2000))
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "cause"),
+    [
+        ("TYX", (5, 64, 96), "its axes are T 5, Y 64, X 96, but page='channels' makes"),
+        ("ZCYX", (2, 2, 64, 96), "its axes are Z 2, C 2, Y 64, X 96, but page='channels' makes"),
+    ],
+)
+def test_only_pages_and_depth_can_be_channels(path, axes, shape, cause):
+    tifffile.imwrite(path, np.zeros(shape, np.uint8), ome=True, metadata={"axes": axes}, **GREY)
+    with pytest.raises(ImageReadError, match=cause):
+        read(path, page="channels")
+
+
+def test_times_are_not_projected(path):
+    tifffile.imwrite(path, CHANNELS, ome=True, metadata={"axes": "TYX"}, **GREY)
+    cause = r"its axes are T 5, .*and page='max' takes pages or planes of depth.*one of its 5 pages"
+    with pytest.raises(ImageReadError, match=cause):
+        read(path, page="max")
