@@ -12,7 +12,7 @@ import dask.array as da
 import dask.bag as db
 import numpy as np
 import pytest
-from channel_files import make_channels, save_arrays
+from channel_files import make_channels, save_arrays, save_ome
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, LazyImages, ResNetFeatures
@@ -373,3 +373,17 @@ def test_a_sample_is_spread_over_the_parts(n_items):
 def test_an_empty_collection_has_no_sample():
     with pytest.raises(ValueError, match="at least one path"):
         ImageLoader(8, rescale="percentile").fit(db.from_sequence([[]], 1).flatten())
+
+
+def test_channels_by_position_must_have_the_same_names_in_all_chunks(tmp_path):
+    paths = []
+    for order in (1, -1):
+        folder = tmp_path / str(order)
+        folder.mkdir()
+        paths += save_ome(folder, make_channels(1, n_channels=2), ["DAPI", "GFP"][::order])
+    chunks = da.from_array(np.array(paths), chunks=1)
+    images = ImageLoader(8, mode="channels").fit_transform(chunks)
+    with pytest.raises(ValueError, match="must name the channels of files that name them differ"):
+        images.compute()
+    images = ImageLoader(8, mode="channels", channels=["GFP"]).fit_transform(chunks)
+    assert images.compute().shape == (2, 8, 8, 1)
