@@ -61,6 +61,7 @@ _ICC_PROFILE, _GDAL_NODATA = 34675, 42113
 _YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
 _JPEG = (6, 7)
 _PACKBITS = 32773
+_8_BIT_MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
 _RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F")
 _SPACES = {
     0: "grey",
@@ -137,7 +138,7 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
         if page.shape != key.shape or page.dtype != key.dtype:
             raise ValueError("its planes differ in size or dtype")
         check_unpacked(file, page, key.compression, max_pixels)
-        return _decode_plane(file, page, level, tags)
+        return _decode_plane(file, page, level, tags, selection.is_deep)
 
     names = find_channel_names(tiff, found[i])
     read = make_reader(file, level, decode)
@@ -261,14 +262,15 @@ def _decode_page(file, levels, selection, max_pixels, report):
     return Pixels(samples=samples, **tags)
 
 
-def _decode_plane(file, page, level, tags):
+def _decode_plane(file, page, level, tags, is_deep):
     """Decode the array of a page of a series."""
     key = level.series.keyframe
     if _is_packed(key):
         return _put_axes(_unpack(file, page, key), key)
     if _is_decodable(key) or has_imagecodecs():
         return page.asarray()
-    pixels = _decode_by_pillow(file, page.index, key, tags, Selection())
+    wanted = Selection(is_deep=is_deep and key.bitspersample > 8)
+    pixels = _decode_by_pillow(file, page.index, key, tags, wanted)
     tags["orientation"] = 1  # Pillow has turned it
     samples = _as_array(pixels)
     if isinstance(pixels.samples, Image.Image) and key.photometric == 0:
@@ -556,7 +558,11 @@ def _decode_by_pillow(file, i, page, tags, selection):
     with contextlib.suppress(UnidentifiedImageError, SyntaxError):
         image = Image.open(file, formats=["TIFF"])
         image.seek(i)
-    if image is None or not _is_readable_by_pillow(image, page, tags):
+    if (
+        image is None
+        or not _is_readable_by_pillow(image, page, tags)
+        or _loses_samples(image, page, selection)
+    ):
         refuse_tiff(
             f"{page.samplesperpixel} samples of {page.bitspersample} bits, the compression "
             f"{getattr(page.compression, 'name', page.compression)} and the predictor "
@@ -578,6 +584,13 @@ def _decode_by_pillow(file, i, page, tags, selection):
         samples = _undo_8_bits(samples, image.mode, page.bitspersample, tags["white_is_zero"])
     samples = samples.astype(page.dtype)  # Pillow widens and signs integers
     return Pixels(samples=samples, **tags | {"orientation": 1})
+
+
+def _loses_samples(image, page, selection):
+    """Whether Pillow's image lacks low bytes or channels that are wanted."""
+    is_shallow = page.bitspersample > 8 and image.mode in _8_BIT_MODES
+    has_fewer = len(image.getbands()) < page.samplesperpixel
+    return (selection.is_deep and is_shallow) or (is_by_channel(selection) and has_fewer)
 
 
 def _is_readable_by_pillow(image, page, tags):
