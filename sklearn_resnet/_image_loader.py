@@ -98,8 +98,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
           default. `rescale_by` chooses the images.
         - ``"window"``: the window of the DICOM file. Any other image is an error.
 
-        Pixels of no data, NaN and infinity take no part in percentiles, and become black. With
-        ``mode="channels"`` or `channels`, they always become black.
+        With percentiles and windows, pixels of no data, NaN and infinity do not count, and become
+        black. With ``mode="channels"`` or `channels`, they always become black.
     rescale_by : {"collection", "image"}, default="collection"
         Whether `fit` learns the percentiles, from up to 100 of the images together, so that
         brightness can be compared; or whether each image has its own, which requires percentiles.
@@ -159,7 +159,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     The formats are JPEG, PNG, TIFF, GIF (the first frame), BMP, WebP, JPEG 2000, AVIF, PPM,
     ``.npy`` and ``.npz``; HEIC and JPEG XL with the extras ``heif`` and ``jxl``; JPEG of 12 bits and
     rare compressions of TIFF with the extra ``tiff``; DICOM and FITS with the extras ``dicom`` and
-    ``fits``; and HDF5 and Zarr (``"file.h5::/dataset"``) if h5py and zarr are installed. They are
+    ``fits``; HDF5 (``"file.h5::/dataset"``); and Zarr if the package zarr is installed. They are
     recognized by their content (arrays by their name). The orientation is applied. With the modes
     "RGB" and "L", transparent images are laid on white, other colour spaces and ICC profiles are
     converted to sRGB, and samples that an RGB file does not describe are left out, with a warning at
