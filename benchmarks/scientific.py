@@ -20,9 +20,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks.accuracy import score_logistic, score_neighbors
-from benchmarks.measuring import summarize_rounds, time_call
 from benchmarks.procedural import SEEDS, cut_patches, summarize
-from sklearn_resnet import ImageLoader, ResNetFeatures, clear_cache
+from benchmarks.speed import compare_reading
+from sklearn_resnet import ImageLoader, ResNetFeatures
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 
@@ -136,24 +136,10 @@ def measure_folder():
 
 def _compare_rates(paths):
     loader = ImageLoader(_TARGET, mode="channels", rescale="percentile", lazy=True).fit(paths)
-    decoded = np.asarray(loader.transform(paths))
     resnet = ResNetFeatures(82, channels="separate", weights="procedural", cache=None)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* 224 x 224 pixels")
-        resnet.fit(decoded[:1])
-    rates, decoding = [], []
-    for _ in range(_ROUNDS):
-        alone, expected = time_call(resnet.transform, decoded)
-        both, features = time_call(lambda: resnet.transform(loader.transform(paths)))
-        np.testing.assert_array_equal(features, expected)
-        rates.append(alone / both)
-        clear_cache()  # np.asarray would find the decoded images there
-        decoding.append(time_call(np.asarray, loader.transform(paths))[0] / alone)
-    return {
-        "n_files": len(paths),
-        "relative_rate": summarize_rounds(rates),
-        "relative_decoding_time": summarize_rounds(decoding),
-    }
+        return {"n_files": len(paths), **compare_reading(paths, loader, resnet, _ROUNDS)}
 
 
 def measure_memory(folder):

@@ -195,14 +195,27 @@ def save_whole_weights(folder, path):
     return network
 
 
-def measure_folder(folder, weights):
-    """Measure a folder of photos, decoding included, against the network on decoded arrays."""
-    paths = load_image_folder(folder / "clothing").data
-    loader = ImageLoader(224, lazy=True).fit(paths)
+def compare_reading(paths, loader, resnet, n_rounds):
+    """Compare the network on files, reading included, with the network alone on decoded arrays.
+
+    Parameters
+    ----------
+    paths : list of str
+    loader : ImageLoader
+        Fitted, and lazy.
+    resnet : ResNetFeatures
+        Without a cache. It is fitted here.
+    n_rounds : int
+
+    Returns
+    -------
+    dict
+        The rate, and the time of decoding alone, relative to the network alone.
+    """
     decoded = np.asarray(loader.transform(paths))
-    resnet = ResNetFeatures(82, weights=weights, cache=None).fit(decoded[:1])
+    resnet.fit(decoded[:1])
     rates, decoding = [], []
-    for _ in range(_ROUNDS):
+    for _ in range(n_rounds):
         alone, expected = time_call(resnet.transform, decoded)
         both, features = time_call(lambda: resnet.transform(loader.transform(paths)))
         np.testing.assert_array_equal(features, expected)
@@ -210,10 +223,17 @@ def measure_folder(folder, weights):
         clear_cache()  # np.asarray would find the decoded images there
         decoding.append(time_call(np.asarray, loader.transform(paths))[0] / alone)
     return {
-        "n_photos": len(paths),
         "relative_rate": summarize_rounds(rates),
         "relative_decoding_time": summarize_rounds(decoding),
     }
+
+
+def measure_folder(folder, weights):
+    """Measure a folder of photos, decoding included, against the network on decoded arrays."""
+    paths = load_image_folder(folder / "clothing").data
+    loader = ImageLoader(224, lazy=True).fit(paths)
+    resnet = ResNetFeatures(82, weights=weights, cache=None)
+    return {"n_photos": len(paths), **compare_reading(paths, loader, resnet, _ROUNDS)}
 
 
 def measure_memory(X, weights):
