@@ -2,6 +2,7 @@
 
 import numbers
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import joblib
@@ -19,7 +20,7 @@ from sklearn_resnet._images.intensity import (
     warn_about_another_range,
     warn_about_inferred,
 )
-from sklearn_resnet._images.items import is_array
+from sklearn_resnet._images.items import Region, is_array
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.rescaling import (
     PERCENTILE,
@@ -133,6 +134,12 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         The largest number of pixels that a file may have, as a small file can claim a huge size.
         To exceed Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
         too.
+    margin : int or float, default=0
+        The context added on all sides of a region: a number of pixels, or, for a float, a share of
+        its height (at the top and at the bottom) and of its width. With a mask, it is black.
+    pad : {"reflect", "black"}, default=None
+        How to fill a region that, with its margin, reaches beyond the border: by reflecting the image,
+        or with black. None makes it an error.
 
     Attributes
     ----------
@@ -171,6 +178,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     tells of such files, if they are nearly black, if files of one dtype have different white levels,
     or if more than 1 % of the values of a file lie outside the range.
 
+    A table of regions is a dataframe of pandas or polars with a row for each region. Its columns are
+    ``path`` (a path or an image in memory), and ``top``, ``left``, ``bottom`` and ``right``: a
+    half-open box in pixels of the upright image in full resolution. Optional ones are ``page``, and
+    ``mask`` with arrays of bool in the shape of the box, outside of which pixels become black. Other
+    columns are ignored. Without those of a box, each row is a whole image. A region is cut out of the
+    image that the loader makes of its file, so that the brightness of regions of an image can be
+    compared, and then resized to `size`. The files are decoded once if the rows of each file follow
+    each other, and always by `ResNetFeatures`.
+
     Decoded images are cached in memory, up to 256 MiB, keyed by the content of their files. If all
     images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
     if they do not, pass ``lazy=True``. The cache evicts the least recently used images, and
@@ -205,6 +221,11 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "lazy": ["boolean"],
         "on_error": [StrOptions({"raise", "nan", "skip"})],
         "max_pixels": [Interval(numbers.Integral, 1, None, closed="left")],
+        "margin": [
+            Interval(numbers.Integral, 0, None, closed="left"),
+            Interval(numbers.Real, 0, None, closed="left"),
+        ],
+        "pad": [StrOptions({"reflect", "black"}), None],
     }
 
     def __init__(
@@ -223,6 +244,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         lazy: bool = False,
         on_error: str = "raise",
         max_pixels: int = MAX_PIXELS,
+        margin: float = 0,
+        pad: str | None = None,
     ) -> None:
         self.size = size
         self.mode = mode
@@ -237,6 +260,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.lazy = lazy
         self.on_error = on_error
         self.max_pixels = max_pixels
+        self.margin = margin
+        self.pad = pad
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: "Sequence | ArrayLike | da.Array", y: Any = None) -> Self:
@@ -317,7 +342,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             with alpha, 4 channels. The items of a list are paths (str or path-like), which can be
             URLs of fsspec and members of zips and tars (``"shards/a.tar/00001.jpg"``); arrays of
             any sizes; images of Pillow; the bytes of files, or files open for reading bytes; or dicts
-            ``{"bytes": ..., "path": ...}`` of Hugging Face. A Dask array of paths, a bag of paths
+            ``{"bytes": ..., "path": ...}`` of Hugging Face. A dataframe with the column ``path`` and
+            the columns ``top``, ``left``, ``bottom`` and ``right`` is a table of regions; see
+            Notes. A Dask array of paths, a bag of paths
             and a list of delayed lists of paths are accepted too.
 
         Returns
@@ -398,6 +425,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         """Wrap images, to be decoded with the present parameters."""
         n_threads = count_threads() if self.n_jobs is None else joblib.effective_n_jobs(self.n_jobs)
         value_range, _ = resolve_rescale(self.rescale, self.value_range)
+        is_integer = isinstance(self.margin, numbers.Integral)
+        margin = int(self.margin) if is_integer else float(self.margin)
         options = DecodingOptions(
             size=check_size("size", self.size),
             resize=self.resize,
@@ -415,6 +444,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             min(n_threads, len(images)),
             on_error=self.on_error,
             max_pixels=self.max_pixels,
+            margin=margin,
+            pad=self.pad,
         )
 
     def _check_on_error(self):
@@ -473,16 +504,28 @@ def _list_arrays(images):
     """List the arrays among images and paths."""
     if not isinstance(images, list):
         return [images]
-    return [np.asarray(image) for image in images if is_array(image) and np.size(image)]
+    return list(map(np.asarray, _list_sources(images)))
+
+
+def _list_sources(images):
+    """List the arrays among images and paths, and those of regions, once each."""
+    sources = (image.source if isinstance(image, Region) else image for image in images)
+    return list({id(item): item for item in sources if is_array(item) and np.size(item)}.values())
 
 
 def _unify_arrays(images, reset):
     """Bring the arrays among images and paths to one scale."""
-    arrays = _list_arrays(images)
-    if not arrays:
+    sources = _list_sources(images)
+    if not sources:
         return images
-    unified = iter(unify_scales(arrays, reset=reset))
-    return [next(unified) if is_array(image) and np.size(image) else image for image in images]
+    unified = unify_scales(list(map(np.asarray, sources)), reset=reset)
+    found = {id(item): array for item, array in zip(sources, unified, strict=True)}
+    return [
+        replace(image, source=found.get(id(image.source), image.source))
+        if isinstance(image, Region)
+        else found.get(id(image), image)
+        for image in images
+    ]
 
 
 def _to_frame(images, X, library):

@@ -16,6 +16,7 @@ from sklearn_resnet._images.decoding import (
 from sklearn_resnet._images.decoding.selection import choose_channels
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
 from sklearn_resnet._images.items import UnusableItem, is_array, name_of
+from sklearn_resnet._images.regions import describe_mask
 
 
 def hash_item(item, options, value_range):
@@ -73,6 +74,28 @@ def hash_channels(item, options, value_range, n_channels):
         hash_content(content, repr((channel, ranges[min(i, len(ranges) - 1)])).encode())
         for i, channel in enumerate(chosen)
     ]
+
+
+def hash_region(digest, region, margin, pad):
+    """Hash the content of a region.
+
+    Parameters
+    ----------
+    digest : bytes
+        Of the whole image.
+    region : Region
+    margin, pad
+        As for `ImageLoader`.
+
+    Returns
+    -------
+    bytes
+        `digest` for a whole image.
+    """
+    if not region.is_cut:
+        return digest
+    mask = () if region.mask is None else describe_mask(region.mask)
+    return hash_content(digest, repr((region.box, margin, pad)).encode(), *mask)
 
 
 def _hash(item, options, value_range):

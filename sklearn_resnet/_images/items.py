@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -50,6 +50,39 @@ class UnusableItem:
     name: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A part of an image, or the whole image.
+
+    Attributes
+    ----------
+    source : path, array-like, PIL Image, EncodedImage or UnusableItem
+        The image.
+    box : tuple of 4 int or None
+        ``(top, left, bottom, right)`` in pixels of the upright image in full resolution, half open;
+        None for the whole image.
+    page : int or None
+        None for the page of the loader.
+    mask : ndarray of bool of the shape of the box, or None
+        Pixels outside become black.
+    """
+
+    source: Any = field(repr=False)
+    box: tuple[int, int, int, int] | None = None
+    page: int | None = None
+    mask: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def is_whole(self):
+        """Whether it is the whole image, on the page of the loader."""
+        return self.page is None and not self.is_cut
+
+    @property
+    def is_cut(self):
+        """Whether it has a box or a mask."""
+        return self.box is not None or self.mask is not None
+
+
 _IMAGES = (Image.Image, EncodedImage, UnusableItem, bytes, bytearray)
 
 
@@ -60,13 +93,16 @@ def is_path(item) -> TypeGuard[str | os.PathLike]:
 
 def is_array(item):
     """Whether an item of `as_sequence` holds values in memory, in an array or nested lists."""
-    return not is_path(item) and not isinstance(item, (Image.Image, EncodedImage, UnusableItem))
+    kinds = (Image.Image, EncodedImage, UnusableItem, Region)
+    return not is_path(item) and not isinstance(item, kinds)
 
 
 def name_of(item):
     """Return the path or the name of an item of `as_sequence`; empty if it has none."""
     if is_path(item):
         return os.fspath(item)
+    if isinstance(item, Region):
+        return name_of(item.source)
     return getattr(item, "name", "") if isinstance(item, (EncodedImage, UnusableItem)) else ""
 
 

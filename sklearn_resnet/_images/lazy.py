@@ -5,18 +5,21 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from sklearn_resnet._images.cropping import crop_region
 from sklearn_resnet._images.decoding import (
     MAX_PIXELS,
     DecodingOptions,
     convert_image,
     convert_pillow_image,
+    fit_array,
     measure_array,
     measure_pillow_image,
     read_channel_names,
@@ -24,14 +27,23 @@ from sklearn_resnet._images.decoding import (
     read_samples,
 )
 from sklearn_resnet._images.decoding.formats import FormatError
-from sklearn_resnet._images.digests import hash_channels, hash_item
+from sklearn_resnet._images.digests import hash_channels, hash_item, hash_region
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.file_log import ChannelNames, FileLog, remark_on_learned_range
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
-from sklearn_resnet._images.items import EncodedImage, UnusableItem, is_array, is_path, name_of
+from sklearn_resnet._images.items import (
+    EncodedImage,
+    Region,
+    UnusableItem,
+    is_array,
+    is_path,
+    name_of,
+)
+from sklearn_resnet._images.regions import describe_version
+from sklearn_resnet._images.shared_results import SharedResults
 from sklearn_resnet._images.sources import ImageSource
-from sklearn_resnet._io.paths import file_version, is_url
+from sklearn_resnet._io.paths import file_version, is_url, is_zarr
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
@@ -39,6 +51,8 @@ _DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None,
 _MAX_NAMED = 3  # failures in one warning
 _MAX_CHANNELS = 20  # in a message
 _MAX_MEASURED = 64  # images, to infer a value range
+_N_DECODED = 2  # images for their regions, and more up to
+_MAX_DECODED = 64 * 2**20  # bytes
 _WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
 
 
@@ -47,6 +61,19 @@ class _Form(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype
+
+
+class _WholeImage(NamedTuple):
+    """The decoded image of regions, with the reports on its file; or the error of decoding it."""
+
+    array: np.ndarray | None = None
+    reports: list = []  # noqa: RUF012
+    error: ImageReadError | None = None
+
+    @property
+    def nbytes(self):
+        """The size of the array."""
+        return 0 if self.array is None else self.array.nbytes
 
 
 class Failure(NamedTuple):
@@ -82,7 +109,7 @@ class LazyImages(_LazySource):
 
     Parameters
     ----------
-    items : list of path, array-like, PIL Image, EncodedImage or UnusableItem
+    items : list of path, array-like, PIL Image, EncodedImage, UnusableItem or Region
         The images, as `as_sequence` lists them.
     options : dict
         The size, resize mode, colour mode, value range, channels, page, level and rescaling, as
@@ -99,9 +126,15 @@ class LazyImages(_LazySource):
         missing, so ``np.asarray`` always raises the error.
     max_pixels : int, default=89_478_485
         The largest number of pixels that a file may have.
+    margin : int or float, default=0
+        As for `ImageLoader`.
+    pad : {"reflect", "black"}, default=None
+        As for `ImageLoader`.
 
     Attributes
     ----------
+    boxes : ndarray of int of shape (n, 4), or None
+        The top, left, bottom and right of regions; None if not all images are regions.
     failures : dict of int to Failure
         The images that the last pass of `ResNetFeatures` could not read, by index. Each has a
         position, a path and a cause.
@@ -136,6 +169,8 @@ class LazyImages(_LazySource):
         *,
         on_error: str = "raise",
         max_pixels: int = MAX_PIXELS,
+        margin: float = 0,
+        pad: str | None = None,
     ) -> None:
         self._items = items
         self.options = _DEFAULTS | options
@@ -144,6 +179,10 @@ class LazyImages(_LazySource):
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
         self.on_error = on_error
         self._max_pixels = max_pixels
+        self.margin = margin
+        self.pad = pad
+        # the last decoded images of regions; all selections share it
+        self._decoded = SharedResults(_N_DECODED, _MAX_DECODED)
         self.failures: dict[int, Failure] = {}
         self.file_log = FileLog()
         size, mode = options["size"], options["mode"]
@@ -212,15 +251,22 @@ class LazyImages(_LazySource):
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
         if self.options["mode"] != "channels":
             return [str(i) for i in range(n_channels)]
-        item, chosen = self._first[0], self.options["channels"] or range(n_channels)
+        chosen = self.options["channels"] or range(n_channels)
+        item, options = self._split(self._first[0])
         if is_path(item) or isinstance(item, EncodedImage):
-            return list(read_channel_names(item, self.options, max_pixels=self._max_pixels))
+            return list(read_channel_names(item, options, max_pixels=self._max_pixels))
         return [str(channel) for channel in chosen]
 
     @property
     def paths(self) -> list[str]:
         """The path of each image; empty for an image in memory without a name."""
         return [name_of(item) for item in self._items]
+
+    @property
+    def boxes(self) -> np.ndarray | None:
+        """The top, left, bottom and right of regions; None if not all images are regions."""
+        boxes = [item.box if isinstance(item, Region) else None for item in self._items]
+        return None if None in boxes else np.array(boxes, dtype=np.int64).reshape(-1, 4)
 
     @property
     def ndim(self) -> int:
@@ -376,7 +422,16 @@ class LazyImages(_LazySource):
             Equal for images that are decoded from the same bytes in the same way. An unreadable
             file has a random digest.
         """
-        find = partial(hash_item, options=self.options, value_range=self._value_range)
+
+        def find(item):
+            source, options = self._split(item)
+            digest = hash_item(source, options, self._value_range)
+            return (
+                hash_region(digest, item, self.margin, self.pad)
+                if isinstance(item, Region)
+                else digest
+            )
+
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(find, self._items))
 
@@ -390,12 +445,14 @@ class LazyImages(_LazySource):
             other channels are read.
         """
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
-        find = partial(
-            hash_channels,
-            options=self.options,
-            value_range=self._value_range,
-            n_channels=n_channels,
-        )
+
+        def find(item):
+            source, options = self._split(item)
+            digests = hash_channels(source, options, self._value_range, n_channels)
+            if not isinstance(item, Region):
+                return digests
+            return [hash_region(digest, item, self.margin, self.pad) for digest in digests]
+
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(find, self._items))
 
@@ -405,18 +462,22 @@ class LazyImages(_LazySource):
         Returns
         -------
         versions : list of str or None
-            None for arrays, for URLs, where asking is slow, and for unreadable files.
+            That of a region names its box, too. None for arrays, for URLs, where asking is slow, and for unreadable files.
         """
 
-        def find(item):
-            if not is_path(item) or is_url(item):
-                return None
+        @cache  # for all regions of a file
+        def find(path):
             try:
-                return file_version(item)
+                return file_version(path)
             except Exception:  # decoding it will name the cause
                 return None
 
-        return [find(item) for item in self._items]
+        def describe(item):
+            source, _ = self._split(item)
+            version = find(source) if is_path(source) and not is_url(source) else None
+            return describe_version(item, version) if isinstance(item, Region) else version
+
+        return list(map(describe, self._items))
 
     def with_paths(self, change: Callable) -> Self:
         """Replace the paths.
@@ -432,9 +493,9 @@ class LazyImages(_LazySource):
             The same images at the new paths.
         """
         images = copy.copy(self)
-        images._items = [change(item) if is_path(item) else item for item in self._items]
-        if self._first is not None and is_path(self._first[0]):
-            images._first = change(self._first[0]), self._first[1]
+        images._items = [_with_path(item, change) for item in self._items]
+        if self._first is not None:
+            images._first = _with_path(self._first[0], change), self._first[1]
         return images
 
     def with_form_of(self, other: Self) -> Self:
@@ -534,18 +595,19 @@ class LazyImages(_LazySource):
 
     def _read_values(self, i, max_values):
         """Sample the values of each channel of an image; return its index too."""
-        item = self._items[i]
+        item, options = self._split(self._items[i])
         with self._naming(i):
             if is_array(item):
-                return i, measure_array(np.asarray(item), self.options, max_values)
+                return i, measure_array(np.asarray(item), options, max_values)
             if isinstance(item, Image.Image):
-                return i, measure_pillow_image(item, self.options, max_values)
-            return i, read_samples(item, self.options, max_values, max_pixels=self._max_pixels)
+                return i, measure_pillow_image(item, options, max_values)
+            return i, read_samples(item, options, max_values, max_pixels=self._max_pixels)
 
     @contextmanager
     def _naming(self, i):
         """Add to an error the position and the name of an image."""
-        item, position = self._items[i], int(self.positions[i])
+        item, _ = self._split(self._items[i])
+        position = int(self.positions[i])
         try:
             if isinstance(item, UnusableItem):
                 raise ImageReadError(item.cause, item.name, remedy=item.remedy)
@@ -559,15 +621,48 @@ class LazyImages(_LazySource):
             raise ImageReadError(str(exc), name_of(item), position) from exc
 
     def _load(self, i, use_cache=False, report=None):
-        item = self._items[i]
+        item, options = self._split(self._items[i])
         with self._naming(i):
-            if is_array(item):
-                options = self.options | {"value_range": self._value_range}
-                return convert_image(np.asarray(item), **options)
-            return self._read(item, use_cache, report)
+            region = self._items[i]
+            if isinstance(region, Region) and region.is_cut:
+                return self._load_region(region, use_cache, report)
+            return self._load_whole(item, options, use_cache, report)
 
-    def _read(self, item, use_cache, report):
-        options = {"max_pixels": self._max_pixels, **self.options}
+    def _load_whole(self, item, options, use_cache, report):
+        if is_array(item):
+            options = options | {"value_range": self._value_range}
+            return convert_image(np.asarray(item), **options)
+        return self._read(item, use_cache, report, options)
+
+    def _load_region(self, region, use_cache, report):
+        """Cut a region out of its image, which is decoded once for all regions in turn."""
+        item, options = self._split(region)
+        decode = partial(self._decode_whole, item, options | {"size": None}, use_cache)
+        decoded = self._decoded.get((_identify(item), options["page"]), decode)
+        if decoded.error is not None:
+            raise copy.copy(decoded.error)
+        if report is not None:
+            report += decoded.reports
+        image = crop_region(decoded.array, region, self.margin, self.pad)
+        return fit_array(image, options["mode"], options["size"], options["resize"])
+
+    def _decode_whole(self, item, options, use_cache):
+        """Decode the image of regions; also return its reports."""
+        reports = []
+        try:
+            return _WholeImage(self._load_whole(item, options, use_cache, reports), reports)
+        except ImageReadError as exc:
+            return _WholeImage(error=exc)
+
+    def _split(self, item):
+        """Split an item into the image that it is or that it is a region of, and its options."""
+        if not isinstance(item, Region):
+            return item, self.options
+        options = self.options if item.page is None else self.options | {"page": item.page}
+        return item.source, options
+
+    def _read(self, item, use_cache, report, options):
+        options = {"max_pixels": self._max_pixels, **options}
         options["report"] = None if report is None else report.append
         if isinstance(item, Image.Image):
             return convert_pillow_image(item, **options)
@@ -637,6 +732,25 @@ class LazyImages(_LazySource):
                     for j, found in ((first, values_of_first), (i, values))
                 )
                 raise _channels_error(" and ".join(counts))
+
+
+def _identify(item):
+    """Tell an image from others: a path with the version of its file, or an object in memory."""
+    if not is_path(item):
+        return id(item)
+    if is_url(item) or is_zarr(item):  # asking is slow
+        return name_of(item)
+    try:
+        return name_of(item), file_version(item)
+    except Exception:  # decoding it will name the cause
+        return name_of(item)
+
+
+def _with_path(item, change):
+    """Replace the path of an item or of the image of a region."""
+    if isinstance(item, Region):
+        return replace(item, source=_with_path(item.source, change))
+    return change(item) if is_path(item) else item
 
 
 def warn_about_failures(failures, n_images, consequence):

@@ -14,6 +14,7 @@ from sklearn_resnet._images.decoding import pillow_to_array
 from sklearn_resnet._images.errors import ImageReadError, shorten
 from sklearn_resnet._images.items import (
     EncodedImage,
+    Region,
     UnusableItem,
     as_item,
     is_dict,
@@ -23,6 +24,7 @@ from sklearn_resnet._images.items import (
     is_path,
     list_names,
 )
+from sklearn_resnet._images.regions import is_region_table, list_regions
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 
@@ -39,12 +41,13 @@ def as_sequence(X):
     Parameters
     ----------
     X : array-like
-        A column of a dataframe is handled as the list of its items.
+        A column of a dataframe is handled as the list of its items, and a table of regions as the
+        list of its rows.
 
     Returns
     -------
-    list of path, array-like, PIL Image, EncodedImage or UnusableItem, or None
-        As `as_item` returns them. None if `X` is one array of rows or images, or neither.
+    list of path, array-like, PIL Image, EncodedImage, UnusableItem or Region, or None
+        As `as_item` and `list_regions` return them. None if `X` is one array of rows or images, or neither.
 
     Raises
     ------
@@ -52,6 +55,8 @@ def as_sequence(X):
         If `X` is a single path or image, a dict, such as a Bunch, or an iterator, which could be
         read only once, or if an item is neither a path nor an image.
     """
+    if is_region_table(X):
+        return [region.source if region.is_whole else region for region in list_regions(X)]
     _refuse_single(X)
     _refuse_unordered(X)
     items = _list_objects(X)
@@ -146,7 +151,7 @@ def as_arrays(items):
     Raises
     ------
     ValueError
-        If there is none, or one is a file.
+        If there is none, or one is a file or a region.
     """
     check_not_empty(items)
     for item in items:
@@ -169,6 +174,8 @@ def refuse_file(item):
         found = f"paths instead, the first one {shorten(os.fspath(item))!r}"
     elif isinstance(item, EncodedImage):
         found = "the contents of files instead"
+    elif isinstance(item, Region):
+        found = "a table of regions instead"
     else:
         return
     raise ValueError(

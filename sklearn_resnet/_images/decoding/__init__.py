@@ -26,6 +26,7 @@ from sklearn_resnet._images.decoding.reading import (
     read_image,
     read_samples,
 )
+from sklearn_resnet._images.decoding.resizing import fit_array
 
 __all__ = [
     "EXTENSIONS",
@@ -36,6 +37,7 @@ __all__ = [
     "convert_pillow_image",
     "describe_pillow_image",
     "find_channels",
+    "fit_array",
     "hash_opened",
     "is_dicom",
     "measure_array",

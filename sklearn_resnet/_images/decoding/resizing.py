@@ -55,3 +55,23 @@ def fit_channels(channels, size, resize):
         fitted = np.asarray(fit_image(Image.fromarray(plane), size, resize))
         resized[..., i] = np.rint(fitted) if channels.dtype == np.uint16 else fitted
     return resized
+
+
+def fit_array(array, mode, size, resize):
+    """Resize an array that `read_image` returned, as it would have resized the image.
+
+    Parameters
+    ----------
+    array : ndarray of shape (height, width, 3), (height, width) or (height, width, n_channels)
+    mode, size, resize
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray
+    """
+    if mode == "channels":
+        return fit_channels(array, size, resize)
+    if size is None or array.shape[:2] == tuple(size):
+        return array
+    return np.asarray(fit_image(Image.fromarray(array), size, resize))

@@ -1,0 +1,169 @@
+"""Tables of regions: read, checked, and loaded as the crops that one would cut by hand."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from PIL import Image
+
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
+from sklearn_resnet._images.regions import Region, is_region_table, list_regions
+
+BOX = ["top", "left", "bottom", "right"]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        pixels = rng.integers(0, 256, (40 + i, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return [str(folder / f"{i}.png") for i in range(3)]
+
+
+def make_table(images, n=20, seed=0):
+    """Regions of images in random order, some of them twice."""
+    rng = np.random.default_rng(seed)
+    top, left = rng.integers(0, 20, (2, n))
+    height, width = rng.integers(1, 20, (2, n))
+    table = pd.DataFrame({"top": top, "left": left, "bottom": top + height, "right": left + width})
+    table.insert(0, "path", [images[i] for i in rng.integers(0, len(images), n)])
+    table["label"] = "a"
+    return pd.concat([table, table[::3]], ignore_index=True)
+
+
+def cut_by_hand(table, **parameters):
+    whole = [ImageLoader(**parameters).fit_transform([path])[0] for path in table["path"]]
+    return [
+        image[top:bottom, left:right]
+        for image, (top, left, bottom, right) in zip(whole, table[BOX].to_numpy(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_regions_are_crops(paths, lazy, n_jobs):
+    table = make_table(paths)
+    images = ImageLoader(16, lazy=lazy, n_jobs=n_jobs).fit_transform(table)
+    expected = ImageLoader(16).fit_transform(cut_by_hand(table))
+    np.testing.assert_array_equal(np.asarray(images), expected)
+
+
+def test_polars_is_read_as_pandas(paths):
+    table = make_table(paths)
+    expected = ImageLoader(16).fit_transform(table)
+    np.testing.assert_array_equal(ImageLoader(16).fit_transform(pl.from_pandas(table)), expected)
+
+
+def test_features_are_those_of_crops(paths):
+    table = make_table(paths)
+    images = ImageLoader(16, lazy=True).fit_transform(table)
+    crops = ImageLoader(16).fit_transform(cut_by_hand(table))
+    resnet = ResNetFeatures(16, weights=None, random_state=0).fit(crops)
+    expected = resnet.transform(crops)
+    np.testing.assert_array_equal(resnet.transform(images), expected)
+    np.testing.assert_array_equal(resnet.set_params(cache="memory").transform(images), expected)
+
+
+def test_a_table_without_boxes_holds_whole_images(paths):
+    table = pd.DataFrame({"path": paths, "label": [1, 2, 3]})
+    np.testing.assert_array_equal(
+        ImageLoader(16).fit_transform(table), ImageLoader(16).fit_transform(paths)
+    )
+    assert not is_region_table(table[["label"]])
+
+
+def test_a_margin_adds_context(paths):
+    table = pd.DataFrame([[paths[0], 10, 10, 20, 30]], columns=["path", *BOX])
+    whole = ImageLoader().fit_transform(paths[:1])[0]
+    (image,) = ImageLoader(margin=3).fit_transform(table)
+    np.testing.assert_array_equal(image, whole[7:23, 7:33])
+    (image,) = ImageLoader(margin=0.25).fit_transform(table)
+    np.testing.assert_array_equal(image, whole[8:22, 5:35])
+
+
+def test_regions_beyond_the_border_are_padded(paths):
+    table = pd.DataFrame([[paths[0], -45, 30, 30, 110]], columns=["path", *BOX])
+    whole = ImageLoader().fit_transform(paths[:1])[0]
+    (reflected,) = ImageLoader(pad="reflect").fit_transform(table)
+    padded = np.pad(whole, ((45, 0), (0, 60), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(reflected, padded[:75, 30:110])
+    (black,) = ImageLoader(pad="black").fit_transform(table)
+    padded = np.pad(whole, ((45, 0), (0, 60), (0, 0)))
+    np.testing.assert_array_equal(black, padded[:75, 30:110])
+
+
+def test_without_padding_the_border_is_an_error(paths):
+    table = pd.DataFrame([[paths[0], 0, 0, 9, 9], [paths[1], 0, 0, 9, 51]], columns=["path", *BOX])
+    with pytest.raises(ImageReadError, match=r"41 x 50 pixels\. Pass pad='reflect'") as caught:
+        ImageLoader(8).fit_transform(table)
+    assert (caught.value.position, caught.value.path) == (1, paths[1])
+
+
+def test_pixels_outside_a_mask_are_black(paths):
+    mask = np.random.default_rng(1).random((10, 20)) < 0.5
+    table = pd.DataFrame(
+        [[paths[0], 10, 10, 20, 30], [paths[1], 1, 1, 9, 9]], columns=["path", *BOX]
+    )
+    table["mask"] = pd.Series([mask, None], dtype=object)
+    whole = ImageLoader().fit_transform(paths[:1])[0]
+    image = ImageLoader(margin=2, lazy=True).fit_transform(table)[0]
+    np.testing.assert_array_equal(image[2:-2, 2:-2], whole[10:20, 10:30] * mask[..., np.newaxis])
+    assert image.sum() == image[2:-2, 2:-2].sum()
+
+
+def test_images_in_memory_are_sources():
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 4096, (30, 30), dtype=np.uint16) for _ in range(2)]
+    table = pd.DataFrame({"path": [arrays[0], arrays[0], arrays[1]], "top": 1, "left": 2})
+    table["bottom"], table["right"] = [9, 20, 30], 30
+    whole = ImageLoader(value_range=(0, 4095)).fit_transform(arrays)
+    found = ImageLoader(12, value_range=(0, 4095)).fit_transform(table)
+    expected = [whole[0][1:9, 2:30], whole[0][1:20, 2:30], whole[1][1:30, 2:30]]
+    np.testing.assert_array_equal(found, ImageLoader(12).fit_transform(expected))
+
+
+def test_a_pickle_reads_the_same(paths):
+    images = ImageLoader(8, lazy=True).fit_transform(make_table(paths))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images))[3], images[3])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"bottom": 0}, "top 1, left 1, bottom 0, right 5 in row 1"),
+        ({"right": None}, "'right' must hold whole numbers. Got None in row 1"),
+        ({"top": 0.5}, "'top' must hold whole numbers. Got 0.5 in row 1"),
+        ({"top": "a"}, "Got 'a' in row 1"),
+        ({"path": 3}, "Row 1 of the table must have a path"),
+    ],
+)
+def test_a_wrong_row_is_named(paths, change, problem):
+    table = pd.DataFrame([[paths[0], 1, 1, 5, 5]] * 3, columns=["path", *BOX]).astype(object)
+    for name, value in change.items():
+        table.loc[1, name] = value
+    with pytest.raises(ValueError, match=problem):
+        ImageLoader(8).fit(table)
+
+
+def test_missing_columns_are_named(paths):
+    table = make_table(paths)
+    with pytest.raises(ValueError, match="without 'left', 'right'"):
+        ImageLoader(8).fit(table[["path", "top", "bottom"]])
+    with pytest.raises(ValueError, match="without 'path'"):
+        ImageLoader(8).fit(table[BOX])
+
+
+def test_list_regions():
+    mask = np.ones((4, 4), bool)
+    table = pd.DataFrame({"path": ["a", "b"], "top": 0, "left": 0, "bottom": 4, "right": 4})
+    table["page"] = [2, None]
+    table["mask"] = pd.Series([None, mask], dtype=object)
+    first, second = list_regions(table)
+    assert isinstance(first, Region)
+    assert (first.source, first.box, first.page, first.mask) == ("a", (0, 0, 4, 4), 2, None)
+    assert (second.source, second.page) == ("b", None)
+    np.testing.assert_array_equal(second.mask, mask)
