@@ -31,13 +31,15 @@ def test_each_map_is_that_of_its_layer(digits, monkeypatch):
     calls, compute = [], ResNetFeatures._compute
     monkeypatch.setattr(ResNetFeatures, "_compute", lambda *a: calls.append(a) or compute(*a))
     maps = "resnet:conv2_block1_out,pca,resnet:4,resnet:16"
-    output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, "--pooling", "max,avg")
+    pooling = ["--pooling", "max,avg", "--grid", "1x2"]
+    output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, *pooling)
     assert len(calls) == 1
     names = maps.split(",")
     frame = pd.read_csv("out/c.csv")
     assert frame.columns.tolist() == ["label", *(f"{name}_{i}" for name in names for i in (1, 2))]
 
     options = {"weights": None, "random_state": 0, "pooling": ["max", "avg"], "cache": None}
+    options["grid"] = 1, 2
     for layer in (16, 4):
         features = ResNetFeatures(layer, tap_layers=[16, 4], **options).fit_transform(digits)
         found = frame[[f"resnet:{layer}_1", f"resnet:{layer}_2"]]
