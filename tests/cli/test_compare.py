@@ -10,6 +10,8 @@ from commands import run
 from PIL import Image
 
 from sklearn_resnet import ResNetFeatures
+from sklearn_resnet.cli.compare import _split_layers
+from sklearn_resnet.cli.features import Features
 from sklearn_resnet.cli.pictures import compute_umap
 from sklearn_resnet.cli.record import hash_table
 
@@ -57,6 +59,17 @@ def test_each_map_is_that_of_its_layer(digits, monkeypatch):
     assert record["outputs"] == ["c.csv", "c_compare.png"]
     with Image.open("out/c_compare.png") as image:
         assert image.width > image.height
+
+
+def test_layers_have_the_features_of_all_channels():
+    """Each channel of the image has those of both layers, of 256 and of 64 channels."""
+    values = np.repeat([[16, 4, 116, 104]], [256, 64, 256, 64], axis=1)
+    metadata = {"architecture": "ResNet50V2", "layers": [16, 4], "channel_names": ["a", "b"]}
+    parts = _split_layers(Features(values, [], metadata))
+    assert {layer: np.unique(part).tolist() for layer, part in parts.items()} == {
+        16: [16, 116],
+        4: [4, 104],
+    }
 
 
 @pytest.mark.parametrize(("weights", "layer"), [("procedural", 153), ("random", 189)])
