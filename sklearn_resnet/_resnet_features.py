@@ -23,6 +23,7 @@ from sklearn_resnet._images.channels import (
     name_channels,
 )
 from sklearn_resnet._images.dask import transform_dask
+from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.intensity import (
     check_value_range,
@@ -30,7 +31,7 @@ from sklearn_resnet._images.intensity import (
     warn_about_another_range,
     warn_about_inferred,
 )
-from sklearn_resnet._images.lazy import LazyImages, warn_about_failures
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_block_source, as_source
 from sklearn_resnet._images.validation import (
     as_arrays,

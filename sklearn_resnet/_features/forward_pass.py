@@ -122,8 +122,10 @@ class ForwardPass:
 
     def _compute_all(self, images, features, bar):
         compute, start = compile_computation(self.computation), 0
-        for part in compute(self.make_batches(images), self.batch_size):
-            features[start : start + len(part)] = self.select(part)
+        order = images.reading_order()
+        for part in compute(self.make_batches(images, order), self.batch_size):
+            rows = slice(start, start + len(part))
+            features[rows if order is None else order[rows]] = self.select(part)
             start += len(part)
             bar.update(len(part))
 
@@ -288,32 +290,39 @@ class _CachedPass:
 
     def _find_misses(self):
         """Fill in the hits; yield the positions of the misses, one of identical images."""
-        n_at_once = self.images.lookup_size
         wanted = [self.tap_keys[layer] for layer in self.forward.layers]
-        for start in range(0, len(self.images), n_at_once):
-            part = self.images[start : start + n_at_once]
+        for positions in self._split_images():
+            part = self.images[positions]
             versions, keys = part.file_versions(), part.digests()
             rows = self.store.get_many([tap_key + key for key in keys for tap_key in wanted])
             if None not in rows:
-                self._fill_hits(slice(start, start + len(keys)), rows)
+                self._fill_hits(positions, rows, len(keys))
                 continue
-            for j, key in enumerate(keys):
+            places = np.arange(len(self.images))[positions].tolist()
+            for j, (i, key) in enumerate(zip(places, keys, strict=True)):
                 row = rows[j * len(wanted) : (j + 1) * len(wanted)]
                 if None not in row:
-                    self._fill_hits(slice(start + j, start + j + 1), row)
+                    self._fill_hits(i, row, 1)
                 elif key in self.first:
-                    self.duplicates.append((start + j, key))
+                    self.duplicates.append((i, key))
                     self.bar.update()
                 else:
-                    self.first[key] = start + j
-                    self.running.append((start + j, key, versions[j]))
-                    yield start + j
+                    self.first[key] = i
+                    self.running.append((i, key, versions[j]))
+                    yield i
 
-    def _fill_hits(self, positions, rows):
+    def _split_images(self):
+        """Yield the positions of the images that are looked up at once, in the order of reading."""
+        n_at_once, order = self.images.lookup_size, self.images.reading_order()
+        for start in range(0, len(self.images), n_at_once):
+            rows = slice(start, start + n_at_once)
+            yield rows if order is None else order[rows]
+
+    def _fill_hits(self, positions, rows, n_images):
         if self.features is not None:
             found = np.frombuffer(b"".join(rows), np.float32)
-            self.features[positions] = found.reshape(-1, self.features.shape[1])
-        self.bar.update(positions.stop - positions.start)
+            self.features[positions] = found.reshape(n_images, -1)
+        self.bar.update(n_images)
 
     def _take(self, part):
         """Take the next computed features."""
@@ -321,7 +330,7 @@ class _CachedPass:
         positions, keys, _ = zip(*running, strict=True)
         if self.features is not None:
             self.features[list(positions)] = self.forward.select(part)
-        is_valid = [self._has_its_key(i, version) for i, _, version in running]
+        is_valid = self._find_valid(running)
         for tap, rows in self.forward.split(part).items():
             tap_key = self.tap_keys[tap]
             self.writer.put(
@@ -331,11 +340,16 @@ class _CachedPass:
         self.writer.flush_if_full()
         self.bar.update(len(part))
 
-    def _has_its_key(self, i, version):
-        """Whether an image was read, from the same file as its key."""
-        return i not in self.images.failures and (
-            version is None or self.images[i : i + 1].file_versions() == [version]
+    def _find_valid(self, running):
+        """Find for each image whether it was read, from the same file as its key."""
+        versioned = [i for i, _, version in running if version is not None]
+        versions = (
+            dict(zip(versioned, self.images[versioned].file_versions(), strict=True))
+            if versioned
+            else {}
         )
+        failures = self.images.failures
+        return [i not in failures and versions.get(i) == version for i, _, version in running]
 
 
 class _BufferedWriter:

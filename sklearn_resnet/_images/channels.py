@@ -19,7 +19,7 @@ class SeparateChannels(ImageSource):
     ----------
     source : ImageSource
         Grey images, or images with channels last; not one that is read in blocks.
-    positions : range, default=None
+    positions : range or ndarray of int, default=None
         The channels, counted over all images; None takes all.
     """
 
@@ -32,7 +32,9 @@ class SeparateChannels(ImageSource):
         return len(self._positions)
 
     def __getitem__(self, rows):
-        return SeparateChannels(self.source, self._positions[rows])
+        is_range = isinstance(self._positions, range) and isinstance(rows, slice)
+        positions = self._positions if is_range else np.asarray(self._positions)
+        return SeparateChannels(self.source, positions[rows])
 
     @property
     def shape(self):
@@ -105,19 +107,26 @@ class SeparateChannels(ImageSource):
             version for version in self._images.file_versions() for _ in range(self.n_parts)
         )
 
-    @property
-    def _span(self):
-        """The images to which the channels belong."""
-        return slice(self._positions[0] // self.n_parts, self._positions[-1] // self.n_parts + 1)
+    def reading_order(self):
+        """Find an order in which the channels are best read; see `ImageSource`."""
+        order = self.source.reading_order()
+        if order is None:
+            return None
+        return (order[:, np.newaxis] * self.n_parts + np.arange(self.n_parts)).ravel()
 
     @property
     def _images(self):
-        return self.source[self._span]
+        """The images to which the channels belong."""
+        indices = np.unique(np.asarray(self._positions) // self.n_parts)
+        is_range = isinstance(self._positions, range)
+        return self.source[slice(indices[0], indices[-1] + 1) if is_range else indices]
 
     def _of_channels(self, values):
         """Select the values of these channels from those of all channels of their images."""
-        values, start = list(values), self._span.start * self.n_parts
-        return [values[position - start] for position in self._positions]
+        values, positions = list(values), np.asarray(self._positions)
+        images, channels = np.divmod(positions, self.n_parts)
+        places = np.searchsorted(np.unique(images), images) * self.n_parts + channels
+        return [values[place] for place in places]
 
 
 class _ChannelFailures(Mapping):

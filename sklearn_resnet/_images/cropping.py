@@ -1,4 +1,6 @@
-"""Regions of decoded images: their boxes with a margin, cut out, padded and masked."""
+"""Regions cut out of images: boxes with a margin, padded and masked."""
+
+import numbers
 
 import numpy as np
 
@@ -10,8 +12,7 @@ def crop_region(image, region, margin=0, pad=None):
 
     Parameters
     ----------
-    image : ndarray of shape (height, width) or (height, width, n_channels)
-        The whole upright image.
+    image : WholeImage or WindowedImage
     region : Region
     margin : int or float, default=0
         As for `ImageLoader`.
@@ -20,30 +21,22 @@ def crop_region(image, region, margin=0, pad=None):
 
     Returns
     -------
-    ndarray
+    ndarray of shape (height, width) or (height, width, n_channels)
         A copy. Pixels outside the mask are 0; those of the margin are outside, too.
 
     Raises
     ------
     FormatError
-        If the box reaches beyond the border and `pad` is None, or is entirely outside, or if the mask
-        has another shape.
+        If the region reaches beyond the border and `pad` is None, or is entirely outside, or if the
+        mask has another shape.
     """
-    height, width = image.shape[:2]
-    box = region.box or (0, 0, height, width)
-    _check_inside(box, height, width)
-    top, left, bottom, right = frame = add_margin(box, margin)
-    if top >= 0 and left >= 0 and bottom <= height and right <= width:
-        cut = image[top:bottom, left:right].copy()
-    elif pad is None:
-        raise _border_error(region.box, frame, height, width)
-    else:
-        rows, is_row_inside = _find_indices(top, bottom, height)
-        columns, is_column_inside = _find_indices(left, right, width)
-        cut = image[rows[:, np.newaxis], columns]
-        if pad == "black":
-            cut[~is_row_inside] = 0
-            cut[:, ~is_column_inside] = 0
+    box = region.box or (0, 0, *image.shape)
+    frame = add_margin(box, margin)
+    _check_box(box, frame, image.shape, pad)
+    _check_mask(region.mask, box)
+    level = image.choose_level(frame)
+    level_shape = image.find_shape(level)
+    cut = _read(image, scale_box(frame, image.shape, level_shape), level, pad)
     if region.mask is not None:
         _blank(cut, region.mask, box, frame)
     return cut
@@ -65,27 +58,62 @@ def add_margin(box, margin):
     """
     top, left, bottom, right = box
     y = x = margin
-    if isinstance(margin, float):
+    if not isinstance(margin, numbers.Integral):
         y, x = round(margin * (bottom - top)), round(margin * (right - left))
     return top - y, left - x, bottom + y, right + x
 
 
-def _check_inside(box, height, width):
-    top, left, bottom, right = box
-    if bottom <= 0 or right <= 0 or top >= height or left >= width:
+def scale_box(box, shape, level_shape):
+    """Scale a box from the full resolution to that of a level; it may cross the border.
+
+    Parameters
+    ----------
+    box : tuple of 4 int
+    shape, level_shape : tuple of 2 int
+        Height and width of the image in full resolution, and of the level.
+
+    Returns
+    -------
+    tuple of 4 int
+        At least one pixel high and wide.
+    """
+    scaled = [0] * 4
+    for axis in (0, 1):
+        full, side = shape[axis], level_shape[axis]
+        first, last = (
+            (2 * edge * side + full) // (2 * full) for edge in (box[axis], box[axis + 2])
+        )
+        if last <= first:  # of a box inside, inside
+            first = min(first, max(side - 1, first - 1))
+            last = first + 1
+        scaled[axis], scaled[axis + 2] = first, last
+    return tuple(scaled)
+
+
+def _check_box(box, frame, shape, pad):
+    """Raise FormatError if a box is outside an image, or its frame crosses the border without padding."""
+    height, width = shape
+    size = f"the image of {height} x {width} pixels"
+    if box[0] >= height or box[1] >= width or box[2] <= 0 or box[3] <= 0:
         raise FormatError(
-            f"its region ({_describe(box)}) is outside the image of {height} x {width} pixels",
+            f"its region ({_describe(box)}) is outside {size}",
             "Boxes count pixels of the upright image in full resolution.",
+        )
+    if pad is None and not (frame[0] >= 0 <= frame[1] and frame[2] <= height and frame[3] <= width):
+        with_margin = "" if frame == box else f", with its margin ({_describe(frame)}),"
+        raise FormatError(
+            f"its region ({_describe(box)}){with_margin} reaches beyond the border of {size}",
+            "Pass pad='reflect' or pad='black' to ImageLoader, or clip the box.",
         )
 
 
-def _border_error(box, frame, height, width):
-    with_margin = "" if frame == box else f", with its margin ({_describe(frame)}),"
-    return FormatError(
-        f"its region ({_describe(box or frame)}){with_margin} reaches beyond the border of the image "
-        f"of {height} x {width} pixels",
-        "Pass pad='reflect' or pad='black' to ImageLoader, or clip the box.",
-    )
+def _check_mask(mask, box):
+    shape = box[2] - box[0], box[3] - box[1]
+    if mask is not None and mask.shape != shape:
+        raise FormatError(
+            f"its mask has {mask.shape[0]} x {mask.shape[1]} pixels, and its region has "
+            f"{shape[0]} x {shape[1]}"
+        )
 
 
 def _describe(box):
@@ -93,25 +121,45 @@ def _describe(box):
     return ", ".join(f"{name} {value}" for name, value in zip(names, box, strict=True))
 
 
-def _find_indices(start, stop, n):
-    """Find the pixels along an axis of n that replace those from start to stop, by reflection.
+def _read(image, frame, level, pad):
+    """Read a frame of a level, and pad it where it crosses the border."""
+    height, width = image.find_shape(level)
+    top, left, bottom, right = frame
+    if top >= 0 <= left and bottom <= height and right <= width:
+        return image.read(frame, level)
+    rows, columns = _reflect(top, bottom, height), _reflect(left, right, width)
+    needed = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
+    read = image.read(tuple(map(int, needed)), level)
+    padded = read[(rows - needed[0])[:, np.newaxis], columns - needed[1]]
+    if pad == "black":
+        padded[_is_outside(top, bottom, height)] = 0
+        padded[:, _is_outside(left, right, width)] = 0
+    return padded
 
-    Also return which of them are inside.
-    """
+
+def _reflect(start, stop, n):
+    """Replace the pixels from start to stop by those of an axis of n, as NumPy's "reflect" does."""
     places = np.arange(start, stop)
-    period = max(1, 2 * (n - 1))  # the border is not repeated
-    reflected = np.abs((places + n - 1) % period - (n - 1)) if n > 1 else np.zeros_like(places)
-    return reflected, (places >= 0) & (places < n)
+    if n == 1:
+        return np.zeros_like(places)
+    return np.abs((places + n - 1) % (2 * (n - 1)) - (n - 1))
+
+
+def _is_outside(start, stop, n):
+    places = np.arange(start, stop)
+    return (places < 0) | (places >= n)
 
 
 def _blank(cut, mask, box, frame):
-    """Blank the pixels outside a mask in place."""
-    height, width = box[2] - box[0], box[3] - box[1]
-    if mask.shape != (height, width):
-        raise FormatError(
-            f"its mask has the shape {mask.shape}, and the image has {height} x {width} pixels"
-        )
-    is_kept = np.zeros(cut.shape[:2], bool)
+    """Blank the pixels of a frame that are outside a mask, in place; the frame may be scaled."""
+    height, width = frame[2] - frame[0], frame[3] - frame[1]
+    is_kept = np.zeros((height, width), bool)
     top, left = box[0] - frame[0], box[1] - frame[1]
-    is_kept[top : top + height, left : left + width] = mask
+    is_kept[top : top + mask.shape[0], left : left + mask.shape[1]] = mask
+    if cut.shape[:2] != (height, width):
+        rows, columns = (
+            (2 * np.arange(n) + 1) * full // (2 * n)
+            for n, full in zip(cut.shape, (height, width), strict=False)
+        )
+        is_kept = is_kept[rows[:, np.newaxis], columns]
     cut[~is_kept] = 0

@@ -37,7 +37,7 @@ class FileLog:
     """The reports on the files of a pass, to warn about at its end."""
 
     def __init__(self):
-        self._remarks = []
+        self._remarks = {}  # a set in order
         self._brightest = {}
         self._doubtful = {}
 
@@ -57,21 +57,21 @@ class FileLog:
             Names of channels are not logged.
         """
         if isinstance(report, Remark):
-            self._remarks.append((os.fspath(path), report))
+            self._remarks[os.fspath(path), report] = None
         elif not isinstance(report, ChannelNames):
             self._add_range(path, report)
 
     def _add_range(self, path, inferred):
         if inferred.is_guess or inferred.overshoots:
-            self._count(inferred.is_guess, 1, path, inferred)
+            self._count(inferred.is_guess, {os.fspath(path)}, path, inferred)
         if not inferred.is_guess and not inferred.is_blank:
             self._keep(path, inferred)
 
     def update(self, other):
         """Add the files of another log."""
-        self._remarks += other._remarks
-        for is_guess, (n_files, path, inferred) in other._doubtful.items():
-            self._count(is_guess, n_files, path, inferred)
+        self._remarks |= other._remarks
+        for is_guess, (names, path, inferred) in other._doubtful.items():
+            self._count(is_guess, names, path, inferred)
         for path, inferred in other._brightest.values():
             self._keep(path, inferred)
 
@@ -83,9 +83,9 @@ class FileLog:
             is_dark = any(problem.endswith(_IS_DARK) for problem in problems)
             warn_caller(ValueRangeWarning(" ".join(problems), is_dark))
 
-    def _count(self, is_guess, n_files, *first):
-        n_before, *first = self._doubtful.get(is_guess, (0, *first))
-        self._doubtful[is_guess] = n_before + n_files, *first
+    def _count(self, is_guess, names, *first):
+        found, *_ = self._doubtful.setdefault(is_guess, (set(), *first))
+        found.update(names)
 
     def _keep(self, path, inferred):
         key = inferred.extent.dtype.name, inferred.bits, inferred.value_range[1]
@@ -94,8 +94,8 @@ class FileLog:
             self._brightest[key] = path, inferred
 
     def _describe_doubtful(self):
-        for is_guess, (n_files, path, inferred) in self._doubtful.items():
-            others = f" and {n_files - 1} more" if n_files > 1 else ""
+        for is_guess, (names, path, inferred) in self._doubtful.items():
+            others = f" and {len(names) - 1} more" if len(names) > 1 else ""
             how = (
                 "which fit no usual range; each is scaled from its own darkest to its brightest value"
                 if is_guess
@@ -149,7 +149,7 @@ def _warn_about_remarks(remarks):
 
     Parameters
     ----------
-    remarks : list of tuple of (str, Remark)
+    remarks : iterable of tuple of (str, Remark)
         The name of each image, and the remark on it.
     """
     kinds = {}

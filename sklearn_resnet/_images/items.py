@@ -97,6 +97,11 @@ def is_array(item):
     return not is_path(item) and not isinstance(item, kinds)
 
 
+def is_cut(item):
+    """Whether an item is a region with a box or a mask."""
+    return isinstance(item, Region) and item.is_cut
+
+
 def name_of(item):
     """Return the path or the name of an item of `as_sequence`; empty if it has none."""
     if is_path(item):

@@ -1,96 +1,40 @@
 """LazyImages: images that are decoded when they are needed."""
 
 import copy
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
-from typing import NamedTuple, Self
+from functools import partial
+from itertools import chain
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 
-from sklearn_resnet._images.cropping import crop_region
-from sklearn_resnet._images.decoding import (
-    MAX_PIXELS,
-    DecodingOptions,
-    convert_image,
-    convert_pillow_image,
-    fit_array,
-    measure_array,
-    measure_pillow_image,
-    read_channel_names,
-    read_image,
-    read_samples,
-)
-from sklearn_resnet._images.decoding.formats import FormatError
-from sklearn_resnet._images.digests import hash_channels, hash_item, hash_region
+from sklearn_resnet._images.decoding import MAX_PIXELS, DecodingOptions
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.failures import Failure
 from sklearn_resnet._images.file_log import ChannelNames, FileLog, remark_on_learned_range
+from sklearn_resnet._images.forms import (
+    Form,
+    channels_error,
+    count_channels,
+    describe_difference,
+    describe_name,
+    list_channels,
+    names_error,
+    size_error,
+)
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
-from sklearn_resnet._images.items import (
-    EncodedImage,
-    Region,
-    UnusableItem,
-    is_array,
-    is_path,
-    name_of,
-)
-from sklearn_resnet._images.regions import describe_version
-from sklearn_resnet._images.shared_results import SharedResults
+from sklearn_resnet._images.item_reader import ItemReader, image_key, naming_errors
+from sklearn_resnet._images.items import Region, is_cut, is_path, name_of
 from sklearn_resnet._images.sources import ImageSource
-from sklearn_resnet._io.paths import file_version, is_url, is_zarr
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
 
 _DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None, "rescale": None}
-_MAX_NAMED = 3  # failures in one warning
-_MAX_CHANNELS = 20  # in a message
 _MAX_MEASURED = 64  # images, to infer a value range
-_N_DECODED = 2  # images for their regions, and more up to
-_MAX_DECODED = 64 * 2**20  # bytes
 _WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
-
-
-class _Form(NamedTuple):
-    """The shape and the dtype of each image."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-
-
-class _WholeImage(NamedTuple):
-    """The decoded image of regions, with the reports on its file; or the error of decoding it."""
-
-    array: np.ndarray | None = None
-    reports: list = []  # noqa: RUF012
-    error: ImageReadError | None = None
-
-    @property
-    def nbytes(self):
-        """The size of the array."""
-        return 0 if self.array is None else self.array.nbytes
-
-
-class Failure(NamedTuple):
-    """An image that could not be read.
-
-    Attributes
-    ----------
-    position : int
-        The position of the image in the input of `ImageLoader`.
-    path : str
-        Empty for an image in memory.
-    cause : str
-    """
-
-    position: int
-    path: str
-    cause: str
 
 
 class _LazySource(ImageSource):
@@ -173,16 +117,11 @@ class LazyImages(_LazySource):
         pad: str | None = None,
     ) -> None:
         self._items = items
-        self.options = _DEFAULTS | options
-        self._value_range = value_range
+        self.options = cast(DecodingOptions, _DEFAULTS | options)
+        self._reader = ItemReader(self.options, value_range, max_pixels, margin, pad)
         self._n_threads = n_threads
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
         self.on_error = on_error
-        self._max_pixels = max_pixels
-        self.margin = margin
-        self.pad = pad
-        # the last decoded images of regions; all selections share it
-        self._decoded = SharedResults(_N_DECODED, _MAX_DECODED)
         self.failures: dict[int, Failure] = {}
         self.file_log = FileLog()
         size, mode = options["size"], options["mode"]
@@ -193,9 +132,9 @@ class LazyImages(_LazySource):
         self._channel_names: list[str] | None = None
         # the first image that names its channels, and their names; all selections share it
         self._named: dict[str, tuple[str, ...]] = {}
-        self._form: _Form | None = None
+        self._form: Form | None = None
         if mode != "channels" and size is not None:
-            self._form = _Form((*size, 3) if mode == "RGB" else size, np.dtype(np.uint8))
+            self._form = Form((*size, 3) if mode == "RGB" else size, np.dtype(np.uint8))
 
     def __repr__(self):
         size = "x".join(map(str, self.options["size"] or ("size of the first",)))
@@ -233,8 +172,9 @@ class LazyImages(_LazySource):
                 if self.on_error == "raise" or i == len(self) - 1:
                     raise
             else:
+                self._reader.release(self._items[i])
                 self._first = self._items[i], self.positions[i]
-                self._form = _Form(image.shape, image.dtype)
+                self._form = Form.of(image)
                 return self._form
 
     @property
@@ -249,13 +189,8 @@ class LazyImages(_LazySource):
 
     def _find_channel_names(self):
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
-        if self.options["mode"] != "channels":
-            return [str(i) for i in range(n_channels)]
-        chosen = self.options["channels"] or range(n_channels)
-        item, options = self._split(self._first[0])
-        if is_path(item) or isinstance(item, EncodedImage):
-            return list(read_channel_names(item, options, max_pixels=self._max_pixels))
-        return [str(channel) for channel in chosen]
+        first = None if self._first is None else self._first[0]
+        return self._reader.name_channels(first, n_channels)
 
     @property
     def paths(self) -> list[str]:
@@ -292,6 +227,7 @@ class LazyImages(_LazySource):
         if np.ndim(chosen) == 0:
             image = self._load_of_one_form(int(chosen), report=(reports := []))
             self._check_names(int(chosen), reports)
+            self._reader.release(self._items[chosen])
             return image
         selected = copy.copy(self)
         selected._items = [self._items[i] for i in chosen]
@@ -302,7 +238,7 @@ class LazyImages(_LazySource):
         return selected
 
     def __iter__(self):
-        return self._decode_all(self._load_of_one_form)
+        return self._decode_all(self._load_of_one_form, range(len(self)))
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -311,7 +247,9 @@ class LazyImages(_LazySource):
         images = np.empty(self.shape, self.dtype)
         # of more images, each pass would evict all before the next one finds them
         load = partial(self._load_of_one_form, use_cache=images.nbytes <= image_cache.max_bytes)
-        for i, image in enumerate(self._decode_all(load)):
+        order = self.reading_order()
+        order = range(len(self)) if order is None else order
+        for i, image in zip(order, self._decode_all(load, order), strict=True):
             images[i] = image
         return images if dtype is None else images.astype(dtype, copy=False)
 
@@ -329,10 +267,30 @@ class LazyImages(_LazySource):
             They have the shape, the dtype and the value range of all.
         """
         self._find_form()
-        for start in range(0, len(self), batch_size):
-            block = self[start : start + batch_size]
-            block._parent = self
-            yield block
+        try:
+            for start in range(0, len(self), batch_size):
+                block = self[start : start + batch_size]
+                block._parent = self
+                yield block
+        finally:
+            self._reader.clear()
+
+    def reading_order(self) -> np.ndarray | None:
+        """Find an order in which each image is decoded once for all its regions.
+
+        Returns
+        -------
+        order : ndarray of int of shape (n,), or None
+            The regions of each image follow each other, from top to bottom. None if this is the order
+            of the images.
+        """
+        first, keys = {}, []  # by image, the index of its first region
+        for i, item in enumerate(self._items):
+            is_region = is_cut(item)
+            top, left = item.box[:2] if is_region and item.box else (0, 0)
+            keys.append((first.setdefault(image_key(item), i) if is_region else i, top, left))
+        order = np.lexsort(np.array(keys, dtype=np.int64).reshape(-1, 3).T[::-1])
+        return None if np.array_equal(order, np.arange(len(order))) else order
 
     def infer_value_range(self) -> InferredRange:
         """Infer the black and the white level.
@@ -341,7 +299,7 @@ class LazyImages(_LazySource):
         -------
         InferredRange
             By the dtype if it is uint8, or if the images are rescaled; otherwise from up to 64
-            images, spread evenly, which are decoded.
+            images, spread evenly, which are decoded; of regions, from their images.
         """
         if self.dtype == np.uint8:
             return InferredRange((0.0, 255.0), Extent(self.dtype, 0.0, 255.0))
@@ -351,8 +309,8 @@ class LazyImages(_LazySource):
         if self._parent is not None:
             return self._parent.infer_value_range()
         if self._inferred is None:
-            images = self._map_spread(self._load_of_one_form, _MAX_MEASURED)
-            self._inferred = infer_value_range(images)
+            blocks = chain.from_iterable(self._map_spread(self._list_blocks, _MAX_MEASURED))
+            self._inferred = infer_value_range(blocks)
         return self._inferred
 
     def sample_values(self, n_images: int, max_values: int) -> list[list[np.ndarray]]:
@@ -368,8 +326,9 @@ class LazyImages(_LazySource):
         Returns
         -------
         values : list of list of ndarray
-            For each image, those of each channel that are not no data, before they are rescaled. An
-            image that cannot be read is left out, unless that is an error.
+            For each image, those of each channel that are not no data, before they are rescaled;
+            for regions, those of their images. An image that cannot be read is left out, unless that
+            is an error.
         """
         read = partial(self._read_values, max_values=max_values)
         samples = list(self._map_spread(read, n_images))
@@ -422,18 +381,7 @@ class LazyImages(_LazySource):
             Equal for images that are decoded from the same bytes in the same way. An unreadable
             file has a random digest.
         """
-
-        def find(item):
-            source, options = self._split(item)
-            digest = hash_item(source, options, self._value_range)
-            return (
-                hash_region(digest, item, self.margin, self.pad)
-                if isinstance(item, Region)
-                else digest
-            )
-
-        with ThreadPoolExecutor(self._n_threads) as pool:
-            return list(pool.map(find, self._items))
+        return self._reader.digests(self._items, self._n_threads)
 
     def channel_digests(self) -> list[list[bytes]]:
         """Hash the content of each channel of each image, without decoding it.
@@ -445,16 +393,7 @@ class LazyImages(_LazySource):
             other channels are read.
         """
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
-
-        def find(item):
-            source, options = self._split(item)
-            digests = hash_channels(source, options, self._value_range, n_channels)
-            if not isinstance(item, Region):
-                return digests
-            return [hash_region(digest, item, self.margin, self.pad) for digest in digests]
-
-        with ThreadPoolExecutor(self._n_threads) as pool:
-            return list(pool.map(find, self._items))
+        return self._reader.channel_digests(self._items, n_channels, self._n_threads)
 
     def file_versions(self) -> list[str | None]:
         """Find the version of each file, which changes with its content.
@@ -464,20 +403,7 @@ class LazyImages(_LazySource):
         versions : list of str or None
             That of a region names its box, too. None for arrays, for URLs, where asking is slow, and for unreadable files.
         """
-
-        @cache  # for all regions of a file
-        def find(path):
-            try:
-                return file_version(path)
-            except Exception:  # decoding it will name the cause
-                return None
-
-        def describe(item):
-            source, _ = self._split(item)
-            version = find(source) if is_path(source) and not is_url(source) else None
-            return describe_version(item, version) if isinstance(item, Region) else version
-
-        return list(map(describe, self._items))
+        return self._reader.file_versions(self._items)
 
     def with_paths(self, change: Callable) -> Self:
         """Replace the paths.
@@ -538,35 +464,44 @@ class LazyImages(_LazySource):
         """
         self.failures = failures
 
-    def _decode_all(self, load):
+    def _decode_all(self, load, positions):
         """Yield all images, and warn at the end if their value ranges may be wrong."""
         self.file_log.clear()
-        yield from self._decode(load, range(len(self)), 2 * self._n_threads)
+        yield from self._decode(load, positions, 2 * self._n_threads)
         self.file_log.warn()
 
     def _decode(self, load, positions, n_ahead):
         """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
-        rescale = self.options["rescale"]
-        is_learned = rescale is not None and not isinstance(rescale[0], str)
 
         def load_and_report(i):
             reports = []
             image = load(i, report=reports)
-            if is_learned and i not in self.failures:
+            # a region may well be black
+            if self._reader.is_learned and not is_cut(self._items[i]) and i not in self.failures:
                 reports.append(remark_on_learned_range(image))
             return i, image, list(filter(None, reports))
 
         self._find_form()  # before the threads need it
-        for i, image, reports in prefetch_map(load_and_report, positions, self._n_threads, n_ahead):
-            difference = self._compare_names(i, reports)
-            if difference:
-                if self.on_error == "raise":
-                    raise _names_error(difference)
-                self.add_failure(int(i), f"files name their channels differently: {difference}")
-                image = np.zeros_like(image)
-            for report in reports:
-                self.file_log.add(name_of(self._items[i]) or f"image {self.positions[i]}", report)
-            yield image
+        results = prefetch_map(load_and_report, positions, self._n_threads, n_ahead)
+        try:
+            for i, image, reports in results:
+                difference = self._compare_names(i, reports)
+                if difference:
+                    if self.on_error == "raise":
+                        raise names_error(difference)
+                    self.add_failure(int(i), f"files name their channels differently: {difference}")
+                    image = np.zeros_like(image)
+                for report in reports:
+                    self.file_log.add(self._describe_file(i), report)
+                yield image
+        finally:
+            results.close()
+            if self._parent is None:
+                self._reader.clear()
+
+    def _describe_file(self, i):
+        """Name the file of an item for the log."""
+        return name_of(self._items[i]) or f"image {self.positions[i]}"
 
     def _map_spread(self, function, n_images):
         """Yield the results of a function of some indices, spread evenly; unreadable images are left out.
@@ -582,8 +517,9 @@ class LazyImages(_LazySource):
                     raise
                 return None, exc
 
-        n_images = min(n_images, len(self))
-        positions = np.linspace(0, len(self) - 1, n_images).astype(int)
+        images = self._list_images()
+        n_images = min(n_images, len(images))
+        positions = images[np.linspace(0, len(images) - 1, n_images).astype(int)]
         first_error, n_read = None, 0
         for result, error in prefetch_map(call, positions, self._n_threads, 2 * self._n_threads):
             if error is None:
@@ -593,93 +529,41 @@ class LazyImages(_LazySource):
         if first_error is not None and n_read == 0:
             raise first_error
 
+    def _list_images(self):
+        """List the indices of one region of each image, and of all other items."""
+        keys = (image_key(item) if is_cut(item) else i for i, item in enumerate(self._items))
+        first = {}
+        for i, key in enumerate(keys):
+            first.setdefault(key, i)
+        return np.fromiter(first.values(), dtype=int)
+
+    def _list_blocks(self, i):
+        """Read a whole image in blocks."""
+        item = self._items[i]
+        if not is_cut(item):
+            return [self._load_of_one_form(i)]
+        with self._naming(i):
+            return self._reader.list_blocks(item)
+
     def _read_values(self, i, max_values):
         """Sample the values of each channel of an image; return its index too."""
-        item, options = self._split(self._items[i])
         with self._naming(i):
-            if is_array(item):
-                return i, measure_array(np.asarray(item), options, max_values)
-            if isinstance(item, Image.Image):
-                return i, measure_pillow_image(item, options, max_values)
-            return i, read_samples(item, options, max_values, max_pixels=self._max_pixels)
+            return i, self._reader.sample_values(self._items[i], max_values)
 
-    @contextmanager
     def _naming(self, i):
         """Add to an error the position and the name of an image."""
-        item, _ = self._split(self._items[i])
-        position = int(self.positions[i])
-        try:
-            if isinstance(item, UnusableItem):
-                raise ImageReadError(item.cause, item.name, remedy=item.remedy)
-            yield
-        except ImageReadError as exc:
-            exc.position = position
-            raise
-        except FormatError as exc:
-            raise ImageReadError(exc.cause, name_of(item), position, exc.remedy) from exc
-        except ValueError as exc:
-            raise ImageReadError(str(exc), name_of(item), position) from exc
+        return naming_errors(self._items[i], int(self.positions[i]))
 
     def _load(self, i, use_cache=False, report=None):
-        item, options = self._split(self._items[i])
         with self._naming(i):
-            region = self._items[i]
-            if isinstance(region, Region) and region.is_cut:
-                return self._load_region(region, use_cache, report)
-            return self._load_whole(item, options, use_cache, report)
-
-    def _load_whole(self, item, options, use_cache, report):
-        if is_array(item):
-            options = options | {"value_range": self._value_range}
-            return convert_image(np.asarray(item), **options)
-        return self._read(item, use_cache, report, options)
-
-    def _load_region(self, region, use_cache, report):
-        """Cut a region out of its image, which is decoded once for all regions in turn."""
-        item, options = self._split(region)
-        decode = partial(self._decode_whole, item, options | {"size": None}, use_cache)
-        decoded = self._decoded.get((_identify(item), options["page"]), decode)
-        if decoded.error is not None:
-            raise copy.copy(decoded.error)
-        if report is not None:
-            report += decoded.reports
-        image = crop_region(decoded.array, region, self.margin, self.pad)
-        return fit_array(image, options["mode"], options["size"], options["resize"])
-
-    def _decode_whole(self, item, options, use_cache):
-        """Decode the image of regions; also return its reports."""
-        reports = []
-        try:
-            return _WholeImage(self._load_whole(item, options, use_cache, reports), reports)
-        except ImageReadError as exc:
-            return _WholeImage(error=exc)
-
-    def _split(self, item):
-        """Split an item into the image that it is or that it is a region of, and its options."""
-        if not isinstance(item, Region):
-            return item, self.options
-        options = self.options if item.page is None else self.options | {"page": item.page}
-        return item.source, options
-
-    def _read(self, item, use_cache, report, options):
-        options = {"max_pixels": self._max_pixels, **options}
-        options["report"] = None if report is None else report.append
-        if isinstance(item, Image.Image):
-            return convert_pillow_image(item, **options)
-        return read_image(item, use_cache=use_cache, **options)
+            return self._reader.read(self._items[i], use_cache, report)
 
     def _load_of_one_form(self, i, use_cache=False, report=None):
         image, form = self._load(i, use_cache, report), self._find_form()
         if image.shape[:2] != form.shape[:2]:
-            raise ParameterError(
-                "size",
-                "must be given for images of different sizes",
-                got=None,
-                hint=f"{self._describe_difference(i, image)}.",
-                remedy="Pass size= to ImageLoader, as in ImageLoader(size=64).",
-            )
-        if _Form(image.shape, image.dtype) != form:
-            raise _channels_error(self._describe_difference(i, image))
+            raise size_error(self._describe_difference(i, image))
+        if Form.of(image) != form:
+            raise channels_error(self._describe_difference(i, image))
         return image
 
     def _load_or_record(self, i, report):
@@ -690,7 +574,7 @@ class LazyImages(_LazySource):
         except ImageReadError as exc:
             self.add_failure(int(i), exc.cause)
             return np.zeros(*form)
-        if _Form(image.shape, image.dtype) != form:
+        if Form.of(image) != form:
             rule = "without a size, all images must be of one size"
             if image.shape[:2] == form.shape[:2]:
                 rule = "all images must have the same channels and the same depth"
@@ -703,24 +587,24 @@ class LazyImages(_LazySource):
         """Raise ParameterError if channels that are taken by position have other names than before."""
         difference = self._compare_names(i, reports)
         if difference:
-            raise _names_error(difference)
+            raise names_error(difference)
 
     def _compare_names(self, i, reports):
         """Describe how the names of channels differ from those before; empty if they do not."""
         for names in reports:
             if isinstance(names, ChannelNames):
-                name = _name(self._items[i], self.positions[i])
+                name = describe_name(self._items[i], self.positions[i])
                 first, names_of_first = next(iter(self._named.items()), (name, names))
                 if names_of_first != names and len(names_of_first) == len(names):
-                    return f"{first} has {_join(names_of_first)}, and {name} has {_join(names)}"
+                    listed = list_channels(names_of_first), list_channels(names)
+                    return f"{first} has {listed[0]}, and {name} has {listed[1]}"
                 self._named.setdefault(first, names_of_first)
         return ""
 
     def _describe_difference(self, i, image):
-        form = self._find_form()
-        is_size = image.shape[:2] != form.shape[:2]
-        first = _describe(*self._first, form, is_size)
-        return f"{first} and {_describe(self._items[i], self.positions[i], image, is_size)}"
+        first = describe_name(*self._first)
+        other = describe_name(self._items[i], self.positions[i])
+        return describe_difference(first, self._find_form(), other, Form.of(image))
 
     def _check_counts(self, samples):
         """Raise ParameterError if images differ in their number of channels; see `_read_values`."""
@@ -728,22 +612,11 @@ class LazyImages(_LazySource):
         for i, values in samples[1:]:
             if len(values) != len(values_of_first):
                 counts = (
-                    f"{_name(self._items[j], self.positions[j])} has {_count(len(found))}"
+                    f"{describe_name(self._items[j], self.positions[j])} has "
+                    f"{count_channels(len(found))}"
                     for j, found in ((first, values_of_first), (i, values))
                 )
-                raise _channels_error(" and ".join(counts))
-
-
-def _identify(item):
-    """Tell an image from others: a path with the version of its file, or an object in memory."""
-    if not is_path(item):
-        return id(item)
-    if is_url(item) or is_zarr(item):  # asking is slow
-        return name_of(item)
-    try:
-        return name_of(item), file_version(item)
-    except Exception:  # decoding it will name the cause
-        return name_of(item)
+                raise channels_error(" and ".join(counts))
 
 
 def _with_path(item, change):
@@ -751,74 +624,3 @@ def _with_path(item, change):
     if isinstance(item, Region):
         return replace(item, source=_with_path(item.source, change))
     return change(item) if is_path(item) else item
-
-
-def warn_about_failures(failures, n_images, consequence):
-    """Warn about images that could not be read; see `describe_failures`."""
-    if failures:
-        failures = sorted(failures.values())
-        warnings.warn(describe_failures(failures, n_images, consequence), stacklevel=3)
-
-
-def describe_failures(failures, n_images, consequence):
-    """Describe the number of images that could not be read, and name the first ones.
-
-    Parameters
-    ----------
-    failures : list of Failure
-    n_images : int
-        The total number of images.
-    consequence : str
-        How these images are handled: ``"their features are NaN"``.
-
-    Returns
-    -------
-    str
-    """
-    named = "; ".join(
-        f"{failure.path or 'an image in memory'!r} (image {failure.position}): {failure.cause}"
-        for failure in failures[:_MAX_NAMED]
-    )
-    more = "; ..." if len(failures) > _MAX_NAMED else ""
-    n_failures = len(failures)
-    return f"{n_failures} of {n_images} images could not be read, and {consequence}: {named}{more}"
-
-
-def _channels_error(difference):
-    return ParameterError(
-        "channels",
-        "must name channels that all images have, in one depth",
-        got=None,
-        hint=f"{difference}.",
-        remedy="Pass channels=[...] to ImageLoader for images of different channels, or mode='RGB' for "
-        "images of different depths.",
-    )
-
-
-def _names_error(difference):
-    return ParameterError(
-        "channels",
-        "must name the channels of files that name them differently",
-        got=None,
-        hint=f"{difference}. Choose channels by name to take them by name in each file.",
-        remedy="Pass channels=[...] with names to ImageLoader.",
-    )
-
-
-def _describe(item, position, image, is_size):
-    name = _name(item, position)
-    if is_size:
-        return f"{name} has {image.shape[0]} x {image.shape[1]} pixels"
-    return f"{name} has {_count(image.shape[2])} of {image.dtype}"
-
-
-def _name(item, position):
-    return repr(name_of(item)) if name_of(item) else f"image {position} of X"
-
-
-def _join(names):
-    return ", ".join([*map(repr, names[:_MAX_CHANNELS]), *["..."] * (len(names) > _MAX_CHANNELS)])
-
-
-def _count(n_channels):
-    return f"{n_channels} channel{'s' * (n_channels != 1)}"

@@ -52,7 +52,7 @@ class ImageSource:
     Methods
     -------
     __getitem__(slice)
-        Select images, without copying or decoding them.
+        Select images, without copying or decoding them. Sources with files select by a list, too.
     batches(batch_size, positions=None)
         Yield arrays, or lists of arrays, of the images at `positions`, or of all.
     blocks(batch_size)
@@ -67,6 +67,8 @@ class ImageSource:
         Record that a lazy image could not be read.
     record_failures(failures)
         Replace the failures of lazy images; other sources have none of their own.
+    reading_order()
+        Return the positions of all images in the order in which they are best read, or None.
     sample(n_images)
         Choose images for `fit`; the result is an input of `as_source`.
     infer_value_range()
@@ -93,6 +95,9 @@ class ImageSource:
 
     def record_failures(self, failures):
         """Ignore the failures of blocks: only lazy images keep them."""
+
+    def reading_order(self):
+        """Return None: values in memory are read in any order."""
 
 
 def as_source(X, check=None):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._images.lazy import describe_failures
+from sklearn_resnet._images.failures import describe_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv

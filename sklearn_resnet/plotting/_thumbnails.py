@@ -11,9 +11,9 @@ from sklearn_resnet._images.composite import (
     render,
 )
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 from sklearn_resnet._images.items import is_array
-from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joblib.externals.loky import get_reusable_executor
+from lazy_images import watch
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -174,16 +175,14 @@ def test_files_that_are_cached_are_not_decoded(cache, computed, tmp_path):
     eager = make_pipeline(ImageLoader(10), small(cache=None)).fit_transform(paths)
     np.testing.assert_array_equal(expected, eager)
 
-    class NeverDecoded(LazyImages):
-        def _read(self, path, *options):
-            raise AssertionError(f"{path} is decoded")
+    def fail(path):
+        raise AssertionError(f"{path} is decoded")
 
     renamed = str(tmp_path / "other name.png")
     (tmp_path / "3.png").rename(renamed)
     options = {"size": (10, 10), "resize": "crop", "mode": "RGB", "value_range": None}
-    again = pipe[1].transform(
-        NeverDecoded([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2)
-    )
+    images = LazyImages([*paths[:3], renamed, paths[4]], options, (0.0, 255.0), 2)
+    again = pipe[1].transform(watch(images, fail))
     np.testing.assert_array_equal(again, expected)
     del computed[:]
     pipe.set_params(imageloader__resize="pad").transform(paths[:2])
@@ -416,15 +415,13 @@ def test_a_file_that_changes_during_a_run_is_not_cached_under_its_former_content
     for path, image in zip(paths, IMAGES, strict=False):
         Image.fromarray(image).save(path)
 
-    class Changing(LazyImages):
-        def _read(self, path, *options):
-            if path == paths[1]:
-                Image.fromarray(IMAGES[9]).save(path)
-            return super()._read(path, *options)
+    def change(path):
+        if path == paths[1]:
+            Image.fromarray(IMAGES[9]).save(path)
 
     options = {"size": (12, 12), "resize": "crop", "mode": "L"}
     resnet = small(cache=cache).fit(IMAGES)
-    resnet.transform(Changing(paths, options, (0.0, 255.0), 1))
+    resnet.transform(watch(LazyImages(paths, options, (0.0, 255.0), 1), change))
     assert cache_info(cache).n_features == 2
     Image.fromarray(IMAGES[1]).save(paths[1])
     del computed[:]

@@ -21,7 +21,8 @@ from state_dicts import make_state_dict
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
 from sklearn_resnet._images.channels import SeparateChannels, as_prefix, name_channels
-from sklearn_resnet._images.lazy import Failure, LazyImages
+from sklearn_resnet._images.failures import Failure
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import ArraySource, ImageSource, as_source
 from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet.plotting.layer_search.running import _compute_table
@@ -437,7 +438,7 @@ class Files(ImageSource):
         return len(self.rows)
 
     def __getitem__(self, rows):
-        part = Files(self.images, self.unreadable, self.rows[rows])
+        part = Files(self.images, self.unreadable, np.asarray(self.rows)[rows])
         part.hashed = self.hashed
         return part
 
@@ -452,7 +453,7 @@ class Files(ImageSource):
         return ArraySource(self.images[list(self.rows)]).digests()
 
     def channel_digests(self):
-        self.hashed += self.rows
+        self.hashed += list(self.rows)
         return ArraySource(self.images[list(self.rows)]).channel_digests()
 
     def file_versions(self):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from channel_files import make_channels, save_arrays, save_ome
+from lazy_images import watch
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +16,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
-from sklearn_resnet._images.lazy import Failure, LazyImages, warn_about_failures
+from sklearn_resnet._images.failures import Failure, warn_about_failures
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.paths import as_path, file_version
 
 N = 20
@@ -51,21 +53,10 @@ def lazy(paths, size=8, **parameters):
     return ImageLoader(size, lazy=True, **parameters).fit_transform(paths)
 
 
-class WatchedImages(LazyImages):
-    """Lazy images that call a function with each path before they read it."""
-
-    def __init__(self, before_read, *args):
-        super().__init__(*args)
-        self._before_read = before_read
-
-    def _read(self, path, *options):
-        self._before_read(path)
-        return super()._read(path, *options)
-
-
 def watched(before_read, paths, size=8, mode="RGB", n_threads=2):
+    """Lazy images that call a function with each path before they read it."""
     options = {"size": size and (size, size), "resize": "crop", "mode": mode}
-    return WatchedImages(before_read, paths, options, (0.0, 255.0), n_threads)
+    return watch(LazyImages(paths, options, (0.0, 255.0), n_threads), before_read)
 
 
 @pytest.mark.parametrize(("mode", "shape"), [("RGB", (N, 8, 8, 3)), ("L", (N, 8, 8))])
@@ -569,7 +560,7 @@ def test_channels_have_the_shape_and_the_dtype_of_the_first_image(tmp_path, dtyp
 
 def test_only_the_first_image_is_decoded_for_the_shape_of_channels(channel_paths, reads):
     options = lazy_channels(channel_paths).options
-    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    images = watch(LazyImages(channel_paths, options, None, 2), reads.record)
     assert repr(images) == "<LazyImages: 6 of size of the first, not decoded yet>"
     assert images[3:].shape == (3, 12, 10, 5)
     assert images.shape == (6, 12, 10, 5)
@@ -578,13 +569,13 @@ def test_only_the_first_image_is_decoded_for_the_shape_of_channels(channel_paths
     assert repr(images) == "<LazyImages: 6 of 12x10x5, not decoded yet>"
     assert images[3:].shape == (3, 12, 10, 5)
     assert len(reads) == 2  # a selection is compared with the same first image
-    sized = WatchedImages(reads.record, channel_paths, options | {"size": (8, 8)}, None, 2)
+    sized = watch(LazyImages(channel_paths, options | {"size": (8, 8)}, None, 2), reads.record)
     assert repr(sized) == "<LazyImages: 6 of 8x8 and the channels of the first, not decoded yet>"
 
 
 def test_blocks_have_the_form_of_all(channel_paths, reads):
     options = lazy_channels(channel_paths).options
-    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    images = watch(LazyImages(channel_paths, options, None, 2), reads.record)
     blocks = list(images.blocks(4))
     assert [block.shape for block in blocks] == [(4, 12, 10, 5), (2, 12, 10, 5)]
     assert [block.dtype for block in blocks] == [np.uint16] * 2
@@ -724,7 +715,7 @@ def test_the_range_of_other_channels_is_inferred(scale, white):
 def test_the_range_is_inferred_once_from_64_images_for_all_blocks(reads, tmp_path):
     paths = save_arrays(tmp_path, (make_channels(200, (4, 4), 2) / 4096).astype(np.float32))
     options = lazy_channels(paths).options
-    images = WatchedImages(reads.record, paths, options, None, 2)
+    images = watch(LazyImages(paths, options, None, 2), reads.record)
     for block in images.blocks(10):
         assert block.infer_value_range() == images.infer_value_range()
     assert len(reads) == 1 + 64
@@ -774,7 +765,7 @@ def test_the_digests_of_channels_are_those_of_each_image(channel_paths):
 
 def test_images_take_the_form_of_others(channel_paths, reads):
     options = lazy_channels(channel_paths).options
-    images = WatchedImages(reads.record, channel_paths, options, None, 2)
+    images = watch(LazyImages(channel_paths, options, None, 2), reads.record)
     taken = images.with_form_of(lazy_channels(channel_paths[3:], channels=[0]))
     assert taken.shape == (6, 12, 10, 1)
     assert not reads

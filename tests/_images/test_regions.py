@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from lazy_images import watch
 from PIL import Image
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
@@ -167,3 +168,37 @@ def test_list_regions():
     assert (first.source, first.box, first.page, first.mask) == ("a", (0, 0, 4, 4), 2, None)
     assert (second.source, second.page) == ("b", None)
     np.testing.assert_array_equal(second.mask, mask)
+
+
+def count_reads(images):
+    """The paths that lazy images decode, in order."""
+    reads = []
+    watch(images, reads.append)
+    return reads
+
+
+@pytest.mark.parametrize("cache", [None, "memory"])
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_each_file_is_decoded_once_whatever_the_order(paths, cache, n_jobs):
+    table = make_table(paths, n=90).sample(frac=1, random_state=0)
+    images = ImageLoader(16, lazy=True, n_jobs=n_jobs).fit_transform(table)
+    resnet = ResNetFeatures(16, weights=None, random_state=0, cache=cache, batch_size=8)
+    crops = ImageLoader(16).fit_transform(cut_by_hand(table))
+    expected = resnet.set_params(cache=None).fit_transform(crops)
+    reads = count_reads(images)
+    found = resnet.set_params(cache=cache).fit(images).transform(images)
+    np.testing.assert_array_equal(found, expected)
+    assert sorted(reads) == paths
+    np.testing.assert_array_equal(np.asarray(images), crops)
+    assert sorted(reads) == sorted(2 * paths)
+
+
+def test_batches_of_sorted_rows_decode_each_file_once(paths):
+    table = make_table(paths, n=60).sort_values("path", kind="stable")
+    images = ImageLoader(16, lazy=True, n_jobs=2).fit_transform(table)
+    resnet = ResNetFeatures(16, weights=None, random_state=0, batch_size=7).fit(images)
+    expected = resnet.transform(images)
+    reads = count_reads(images)
+    found = [features for _, features in resnet.transform_batches(images)]
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+    assert sorted(reads) == paths

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sklearn_resnet._images.lazy import Failure, LazyImages
+from sklearn_resnet._images.failures import Failure
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.paths import is_local

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sklearn_resnet._images.composite import is_grey_or_rgb, make_composite
+from sklearn_resnet._images.failures import describe_failures
 from sklearn_resnet._images.intensity import to_uint8
-from sklearn_resnet._images.lazy import LazyImages, describe_failures
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import Table

@@ -14,9 +14,9 @@ from sklearn_resnet._images.composite import (
     render,
     spread_evenly,
 )
+from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.items import is_array
-from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet.plotting._thumbnails import (
     find_shown_range,

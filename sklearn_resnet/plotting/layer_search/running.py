@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone, is_classifier
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from sklearn_resnet._images.lazy import warn_about_failures
+from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._network.layers import layer_table

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sklearn_resnet import ImageLoader
-from sklearn_resnet._images.lazy import Failure
+from sklearn_resnet._images.failures import Failure
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import FORMATS, manifest_path, rows_path
 from sklearn_resnet.cli.resumable.parts import (
