@@ -344,8 +344,8 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
             any sizes; images of Pillow; the bytes of files, or files open for reading bytes; or dicts
             ``{"bytes": ..., "path": ...}`` of Hugging Face. A dataframe with the column ``path`` and
             the columns ``top``, ``left``, ``bottom`` and ``right`` is a table of regions; see
-            Notes. A Dask array of paths, a bag of paths
-            and a list of delayed lists of paths are accepted too.
+            Notes. A Dask array of paths, a bag of paths, a list of delayed lists of paths and a Dask
+            dataframe of regions are accepted too.
 
         Returns
         -------

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_resnet._images.regions import is_region_table
 from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import dask_task
@@ -43,7 +44,7 @@ def transform_dask(resnet, X):
 
 
 def load_dask(loader, X):
-    """Load a Dask collection of paths as a Dask array of images.
+    """Load a Dask collection of paths or regions as a Dask array of images.
 
     Nothing is read yet, except for the mode "channels": the first image tells the number of channels
     and the dtype of all.
@@ -52,8 +53,9 @@ def load_dask(loader, X):
     ----------
     loader : ImageLoader
         A loader with a size.
-    X : dask.array.Array of str of shape (n,), dask.bag.Bag, or list of dask.delayed.Delayed
-        Each delayed object is a list of paths.
+    X : dask.array.Array of str of shape (n,), dask.bag.Bag, dask.dataframe.DataFrame, or list of \
+dask.delayed.Delayed
+        Each delayed object is a list of paths, or a table of regions. A dataframe is such a table.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def load_dask(loader, X):
 
 
 def sample_dask(X, n_items):
-    """Compute some items of a Dask collection of paths, spread evenly over its parts.
+    """Compute some items of a Dask collection, spread evenly over its parts.
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def sample_dask(X, n_items):
 
     parts = _list_parts(X)
     chosen = [parts[i] for i in _spread(n_items, len(parts))]
-    found = [list(part) for part in dask.compute(*chosen)]
+    found = [_list_items(part) for part in dask.compute(*chosen)]
     n_each = -(-n_items // len(chosen))
     items = [part[i] for part in found for i in _spread(n_each, len(part))]
     items = as_sequence([items[i] for i in _spread(n_items, len(items))])
@@ -139,6 +141,11 @@ def _list_parts(X):
     return list(np.ravel(parts)) if isinstance(parts, np.ndarray) else list(parts)
 
 
+def _list_items(part):
+    """List the paths of a chunk, or the regions of a part of a table."""
+    return as_sequence(part) if is_region_table(part) else list(part)
+
+
 def _transform_block(block, resnet):
     while isinstance(block, list):  # nested lists, one for each contracted axis
         (block,) = block
@@ -149,11 +156,11 @@ def _transform_block(block, resnet):
 
 
 def _load_block(block, loader, like):
-    paths = list(block)
-    if not paths:
+    items = _list_items(block)
+    if not items:
         return np.empty((0, *like.shape[1:]), like.dtype)
     with dask_task():
         if loader.mode != "channels":
-            return loader.transform(paths)
-        images = loader._as_lazy(as_sequence(paths), loader._find_rescale()).with_form_of(like)
+            return loader.transform(items)
+        images = loader._as_lazy(as_sequence(items), loader._find_rescale()).with_form_of(like)
         return images if loader.lazy else np.asarray(images)

@@ -40,7 +40,7 @@ from sklearn_resnet._io.paths import file_version, is_url, is_zarr
 
 
 class ItemReader:
-    """Reads items with the same options.
+    """Reads items with the same options; a pickle holds no images and no digests.
 
     Parameters
     ----------
@@ -68,6 +68,9 @@ class ItemReader:
         self._pad = pad
         self._images = SharedImages()  # that regions are cut out of
         self._digests: dict = {}  # of the images of regions, by the version of their files
+
+    def __getstate__(self):
+        return vars(self) | {"_digests": {}}
 
     @property
     def is_learned(self):

@@ -6,8 +6,6 @@ from concurrent.futures import Future
 
 from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
-_N_KEPT = 2  # images of any size
-_MAX_BYTES = 64 * 2**20  # more images up to this size in total
 _lock = (
     make_fork_safe_lock()
 )  # one for all: it is held for moments, and each has its cost at a fork
@@ -16,14 +14,23 @@ _lock = (
 class SharedImages:
     """An LRU cache of images. Threads that need the same one wait for the first of them.
 
-    It holds the last two images, and more up to 64 MiB. A pickle is empty.
+    A pickle is empty.
+
+    Parameters
+    ----------
+    n_kept : int, default=2
+        The number of images that are kept whatever their size.
+    max_bytes : int, default=64 MiB
+        More are kept up to this size in total.
     """
 
-    def __init__(self):
+    def __init__(self, n_kept=2, max_bytes=64 * 2**20):
+        self._n_kept = n_kept
+        self._max_bytes = max_bytes
         self._futures = OrderedDict()
 
     def __reduce__(self):
-        return type(self), ()
+        return type(self), (self._n_kept, self._max_bytes)
 
     def __len__(self):
         return len(self._futures)
@@ -35,7 +42,8 @@ class SharedImages:
         ----------
         key : hashable
         make : callable
-            Returns an object with `nbytes` and `close`. An error is kept for no one.
+            Returns an object with `nbytes` and `close`. An error is raised in all threads that wait
+            for the image, and is not kept.
 
         Returns
         -------
@@ -72,8 +80,8 @@ class SharedImages:
         with _lock:
             made = [key for key, future in self._futures.items() if future.done()]
             n_bytes = sum(self._futures[key].result().nbytes for key in made)
-            for key in made[: max(0, len(made) - _N_KEPT)]:
-                if n_bytes <= _MAX_BYTES:
+            for key in made[: max(0, len(made) - self._n_kept)]:
+                if n_bytes <= self._max_bytes:
                     break
                 evicted.append(self._futures.pop(key))
                 n_bytes -= evicted[-1].result().nbytes

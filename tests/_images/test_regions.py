@@ -11,6 +11,7 @@ from PIL import Image
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
 from sklearn_resnet._images.regions import Region, is_region_table, list_regions
+from sklearn_resnet._images.shared_images import SharedImages
 
 BOX = ["top", "left", "bottom", "right"]
 
@@ -59,6 +60,7 @@ def test_polars_is_read_as_pandas(paths):
     np.testing.assert_array_equal(ImageLoader(16).fit_transform(pl.from_pandas(table)), expected)
 
 
+@pytest.mark.cache
 def test_features_are_those_of_crops(paths):
     table = make_table(paths)
     images = ImageLoader(16, lazy=True).fit_transform(table)
@@ -171,12 +173,14 @@ def test_list_regions():
 
 
 def count_reads(images):
-    """The paths that lazy images decode, in order."""
+    """The paths that lazy images decode, in order; of small images too, only two are kept."""
+    images._reader._images = SharedImages(max_bytes=0)
     reads = []
     watch(images, reads.append)
     return reads
 
 
+@pytest.mark.cache
 @pytest.mark.parametrize("cache", [None, "memory"])
 @pytest.mark.parametrize("n_jobs", [1, 4])
 def test_each_file_is_decoded_once_whatever_the_order(paths, cache, n_jobs):
