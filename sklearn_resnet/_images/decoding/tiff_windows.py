@@ -11,11 +11,10 @@ from PIL import Image
 
 from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_segment
 from sklearn_resnet._images.decoding.pixels import Pixels
+from sklearn_resnet._images.decoding.selection import PAGES_AS_CHANNELS
 from sklearn_resnet._images.decoding.tiff import (
     decode_by_pillow,
     decode_opened,
-    has_imagecodecs,
-    is_decodable,
     is_packed,
     is_planar,
     list_page_levels,
@@ -206,7 +205,7 @@ class TiffCrop(NamedTuple):
 
 def is_raw(key):
     """Whether the samples of a page are stored as they are, row by row."""
-    return not is_packed(key) and key.is_final
+    return key.is_contiguous and key.fillorder == 1 and not (is_packed(key) or key.is_subsampled)
 
 
 def find_tile_shape(key):
@@ -301,9 +300,8 @@ class TiffSource:
         Those that the decoded image needs in full resolution.
     """
 
-    def __init__(self, opened, selection, max_pixels, cache):
-        self._opened, self._selection = opened, selection
-        self._max_pixels, self._cache = max_pixels, cache
+    def __init__(self, opened, selection, cache):
+        self._opened, self._selection, self._cache = opened, selection, cache
         opened.tiff.pages.cache = True
         keys, n_planes, self.is_possible = _list_keys(opened, selection)
         self.shapes = [(key.imagelength, key.imagewidth) for key in keys]
@@ -315,7 +313,7 @@ class TiffSource:
         itemsize = keys[0].dtype.itemsize if keys[0].dtype is not None else 1
         self.n_bytes = math.prod(self.shapes[0]) * n_samples * itemsize
 
-    def decode(self, box, level, report):
+    def decode(self, box, level, report, max_pixels):
         """Decode a box of a level as it is stored.
 
         Returns
@@ -323,8 +321,8 @@ class TiffSource:
         Pixels
         """
         selection = self._selection._replace(level=level or None, size=None)
-        crop = TiffCrop(box, self._cache, self._max_pixels)
-        return decode_opened(self._opened, selection, self._max_pixels, report, crop)
+        crop = TiffCrop(box, self._cache, max_pixels)
+        return decode_opened(self._opened, selection, max_pixels, report, crop)
 
 
 def _list_keys(opened, selection):
@@ -332,7 +330,10 @@ def _list_keys(opened, selection):
     if opened.found:
         levels, selection = list_series_levels(opened.found, selection)
         keys = [level.series.keyframe for level in levels]
-        n_planes = math.prod(levels[0].shape) if selection.page is not None else 1
+        sizes = dict(zip(levels[0].axes, levels[0].shape, strict=True))
+        n_planes = sizes.get("C", 1)
+        if selection.page == PAGES_AS_CHANNELS:
+            n_planes = math.prod(levels[0].shape)
         is_possible = all(
             not level.is_whole
             and level.n_in_page == 1
@@ -355,8 +356,7 @@ def _is_in_tiles(key):
         return True
     if 0 in find_tile_shape(key) or key.imagedepth > 1 or key.tiledepth > 1:
         return False
-    is_by_pillow = not (is_packed(key) or is_decodable(key) or has_imagecodecs())
-    if key.compression == _OLD_JPEG and (is_by_pillow or not is_decodable(key)):
+    if key.compression == _OLD_JPEG:
         return False
     itemsize = 2 if is_packed(key) or key.dtype is None else key.dtype.itemsize
     n_bytes = math.prod(find_tile_shape(key)) * key.samplesperpixel * itemsize
