@@ -75,7 +75,7 @@ def open_windows(item, options, *, max_pixels=None, min_bytes=WINDOW_BYTES):
     ...     level = windows.choose_level((0, 0, 512, 512), size=(64, 64))
     ...     image = windows.read((0, 0, 512, 512), level)
     """
-    windows = _open(item, options, max_pixels)
+    windows = make_windows(item, options, max_pixels)
     if windows is None:
         return None
     has_level = len(windows.level_shapes) > 1 and (
@@ -91,8 +91,8 @@ def open_windows(item, options, *, max_pixels=None, min_bytes=WINDOW_BYTES):
     return None
 
 
-def _open(item, options, max_pixels=None):
-    """Make the `Windows` of a file; None if it has none, or cannot be opened."""
+def make_windows(item, options, max_pixels=None):
+    """Make the `Windows` of a file, to describe it; None if it has none, or cannot be opened."""
     if not is_path(item) and not isinstance(item, EncodedImage):
         return None
     file, _ = split_dataset(name_of(item))
@@ -135,8 +135,7 @@ class Windows:
             raise _NoWindowsError
         self._version = self._find_version()
         with naming_errors(self._name), self._source(self._reports.append) as source:
-            if not source.is_possible:
-                raise _NoWindowsError
+            self._is_possible = source.is_possible
             self._orientation = source.orientation
             self._stored_shapes, self._tile_shapes = source.shapes, source.tile_shapes
             self.n_bytes = source.n_bytes
@@ -161,8 +160,10 @@ class Windows:
         Returns
         -------
         bool
-            Whether value ranges can be found without the whole image in memory.
+            Whether boxes and value ranges can be read without the whole image in memory.
         """
+        if not self._is_possible:
+            return False
         level = self._options.level
         with naming_errors(self._name):
             choose_level(self._stored_shapes, self._options.select())
