@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 from PIL import Image
 
-from sklearn_resnet._images.decoding.pillow import FORMATS, read_pillow_size
+from sklearn_resnet._images.decoding.pillow import FORMATS, REDUCING_GAP, read_pillow_size
 from sklearn_resnet._images.decoding.reading import (
     convert_image,
     convert_pillow_image,
@@ -114,20 +114,21 @@ def _read_whole(item, options, max_pixels):
 
 
 def _reduce(windows, size):
-    """Reduce an image block by block: by means of squares of pixels, and then to the size."""
+    """Reduce an image as `fit_image` does, but block by block: by means of boxes, then to the size."""
     level = choose_level(windows.level_shapes, Selection(size=size))
     shape = windows.level_shapes[level]
-    factor = max(1, min(shape[0] // size[0], shape[1] // size[1]))
+    scales = (full / REDUCING_GAP / side for full, side in zip(shape, size, strict=True))
+    height, width = (max(1, int(scale)) for scale in scales)
     total, counts, dtype = None, None, None
     for (top, left, bottom, right), block in windows.read_blocks(level):
-        rows, n_rows = _find_squares(top, bottom, factor)
-        columns, n_columns = _find_squares(left, right, factor)
+        rows, n_rows = _find_parts(top, bottom, height)
+        columns, n_columns = _find_parts(left, right, width)
         sums = np.add.reduceat(block, rows - top, axis=0, dtype=np.float64)
         sums = np.add.reduceat(np.atleast_3d(sums), columns - left, axis=1)
         if total is None:
-            total = np.zeros((*(-(-side // factor) for side in shape), sums.shape[2]))
+            total = np.zeros((-(-shape[0] // height), -(-shape[1] // width), sums.shape[2]))
             counts, dtype, n_dims = np.zeros((*total.shape[:2], 1)), block.dtype, block.ndim
-        part = np.ix_(rows // factor, columns // factor)
+        part = np.ix_(rows // height, columns // width)
         total[part] += sums
         counts[part] += np.outer(n_rows, n_columns)[..., np.newaxis]
     means = total / counts
@@ -136,8 +137,7 @@ def _reduce(windows, size):
     return reduced[..., 0] if n_dims == 2 else reduced
 
 
-def _find_squares(first, last, side):
-    """Find where squares begin in a range, inside of it, and how many pixels of it each has."""
-    starts = np.r_[first, np.arange(-(-first // side) * side, last, side)]
-    starts = np.unique(starts)
+def _find_parts(first, last, size):
+    """Cut a range at the multiples of a size: the starts and the sizes of its parts."""
+    starts = np.unique(np.r_[first, np.arange(-(-first // size) * size, last, size)])
     return starts, np.diff(np.r_[starts, last])
