@@ -292,7 +292,7 @@ def naming_errors(name):
     """Turn the errors of decoding a file into those of `read_image`."""
     try:
         yield
-    except ChannelsFoundError:
+    except (ChannelsFoundError, ImageReadError):
         raise
     except PermissionError as exc:
         raise _opening_error(name, exc) from exc

@@ -25,9 +25,10 @@ def has_whole_ranges(options, first, n_pixels):
         The record of a part of the image.
     n_pixels : int
     """
-    is_rescaled = options.mode != "channels" and options.rescale is not None
-    if is_rescaled and options.channels is None and first.alpha_has_range and first.extra:
-        return False  # the white of alpha is inferred from all samples
+    if options.rescale is not None and options.mode != "channels" and options.channels is None:
+        # a white level is inferred from all samples before colours are rescaled
+        if first.space == "CMYK" or (first.alpha_has_range and first.extra):
+            return False
     if options.rescale is None or options.rescale[0] != "percentile":
         return True
     dtype = extract_channels(first, options.select()).values.dtype

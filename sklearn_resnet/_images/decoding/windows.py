@@ -127,7 +127,7 @@ class Windows:
         self._options = ReadOptions(**{**options, "size": None}, max_pixels=max_pixels)
         self._cache = ImageCache(_CACHE_BYTES, threading.Lock())
         self._lock, self._resolving = threading.Lock(), threading.Lock()
-        self._free = []  # open files that no thread is reading
+        self._free, self._is_closed = [], False  # open files that no thread is reading
         self._first, self._resolved, self._reports = None, None, []
         with opening(item, self._name) as opened:
             self._kind = find_kind(opened, self._name)
@@ -301,13 +301,12 @@ class Windows:
             return sample_channels(options, self._stored_shapes[level], blocks, max_values)
 
     def close(self):
-        """Close the files, and forget the tiles."""
+        """Close the files, those that are being read after that, and forget the tiles."""
         with self._lock:
-            stacks, self._free = [stack for stack, _ in self._free], []
+            free, self._free, self._is_closed = self._free, [], True
         self._cache.clear()
-        for stack in stacks:
-            with contextlib.suppress(Exception):  # each read has checked that the file is the same
-                stack.close()
+        for opened, _ in free:
+            _close(opened)
 
     def _resolve(self):
         """Find the value ranges of the whole image, once; return the options with them."""
@@ -351,12 +350,21 @@ class Windows:
             yield found[1]
         finally:
             with self._lock:
-                self._free.append(found)
+                is_closed = self._is_closed
+                if not is_closed:
+                    self._free.append(found)
+            if is_closed:
+                _close(found[0])
 
     def _find_version(self):
         if isinstance(self._item, EncodedImage) or self._kind == "Zarr":
             return None
         return file_version(split_dataset(self._name)[0])
+
+
+def _close(opened):
+    with contextlib.suppress(Exception):  # each read has checked that the file is the same
+        opened.close()
 
 
 def _flip(box, shape, orientation):
