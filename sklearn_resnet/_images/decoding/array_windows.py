@@ -40,14 +40,6 @@ class ChunkedArray:
         sides = (self.chunks[axis] for axis in self._yx)
         return tuple(side * -(-_MIN_SIDE // side) for side in sides)
 
-    @property
-    def tile_bytes(self):
-        """The size of what is read at once."""
-        if self.chunks is None:
-            return 0
-        others = (self.shape[i] for i in range(self.ndim) if i not in self._yx)
-        return math.prod((*self.tile_shape, *others)) * self.dtype.itemsize
-
     def __getitem__(self, key):
         """Read an index of ints and slices, with a slice of bounds for height and width."""
         y, x = self._yx
@@ -74,8 +66,6 @@ class ChunkedArray:
 
 class _RowArray:
     """An array that is stored row by row, of which boxes are read."""
-
-    tile_bytes = 0
 
     def __init__(self, file, offset, shape, dtype):
         self._file, self._offset = file, offset
@@ -131,7 +121,8 @@ class ArraySource:
         self.shapes = [plane[:2]]
         self.tile_shapes = [array.tile_shape or (1, plane[1])]
         self.n_bytes = math.prod(plane[:2]) * self._n_read * array.dtype.itemsize
-        self.is_possible = array.tile_bytes <= _MAX_TILE_BYTES
+        tile_bytes = math.prod((*self.tile_shapes[0], *plane[2:])) * array.dtype.itemsize
+        self.is_possible = tile_bytes <= _MAX_TILE_BYTES
 
     def decode(self, box, level, report, max_pixels):
         """Decode a box.

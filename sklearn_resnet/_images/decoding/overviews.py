@@ -12,12 +12,12 @@ from sklearn_resnet._images.decoding.reading import (
     open_image,
     read_image,
 )
-from sklearn_resnet._images.decoding.resizing import fit_channels
 from sklearn_resnet._images.decoding.selection import Selection, choose_level
 from sklearn_resnet._images.decoding.windows import make_windows, open_windows
 from sklearn_resnet._images.items import is_array, is_path, name_of
 from sklearn_resnet._io.paths import is_url
 
+_MIN_ROWS, _BLOCK_PIXELS = 256, 2**21  # of what is read at once
 _DEFAULTS = {"size": None, "resize": "stretch", "mode": "RGB", "value_range": None}
 
 
@@ -114,30 +114,37 @@ def _read_whole(item, options, max_pixels):
 
 
 def _reduce(windows, size):
-    """Reduce an image as `fit_image` does, but block by block: by means of boxes, then to the size."""
+    """Reduce an image to the pixels that `fit_channels` makes of it, but block by block."""
     level = choose_level(windows.level_shapes, Selection(size=size))
-    shape = windows.level_shapes[level]
-    scales = (full / REDUCING_GAP / side for full, side in zip(shape, size, strict=True))
-    height, width = (max(1, int(scale)) for scale in scales)
-    total, counts, dtype = None, None, None
-    for (top, left, bottom, right), block in windows.read_blocks(level):
-        rows, n_rows = _find_parts(top, bottom, height)
-        columns, n_columns = _find_parts(left, right, width)
-        sums = np.add.reduceat(block, rows - top, axis=0, dtype=np.float64)
-        sums = np.add.reduceat(np.atleast_3d(sums), columns - left, axis=1)
-        if total is None:
-            total = np.zeros((-(-shape[0] // height), -(-shape[1] // width), sums.shape[2]))
-            counts, dtype, n_dims = np.zeros((*total.shape[:2], 1)), block.dtype, block.ndim
-        part = np.ix_(rows // height, columns // width)
-        total[part] += sums
-        counts[part] += np.outer(n_rows, n_columns)[..., np.newaxis]
-    means = total / counts
-    means = (np.rint(means) if dtype.kind == "u" else means).astype(dtype)
-    reduced = fit_channels(means, size, "stretch")
-    return reduced[..., 0] if n_dims == 2 else reduced
+    shape, tile_shape = windows.level_shapes[level], windows.tile_shapes[level]
+    sides = list(zip(shape, size, strict=True))
+    factors = [int(full / side / REDUCING_GAP) or 1 for full, side in sides]  # as Pillow's resize
+    planes, form = None, None
+    for box in _cut(shape, tile_shape, factors):
+        block = windows.read_at_level(box, level)
+        form = form or (block.dtype, block.ndim)
+        block = np.atleast_3d(block if block.dtype == np.uint8 else block.astype(np.float32))
+        if planes is None:
+            sides = [-(-full // factor) for full, factor in zip(shape, factors, strict=True)]
+            planes = np.empty((block.shape[2], *sides), block.dtype)
+        y, x = box[0] // factors[0], box[1] // factors[1]
+        for i, plane in enumerate(planes):
+            channel = Image.fromarray(np.ascontiguousarray(block[..., i]))
+            part = np.asarray(channel.reduce((factors[1], factors[0])))
+            plane[y : y + part.shape[0], x : x + part.shape[1]] = part
+    inner = 0, 0, shape[1] / factors[1], shape[0] / factors[0]
+    bilinear = Image.Resampling.BILINEAR
+    fitted = [Image.fromarray(plane).resize(size[::-1], bilinear, inner) for plane in planes]
+    dtype, n_dims = form
+    overview = np.stack([np.asarray(image) for image in fitted], axis=-1)
+    overview = (np.rint(overview) if dtype.kind == "u" else overview).astype(dtype)
+    return overview[..., 0] if n_dims == 2 else overview
 
 
-def _find_parts(first, last, size):
-    """Cut a range at the multiples of a size: the starts and the sizes of its parts."""
-    starts = np.unique(np.r_[first, np.arange(-(-first // size) * size, last, size)])
-    return starts, np.diff(np.r_[starts, last])
+def _cut(shape, tile_shape, factors):
+    """Cut an image into boxes of about a row of tiles, whose sides are multiples of the factors."""
+    height = factors[0] * max(1, max(tile_shape[0], _MIN_ROWS) // factors[0])
+    width = factors[1] * max(1, min(shape[1], _BLOCK_PIXELS // height) // factors[1])
+    for top in range(0, shape[0], height):
+        for left in range(0, shape[1], width):
+            yield top, left, min(top + height, shape[0]), min(left + width, shape[1])

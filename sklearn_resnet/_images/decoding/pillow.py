@@ -62,7 +62,10 @@ def decode_by_pillow(file, selection, max_pixels, report):
 
 
 def read_pillow_size(image):
-    """Return the height and the width of an image of Pillow, upright, without loading it."""
+    """Return the height and the width of an image of Pillow, upright; only a TIFF is loaded."""
+    if image.format == "TIFF":  # loading turns it
+        wrap_shared_image(image)
+        return image.size[::-1]
     return image.size if _find_orientation(image) >= _FIRST_TRANSPOSED else image.size[::-1]
 
 

@@ -189,7 +189,9 @@ class TiffCrop(NamedTuple):
         offset, n_bytes = page.dataoffsets[index], page.databytecounts[index]
         if offset == 0 or n_bytes == 0:
             return None
-        check_segment(file, offset, n_bytes, key.compression, self.max_pixels)
+        if self.max_pixels is not None:  # a box may be smaller than a tile
+            max_pixels = max(self.max_pixels, _MAX_TILE_BYTES)
+            check_segment(file, offset, n_bytes, key.compression, max_pixels)
         file.seek(offset)
         return file.read(n_bytes)
 
@@ -360,4 +362,8 @@ def _is_in_tiles(key):
         return False
     itemsize = 2 if is_packed(key) or key.dtype is None else key.dtype.itemsize
     n_bytes = math.prod(find_tile_shape(key)) * key.samplesperpixel * itemsize
-    return n_bytes <= _MAX_TILE_BYTES
+    n_tiles = math.prod(
+        -(-side // size)
+        for side, size in zip((key.imagelength, key.imagewidth), find_tile_shape(key), strict=True)
+    )
+    return n_bytes <= _MAX_TILE_BYTES and len(key.dataoffsets) >= n_tiles

@@ -25,10 +25,10 @@ def has_whole_ranges(options, first, n_pixels):
         The record of a part of the image.
     n_pixels : int
     """
-    if options.rescale is not None and options.mode != "channels" and options.channels is None:
-        # a white level is inferred from all samples before colours are rescaled
-        if first.space == "CMYK" or (first.alpha_has_range and first.extra):
-            return False
+    is_rescaled = options.rescale is not None and options.mode != "channels"
+    has_inferred = first.space == "CMYK" or (first.alpha_has_range and first.extra)
+    if is_rescaled and options.channels is None and has_inferred:
+        return False  # a white level is inferred from all samples before colours are rescaled
     if options.rescale is None or options.rescale[0] != "percentile":
         return True
     dtype = extract_channels(first, options.select()).values.dtype

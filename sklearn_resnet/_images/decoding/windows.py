@@ -37,6 +37,7 @@ from sklearn_resnet._io.paths import file_version, is_url, is_zarr, split_datase
 
 WINDOW_BYTES = 2**26  # larger images are read by windows
 _CACHE_BYTES = 2**26
+_MAX_BYTES = 2**38  # of an image; more are claimed, not stored, and would take hours to scan
 _BLOCK_PIXELS = 2**22  # at least, where a whole image is read in blocks
 # by the orientation of EXIF
 _FLIPPED_ROWS, _FLIPPED_COLUMNS, _FIRST_TRANSPOSED = (3, 4, 7, 8), (2, 3, 6, 7), 5
@@ -117,6 +118,8 @@ class Windows:
         The height and the width of the upright image in full resolution.
     level_shapes : list of tuple of 2 int
         Those of each level of resolution, upright; the first one is `shape`.
+    tile_shapes : list of tuple of 2 int
+        About how many rows and columns of each level, upright, are decoded together.
     n_bytes : int
         Those that the decoded image would need in full resolution.
     """
@@ -135,12 +138,13 @@ class Windows:
             raise _NoWindowsError
         self._version = self._find_version()
         with naming_errors(self._name), self._source(self._reports.append) as source:
-            self._is_possible = source.is_possible
+            self._is_possible = source.is_possible and source.n_bytes <= _MAX_BYTES
             self._orientation = source.orientation
             self._stored_shapes, self._tile_shapes = source.shapes, source.tile_shapes
             self.n_bytes = source.n_bytes
         turned = slice(None, None, -1 if self._orientation >= _FIRST_TRANSPOSED else 1)
-        self.level_shapes = [tuple(shape[:2])[turned] for shape in self._stored_shapes]
+        self.level_shapes = [tuple(shape)[turned] for shape in self._stored_shapes]
+        self.tile_shapes = [tuple(shape)[turned] for shape in self._tile_shapes]
         self.shape = self.level_shapes[0]
 
     @property
@@ -245,38 +249,20 @@ class Windows:
         """
         if not (0 <= box[0] < box[2] <= self.shape[0] and 0 <= box[1] < box[3] <= self.shape[1]):
             raise ValueError(f"box must be inside {self.shape}. Got {box} instead.")
+        return self.read_at_level(self.scale_box(box, level), level)
+
+    def read_at_level(self, box, level):
+        """Read a box that counts the pixels of a level; as `read` in all else."""
         options = self._resolve()
+        stored = _flip(box, self.level_shapes[level], self._orientation)
+        if self._orientation >= _FIRST_TRANSPOSED:
+            stored = stored[1], stored[0], stored[3], stored[2]
         with naming_errors(self._name):
-            scaled = self.scale_box(box, level)
-            stored = _flip(scaled, self.level_shapes[level], self._orientation)
-            if self._orientation >= _FIRST_TRANSPOSED:
-                stored = _transpose(stored)
             with self._source() as source:
-                pixels = source.decode(stored, level, _ignore, self._options.max_pixels)
+                pixels = source.decode(stored, level, _ignore, options.max_pixels)
             if self._find_version() != self._version:
                 raise ValueError("it changed while it was read")
             return to_array(pixels, options, _ignore)
-
-    def read_blocks(self, level=0):
-        """Read a whole level in blocks of bounded size.
-
-        Parameters
-        ----------
-        level : int, default=0
-
-        Yields
-        ------
-        box : tuple of 4 int
-            Of the upright image at that level.
-        block : ndarray
-            As from `read`.
-        """
-        options = self._resolve()
-        for stored, pixels in self._decode_blocks(level):
-            with naming_errors(self._name):
-                block = to_array(pixels, options, _ignore)
-            box = _transpose(stored) if self._orientation >= _FIRST_TRANSPOSED else stored
-            yield _flip(box, self.level_shapes[level], self._orientation), block
 
     def sample_values(self, max_values):
         """Read a sample of the values of each channel, before any rescaling, as `read_samples` does.
@@ -375,10 +361,6 @@ def _flip(box, shape, orientation):
     if orientation in _FLIPPED_COLUMNS:
         left, right = shape[1] - right, shape[1] - left
     return top, left, bottom, right
-
-
-def _transpose(box):
-    return box[1], box[0], box[3], box[2]
 
 
 def _ignore(report):
