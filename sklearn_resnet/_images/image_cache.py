@@ -14,10 +14,12 @@ class ImageCache:
     Parameters
     ----------
     max_bytes : int
+    lock : lock, default=None
+        None makes one that a fork waits for, which is never freed.
     """
 
-    def __init__(self, max_bytes):
-        self._lock = make_fork_safe_lock()
+    def __init__(self, max_bytes, lock=None):
+        self._lock = make_fork_safe_lock() if lock is None else lock
         self._images = LRUCache(max_bytes, lambda image: image.nbytes + _ENTRY_BYTES)
 
     @property

@@ -23,7 +23,7 @@ from sklearn_resnet._images.decoding.profiles import convert_lab_to_srgb, conver
 from sklearn_resnet._images.decoding.selection import choose_channels, name_channels
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
 
-_TABLE_SIZES = {np.dtype(np.uint8): 2**8, np.dtype(np.uint16): 2**16}
+TABLE_SIZES = {np.dtype(np.uint8): 2**8, np.dtype(np.uint16): 2**16}
 _BAND_VALUES = 2**20
 _CONVERTED_MODES = {
     "1": "L",
@@ -164,10 +164,10 @@ def measure_channels(pixels, selection, max_values):
     channels = extract_channels(pixels, selection)
     samples = map(channels.take, range(len(channels.names)))
     width = channels.values.shape[1]
-    return [values[:: _find_step(len(values), max_values, width)] for values in samples]
+    return [values[:: find_step(len(values), max_values, width)] for values in samples]
 
 
-def _find_step(n_values, max_values, width):
+def find_step(n_values, max_values, width):
     """Find a step through rows one after the other that visits all columns."""
     step = max(1, -(-n_values // max_values))
     while math.gcd(step, width) > 1 and step < n_values:
@@ -264,7 +264,7 @@ def _invert(values, bits):
 def _find_depth(channels):
     """Find the dtype that channels are brought to."""
     dtype = channels.values.dtype
-    if dtype.kind == "b" or (dtype in _TABLE_SIZES and (channels.bits or 8 * dtype.itemsize) <= 8):
+    if dtype.kind == "b" or (dtype in TABLE_SIZES and (channels.bits or 8 * dtype.itemsize) <= 8):
         return np.dtype(np.uint8)
     return np.dtype(np.uint16 if dtype == np.uint16 else np.float32)
 
@@ -331,23 +331,33 @@ def find_percentiles(values, low, high):
     """
     if not len(values):
         return 0.0, 1.0
-    if values.dtype in _TABLE_SIZES and len(values) >= _TABLE_SIZES[values.dtype]:
-        black, white = _count_percentiles(values, [low, high])
-    else:
-        values = values.astype(np.float64) if values.dtype.kind in "bf" else values
-        black, white = map(float, np.percentile(values, [low, high]))
-    return black, (white if white > black else black + 1)
+    if values.dtype in TABLE_SIZES and len(values) >= TABLE_SIZES[values.dtype]:
+        return find_counted_percentiles(np.bincount(values), low, high)
+    values = values.astype(np.float64) if values.dtype.kind in "bf" else values
+    return _make_range(*map(float, np.percentile(values, [low, high])))
 
 
-def _count_percentiles(values, percentiles):
-    """Find percentiles of integers as NumPy does, but in one pass."""
-    n_until = np.cumsum(np.bincount(values))
-    for percentile in percentiles:
-        rank = percentile / 100 * (len(values) - 1)
+def find_counted_percentiles(counts, low, high):
+    """Find two percentiles as `find_percentiles` does, from the number of values of each level.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_levels,)
+    low, high : float
+    """
+    n_until = np.cumsum(counts)
+    n_values, found = int(n_until[-1]), []
+    for percentile in (low, high):
+        rank = percentile / 100 * (n_values - 1)
         below = int(rank)
-        ranks = [below, min(below + 1, len(values) - 1)]
+        ranks = [below, min(below + 1, n_values - 1)]
         first, second = np.searchsorted(n_until, ranks, side="right")
-        yield float(first + (second - first) * (rank - below))
+        found.append(float(first + (second - first) * (rank - below)))
+    return _make_range(*found)
+
+
+def _make_range(black, white):
+    return black, (white if white > black else black + 1)
 
 
 def _scale(channels, ranges, dtype):
@@ -355,7 +365,7 @@ def _scale(channels, ranges, dtype):
     scaled = np.empty(channels.values.shape, dtype)
     for i, (low, high) in enumerate(ranges):
         values = channels.values[..., i]
-        n_levels = _TABLE_SIZES.get(values.dtype)
+        n_levels = TABLE_SIZES.get(values.dtype)
         if n_levels is not None and values.size >= n_levels:
             levels = np.arange(n_levels, dtype=values.dtype)
             scaled[..., i] = _scale_values(levels, low, high, dtype)[values]

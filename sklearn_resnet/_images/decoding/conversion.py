@@ -66,11 +66,8 @@ def turn(image, orientation):
 
 def _to_8_bits(pixels, value_range, report):
     """Scale an array; return an image, and its alpha or None."""
-    colours = pixels.samples[..., : pixels.n_colours]
+    colours, known, values = find_colours(pixels)
     alpha, is_premultiplied = find_alpha(pixels)
-    known = find_known(colours, pixels.no_data)
-    values = colours if known is None else colours[known]
-    _check_finite(values)
     if known is not None:
         colours = np.where(known[..., np.newaxis], colours, values.dtype.type(0))
     if pixels.space in CONVERSIONS:
@@ -90,6 +87,15 @@ def _to_8_bits(pixels, value_range, report):
         opaque = known * np.uint8(255)
         alpha = opaque if alpha is None else np.minimum(alpha, opaque)
     return image, None if alpha is None else _to_pil(alpha)
+
+
+def find_colours(pixels):
+    """Find the colours of an array, where they are data (None: everywhere), and their values there."""
+    colours = pixels.samples[..., : pixels.n_colours]
+    known = find_known(colours, pixels.no_data)
+    values = colours if known is None else colours[known]
+    _check_finite(values)
+    return colours, known, values
 
 
 def find_alpha(pixels):

@@ -1,5 +1,7 @@
 """Arrays in HDF5 files to pixels."""
 
+import contextlib
+
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.named_arrays import (
     check_planes,
@@ -26,6 +28,15 @@ def decode_hdf5(file, selection, max_pixels, report, *, dataset=None):
     -------
     Pixels
     """
+    with open_hdf5(file, dataset) as array:
+        check_planes(array, selection, max_pixels)
+        no_data = read_fill_value(array.attrs, array.dtype)
+        return decode_array(array, selection, report, no_data)
+
+
+@contextlib.contextmanager
+def open_hdf5(file, dataset):
+    """Open an array of an HDF5 file; see `decode_hdf5`."""
     import h5py
 
     with h5py.File(file, "r") as opened:
@@ -44,6 +55,4 @@ def decode_hdf5(file, selection, max_pixels, report, *, dataset=None):
                 f"its array {array.name!r} is in another file",
                 "Copy it into one file with h5repack.",
             )
-        check_planes(array, selection, max_pixels)
-        no_data = read_fill_value(array.attrs, array.dtype)
-        return decode_array(array, selection, report, no_data)
+        yield array

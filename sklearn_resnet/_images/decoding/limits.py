@@ -84,12 +84,18 @@ def check_unpacked(file, page, compression, max_pixels):
     """Refuse a TIFF with a strip or tile that unpacks to too many bytes."""
     if max_pixels is None or compression not in DECOMPRESSORS:
         return
-    max_bytes = _PIXEL_BYTES * max_pixels
-    max_ratio = _MAX_RATIOS.get(compression, math.inf)
     for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
-        if size * max_ratio <= 2 * max_bytes:
-            continue  # it cannot, and unpacking it twice would take longer than decoding it
-        file.seek(offset)
-        unpacked = DECOMPRESSORS[compression]().decompress(file.read(size), max_bytes + 1)
-        if len(unpacked) > max_bytes:
-            raise ValueError("it unpacks to more than it claims to hold")
+        check_segment(file, offset, size, compression, max_pixels)
+
+
+def check_segment(file, offset, size, compression, max_pixels):
+    """Refuse a strip or tile of a TIFF that unpacks to too many bytes."""
+    if max_pixels is None or compression not in DECOMPRESSORS:
+        return
+    max_bytes = _PIXEL_BYTES * max_pixels
+    if size * _MAX_RATIOS.get(compression, math.inf) <= 2 * max_bytes:
+        return  # it cannot, and unpacking it twice would take longer than decoding it
+    file.seek(offset)
+    unpacked = DECOMPRESSORS[compression]().decompress(file.read(size), max_bytes + 1)
+    if len(unpacked) > max_bytes:
+        raise ValueError("it unpacks to more than it claims to hold")

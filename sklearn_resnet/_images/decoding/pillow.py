@@ -27,6 +27,7 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 # least this many times as large as the target of the exact filter: the value of its `thumbnail`.
 REDUCING_GAP = 2.0
 _ORIENTATION = 0x0112
+_FIRST_TRANSPOSED = 5  # of the orientations
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
@@ -58,6 +59,14 @@ def decode_by_pillow(file, selection, max_pixels, report):
             longest = int(max(selection.size) * REDUCING_GAP)
             image.draft(None if selection.is_deep else selection.mode, (longest, longest))
     return wrap_pillow_image(image, is_deep=selection.is_deep)
+
+
+def read_pillow_size(image):
+    """Return the height and the width of an image of Pillow, upright; only a TIFF is loaded."""
+    if image.format == "TIFF":  # loading turns it
+        wrap_shared_image(image)
+        return image.size[::-1]
+    return image.size if _find_orientation(image) >= _FIRST_TRANSPOSED else image.size[::-1]
 
 
 def _decode_frames(image, selection, report):

@@ -77,7 +77,7 @@ class DecodingOptions(TypedDict):
     rescale: NotRequired[tuple | None]
 
 
-class _Options(NamedTuple):
+class ReadOptions(NamedTuple):
     """The parameters of `read_image` that change the image."""
 
     size: tuple[int, int] | None = None
@@ -181,11 +181,11 @@ def read_image(
     ImportError
         If `path` is a URL, and the package that reads it is not installed.
     """
-    options = _Options(
+    options = ReadOptions(
         size, resize, mode, value_range, channels, page, level, rescale, max_pixels
     )  # fmt: skip
     name = name_of(path)
-    with _opening(path, name) as file:
+    with opening(path, name) as file:
         key = _make_key(file, name, options) if use_cache else None
         image = None if key is None else image_cache.get(key)
         if image is None:
@@ -260,10 +260,12 @@ def find_channels(path, options, *, max_pixels=None):
 
 def _read_pixels(path, options, max_pixels):
     """Read the record of a file."""
-    options = _Options(**{**options, "rescale": None, "value_range": None}, max_pixels=max_pixels)
+    options = ReadOptions(
+        **{**options, "rescale": None, "value_range": None}, max_pixels=max_pixels
+    )
     selection = options.select()._replace(is_deep=True)
     name = name_of(path)
-    with _opening(path, name) as file:
+    with opening(path, name) as file:
         pixels = _decode(file, name, selection, max_pixels, _ignore)
         if isinstance(pixels.samples, Image.Image):
             pixels.samples.load()
@@ -271,7 +273,7 @@ def _read_pixels(path, options, max_pixels):
 
 
 @contextlib.contextmanager
-def _opening(path, name):
+def opening(path, name):
     """Open a file; errors of opening and of the block become those of `read_image`."""
     with contextlib.ExitStack() as opened:
         try:
@@ -280,17 +282,24 @@ def _opening(path, name):
             raise
         except Exception as exc:  # stores behind URLs raise errors of their own
             raise _opening_error(name, exc) from exc
-        try:
+        with naming_errors(name):
             yield file
             opened.close()  # raises an error if the file has changed
-        except ChannelsFoundError:
-            raise
-        except PermissionError as exc:
-            raise _opening_error(name, exc) from exc
-        except FormatError as exc:
-            raise ImageReadError(exc.cause, name, remedy=exc.remedy) from exc
-        except Exception as exc:
-            raise _decoding_error(name, exc) from exc
+
+
+@contextlib.contextmanager
+def naming_errors(name):
+    """Turn the errors of decoding a file into those of `read_image`."""
+    try:
+        yield
+    except (ChannelsFoundError, ImageReadError):
+        raise
+    except PermissionError as exc:
+        raise _opening_error(name, exc) from exc
+    except FormatError as exc:
+        raise ImageReadError(exc.cause, name, remedy=exc.remedy) from exc
+    except Exception as exc:
+        raise _decoding_error(name, exc) from exc
 
 
 def open_image(item, name):
@@ -352,10 +361,10 @@ def _decode_and_fit(file, name, options):
     """Decode a file to an array of the size and mode."""
     reports = []
     pixels = _decode(file, name, options.select(), options.max_pixels, reports.append)
-    return DecodedImage(_to_array(pixels, options, reports.append), tuple(reports))
+    return DecodedImage(to_array(pixels, options, reports.append), tuple(reports))
 
 
-def _to_array(pixels, options, report):
+def to_array(pixels, options, report):
     """Bring a record to the size and mode."""
     size, resize, mode, value_range = options[:4]
     selection, rescale = options.select(), options.rescale
@@ -430,9 +439,9 @@ def convert_image(array, value_range, **options):
     ValueError
         If the array is not an image.
     """
-    options = _Options(**{**options, "value_range": value_range})
+    options = ReadOptions(**{**options, "value_range": value_range})
     try:
-        return _to_array(wrap_array(array, options.select()), options, _ignore)
+        return to_array(wrap_array(array, options.select()), options, _ignore)
     except FormatError as exc:
         raise ImageReadError(exc.cause, remedy=exc.remedy) from exc
 
@@ -451,13 +460,13 @@ def measure_array(array, options, max_values):
     -------
     list of ndarray of shape (n_values,)
     """
-    selection = _Options(**options).select()
+    selection = ReadOptions(**options).select()
     return measure_channels(wrap_array(array, selection), selection, max_values)
 
 
 def measure_pillow_image(image, options, max_values):
     """Take a sample of the values of each channel of an image of Pillow, as `read_samples` does."""
-    selection = _Options(**options).select()
+    selection = ReadOptions(**options).select()
     return measure_channels(wrap_shared_image(image), selection, max_values)
 
 
@@ -484,7 +493,7 @@ def convert_pillow_image(image, *, max_pixels=None, report=None, **options):
     try:
         check_pixels(image.size[::-1], max_pixels)
         pixels = wrap_shared_image(image)
-        return _to_array(pixels, _Options(**options), report or _ignore)
+        return to_array(pixels, ReadOptions(**options), report or _ignore)
     except AssertionError as exc:  # Pillow's, without a message
         raise ImageReadError("its file is closed", remedy="Load it before closing it.") from exc
     except FormatError as exc:
@@ -507,31 +516,54 @@ def _ignore(report):
 
 def _decode(opened, name, selection, max_pixels, report):
     """Make the record of what `open_image` opened."""
-    file, dataset = split_dataset(name)
-    suffix = suffix_of(file)
-    if isinstance(opened, str):
+    dataset = split_dataset(name)[1]
+    kind = find_kind(opened, name)
+    if kind == "Zarr":
         from sklearn_resnet._images.decoding.zarr_stores import decode_zarr
 
+        file = split_dataset(name)[0]
         return decode_zarr(file, selection, max_pixels, report, dataset=dataset)
-    if suffix == ".npy":
+    if kind == "npy":
         return decode_npy(opened, selection, max_pixels, report)
-    if suffix == ".npz":
+    if kind == "npz":
         return decode_npz(opened, selection, max_pixels, report, dataset=dataset)
-    start = opened.read(_HEAD_BYTES)
-    opened.seek(0)
-    # a file can be both DICOM and TIFF
-    if (is_dicom(start) and suffix not in _TIFF_SUFFIXES) or suffix in _DICOM_SUFFIXES:
+    if kind == "DICOM":
         from sklearn_resnet._images.decoding.dicom import decode_dicom
 
         return decode_dicom(opened, selection, max_pixels, report)
-    if start[:4] in tiff.MAGIC:
+    if kind == "TIFF":
         return tiff.decode_tiff(opened, selection, max_pixels, report)
-    if start.startswith(b"\x89HDF"):
+    if kind == "HDF5":
         from sklearn_resnet._images.decoding.hdf5 import decode_hdf5
 
         return decode_hdf5(opened, selection, max_pixels, report, dataset=dataset)
-    if start.startswith(b"SIMPLE  ="):
+    if kind == "FITS":
         from sklearn_resnet._images.decoding.fits import decode_fits
 
         return decode_fits(opened, selection, max_pixels, report, dataset=dataset)
     return decode_by_pillow(opened, selection, max_pixels, report)
+
+
+def find_kind(opened, name):
+    """Find the format of what `open_image` opened.
+
+    Returns
+    -------
+    {"Zarr", "npy", "npz", "DICOM", "TIFF", "HDF5", "FITS"} or None
+        None for those that Pillow reads, and for unknown ones.
+    """
+    if isinstance(opened, str):
+        return "Zarr"
+    suffix = suffix_of(split_dataset(name)[0])
+    if suffix in (".npy", ".npz"):
+        return suffix[1:]
+    start = opened.read(_HEAD_BYTES)
+    opened.seek(0)
+    # a file can be both DICOM and TIFF
+    if (is_dicom(start) and suffix not in _TIFF_SUFFIXES) or suffix in _DICOM_SUFFIXES:
+        return "DICOM"
+    if start[:4] in tiff.MAGIC:
+        return "TIFF"
+    if start.startswith(b"\x89HDF"):
+        return "HDF5"
+    return "FITS" if start.startswith(b"SIMPLE  =") else None

@@ -6,6 +6,7 @@ import logging
 import math
 from dataclasses import replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -78,6 +79,30 @@ _BYTE_ORDERS = {"<": "little", ">": "big"}
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
 
+class OpenedTiff(NamedTuple):
+    """A TIFF file that is open, and what it holds.
+
+    Attributes
+    ----------
+    file : binary file object
+    tiff : tifffile.TiffFile
+    n_pages : int
+    is_cut : bool
+        Whether it ends before its next page.
+    found : list of TiffPageSeries
+        The images along axes; empty if its pages are plain.
+    whole : list of int
+        The plain pages of full resolution, by their position in the chain.
+    """
+
+    file: object
+    tiff: object
+    n_pages: int
+    is_cut: bool
+    found: list
+    whole: list
+
+
 def decode_tiff(file, selection, max_pixels, report):
     """Decode an image along the axes that the metadata name, or a page of full resolution.
 
@@ -93,6 +118,20 @@ def decode_tiff(file, selection, max_pixels, report):
     -------
     Pixels
     """
+    with open_tiff(file, report) as opened:
+        return decode_opened(opened, selection, max_pixels, report)
+
+
+@contextlib.contextmanager
+def open_tiff(file, report):
+    """Open a TIFF file; yield an `OpenedTiff`.
+
+    Parameters
+    ----------
+    file : binary file object
+    report : callable
+        Called with a `Remark` if planes are in other files.
+    """
     with _open(file) as tiff:
         try:
             first = tiff.pages[0]
@@ -104,30 +143,67 @@ def decode_tiff(file, selection, max_pixels, report):
         _check_description(tiff)
         n_pages, is_circular, is_cut = _count_pages(tiff)
         found = [] if is_circular else find_series(tiff, n_pages, report)
-        if found:
-            return _decode_series(file, tiff, found, selection, max_pixels, report)
-        if is_cut and (is_by_channel(selection) or selection.page is not None):
-            raise ValueError(
-                f"it is damaged: it has {n_pages} of its pages, and ends before the next"
-            )
-        return _decode_pages(file, tiff, n_pages, selection, max_pixels, report)
+        whole = [] if found else _list_whole_pages(tiff, n_pages)
+        yield OpenedTiff(file, tiff, n_pages, is_cut, found, whole)
 
 
-def _decode_series(file, tiff, found, selection, max_pixels, report):
-    """Decode an image along axes."""
+def decode_opened(opened, selection, max_pixels, report, crop=None):
+    """Decode an image of an open file, or a box of it.
+
+    Parameters
+    ----------
+    opened : OpenedTiff
+    selection, max_pixels, report
+        As for `decode_tiff`.
+    crop : TiffCrop, default=None
+        The box; None for the whole image.
+
+    Returns
+    -------
+    Pixels
+    """
+    if opened.found:
+        return _decode_series(opened, selection, max_pixels, report, crop)
+    if opened.is_cut and (is_by_channel(selection) or selection.page is not None):
+        raise ValueError(
+            f"it is damaged: it has {opened.n_pages} of its pages, and ends before the next"
+        )
+    return _decode_pages(opened, selection, max_pixels, report, crop)
+
+
+def list_series_levels(found, selection):
+    """List the levels of resolution of the chosen series.
+
+    Returns
+    -------
+    levels : list of Series
+    selection : Selection
+        With the page in that series.
+    """
     i, selection = choose_series(found, selection)
     full = describe_series(found[i])
-    orientation = _read_orientation(found[i].keyframe)
     levels = [describe_series(level) for level in found[i].levels]
     levels = [level for level in levels if (level.axes, level.shape) == (full.axes, full.shape)]
+    return levels, selection
+
+
+def _decode_series(opened, selection, max_pixels, report, crop):
+    """Decode an image along axes."""
+    file = opened.file
+    levels, selection = list_series_levels(opened.found, selection)
+    series = levels[0].series
+    orientation = read_orientation(series.keyframe)
     shapes = [level.plane_shape for level in levels]
     level = levels[choose_level(shapes, selection, orientation)]
     key, n_samples = level.series.keyframe, level.n_samples
     _check_samples(key)
     dtype = np.dtype(key.dtype or np.uint8)
     n_at_once = n_samples * (math.prod(level.shape) if level.is_whole else level.n_in_page)
-    check_array((*level.plane_shape, n_at_once), dtype, max_pixels)
-    check_array((key.imagelength, key.imagewidth, key.samplesperpixel), dtype, max_pixels)
+    shape = level.plane_shape if crop is None else crop.shape
+    check_array((*shape, n_at_once), dtype, max_pixels)
+    shape = (key.imagelength, key.imagewidth) if crop is None else crop.shape
+    check_array((*shape, key.samplesperpixel), dtype, max_pixels)
+    full = levels[0]
     has_channels = "C" in full.axes and full.shape[full.axes.index("C")] > 1
     tags = _read_tags(key, selection, (lambda _: None) if has_channels else report)
     tags["orientation"] = orientation
@@ -137,10 +213,11 @@ def _decode_series(file, tiff, found, selection, max_pixels, report):
     def decode(page):
         if page.shape != key.shape or page.dtype != key.dtype:
             raise ValueError("its planes differ in size or dtype")
-        check_unpacked(file, page, key.compression, max_pixels)
-        return _decode_plane(file, page, level, tags, selection.is_deep)
+        if crop is None:
+            check_unpacked(file, page, key.compression, max_pixels)
+        return _decode_plane(file, page, level, tags, selection.is_deep, crop)
 
-    names = find_channel_names(tiff, found[i])
+    names = find_channel_names(opened.tiff, series)
     read = make_reader(file, level, decode)
     stack = Stack(
         level.axes,
@@ -177,9 +254,9 @@ def _check_projection(space, selection):
         )
 
 
-def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
+def _decode_pages(opened, selection, max_pixels, report, crop):
     """Decode a page of full resolution, or make one of all."""
-    whole = _list_whole_pages(tiff, n_pages)
+    tiff, whole = opened.tiff, opened.whole
     is_stack = selection.page == PAGES_AS_CHANNELS and len(whole) > 1
     wanted = selection
     if is_stack:
@@ -188,8 +265,8 @@ def _decode_pages(file, tiff, n_pages, selection, max_pixels, report):
         _check_channels_of_pages(tiff.pages[whole[0]], selection, len(whole))
 
     def decode(index):
-        levels = _list_levels(tiff, whole[index[0]], n_pages if len(whole) == 1 else 0, selection)
-        return _decode_page(file, levels, selection, max_pixels, report)
+        levels = list_page_levels(opened, whole[index[0]], selection)
+        return _decode_page(opened.file, levels, selection, max_pixels, report, crop)
 
     stack = Stack("Q", (len(whole),), lambda index: _as_array(decode(index)))
     if is_stack:
@@ -232,20 +309,26 @@ def _as_array(pixels):
     return np.atleast_3d(np.asarray(samples))
 
 
-def _decode_page(file, levels, selection, max_pixels, report):
+def _decode_page(file, levels, selection, max_pixels, report, crop):
     """Decode a page, at one of its levels of resolution."""
     _, first = levels[0]
     shapes = [(page.imagelength, page.imagewidth) for _, page in levels]
-    i, page = levels[choose_level(shapes, selection, _read_orientation(first))]
+    i, page = levels[choose_level(shapes, selection, read_orientation(first))]
     _check_samples(page)
-    shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
-    check_array(shape, np.dtype(page.dtype or np.uint8), max_pixels)
-    check_unpacked(file, page, page.compression, max_pixels)
+    shape = (page.imagelength, page.imagewidth) if crop is None else crop.shape
+    check_array((*shape, page.samplesperpixel), np.dtype(page.dtype or np.uint8), max_pixels)
+    if crop is None:
+        check_unpacked(file, page, page.compression, max_pixels)
     tags = _read_tags(first, selection, report)
-    if not (_is_packed(page) or _is_decodable(page)):
-        return _decode_by_pillow(file, i, page, tags, selection)
-    samples = _unpack(file, page, page) if _is_packed(page) else None
-    if samples is None:
+    if not (is_packed(page) or is_decodable(page)):
+        if crop is not None:
+            return crop.decode_by_pillow(file, page, page, tags, selection)
+        return decode_by_pillow(file, i, page, tags, selection)
+    if crop is not None:
+        samples = crop.decode(file, page, page)
+    elif is_packed(page):
+        samples = _unpack(file, page, page)
+    else:
         samples = _put_samples_last(page.asarray(), page)
     names = find_band_names(first)
     is_plain = not (tags["white_is_zero"] and tags["extra"])
@@ -262,16 +345,19 @@ def _decode_page(file, levels, selection, max_pixels, report):
     return Pixels(samples=samples, **tags)
 
 
-def _decode_plane(file, page, level, tags, is_deep):
+def _decode_plane(file, page, level, tags, is_deep, crop):
     """Decode the array of a page of a series."""
     key = level.series.keyframe
-    if _is_packed(key):
+    if is_packed(key) and crop is None:
         return _put_axes(_unpack(file, page, key), key)
-    if _is_decodable(key) or has_imagecodecs():
-        return page.asarray()
+    if is_packed(key) or is_decodable(key) or has_imagecodecs():
+        return page.asarray() if crop is None else _put_axes(crop.decode(file, page, key), key)
     wanted = Selection(is_deep=is_deep and key.bitspersample > 8)
-    pixels = _decode_by_pillow(file, page.index, key, tags, wanted)
-    tags["orientation"] = 1  # Pillow has turned it
+    if crop is None:
+        pixels = decode_by_pillow(file, page.index, key, tags, wanted)
+        tags["orientation"] = 1  # Pillow has turned it
+    else:
+        pixels = crop.decode_by_pillow(file, page, key, tags, wanted)
     samples = _as_array(pixels)
     if isinstance(pixels.samples, Image.Image) and key.photometric == 0:
         samples = 255 - samples  # as stored
@@ -280,7 +366,9 @@ def _decode_plane(file, page, level, tags, is_deep):
 
 def _put_axes(samples, page):
     """Bring samples, which are last, to the axes that tifffile gives to a page."""
-    return (np.moveaxis(samples, -1, 0) if _is_planar(page) else samples).reshape(page.shape)
+    sizes = dict(zip("YXS", samples.shape, strict=True))
+    planes = np.moveaxis(samples, -1, 0) if is_planar(page) else samples
+    return planes.reshape([sizes.get(axis, 1) for axis in page.axes])
 
 
 def _open(file):
@@ -301,8 +389,9 @@ def _list_whole_pages(tiff, n_pages):
     return [*(whole or first[:1]), *range(len(first), n_pages)]
 
 
-def _list_levels(tiff, i, n_pages, selection):
+def list_page_levels(opened, i, selection):
     """List a page and its copies of lower resolution, each with its position in the chain or None."""
+    tiff, n_pages = opened.tiff, opened.n_pages if len(opened.whole) == 1 else 0
     page = tiff.pages[i]
     levels = [(i, page)]
     if selection.level is None and selection.size is None:
@@ -324,8 +413,8 @@ def _is_copy(i, part, page):
     scale = page.imagewidth / part.imagewidth
     is_alike = all(getattr(part, name) == getattr(page, name) for name in names)
     has_aspect = abs(part.imagelength * scale - page.imagelength) <= scale
-    is_decodable = i is not None or _is_packed(part) or _is_decodable(part)
-    return scale > 1 and is_alike and has_aspect and is_decodable
+    can_decode = i is not None or is_packed(part) or is_decodable(part)
+    return scale > 1 and is_alike and has_aspect and can_decode
 
 
 def _count_pages(tiff):
@@ -378,14 +467,14 @@ def _check_samples(page):
         )
     if page.compression == 1:
         page.predictor = 1  # that of another compression, which some writers leave
-        n_bits = page.bitspersample * (1 if _is_planar(page) else page.samplesperpixel)
-        n_rows = page.imagelength * (page.samplesperpixel if _is_planar(page) else 1)
+        n_bits = page.bitspersample * (1 if is_planar(page) else page.samplesperpixel)
+        n_rows = page.imagelength * (page.samplesperpixel if is_planar(page) else 1)
         n_bytes = n_rows * -(-page.imagewidth * n_bits // 8)
         if any(page.dataoffsets) and sum(page.databytecounts) < n_bytes:
             raise ValueError(f"it is damaged: it has {sum(page.databytecounts)} of {n_bytes} bytes")
 
 
-def _read_orientation(page):
+def read_orientation(page):
     orientation = _value(page, _ORIENTATION)
     return orientation if orientation in range(1, 9) else 1
 
@@ -421,7 +510,7 @@ def _read_tags(page, selection, report):
         "extra": extra,
         "palette": _read_palette(page) if space == "palette" else None,
         "no_data": _read_no_data(page),
-        "orientation": _read_orientation(page),
+        "orientation": read_orientation(page),
         "profile": _value(page, _ICC_PROFILE),
     }
 
@@ -480,7 +569,7 @@ def _read_no_data(page):
     return value if page.sampleformat == 3 or value.is_integer() else None
 
 
-def _is_packed(page):
+def is_packed(page):
     """Whether samples are not aligned to bytes, and the standard library decompresses them."""
     return (
         page.bitspersample in range(2, 16)
@@ -493,7 +582,7 @@ def _is_packed(page):
 
 def _unpack(file, page, key):
     """Read samples that are not aligned to bytes; each row of a strip or tile is."""
-    n_samples, n_together = key.samplesperpixel, 1 if _is_planar(key) else key.samplesperpixel
+    n_samples, n_together = key.samplesperpixel, 1 if is_planar(key) else key.samplesperpixel
     height, width = key.imagelength, key.imagewidth
     if key.is_tiled:
         n_rows, n_columns = key.tilelength, key.tilewidth
@@ -510,13 +599,13 @@ def _unpack(file, page, key):
         if key.compression != 1:
             content = DECOMPRESSORS[key.compression]().decompress(content)
         shape = (min(n_rows, height - top) if not key.is_tiled else n_rows, n_columns, n_together)
-        values = _unpack_rows(content, shape, key.bitspersample, key.fillorder)
+        values = unpack_rows(content, shape, key.bitspersample, key.fillorder)
         target = samples[top : top + n_rows, left : left + n_columns, first : first + n_together]
         target[:] = values[: target.shape[0], : target.shape[1]]
     return samples
 
 
-def _unpack_rows(content, shape, bits, fill_order):
+def unpack_rows(content, shape, bits, fill_order):
     n_values = shape[1] * shape[2]
     n_bytes = -(-n_values * bits // 8)  # rounded up
     rows = np.frombuffer(content, np.uint8, shape[0] * n_bytes).reshape(-1, n_bytes)
@@ -525,11 +614,11 @@ def _unpack_rows(content, shape, bits, fill_order):
     return one_by_one.reshape(*shape, bits) @ (1 << np.arange(bits)[::-1]).astype(np.uint16)
 
 
-def _is_planar(page):
+def is_planar(page):
     return page.planarconfig == 2 and page.samplesperpixel > 1
 
 
-def _is_decodable(page):
+def is_decodable(page):
     """Whether tifffile decodes a page; JPEG is left to Pillow, which converts its colours."""
     is_known = page.compression in DECOMPRESSORS or page.compression in (1, _PACKBITS)
     is_plain = page.bitspersample in (1, 8, 16, 32, 64) and page.predictor in (1, 2)
@@ -546,12 +635,12 @@ def has_imagecodecs():
 
 def _put_samples_last(array, page):
     shape = (page.imagelength, page.imagewidth)
-    if _is_planar(page):
+    if is_planar(page):
         return np.moveaxis(array.reshape(page.samplesperpixel, *shape), 0, -1)
     return array.reshape(*shape, page.samplesperpixel)
 
 
-def _decode_by_pillow(file, i, page, tags, selection):
+def decode_by_pillow(file, i, page, tags, selection):
     """Decode a compression that tifffile does not know; Pillow turns the image upright."""
     file.seek(0)
     image = None
@@ -604,7 +693,7 @@ def _is_readable_by_pillow(image, page, tags):
         return False
     if page.planarconfig == 2 and page.bitspersample == 32:
         return False
-    if _is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
+    if is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
         return False
     is_deep = page.bitspersample > 8 and image.mode in ("RGB", "RGBA", "CMYK")  # loses low bytes
     is_raw = image.mode in _RAW_MODES and not is_deep and PREMULTIPLIED not in extra

@@ -1,6 +1,7 @@
 """Arrays in Zarr stores, and images of OME-Zarr, to pixels."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from natsort import natsorted
@@ -44,6 +45,17 @@ def decode_zarr(path, selection, max_pixels, report, *, dataset=None):
     -------
     Pixels
     """
+    node = open_node(path, dataset)
+    if not hasattr(node, "dtype"):
+        image = describe_ome(node)
+        level = choose_level(image.plane_shapes, selection)
+        return decode_ome(image, level, selection, max_pixels, report)
+    check_planes(node, selection, max_pixels)
+    return decode_array(node, selection, report, read_fill_value(node.attrs, node.dtype))
+
+
+def open_node(path, dataset):
+    """Open an array of numbers, or the group of an image of OME-Zarr; see `decode_zarr`."""
     try:
         import zarr
     except ImportError as exc:
@@ -51,12 +63,9 @@ def decode_zarr(path, selection, max_pixels, report, *, dataset=None):
     # it warns of other files in a store; catch_warnings would change the filters of other threads
     warnings.filterwarnings("ignore", module=r"zarr\b")
     node = _open_node(zarr, path, dataset)
-    if isinstance(node, zarr.Group):
-        return _decode_ome(node, selection, max_pixels, report)
-    if not is_numeric(node.dtype):
+    if isinstance(node, zarr.Array) and not is_numeric(node.dtype):
         raise FormatError(f"its array has the dtype {node.dtype}, not that of numbers", _REPLACE)
-    check_planes(node, selection, max_pixels)
-    return decode_array(node, selection, report, read_fill_value(node.attrs, node.dtype))
+    return node
 
 
 def hash_zarr(path, *parts):
@@ -126,23 +135,72 @@ def _find_multiscale(node):
     return multiscales[0] if multiscales else None
 
 
-def _decode_ome(group, selection, max_pixels, report):
-    """Decode an image with axes and levels."""
+class OmeImage(NamedTuple):
+    """An image of OME-Zarr.
+
+    Attributes
+    ----------
+    levels : list of zarr.Array
+    axes : list of str
+        As `Stack` names them, with Y and X.
+    names : tuple of str, or None
+        Of the channels.
+    """
+
+    levels: list
+    axes: list[str]
+    names: tuple[str, ...] | None
+
+    @property
+    def yx(self):
+        """The positions of Y and X among the axes."""
+        return self.axes.index("Y"), self.axes.index("X")
+
+    @property
+    def plane_shapes(self):
+        """The height and the width of each level."""
+        y, x = self.yx
+        return [(array.shape[y], array.shape[x]) for array in self.levels]
+
+
+def describe_ome(group):
+    """Make the `OmeImage` of a group."""
     multiscale = _find_multiscale(group)
     levels = [group[dataset["path"]] for dataset in multiscale["datasets"]]
-    axes = _name_axes(multiscale, levels[0].ndim)
-    y, x = axes.index("Y"), axes.index("X")
-    level = choose_level([(array.shape[y], array.shape[x]) for array in levels], selection)
+    return OmeImage(levels, _name_axes(multiscale, levels[0].ndim), _read_channel_names(group))
+
+
+def decode_ome(image, level, selection, max_pixels, report, box=None):
+    """Decode a level of an image, or a box of it.
+
+    Parameters
+    ----------
+    image : OmeImage
+        With arrays of Zarr, or others of their interface.
+    level : int
+    selection, max_pixels, report
+        As for `decode_zarr`.
+    box : tuple of 4 int, default=None
+        ``(top, left, bottom, right)``, of the level; None for the whole plane.
+
+    Returns
+    -------
+    Pixels
+    """
+    levels, axes, names = image
+    y, x = image.yx
     array = levels[level]
+    plane_shape = image.plane_shapes[level]
+    top, left, bottom, right = (0, 0, *plane_shape) if box is None else box
     outer = [i for i in range(array.ndim) if i not in (y, x)]
-    names = _read_channel_names(group)
     n_channels = array.shape[axes.index("C")] if "C" in axes else 1
     n_read = n_channels if selection.channels is None else len(selection.channels)
-    check_array((array.shape[y], array.shape[x], n_read), array.dtype, max_pixels)
+    check_array((bottom - top, right - left, n_read), array.dtype, max_pixels)
     check_chunks(array, max_pixels)
 
     def read(index):
         key = [slice(None)] * array.ndim
+        key[y], key[x] = slice(top, bottom), slice(left, right)
         for i, value in zip(outer, index, strict=True):
             key[i] = value
         plane = np.asarray(array[tuple(key)])
@@ -153,7 +211,7 @@ def _decode_ome(group, selection, max_pixels, report):
         shape=tuple(array.shape[i] for i in outer),
         read=read,
         channel_names=names if names is not None and len(names) == n_channels else None,
-        plane_shape=(array.shape[y], array.shape[x]),
+        plane_shape=plane_shape,
     )
     samples, chosen = select_planes(stack, selection, report)
     is_whole = samples.dtype in (np.uint8, np.uint16)
