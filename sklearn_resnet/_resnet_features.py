@@ -554,7 +554,10 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             self._separate(images)  # to read the names of the channels once, not in each block
         n_channels = len(getattr(self, "channel_names_", [None]))
         block_size = max(1, min(self.batch_size, _MAX_BATCHES * self.batch_size // n_channels))
-        return prefetch_map(compute, images.blocks(block_size), 2, 1)
+        try:
+            yield from prefetch_map(compute, images.blocks(block_size), 2, 1)
+        finally:
+            images.end_pass()
 
     def _compute(self, X, bar=None):
         """Compute features as `transform` does, without a warning about unreadable images.

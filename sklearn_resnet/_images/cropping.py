@@ -22,7 +22,7 @@ def crop_region(image, region, margin=0, pad=None):
     Returns
     -------
     ndarray of shape (height, width) or (height, width, n_channels)
-        A copy. Pixels outside the mask are 0; those of the margin are outside, too.
+        Pixels outside the mask are 0; those of the margin are outside, too.
 
     Raises
     ------
@@ -37,9 +37,7 @@ def crop_region(image, region, margin=0, pad=None):
     level = image.choose_level(frame)
     level_shape = image.find_shape(level)
     cut = _read(image, scale_box(frame, image.shape, level_shape), level, pad)
-    if region.mask is not None:
-        _blank(cut, region.mask, box, frame)
-    return cut
+    return cut if region.mask is None else _blank(cut, region.mask, box, frame)
 
 
 def add_margin(box, margin):
@@ -151,7 +149,7 @@ def _is_outside(start, stop, n):
 
 
 def _blank(cut, mask, box, frame):
-    """Blank the pixels of a frame that are outside a mask, in place; the frame may be scaled."""
+    """Blank the pixels of a frame that are outside a mask; the frame may be scaled."""
     height, width = frame[2] - frame[0], frame[3] - frame[1]
     is_kept = np.zeros((height, width), bool)
     top, left = box[0] - frame[0], box[1] - frame[1]
@@ -162,4 +160,5 @@ def _blank(cut, mask, box, frame):
             for n, full in zip(cut.shape, (height, width), strict=False)
         )
         is_kept = is_kept[rows[:, np.newaxis], columns]
-    cut[~is_kept] = 0
+    is_kept = is_kept.reshape(is_kept.shape + (1,) * (cut.ndim - 2))
+    return np.where(is_kept, cut, cut.dtype.type(0))

@@ -2,7 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache, partial
 
 import numpy as np
@@ -21,6 +21,8 @@ from sklearn_resnet._images.decoding import (
     read_samples,
 )
 from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.overviews import read_size
+from sklearn_resnet._images.decoding.windows import open_windows
 from sklearn_resnet._images.digests import hash_channels, hash_item, hash_region
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.file_log import remark_on_learned_range
@@ -33,7 +35,7 @@ from sklearn_resnet._images.items import (
     is_path,
     name_of,
 )
-from sklearn_resnet._images.region_images import UnreadableImage, WholeImage
+from sklearn_resnet._images.region_images import UnreadableImage, WholeImage, WindowedImage
 from sklearn_resnet._images.regions import describe_version
 from sklearn_resnet._images.shared_images import SharedImages
 from sklearn_resnet._io.paths import file_version, is_url, is_zarr
@@ -115,6 +117,10 @@ class ItemReader:
     def sample_values(self, item, max_values):
         """Sample the values of each channel of the whole image; see `read_samples`."""
         source, options = self._split(item)
+        windows = self._open_windows(item)
+        if windows is not None:
+            with closing(windows):
+                return windows.sample_values(max_values)
         if is_array(source):
             return measure_array(np.asarray(source), options, max_values)
         if isinstance(source, Image.Image):
@@ -126,6 +132,10 @@ class ItemReader:
         if self.options["mode"] != "channels":
             return [str(i) for i in range(n_channels)]
         source, options = self._split(item)
+        windows = self._open_windows(item)
+        if windows is not None:
+            with closing(windows):
+                return list(windows.channel_names)
         if is_path(source) or isinstance(source, EncodedImage):
             return list(read_channel_names(source, options, max_pixels=self._max_pixels))
         return [str(channel) for channel in options["channels"] or range(n_channels)]
@@ -182,15 +192,31 @@ class ItemReader:
         return image
 
     def _open(self, region):
-        source, options = self._split(region)
-        options, reports = options | {"size": None}, []
         try:
-            array = self._read_image(source, options, False, reports)
+            windows = self._open_windows(region)
+            if windows is not None:
+                return WindowedImage(windows, self.options["size"])
+            return self._decode(region)
         except ImageReadError as exc:
             return UnreadableImage(exc)
+
+    def _open_windows(self, item):
+        """Open a large file, or a pyramid, for reading regions; None for others, and for whole images."""
+        if not is_cut(item):
+            return None
+        return open_windows(*self._split(item), max_pixels=self._max_pixels)
+
+    def _decode(self, region):
+        """Decode the image of a region."""
+        source, options = self._split(region)
+        reports: list = []
+        array = self._read_image(source, options | {"size": None}, False, reports)
         if self.is_learned:
             reports.append(remark_on_learned_range(array))
-        return WholeImage(array, list(filter(None, reports)))
+        shape = None
+        if options["level"] and is_path(source):
+            shape = read_size(source, page=options["page"], max_pixels=self._max_pixels)
+        return WholeImage(array, list(filter(None, reports)), shape)
 
     def _read_image(self, source, options, use_cache, report):
         if is_array(source):

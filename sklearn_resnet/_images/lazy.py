@@ -267,13 +267,14 @@ class LazyImages(_LazySource):
             They have the shape, the dtype and the value range of all.
         """
         self._find_form()
-        try:
-            for start in range(0, len(self), batch_size):
-                block = self[start : start + batch_size]
-                block._parent = self
-                yield block
-        finally:
-            self._reader.clear()
+        for start in range(0, len(self), batch_size):
+            block = self[start : start + batch_size]
+            block._parent = self
+            yield block
+
+    def end_pass(self) -> None:
+        """Forget the images that regions were cut out of, after a pass over blocks."""
+        self._reader.clear()
 
     def reading_order(self) -> np.ndarray | None:
         """Find an order in which each image is decoded once for all its regions.

@@ -1,5 +1,7 @@
 """Images that regions are cut out of: decoded as a whole, or read by windows."""
 
+_MAX_VALUES = 2**20  # of a channel
+
 
 class WholeImage:
     """A decoded image.
@@ -72,12 +74,13 @@ class WindowedImage:
 
     def read(self, box, level):
         """Read the pixels of a box, in those of the level."""
-        return self._windows.read_scaled(box, level)
+        return self._windows.read_at_level(box, level)
 
     def list_blocks(self):
-        """Read the blocks of the lowest resolution."""
-        level = len(self._windows.level_shapes) - 1
-        return [block for _, block in self._windows.read_blocks(level)]
+        """Return a sample of the values of each channel, because the whole image may not fit into memory."""
+        dtype = self._windows.read((0, 0, 1, 1)).dtype
+        samples = self._windows.sample_values(_MAX_VALUES)
+        return [values.astype(dtype, copy=False) for values in samples]
 
     def close(self):
         """Close the file."""

@@ -32,6 +32,9 @@ class SharedImages:
     def __reduce__(self):
         return type(self), (self._n_kept, self._max_bytes)
 
+    def __del__(self):
+        _close(self._futures.values())
+
     def __len__(self):
         return len(self._futures)
 

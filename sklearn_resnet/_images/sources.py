@@ -67,6 +67,8 @@ class ImageSource:
         Record that a lazy image could not be read.
     record_failures(failures)
         Replace the failures of lazy images; other sources have none of their own.
+    end_pass()
+        Forget what a pass over blocks has kept.
     reading_order()
         Return the positions of all images in the order in which they are best read, or None.
     sample(n_images)
@@ -95,6 +97,9 @@ class ImageSource:
 
     def record_failures(self, failures):
         """Ignore the failures of blocks: only lazy images keep them."""
+
+    def end_pass(self):
+        """Do nothing: only lazy images keep decoded images."""
 
     def reading_order(self):
         """Return None: values in memory are read in any order."""

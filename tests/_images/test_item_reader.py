@@ -300,6 +300,16 @@ def test_a_dask_dataframe_of_channels(channel_paths):
     assert loader.fit(parts).rescale_range_.shape == (2, 2)
 
 
+def test_no_data_outside_a_mask_is_black(tmp_path):
+    whole = np.full((9, 9), np.nan, np.float32)
+    whole[3:6, 3:6] = 0.5
+    mask = np.zeros((9, 9), bool)
+    mask[3:6, 3:6] = True
+    table = pd.DataFrame({"path": save_arrays(tmp_path, [whole]), "mask": [mask]})
+    images = ImageLoader(mode="channels").fit_transform(table)
+    assert images.sum() == 4.5
+
+
 def test_with_paths_keeps_the_boxes(paths):
     images = ImageLoader(9, lazy=True).fit_transform(make_regions(paths))
     moved = images.with_paths(lambda path: path.replace("0.png", "1.png"))
@@ -333,3 +343,64 @@ def test_threads_share_what_one_of_them_makes():
     images.clear()
     assert made == ["made", "closed"]
     assert len(images) == 0
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A tiled file that is read by windows, and its values: 72 MiB of 12 bits in two channels."""
+    path = tmp_path_factory.mktemp("large") / "large.ome.tif"
+    values = np.zeros((2, 4200, 4500), np.uint16)
+    values[:, ::7, ::5] = np.random.default_rng(0).integers(0, 4096, (2, 600, 900))
+    tifffile.imwrite(path, values, tile=(256, 256), compression="zlib", metadata={"axes": "CYX"})
+    return str(path), np.moveaxis(values, 0, -1)
+
+
+@pytest.mark.parametrize("pad", ["reflect", "black"])
+def test_large_files_are_read_by_windows(large, pad):
+    path, values = large
+    table = make_regions([path], n=20)
+    table[["top", "left"]] *= 299  # to the border and beyond
+    table[["bottom", "right"]] = table[["top", "left"]].to_numpy() + [70, 50]
+    reads = []
+    loader = ImageLoader(16, mode="channels", lazy=True, margin=0.5, pad=pad, n_jobs=2)
+    images = loader.fit_transform(table)
+    watch(images, reads.append)
+    loader = loader.set_params(lazy=False)
+    expected = loader.fit_transform(table.assign(path=[values] * 20))
+    np.testing.assert_array_equal(np.asarray(images), expected)
+    assert reads == []
+
+
+def test_ranges_of_large_files_are_learned_by_windows(large, monkeypatch):
+    path, values = large
+    table = make_regions([path], n=5, size=9)
+    monkeypatch.setattr("sklearn_resnet._images.item_reader.read_samples", None)
+    loader = ImageLoader(mode="channels", rescale="percentile").fit(table)
+    whole = ImageLoader(mode="channels", rescale="percentile").fit([values])
+    np.testing.assert_allclose(loader.rescale_range_, whole.rescale_range_, atol=5)
+    images = ImageLoader(mode="channels", lazy=True).fit_transform(table)
+    assert images.channel_names == ["0", "1"]
+    with pytest.warns(UserWarning, match="X holds values from 0 to 4095"):
+        make_resnet(channels="separate").fit(images)
+
+
+def test_the_level_of_a_pyramid_follows_the_region(tmp_path):
+    path, full = str(tmp_path / "a.tif"), np.random.default_rng(0).integers(0, 256, (512, 512, 3))
+    full = full.astype(np.uint8)
+    with tifffile.TiffWriter(path) as file:
+        options = {"tile": (64, 64), "photometric": "rgb"}
+        file.write(full, subifds=2, **options)
+        file.write(full[::2, ::2], subfiletype=1, **options)
+        file.write(full[::4, ::4], subfiletype=1, **options)
+    boxes = [(0, 0, 256, 256), (128, 100, 228, 200), (0, 0, 63, 63)]
+    table = pd.DataFrame([(path, *box) for box in boxes], columns=["path", *BOX])
+    crops = [full[::4, ::4][:64, :64], full[::2, ::2][64:114, 50:100], full[:63, :63]]
+    expected = ImageLoader(25).fit_transform(crops)
+    np.testing.assert_array_equal(ImageLoader(25).fit_transform(table), expected)
+    found = ImageLoader(level=1).fit_transform(table[:1])
+    np.testing.assert_array_equal(found[0], full[::2, ::2][:128, :128])
+    mask = np.zeros((256, 256), bool)
+    mask[:128] = True
+    (masked,) = ImageLoader(level=2).fit_transform(table[:1].assign(mask=[mask]))
+    np.testing.assert_array_equal(masked[:32], full[::4, ::4][:32, :64])
+    assert masked[32:].max() == 0
