@@ -255,7 +255,7 @@ class ItemReader:
     def _hash_image(self, hash_image, item):
         source, options = self._split(item)
         find = partial(hash_image, source, options, self._value_range)
-        version = _find_version(source) if is_cut(item) else None
+        version = _find_version(source, is_quick=False) if is_cut(item) else None
         if version is None:
             return find()
         key = image_key(item), version, hash_image.__name__

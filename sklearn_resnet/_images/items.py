@@ -50,7 +50,7 @@ class UnusableItem:
     name: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Region:
     """A part of an image, or the whole image.
 

@@ -1,5 +1,7 @@
 """Images that regions are cut out of: decoded as a whole, or read by windows."""
 
+from sklearn_resnet._images.decoding.windows import WINDOW_BYTES
+
 _MAX_VALUES = 2**20  # of a channel
 
 
@@ -52,7 +54,7 @@ class WindowedImage:
         That regions are resized to.
     """
 
-    nbytes = 0  # its cache of tiles has a bound of its own
+    nbytes = WINDOW_BYTES  # the bound of its cache of tiles, too
 
     def __init__(self, windows, size):
         self._windows = windows

@@ -60,6 +60,7 @@ class SharedImages:
                 future = self._futures[key] = Future()
             self._futures.move_to_end(key)
         if is_miss:
+            self._evict(self._n_kept - 1)  # to make room, as decoding needs memory of its own
             try:
                 future.set_result(make())
             except BaseException as exc:
@@ -67,7 +68,7 @@ class SharedImages:
                 with _lock:
                     self._futures.pop(key, None)
                 raise
-            self._evict()
+            self._evict(self._n_kept)
         return future.result()
 
     def clear(self):
@@ -77,13 +78,13 @@ class SharedImages:
             self._futures.clear()
         _close(futures)
 
-    def _evict(self):
-        """Remove the least recently used images beyond the bounds."""
+    def _evict(self, n_kept):
+        """Remove the least recently used images until `n_kept` are left, or all have few bytes."""
         evicted = []
         with _lock:
             made = [key for key, future in self._futures.items() if future.done()]
             n_bytes = sum(self._futures[key].result().nbytes for key in made)
-            for key in made[: max(0, len(made) - self._n_kept)]:
+            for key in made[: max(0, len(made) - n_kept)]:
                 if n_bytes <= self._max_bytes:
                     break
                 evicted.append(self._futures.pop(key))
