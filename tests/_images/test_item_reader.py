@@ -360,7 +360,7 @@ def test_large_files_are_read_by_windows(large, pad):
     path, values = large
     table = make_regions([path], n=20)
     table[["top", "left"]] *= 299  # to the border and beyond
-    table[["bottom", "right"]] = table[["top", "left"]].to_numpy() + [70, 50]
+    table[["bottom", "right"]] = np.add(table[["top", "left"]], [70, 50])
     reads = []
     loader = ImageLoader(16, mode="channels", lazy=True, margin=0.5, pad=pad, n_jobs=2)
     images = loader.fit_transform(table)

@@ -31,6 +31,7 @@ _FIRST_TRANSPOSED = 5  # of the orientations
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
+_STRIP_PIXELS = 2**20
 _DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # raw modes of a PNG of 16 bits
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
@@ -110,6 +111,18 @@ def describe_pillow_image(image):
     meaning = {name: value for name, value in vars(pixels).items() if name != "samples"}
     yield repr((form, meaning)).encode()
     yield content
+
+
+def pillow_to_pixels(image):
+    """Convert an image of mode RGB or L to an array, in strips: Pillow makes two copies of each."""
+    n_rows = max(1, _STRIP_PIXELS // image.width)
+    if n_rows >= image.height:
+        return np.asarray(image)
+    array = np.empty((image.height, image.width, *(3,) * (image.mode == "RGB")), np.uint8)
+    for top in range(0, image.height, n_rows):
+        strip = image.crop((0, top, image.width, min(top + n_rows, image.height)))
+        array[top : top + n_rows] = np.asarray(strip)
+    return array
 
 
 def has_deep_samples(image):

@@ -22,6 +22,7 @@ from sklearn_resnet._images.decoding.npy import decode_npy, decode_npz, wrap_arr
 from sklearn_resnet._images.decoding.pillow import (
     decode_by_pillow,
     has_deep_samples,
+    pillow_to_pixels,
     wrap_shared_image,
 )
 from sklearn_resnet._images.decoding.resizing import fit_channels, fit_image
@@ -384,7 +385,7 @@ def to_array(pixels, options, report):
         image = to_8_bit_image(pixels, value_range, report)
     image = fit_image(image, size, resize)
     # each copy of a large image costs a tenth of its decoding
-    return np.asarray(image if image.mode == mode else image.convert(mode))
+    return pillow_to_pixels(image if image.mode == mode else image.convert(mode))
 
 
 def _opening_error(path, exc):
