@@ -41,6 +41,8 @@ def check_boxes(path, options, boxes=BOXES, level=0):
         found = windows.read(box, level)
         top, left, bottom, right = windows.scale_box(box, level)
         assert found.dtype == whole.dtype
-        np.testing.assert_array_equal(found, whole[top:bottom, left:right], str((path, options, box)))
+        np.testing.assert_array_equal(
+            found, whole[top:bottom, left:right], str((path, options, box))
+        )
     windows.close()
     return True

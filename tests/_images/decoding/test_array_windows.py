@@ -59,7 +59,9 @@ def test_a_box_of_hdf5_is_that_of_the_whole_array(tmp_path, name, is_chunked, mo
 
 def test_no_data_of_hdf5_is_known(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("images", data=PAGES[0], chunks=(5, 5)).attrs["_FillValue"] = PAGES[0, 3, 5]
+        file.create_dataset("images", data=PAGES[0], chunks=(5, 5)).attrs["_FillValue"] = PAGES[
+            0, 3, 5
+        ]
     assert check_boxes(tmp_path / "a.h5", {})
 
 

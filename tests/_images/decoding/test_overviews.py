@@ -12,7 +12,9 @@ from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage
 
 RGB = np.asarray(
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)).resize((650, 450))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 13, 3), np.uint8)).resize(
+        (650, 450)
+    )
 )
 
 

@@ -17,7 +17,22 @@ from sklearn_resnet._images.decoding.windows import open_windows
 from sklearn_resnet._images.errors import ImageReadError
 
 SHAPE = (37, 53)  # of tiles of 16, those at the border are cut
-SAMPLES = ["u1", "u2", "u4", "u8", "u10", "u12", "u16", "u32", "i8", "i16", "i32", "f16", "f32", "f64"]
+SAMPLES = [
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "u10",
+    "u12",
+    "u16",
+    "u32",
+    "i8",
+    "i16",
+    "i32",
+    "f16",
+    "f32",
+    "f64",
+]
 CHOICES = {
     "photometric": list(PHOTOMETRICS),
     "sample": [*SAMPLES, *["u8"] * 6, *["u16"] * 4],
@@ -68,7 +83,9 @@ def test_a_box_is_that_of_the_whole_image(tmp_path, seed):
 
 
 RGB = np.asarray(
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 11, 3), np.uint8)).resize((150, 90))
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 11, 3), np.uint8)).resize(
+        (150, 90)
+    )
 )
 COMPRESSIONS = ["jpeg", "tiff_lzw", "tiff_adobe_deflate", "packbits"]
 
@@ -116,7 +133,9 @@ def write_jpeg_tiles(path, image, subsampling, tile=(48, 32)):
 def test_tiles_of_jpeg_are_decoded_with_and_without_imagecodecs(tmp_path, image, subsampling):
     write_jpeg_tiles(tmp_path / "a.tif", image, subsampling)
     for mode in ("RGB", "L", "channels"):
-        assert check_boxes(tmp_path / "a.tif", {"mode": mode}, [(5, 7, 60, 140), (80, 100, 90, 150)])
+        assert check_boxes(
+            tmp_path / "a.tif", {"mode": mode}, [(5, 7, 60, 140), (80, 100, 90, 150)]
+        )
     error = read_image(tmp_path / "a.tif").astype(int)[..., 0] - RGB[..., 0]
     assert np.abs(error).mean() < 8
 

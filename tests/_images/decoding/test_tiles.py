@@ -25,7 +25,9 @@ def test_a_box_is_assembled_from_its_tiles_alone(box, tile_shape):
         return padded
 
     top, left, bottom, right = box
-    np.testing.assert_array_equal(assemble(box, tile_shape, read_tile), IMAGE[top:bottom, left:right])
+    np.testing.assert_array_equal(
+        assemble(box, tile_shape, read_tile), IMAGE[top:bottom, left:right]
+    )
     assert read == list_tiles(box, tile_shape)
     holds = {(y // height, x // width) for y in range(top, bottom) for x in range(left, right)}
     assert set(read) == holds

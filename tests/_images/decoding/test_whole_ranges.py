@@ -45,7 +45,13 @@ OPTIONS = [
 def test_blocks_are_scaled_as_the_whole_image(name, options, no_data):
     samples = SAMPLES[name]
     space = "grey" if samples.shape[2] == 1 else "RGB"
-    bits = 12 if name == "12 bits" else 8 * samples.dtype.itemsize if samples.dtype.kind == "u" else None
+    bits = (
+        12
+        if name == "12 bits"
+        else 8 * samples.dtype.itemsize
+        if samples.dtype.kind == "u"
+        else None
+    )
     pixels = Pixels(
         samples=samples, space=space, bits=bits, no_data=no_data, white_is_zero=name == "16 bits"
     )

@@ -197,7 +197,9 @@ def test_ranges_are_found_once(path, monkeypatch):
     tifffile.imwrite(path, image, tile=(16, 16), metadata=None)
     with open_all(path) as windows, ThreadPoolExecutor(4) as pool:
         calls, decode = [], windows._decode_blocks
-        monkeypatch.setattr(windows, "_decode_blocks", lambda level: calls.append(1) or decode(level))
+        monkeypatch.setattr(
+            windows, "_decode_blocks", lambda level: calls.append(1) or decode(level)
+        )
         barrier = threading.Barrier(4)
         list(pool.map(lambda _: (barrier.wait(), windows.read((0, 0, 9, 9))), range(4)))
     assert calls == [1]
