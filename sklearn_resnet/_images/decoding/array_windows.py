@@ -134,7 +134,7 @@ class ArraySource:
         shape = box[2] - box[0], box[3] - box[1], self._n_read
         check_array(shape, self._array.dtype, max_pixels)
         check_chunks(self._array, max_pixels)
-        selection = self._selection._replace(level=None, size=None)
+        selection = self._selection._replace(level=None)
         cropped = _CroppedArray(self._array, self._y, box)
         return decode_array(cropped, selection, report, self._no_data)
 
@@ -169,7 +169,7 @@ class OmeSource:
         -------
         Pixels
         """
-        selection = self._selection._replace(level=None, size=None)
+        selection = self._selection._replace(level=None)
         return decode_ome(self._image, level, selection, max_pixels, report, box)
 
 

@@ -191,8 +191,8 @@ def _decode_series(opened, selection, max_pixels, report, crop):
     """Decode an image along axes."""
     file = opened.file
     levels, selection = list_series_levels(opened.found, selection)
-    series = levels[0].series
-    orientation = read_orientation(series.keyframe)
+    full = levels[0]
+    orientation = read_orientation(full.series.keyframe)
     shapes = [level.plane_shape for level in levels]
     level = levels[choose_level(shapes, selection, orientation)]
     key, n_samples = level.series.keyframe, level.n_samples
@@ -203,7 +203,6 @@ def _decode_series(opened, selection, max_pixels, report, crop):
     check_array((*shape, n_at_once), dtype, max_pixels)
     shape = (key.imagelength, key.imagewidth) if crop is None else crop.shape
     check_array((*shape, key.samplesperpixel), dtype, max_pixels)
-    full = levels[0]
     has_channels = "C" in full.axes and full.shape[full.axes.index("C")] > 1
     tags = _read_tags(key, selection, (lambda _: None) if has_channels else report)
     tags["orientation"] = orientation
@@ -217,7 +216,7 @@ def _decode_series(opened, selection, max_pixels, report, crop):
             check_unpacked(file, page, key.compression, max_pixels)
         return _decode_plane(file, page, level, tags, selection.is_deep, crop)
 
-    names = find_channel_names(opened.tiff, series)
+    names = find_channel_names(opened.tiff, full.series)
     read = make_reader(file, level, decode)
     stack = Stack(
         level.axes,

@@ -322,7 +322,7 @@ class TiffSource:
         -------
         Pixels
         """
-        selection = self._selection._replace(level=level or None, size=None)
+        selection = self._selection._replace(level=level or None)
         crop = TiffCrop(box, self._cache, max_pixels)
         return decode_opened(self._opened, selection, max_pixels, report, crop)
 

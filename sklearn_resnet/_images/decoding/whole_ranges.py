@@ -148,7 +148,4 @@ def _find_percentiles(blocks, low, high):
             counts = counted if counts is None else counts + counted
     if counts is None:
         return find_percentiles(np.concatenate(parts), low, high)
-    if counts.sum() >= len(counts):
-        return find_counted_percentiles(counts, low, high)
-    dtype = next(kind for kind, n_levels in TABLE_SIZES.items() if n_levels == len(counts))
-    return find_percentiles(np.repeat(np.arange(len(counts), dtype=dtype), counts), low, high)
+    return find_counted_percentiles(counts, low, high)

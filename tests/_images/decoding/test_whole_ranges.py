@@ -26,6 +26,7 @@ SAMPLES = {
     "floats": RNG.random((40, 30, 3)).astype(np.float32),
     "float guess": RNG.normal(3, 900, (40, 30, 3)),
     "dark first": np.linspace(0, 255, 1200, dtype=np.float32).reshape(40, 30, 1),
+    "no data first": np.r_[np.full(210, 7), RNG.uniform(400, 900, 990)].reshape(40, 30, 1),
     "all no data": np.full((40, 30, 1), 7, np.uint16),
 }
 OPTIONS = [
