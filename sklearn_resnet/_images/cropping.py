@@ -5,6 +5,7 @@ import numbers
 import numpy as np
 
 from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.tiles import scale_box
 
 
 def crop_region(image, region, margin=0, pad=None):
@@ -59,33 +60,6 @@ def add_margin(box, margin):
     if not isinstance(margin, numbers.Integral):
         y, x = round(margin * (bottom - top)), round(margin * (right - left))
     return top - y, left - x, bottom + y, right + x
-
-
-def scale_box(box, shape, level_shape):
-    """Scale a box from the full resolution to that of a level; it may cross the border.
-
-    Parameters
-    ----------
-    box : tuple of 4 int
-    shape, level_shape : tuple of 2 int
-        Height and width of the image in full resolution, and of the level.
-
-    Returns
-    -------
-    tuple of 4 int
-        At least one pixel high and wide.
-    """
-    scaled = [0] * 4
-    for axis in (0, 1):
-        full, side = shape[axis], level_shape[axis]
-        first, last = (
-            (2 * edge * side + full) // (2 * full) for edge in (box[axis], box[axis + 2])
-        )
-        if last <= first:  # of a box inside, inside
-            first = min(first, max(side - 1, first - 1))
-            last = first + 1
-        scaled[axis], scaled[axis + 2] = first, last
-    return tuple(scaled)
 
 
 def _check_box(box, frame, shape, pad):

@@ -1,7 +1,10 @@
 """Regions in all the ways in which they are read: modes, ranges, pages, failures, digests, Dask."""
 
+import os
 import pickle
+import signal
 import threading
+import time
 import warnings
 
 import dask.dataframe as dd
@@ -18,6 +21,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures, clear_cache
+from sklearn_resnet._images.region_images import WholeImage
 from sklearn_resnet._images.shared_images import SharedImages
 
 BOX = ["top", "left", "bottom", "right"]
@@ -300,16 +304,6 @@ def test_a_dask_dataframe_of_channels(channel_paths):
     assert loader.fit(parts).rescale_range_.shape == (2, 2)
 
 
-def test_no_data_outside_a_mask_is_black(tmp_path):
-    whole = np.full((9, 9), np.nan, np.float32)
-    whole[3:6, 3:6] = 0.5
-    mask = np.zeros((9, 9), bool)
-    mask[3:6, 3:6] = True
-    table = pd.DataFrame({"path": save_arrays(tmp_path, [whole]), "mask": [mask]})
-    images = ImageLoader(mode="channels").fit_transform(table)
-    assert images.sum() == 4.5
-
-
 def test_with_paths_keeps_the_boxes(paths):
     images = ImageLoader(9, lazy=True).fit_transform(make_regions(paths))
     moved = images.with_paths(lambda path: path.replace("0.png", "1.png"))
@@ -404,3 +398,41 @@ def test_the_level_of_a_pyramid_follows_the_region(tmp_path):
     (masked,) = ImageLoader(level=2).fit_transform(table[:1].assign(mask=[mask]))
     np.testing.assert_array_equal(masked[:32], full[::4, ::4][:32, :64])
     assert masked[32:].max() == 0
+
+
+def test_few_files_are_open_at_the_same_time(tmp_path):
+    paths = [str(tmp_path / f"{i}.tif") for i in range(5)]
+    for path in paths:
+        with tifffile.TiffWriter(path) as file:
+            for size in (64, 32):
+                options = {"subifds": 1} if size == 64 else {"subfiletype": 1}
+                file.write(np.zeros((size, size), np.uint8), tile=(16, 16), **options)
+    table = pd.DataFrame({"path": paths, "top": 0, "left": 0, "bottom": 20, "right": 20})
+    images = ImageLoader(10, lazy=True, n_jobs=1).fit_transform(table)
+    for i in range(5):
+        assert images[i].shape == (10, 10, 3)
+    assert len(images._reader._images) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_waits_for_no_thread_of_its_parent():
+    images, is_forked = SharedImages(), threading.Event()
+
+    def make_slowly():
+        is_forked.wait(60)
+        return WholeImage(np.zeros((1, 1), np.uint8))
+
+    thread = threading.Thread(target=images.get, args=("a", make_slowly))
+    thread.start()
+    while not len(images):
+        time.sleep(0.001)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer versions warn of a fork with threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        images.get("a", lambda: WholeImage(np.ones((1, 1), np.uint8)))
+        os._exit(0)
+    is_forked.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

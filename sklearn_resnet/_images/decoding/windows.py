@@ -23,7 +23,7 @@ from sklearn_resnet._images.decoding.reading import (
 from sklearn_resnet._images.decoding.selection import Selection, choose_level
 from sklearn_resnet._images.decoding.tiff import open_tiff
 from sklearn_resnet._images.decoding.tiff_windows import TiffSource
-from sklearn_resnet._images.decoding.tiles import cut_blocks
+from sklearn_resnet._images.decoding.tiles import cut_blocks, scale_box
 from sklearn_resnet._images.decoding.whole_ranges import (
     find_whole_ranges,
     has_whole_ranges,
@@ -214,17 +214,7 @@ class Windows:
         tuple of 4 int
             At least one pixel high and wide.
         """
-        scaled = [0] * 4
-        for axis in (0, 1):
-            side, full = self.level_shapes[level][axis], self.shape[axis]
-            first, last = (
-                (2 * edge * side + full) // (2 * full) for edge in (box[axis], box[axis + 2])
-            )
-            if last <= first:  # of a box inside, inside
-                first = min(first, max(side - 1, first - 1))
-                last = first + 1
-            scaled[axis], scaled[axis + 2] = first, last
-        return tuple(scaled)
+        return scale_box(box, self.shape, self.level_shapes[level])
 
     def read(self, box, level=0):
         """Read a box.
