@@ -131,9 +131,9 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         The last two need ``lazy=True``, because an array of bytes cannot mark an image as missing.
         For the same reason, `set_output` must not select dataframes.
     max_pixels : int, default=89_478_485
-        The largest number of pixels that a file may have, as a small file can claim a huge size.
-        To exceed Pillow's own limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS``
-        too.
+        The largest number of pixels that a file may have, as a small file can claim a huge size. Of
+        files that are read tile by tile, it is the largest number of a region. To exceed Pillow's own
+        limit, which is twice this default, set ``PIL.Image.MAX_IMAGE_PIXELS`` too.
     margin : int or float, default=0
         The context added on all sides of a region: a number of pixels, or, for a float, a share of
         its height (at the top and at the bottom) and of its width. With a mask, it is black.
@@ -180,17 +180,24 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
 
     A table of regions is a dataframe of pandas or polars with a row for each region. Its columns are
     ``path`` (a path or an image in memory), and ``top``, ``left``, ``bottom`` and ``right``: a
-    half-open box in pixels of the upright image in full resolution. Optional ones are ``page``, and
+    half-open box in pixels of the upright image in full resolution. Optional columns are ``page``, and
     ``mask`` with arrays of bool in the shape of the box, outside of which pixels become black. Other
-    columns are ignored. Without those of a box, each row is a whole image. A region is cut out of the
-    image that the loader makes of its file, so that the brightness of regions of an image can be
-    compared, and then resized to `size`. The files are decoded once if the rows of each file follow
-    each other, and always by `ResNetFeatures`.
+    columns are ignored. Without the columns of a box, each row is a whole image.
+
+    A region is cut out of the image that the loader makes of the whole file, and then resized to
+    `size`. Black and white are those of the image or the collection, so that regions of an image can
+    be compared. Each image is decoded once per call for all its regions, in any order of the rows; for
+    `ResNetFeatures.transform_batches`, sort the rows by path. Of TIFF and ``.npy`` files, Zarr and HDF5
+    of more than 64 MiB of pixels, and of pyramids, only the tiles that a region needs are decoded. The
+    level of a pyramid is then the smallest in which the region has at least twice `size`. Other images
+    are decoded as a whole, and at most the last two, or 64 MiB, stay in memory until the end of the
+    call.
 
     Decoded images are cached in memory, up to 256 MiB, keyed by the content of their files. If all
     images fit, a search with an `ImageLoader` in its pipeline decodes each file once per process;
-    if they do not, pass ``lazy=True``. The cache evicts the least recently used images, and
-    `clear_cache` empties it. If the images of one call exceed 256 MiB, none of them is cached.
+    if they do not, or if they are regions, which this cache does not hold, pass ``lazy=True``. The
+    cache evicts the least recently used images, and `clear_cache` empties it. If the images of one
+    call exceed 256 MiB, none of them is cached.
 
     With ``mode="channels"`` and `rescale`, black is 0, and white is 255, 65535 or 1.0, by the depth.
 
@@ -204,6 +211,15 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
     >>> from sklearn_resnet import ImageLoader
     >>> photos = [np.zeros((40, 30)), np.ones((30, 60, 3))]
     >>> ImageLoader(size=32).fit_transform(photos).shape
+    (2, 32, 32, 3)
+
+    Regions of an image, with some context around them:
+
+    >>> import pandas as pd
+    >>> boxes = [(0, 5, 12, 15), (9, 20, 30, 44)]
+    >>> regions = pd.DataFrame(boxes, columns=["top", "left", "bottom", "right"])
+    >>> regions["path"] = [photos[1]] * 2
+    >>> ImageLoader(size=32, margin=0.25, pad="reflect").fit_transform(regions).shape
     (2, 32, 32, 3)
     """
 
