@@ -237,10 +237,7 @@ class ImageLoader(DocumentedParameters, TransformerMixin, BaseEstimator):
         "lazy": ["boolean"],
         "on_error": [StrOptions({"raise", "nan", "skip"})],
         "max_pixels": [Interval(numbers.Integral, 1, None, closed="left")],
-        "margin": [
-            Interval(numbers.Integral, 0, None, closed="left"),
-            Interval(numbers.Real, 0, None, closed="left"),
-        ],
+        "margin": [Interval(numbers.Real, 0, None, closed="left")],
         "pad": [StrOptions({"reflect", "black"}), None],
     }
 

@@ -75,7 +75,11 @@ class ForwardPass:
         """
         n_images = min(len(images), MAX_IMAGES)
         positions = np.linspace(0, len(images) - 1, n_images).astype(int)
-        batch = np.concatenate(list(self.make_batches(images, positions)))
+        order = images.reading_order()
+        chosen = positions if order is None else order[np.isin(order, positions)]
+        batch = np.concatenate(list(self.make_batches(images, chosen)))
+        if order is not None:
+            batch = batch[np.argsort(chosen)]
         if not images.failures:
             return batch
         return batch[[i not in images.failures for i in positions]]

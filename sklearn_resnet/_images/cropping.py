@@ -5,10 +5,11 @@ import numbers
 import numpy as np
 
 from sklearn_resnet._images.decoding.formats import FormatError
+from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.tiles import scale_box
 
 
-def crop_region(image, region, margin=0, pad=None):
+def crop_region(image, region, margin=0, pad=None, max_pixels=None):
     """Cut a region out of an image.
 
     Parameters
@@ -19,6 +20,8 @@ def crop_region(image, region, margin=0, pad=None):
         As for `ImageLoader`.
     pad : {"reflect", "black"}, default=None
         As for `ImageLoader`.
+    max_pixels : int, default=None
+        The largest number of pixels of a region with its margin.
 
     Returns
     -------
@@ -27,8 +30,10 @@ def crop_region(image, region, margin=0, pad=None):
 
     Raises
     ------
+    ValueError
+        If the region has too many pixels.
     FormatError
-        If the region reaches beyond the border and `pad` is None, or is entirely outside, or if the
+        If it reaches beyond the border and `pad` is None, or is entirely outside, or if the
         mask has another shape.
     """
     box = region.box or (0, 0, *image.shape)
@@ -36,8 +41,9 @@ def crop_region(image, region, margin=0, pad=None):
     _check_box(box, frame, image.shape, pad)
     _check_mask(region.mask, box)
     level = image.choose_level(frame)
-    level_shape = image.find_shape(level)
-    cut = _read(image, scale_box(frame, image.shape, level_shape), level, pad)
+    scaled = scale_box(frame, image.shape, image.find_shape(level))
+    check_pixels((scaled[2] - scaled[0], scaled[3] - scaled[1]), max_pixels)
+    cut = _read(image, scaled, level, pad)
     return cut if region.mask is None else _blank(cut, region.mask, box, frame)
 
 

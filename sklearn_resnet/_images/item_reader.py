@@ -180,7 +180,7 @@ class ItemReader:
         if report is not None:
             report += image.reports
         options = self.options
-        cut = crop_region(image, region, self._margin, self._pad)
+        cut = crop_region(image, region, self._margin, self._pad, self._max_pixels)
         return fit_array(cut, options["mode"], options["size"], options["resize"])
 
     def _find_image(self, region):

@@ -1,5 +1,6 @@
 """Tables of regions: dataframes with a row for each region of an image."""
 
+import numbers
 import os
 
 import numpy as np
@@ -138,7 +139,7 @@ def _list_integers(table, name, *, is_optional=False):
 def _as_integer(value, name, row, is_optional):
     if is_optional and is_missing(value):
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value % 1 == 0:
         return int(value)
     raise ValueError(
         f"The column {name!r} must hold whole numbers. Got {value!r} in row {row} of the table instead."

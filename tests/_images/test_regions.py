@@ -160,6 +160,30 @@ def test_missing_columns_are_named(paths):
         ImageLoader(8).fit(table[BOX])
 
 
+def test_a_huge_region_is_refused(paths):
+    table = pd.DataFrame([[paths[0], -(10**6), 0, 10**6, 9]], columns=["path", *BOX])
+    with pytest.raises(ImageReadError, match="it has 2000000 x 9 pixels, more than the limit"):
+        ImageLoader(8, pad="black", max_pixels=10**7).fit_transform(table)
+
+
+def test_whole_numbers_of_any_type(paths):
+    table = make_table(paths, n=3)
+    expected = list_regions(table)
+    for kind in ("float64", "Int64", "object", "uint16"):
+        regions = list_regions(table.astype(dict.fromkeys(BOX, kind)))
+        assert [region.box for region in regions] == [region.box for region in expected]
+    assert list_regions(table[:0]) == []
+
+
+def test_images_for_calibration_are_read_image_by_image(paths):
+    table = make_table(paths, n=40)
+    images = ImageLoader(16, lazy=True).fit_transform(table)
+    reads = count_reads(images)
+    plan = ResNetFeatures(4, weights=None).fit(images)._plan(images)
+    np.testing.assert_array_equal(plan.make_calibration_batch(images), np.asarray(images))
+    assert sorted(reads) == sorted(2 * paths)
+
+
 def test_list_regions():
     mask = np.ones((4, 4), bool)
     table = pd.DataFrame({"path": ["a", "b"], "top": 0, "left": 0, "bottom": 4, "right": 4})
