@@ -190,7 +190,7 @@ class TiffCrop(NamedTuple):
         if offset == 0 or n_bytes == 0:
             return None
         if self.max_pixels is not None:  # a box may be smaller than a tile
-            max_pixels = max(self.max_pixels, _MAX_TILE_BYTES)
+            max_pixels = max(self.max_pixels, _MAX_TILE_BYTES // 4)
             check_segment(file, offset, n_bytes, key.compression, max_pixels)
         file.seek(offset)
         return file.read(n_bytes)
