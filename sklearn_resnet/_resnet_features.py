@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_resnet._features.cache import check_cache, warn_if_cache_is_too_small
-from sklearn_resnet._features.forward_pass import plan_forward_pass, resolve_pooling
+from sklearn_resnet._features.forward_pass import plan_forward_pass
 from sklearn_resnet._images.channels import (
     SeparateChannels,
     as_prefix,
@@ -52,6 +52,12 @@ from sklearn_resnet._network.layers import (
     warn_about_ignored_layers,
 )
 from sklearn_resnet._network.normalization import warn_about_units
+from sklearn_resnet._network.pooling import (
+    POOLINGS,
+    name_features,
+    resolve_grid,
+    resolve_pooling,
+)
 from sklearn_resnet._network.weights import (
     check_fingerprint,
     check_layers_covered,
@@ -84,7 +90,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
     """Turn images into the features of a ResNet cut at any layer.
 
     The output of each chosen layer has the shape (height, width, channels). It is pooled over
-    height and width, which gives one feature per channel.
+    height and width, which gives one feature per channel, or one per channel and cell of `grid`.
 
     Parameters
     ----------
@@ -130,8 +136,14 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         reverse. The names are the modes of Keras' ``preprocess_input``. None takes the values that
         come with the weights, and otherwise those with which `architecture` was trained on
         ImageNet.
-    pooling : {"avg", "max"} or list of these, default="avg"
-        How the output of a layer is pooled: by its mean, its maximum, or both side by side.
+    pooling : {"avg", "max", "gem"} or list of these, default="avg"
+        How the output of a layer is pooled: by its mean, its maximum, or its generalised mean [3]_,
+        which lies between the two: ``mean(max(x, 1e-6) ** 3) ** (1 / 3)``. A list puts several side
+        by side.
+    grid : tuple of 2 int, default=None
+        The rows and columns of a grid of cells, in each of which the output of a layer is pooled on
+        its own, as by PyTorch's adaptive pooling. The features then tell where in the image
+        something is; there are rows * columns times as many. None is one cell.
     image_size : int or tuple of 2 int, default=None
         Height and width to which images are resized before they enter the network, by antialiased
         bilinear interpolation that ignores their aspect ratio. An int is the side of a square. None
@@ -244,6 +256,9 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
            Recognition", CVPR 2016.
     .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Identity Mappings in Deep Residual
            Networks", ECCV 2016 (version 2).
+    .. [3] F. Radenovic, G. Tolias and O. Chum, "Fine-tuning CNN Image Retrieval with No
+           Human Annotation", IEEE Transactions on Pattern Analysis and Machine Intelligence,
+           2019.
 
     Examples
     --------
@@ -261,7 +276,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         "architecture": [str],
         "weights": [str, os.PathLike, None],
         "normalization": [str, tuple, list, None],
-        "pooling": [StrOptions({"avg", "max"}), tuple, list],
+        "pooling": [StrOptions(set(POOLINGS)), tuple, list],
+        "grid": [tuple, list, None],
         "image_size": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"separate"}), None],
@@ -284,6 +300,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         weights: str | os.PathLike | None = "auto",
         normalization: str | Sequence | None = None,
         pooling: str | Sequence[str] = "avg",
+        grid: tuple[int, int] | None = None,
         image_size: int | tuple[int, int] | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str | None = None,
@@ -302,6 +319,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         self.weights = weights
         self.normalization = normalization
         self.pooling = pooling
+        self.grid = grid
         self.image_size = image_size
         self.image_shape = image_shape
         self.channels = channels
@@ -353,6 +371,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         """
         check_size("image_size", self.image_size)
         resolve_pooling(self.pooling)
+        resolve_grid(self.grid)
         check_architecture(self.architecture)
         check_cache(self.cache)
         choose_engine(self.engine, self.precision)
@@ -423,10 +442,11 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Returns
         -------
         features : ndarray of shape (n, n_features), dtype float32
-            One feature for each layer, pooling and channel of the layer, and this for each channel
-            of the image with ``channels="separate"``. The features of an unreadable image are NaN,
-            if `ImageLoader` accepts it. For a Dask array, the result is a Dask array that is not
-            computed yet, with the chunks of `X`.
+            One feature for each layer, pooling, cell of the grid (row by row) and channel of the
+            layer, in this order, and this for each channel of the image with
+            ``channels="separate"``. The features of an unreadable image are NaN, if `ImageLoader`
+            accepts it. For a Dask array, the result is a Dask array that is not computed yet, with
+            the chunks of `X`.
 
         Raises
         ------
@@ -674,6 +694,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             layers=self.layers_,
             tap_layers=self.tap_layers_,
             pooling=self.pooling,
+            grid=self.grid,
             image_size=check_size("image_size", self.image_size),
             value_range=tuple(map(float, self.value_range_)),
             engine=self.engine,
@@ -696,18 +717,16 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         -------
         names : ndarray of str objects
             With several poolings, the name of the pooling comes before the channel:
-            ``"conv3_block4_2_relu_max_17"``. With ``channels="separate"``, the channel of the image
-            comes first: ``"DAPI_conv3_block4_2_relu_17"``, or ``"channel0_..."`` if it has no name.
+            ``"conv3_block4_2_relu_max_17"``. With a grid, so does the cell, by its row and column:
+            ``"conv3_block4_2_relu_cell0x1_17"``. With ``channels="separate"``, the channel of the
+            image comes first: ``"DAPI_conv3_block4_2_relu_17"``, or ``"channel0_..."`` if it has no name.
         """
         check_is_fitted(self)
         if input_features is not None:
             check_feature_names_in(self, input_features)
-        poolings = resolve_pooling(self.pooling)
+        pooling, grid = resolve_pooling(self.pooling), resolve_grid(self.grid)
         names = [
-            f"{layer.name}_{pooling}_{i}" if len(poolings) > 1 else f"{layer.name}_{i}"
-            for layer in self._list_layers()
-            for pooling in poolings
-            for i in range(layer.width)
+            name for layer in self._list_layers() for name in name_features(layer, pooling, grid)
         ]
         if hasattr(self, "channel_names_"):
             prefixes = map(as_prefix, self.channel_names_)

@@ -55,19 +55,27 @@ def layer_spellings(draw):
 
 
 @every_example
-@given(images(), layer_spellings(), st.sampled_from(["avg", "max", ["avg", "max"]]))
-def test_rows_names_and_dtype_agree_and_the_input_is_not_changed(X, spelling, pooling):
+@given(
+    images(),
+    layer_spellings(),
+    st.sampled_from(["avg", "max", "gem", ["avg", "max"]]),
+    st.sampled_from([None, (1, 1), (3, 2)]),
+)
+def test_rows_names_and_dtype_agree_and_the_input_is_not_changed(X, spelling, pooling, grid):
     layers, row = spelling
     before = X.copy()
     X.flags.writeable = False
-    resnet = ResNetFeatures(layers, weights=None, random_state=0, pooling=pooling, batch_size=2)
+    resnet = ResNetFeatures(
+        layers, weights=None, random_state=0, pooling=pooling, grid=grid, batch_size=2
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cuts that are no prefix, images three pixels wide
         features = resnet.fit_transform(X)
     names = resnet.get_feature_names_out()
     assert features.dtype == np.float32
     assert features.shape == (len(X), len(names))
-    assert len(names) == row.width * (1 if isinstance(pooling, str) else 2)
+    n_cells = 6 if grid == (3, 2) else 1
+    assert len(names) == row.width * n_cells * (1 if isinstance(pooling, str) else 2)
     assert all(name.startswith(row["name"]) for name in names)
     assert len(set(names)) == len(names)
     assert np.isfinite(features).all()

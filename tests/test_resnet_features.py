@@ -128,6 +128,101 @@ def test_max_pooling_equals_keras():
     assert_close(features(COLOUR, 16, pooling="max"), expected)
 
 
+def pool(maps, pooling, grid=(1, 1)):
+    """Pool maps as PyTorch's adaptive pooling does: an array of shape (n, rows, columns, channels)."""
+    maps, (height, width) = np.asarray(maps, np.float64), maps.shape[1:3]
+    pools = {
+        "avg": lambda x: x.mean((1, 2)),
+        "max": lambda x: x.max((1, 2)),
+        "gem": lambda x: np.cbrt((np.maximum(x, 1e-6) ** 3).mean((1, 2))),
+    }
+    cells = [
+        maps[:, i * height // grid[0] : -(-(i + 1) * height // grid[0])][
+            :, :, j * width // grid[1] : -(-(j + 1) * width // grid[1])
+        ]
+        for i, j in np.ndindex(*grid)
+    ]
+    pooled = np.stack([pools[pooling](cell) for cell in cells], axis=1)
+    return pooled.reshape(len(maps), *grid, -1)
+
+
+@pytest.fixture(scope="module")
+def maps_of_keras():
+    """The outputs of layers of Keras' own network for COLOUR, by the index of the layer."""
+    import keras
+
+    base, layers = network(), (16, 51, 85)
+    x = keras.applications.resnet_v2.preprocess_input(COLOUR.astype("float32"))
+    outputs = [base.layers[layer].output for layer in layers]
+    maps = keras.Model(base.input, outputs).predict(x, verbose=0)
+    return dict(zip(layers, maps, strict=True))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("grid", [None, (1, 2), (2, 2), (3, 4), (7, 1)])
+def test_poolings_in_cells_equal_keras_and_numpy(engine, grid, maps_of_keras):
+    """Maps of 5 x 4, 3 x 3 and 2 x 2: cells overlap, and there are more of them than pixels."""
+    layers, poolings = list(maps_of_keras), ["gem", "avg", "max"]
+    X = features(COLOUR, layers, pooling=poolings, grid=grid, engine=engine)
+    start = 0
+    for layer in layers:
+        for pooling in poolings:
+            expected = pool(maps_of_keras[layer], pooling, grid or (1, 1)).reshape(len(X), -1)
+            part = X[:, start : start + expected.shape[1]]
+            assert_close(part, expected)
+            start += part.shape[1]
+    assert start == X.shape[1]
+
+
+def test_the_maps_have_negative_values(maps_of_keras):
+    """Otherwise the generalised mean of the oracle would not show that they are clipped."""
+    assert {layer: (maps < 0).any() for layer, maps in maps_of_keras.items()}[16]
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+@pytest.mark.parametrize("pooling", ["avg", "max", "gem", ["gem", "avg"]])
+def test_one_cell_is_no_grid_to_the_last_bit(engine, pooling):
+    plain = ResNetFeatures(16, weights=None, random_state=0, engine=engine, pooling=pooling)
+    one = clone(plain).set_params(grid=(1, 1), cache=None)
+    np.testing.assert_array_equal(one.fit_transform(COLOUR), plain.fit_transform(COLOUR))
+    names = plain.get_feature_names_out()
+    np.testing.assert_array_equal(one.get_feature_names_out(), names)
+    assert not any("cell" in name for name in names)
+
+
+def test_cells_are_named_by_row_and_column():
+    resnet = ResNetFeatures(82, weights=None, random_state=0, grid=(2, 3)).fit(GREY)
+    X, names = resnet.transform(GREY), resnet.get_feature_names_out().tolist()
+    assert X.shape == (5, 6 * 128) == (5, len(names))
+    assert names[17] == "conv3_block4_2_relu_cell0x0_17"
+    assert names[128 + 17] == "conv3_block4_2_relu_cell0x1_17"
+    assert names[-1] == "conv3_block4_2_relu_cell1x2_127"
+    resnet.set_params(pooling=["avg", "max"])
+    assert resnet.get_feature_names_out()[7 * 128 + 17] == "conv3_block4_2_relu_max_cell0x1_17"
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_what_is_on_the_left_is_in_the_cells_on_the_left(engine):
+    images = np.full((3, 64, 64), 255, np.uint8)
+    images[0, :, :16] = RNG.integers(0, 256, (64, 16))
+    images[1, 48:] = RNG.integers(0, 256, (16, 64))
+    X = features(images, 4, grid=(2, 2), engine=engine, pooling="max").reshape(3, 2, 2, 64)
+    is_blank = (X[:2] == X[2]).all(axis=-1)
+    assert is_blank.tolist() == [[[False, True], [False, True]], [[True, True], [False, False]]]
+
+
+@pytest.mark.parametrize("engine", ["openvino", "keras"])
+def test_features_of_cells_depend_on_the_image_alone(engine):
+    resnet = ResNetFeatures(
+        [16, 51], weights=None, random_state=0, grid=(3, 2), pooling=["gem", "max"], engine=engine
+    )
+    X = resnet.set_params(cache=None).fit_transform(COLOUR)
+    for order in ([3], [4, 0], [2, 2, 1, 0, 4, 3, 1]):
+        np.testing.assert_array_equal(resnet.transform(COLOUR[order]), X[order])
+    batches = resnet.set_params(batch_size=2).transform_batches(COLOUR)
+    np.testing.assert_array_equal(np.concatenate([part for _, part in batches]), X)
+
+
 def test_feature_names():
     resnet = ResNetFeatures(82, weights=None, random_state=0).fit(GREY)
     names = resnet.get_feature_names_out()
@@ -380,6 +475,9 @@ def test_input_without_images_is_an_error(X, error, message):
         ({"pooling": "mean"}, "'pooling'"),
         ({"pooling": []}, "'pooling'"),
         ({"pooling": ["avg", "avg"]}, "'pooling'"),
+        ({"grid": 2}, "'grid'"),
+        ({"grid": (2,)}, "'grid'"),
+        ({"grid": (2, 0)}, "'grid'"),
         ({"image_size": 0}, "'image_size'"),
         ({"image_size": (8, 8, 3)}, "'image_size'"),
         ({"image_shape": (12, 11)}, "'image_shape'.*144"),

@@ -15,11 +15,15 @@ from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.engines.computation import Computation
 from sklearn_resnet._network.engines.quantization import MAX_IMAGES
 from sklearn_resnet._network.engines.store import compile_computation, describe_numerics
-from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._network.pooling import (
+    count_features,
+    resolve_grid,
+    resolve_pooling,
+    split_layers,
+)
 from sklearn_resnet._runtime.progress import PartsBar, tqdm
 from sklearn_resnet._runtime.warnings import warn_caller
 
-_POOLINGS = (("avg",), ("max",), ("avg", "max"), ("max", "avg"))
 _WRITE_BYTES = 4 * 2**20  # of features written to the cache at once
 
 
@@ -126,15 +130,18 @@ class ForwardPass:
     @property
     def widths(self):
         """By tap, the number of its features."""
-        table = self.computation.weights.table
-        n_poolings = len(self.computation.pooling)
-        return {tap: table[tap].width * n_poolings for tap in self.computation.taps}
+        computation = self.computation
+        return {
+            tap: count_features(
+                computation.weights.table[tap], computation.pooling, computation.grid
+            )
+            for tap in computation.taps
+        }
 
     def split(self, features):
         """Split computed features by tap."""
-        taps = self.computation.taps
-        stops = np.cumsum([self.widths[tap] for tap in taps])[:-1]
-        return dict(zip(taps, np.split(features, stops, axis=1), strict=True))
+        taps, table = self.computation.taps, self.computation.weights.table
+        return dict(zip(taps, split_layers(features, [table[tap] for tap in taps]), strict=True))
 
     def select(self, features):
         """Select the features of `layers` from computed features."""
@@ -186,6 +193,7 @@ def plan_forward_pass(
     layers,
     tap_layers,
     pooling,
+    grid,
     image_size,
     value_range,
     engine,
@@ -207,7 +215,7 @@ def plan_forward_pass(
     layers, tap_layers : list of int
     activation_ranges : dict of str to tuple of 2 float, or None
         For int8; None for other precisions and for the calibration.
-    pooling, image_size, value_range, engine, precision, batch_size, cache, cache_size
+    pooling, grid, image_size, value_range, engine, precision, batch_size, cache, cache_size
         As for `ResNetFeatures`, and checked.
 
     Returns
@@ -224,6 +232,7 @@ def plan_forward_pass(
         weights=weights,
         taps=tuple(sorted({*layers, *tap_layers})),
         pooling=resolve_pooling(pooling),
+        grid=resolve_grid(grid),
         image_shape=resized_shape if is_resized else image_shape,
         dtype="uint8" if is_bytes else "float32",
         value_range=(0.0, 255.0) if is_resized else value_range,
@@ -239,14 +248,6 @@ def plan_forward_pass(
         cache,
         max_cache_bytes(cache, cache_size),
     )
-
-
-def resolve_pooling(pooling):
-    """Return the parameter `pooling` as a tuple; raise ParameterError if it is invalid."""
-    poolings = (pooling,) if isinstance(pooling, str) else tuple(pooling)
-    if poolings not in _POOLINGS:
-        raise ParameterError("pooling", "must be 'avg', 'max' or a list of both", repr(pooling))
-    return poolings
 
 
 class _CachedPass:

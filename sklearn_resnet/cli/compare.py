@@ -9,6 +9,7 @@ import numpy as np
 from sklearn_resnet._io.table_formats import find_format
 from sklearn_resnet._io.tables import write_table
 from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet._network.pooling import split_layers
 from sklearn_resnet._network.weights import default_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
@@ -207,12 +208,9 @@ def _split_layers(features):
     """Return the features of each layer, by its index."""
     metadata = features.metadata
     layers = resolve_layers(metadata["architecture"], metadata["layers"])
-    widths = np.array([layer.width for layer in layers])
-    channels = np.split(features.values, len(metadata["channel_names"] or [None]), axis=1)
-    widths *= channels[0].shape[1] // widths.sum()  # of several poolings
-    parts = [np.split(channel, np.cumsum(widths)[:-1], axis=1) for channel in channels]
-    joined = map(np.hstack, zip(*parts, strict=True))
-    return dict(zip(metadata["layers"], joined, strict=True))
+    n_channels = len(metadata["channel_names"] or [None])
+    parts = split_layers(features.values, layers, n_channels)
+    return dict(zip(metadata["layers"], parts, strict=True))
 
 
 def draw_maps(path, maps, labels, progress):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from sklearn_resnet._features.forward_pass import resolve_pooling
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._network.engines.choice import choose_engine
+from sklearn_resnet._network.pooling import resolve_pooling
 from sklearn_resnet._network.weights import WeightsFallbackWarning, find_weights
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import DownloadError, ParameterError
@@ -44,6 +44,7 @@ class FeatureOptions:
     value_range: tuple | None = None
     normalization: str | tuple | None = None
     separate_channels: bool = False
+    grid: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def make_resnet(options):
         weights=None if options.weights == "random" else options.weights,
         normalization=options.normalization,
         pooling=options.pooling,
+        grid=options.grid,
         image_size=options.image_size,
         value_range=options.value_range,
         channels="separate" if options.separate_channels else None,

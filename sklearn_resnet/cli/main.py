@@ -111,8 +111,8 @@ _SIMILAR_REMEDIES = {
 }
 _PCA_ONLY = ("dimensions",)
 _RESNET_ONLY = (
-    "layers", "architecture", "weights", "normalization", "pooling", "batch_size", "engine",
-    "precision", "cache", "no_cache", "on_error", "separate_channels",
+    "layers", "architecture", "weights", "normalization", "pooling", "grid", "batch_size",
+    "engine", "precision", "cache", "no_cache", "on_error", "separate_channels",
 )  # fmt: skip
 _NOT_COMPARED = (
     "model", "dimensions", "layers", "plot", "thumbnails", "html", "on_error", "n_workers",
@@ -157,6 +157,7 @@ _NOT_COMPARED = (
 @options.weights
 @options.normalization
 @options.pooling
+@options.grid
 @click.option(
     "--image-size",
     metavar="N",
@@ -405,6 +406,7 @@ def similar(ctx, queries, table, **chosen):
 @options.weights
 @options.normalization
 @options.pooling
+@options.grid
 @options.batch_size
 @options.engine
 @options.precision

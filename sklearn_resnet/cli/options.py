@@ -8,7 +8,7 @@ from sklearn_resnet._images.rescaling import PERCENTILE
 from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.features import default_cache
-from sklearn_resnet.cli.param_types import Channels, Normalization, Page, Pooling, Rescale
+from sklearn_resnet.cli.param_types import Channels, Grid, Normalization, Page, Pooling, Rescale
 
 architecture = click.option(
     "--architecture",
@@ -36,7 +36,15 @@ pooling = click.option(
     type=Pooling(),
     default="avg",
     show_default=True,
-    help="How to pool the map of a layer into features: avg, max, or avg,max.",
+    help="How to pool the map of a layer into features: avg, max, gem (the generalised mean), or "
+    "several, as in avg,max.",
+)
+grid = click.option(
+    "--grid",
+    metavar="ROWSxCOLUMNS",
+    type=Grid(),
+    help="Pool in each cell of a grid, as in 2x3, so that features keep their place in the image.  "
+    "[default: one cell]",
 )
 batch_size = click.option(
     "-b",

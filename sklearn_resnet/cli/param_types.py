@@ -48,7 +48,7 @@ class Sizes(click.ParamType):
 
 
 class Pooling(click.ParamType):
-    """``avg``, ``max`` or ``avg,max``, as the parameter `pooling` of ResNetFeatures takes them."""
+    """``gem`` or ``avg,max``, as the parameter `pooling` of ResNetFeatures takes them."""
 
     name = "pooling"
 
@@ -57,6 +57,25 @@ class Pooling(click.ParamType):
         if not isinstance(value, str) or "," not in value:
             return value
         return [part.strip() for part in value.split(",")]
+
+
+class Grid(click.ParamType):
+    """``2x3`` or ``2,3``, as the parameter `grid` of ResNetFeatures takes them."""
+
+    name = "grid"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str):
+            return value
+        cells = [text.strip() for text in value.replace("x", ",").split(",")]
+        if len(cells) != 2 or not all(
+            text.isascii() and text.isdecimal() and int(text) for text in cells
+        ):
+            self.fail(
+                f"It must be rows and columns of at least 1, as in 2x3. Got {value!r} instead."
+            )
+        return int(cells[0]), int(cells[1])
 
 
 class Channels(click.ParamType):

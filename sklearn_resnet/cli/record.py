@@ -253,6 +253,7 @@ def describe_resnet(resnet, weights):
         "layers": resnet.layers_,
         "layer_names": [layer.name for layer in layers],
         "pooling": resnet.pooling,
+        "grid": resnet.grid,
         "image_size": resnet.image_size,
         "value_range": resnet.value_range_,
         "engine": choose_engine(resnet.engine, resnet.precision).engine,
@@ -311,7 +312,7 @@ def image_shape(record):
 def resnet_parameters(record):
     """Return the parameters of the ResNetFeatures that computed a table."""
     parameters = {name: record[name] for name in _PARAMETERS}
-    return parameters | {name: record.get(name) for name in ("normalization", "channels")}
+    return parameters | {name: record.get(name) for name in ("normalization", "channels", "grid")}
 
 
 def input_parameters(record):

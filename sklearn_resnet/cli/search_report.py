@@ -195,6 +195,8 @@ def spell_command(candidate, options, output):
         value = value if isinstance(value, str) else ",".join(value)
         if value != default:
             words += [f"--{name}", value]
+    if features.grid is not None:
+        words += ["--grid", "x".join(map(str, features.grid))]
     if features.cache is None:
         words.append("--no-cache")
     elif features.cache != default_cache():

@@ -66,6 +66,27 @@ def test_cached_features_are_not_computed_again(cache, computed):
     assert computed == [[(4,), 20], [(4,), 10]]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_found"),
+    [
+        ({}, {"grid": (1, 1)}, True),
+        ({"grid": [1, 1]}, {}, True),
+        ({"grid": [2, 1]}, {"grid": (2, 1)}, True),
+        ({"grid": (2, 1)}, {}, False),
+        ({"grid": (2, 1)}, {"grid": (1, 2)}, False),
+        ({"pooling": "gem"}, {"pooling": ["gem"]}, True),
+        ({"pooling": "gem"}, {}, False),
+        ({"pooling": ["gem", "avg"]}, {"pooling": ["avg", "gem"]}, False),
+    ],
+)
+def test_features_are_found_by_their_pooling_and_grid(cache, computed, first, second, is_found):
+    small([4, 16], cache=cache, **first).fit_transform(IMAGES)
+    del computed[:]
+    X = small([4, 16], cache=cache, **second).fit_transform(IMAGES)
+    assert bool(computed) is not is_found
+    np.testing.assert_array_equal(X, small([4, 16], cache=None, **second).fit_transform(IMAGES))
+
+
 def test_another_process_finds_cached_features_without_loading_weights(
     tmp_path, computed, monkeypatch
 ):

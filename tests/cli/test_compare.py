@@ -10,6 +10,8 @@ from commands import run
 from PIL import Image
 
 from sklearn_resnet import ResNetFeatures
+from sklearn_resnet.cli.compare import _split_layers
+from sklearn_resnet.cli.features import Features
 from sklearn_resnet.cli.pictures import compute_umap
 from sklearn_resnet.cli.record import hash_table
 
@@ -31,13 +33,15 @@ def test_each_map_is_that_of_its_layer(digits, monkeypatch):
     calls, compute = [], ResNetFeatures._compute
     monkeypatch.setattr(ResNetFeatures, "_compute", lambda *a: calls.append(a) or compute(*a))
     maps = "resnet:conv2_block1_out,pca,resnet:4,resnet:16"
-    output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, "--pooling", "max,avg")
+    pooling = ["--pooling", "max,avg", "--grid", "1x2"]
+    output = run("digits.npz", "out/c.csv", "--compare", maps, *RESNET, *pooling)
     assert len(calls) == 1
     names = maps.split(",")
     frame = pd.read_csv("out/c.csv")
     assert frame.columns.tolist() == ["label", *(f"{name}_{i}" for name in names for i in (1, 2))]
 
     options = {"weights": None, "random_state": 0, "pooling": ["max", "avg"], "cache": None}
+    options["grid"] = 1, 2
     for layer in (16, 4):
         features = ResNetFeatures(layer, tap_layers=[16, 4], **options).fit_transform(digits)
         found = frame[[f"resnet:{layer}_1", f"resnet:{layer}_2"]]
@@ -55,6 +59,17 @@ def test_each_map_is_that_of_its_layer(digits, monkeypatch):
     assert record["outputs"] == ["c.csv", "c_compare.png"]
     with Image.open("out/c_compare.png") as image:
         assert image.width > image.height
+
+
+def test_layers_have_the_features_of_all_channels():
+    """Each channel of the image has those of both layers, of 256 and of 64 channels."""
+    values = np.repeat([[16, 4, 116, 104]], [256, 64, 256, 64], axis=1)
+    metadata = {"architecture": "ResNet50V2", "layers": [16, 4], "channel_names": ["a", "b"]}
+    parts = _split_layers(Features(values, [], metadata))
+    assert {layer: np.unique(part).tolist() for layer, part in parts.items()} == {
+        16: [16, 116],
+        4: [4, 104],
+    }
 
 
 @pytest.mark.parametrize(("weights", "layer"), [("procedural", 153), ("random", 189)])

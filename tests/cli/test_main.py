@@ -111,6 +111,19 @@ def test_tables_name_their_columns(photos):
     assert frame.columns[-1] == "pool1_pool_max_63"
 
 
+def test_tables_name_the_cells_of_a_grid(photos):
+    options = [*RESNET, "--image-size", 16]
+    run(photos, "out.csv", *options, "--pooling", "gem", "--grid", "1x2")
+    frame = pd.read_csv("out.csv")
+    assert frame.shape == (4, 2 + 128)
+    assert frame.columns[[2, -1]].tolist() == ["pool1_pool_cell0x0_0", "pool1_pool_cell0x1_63"]
+    record = json.loads(Path("out.json").read_text())
+    assert record["grid"] == [1, 2]
+    run(photos, "whole.csv", *options)
+    assert json.loads(Path("whole.json").read_text())["grid"] is None
+    assert "--grid" in run(photos, "pca.csv", "-m", "pca", "--grid", "1x2", code=2)
+
+
 @pytest.fixture
 def dark_photos(tmp_path):
     """Of 12 bits in 16; and the same in all 16."""
@@ -587,7 +600,7 @@ def test_a_missing_bokeh_is_found_before_anything_is_read(unreadable):
 @pytest.mark.parametrize("pooling", ["mean", "avg,avg"])
 def test_a_wrong_pooling_is_named_as_an_option(digits, pooling):
     output = run(digits, "out.npy", *RESNET, "--pooling", pooling, code=1)
-    assert output.startswith("Error: --pooling must be 'avg', 'max' or a list of both. Got ")
+    assert output.startswith("Error: --pooling must be 'avg', 'max', 'gem' or a list of these")
 
 
 def test_a_folder_is_not_a_weights_file(digits, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_resnet.cli.param_types import (
     Channels,
+    Grid,
     Layers,
     Maps,
     Normalization,
@@ -34,6 +35,18 @@ def test_layers_are_indices_and_names(text, expected):
 @pytest.mark.parametrize(("text", "expected"), [("max", "max"), ("avg, max", ["avg", "max"])])
 def test_poolings_are_names(text, expected):
     assert Pooling().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["2x3", "2,3", " 2 x 3 "])
+def test_a_grid_is_rows_and_columns(text):
+    assert Grid().convert(text, None, None) == (2, 3)
+    assert Grid().convert((4, 1), None, None) == (4, 1)
+
+
+@pytest.mark.parametrize("text", ["", "2", "2x", "2x0", "2x3x4", "-2x3", "2.5,3", "²x2"])
+def test_another_grid_is_an_error(text):
+    with pytest.raises(click.BadParameter, match="rows and columns of at least 1, as in 2x3"):
+        Grid().convert(text, None, None)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("64", [64]), ("224, 64,96", [64, 96, 224])])
@@ -83,7 +96,7 @@ def test_maps_are_layers_by_name():
 
 
 def test_values_that_are_no_text_are_kept():
-    for kind in (Layers(), Pooling(), Maps(), Sizes(), Normalization()):
+    for kind in (Layers(), Pooling(), Grid(), Maps(), Sizes(), Normalization()):
         assert kind.convert(None, None, None) is None
 
 

@@ -133,6 +133,7 @@ def test_nested_scores():
         ),
         ({"normalization": "caffe"}, " --normalization caffe"),
         ({"engine": "keras", "precision": "bfloat16"}, " --engine keras --precision bfloat16"),
+        ({"pooling": "gem", "grid": (4, 2)}, " --pooling gem --grid 4x2"),
         ({"cache": None}, " --no-cache"),
         ({"cache": Path("my cache")}, " --cache 'my cache'"),
     ],

@@ -18,6 +18,8 @@ ESTIMATORS = (
     ResNetFeatures(layers=[16, "conv3"], weights=None, random_state=0),
     ResNetFeatures(layers=16, weights=None, random_state=0, pooling="max"),
     ResNetFeatures(layers=16, weights=None, random_state=0, pooling=["avg", "max"]),
+    ResNetFeatures(layers=16, weights=None, random_state=0, pooling="gem"),
+    ResNetFeatures(layers=16, weights=None, random_state=0, grid=(2, 2)),
     ResNetFeatures(layers=16, weights=None, random_state=0, channels="separate"),
     EmbeddingPlot(),
 )

@@ -16,7 +16,7 @@ class Computation:
         The weights of the network, and the normalisation of images.
     taps : tuple of int
         Indices of the layers whose outputs are pooled.
-    pooling : tuple of {"avg", "max"}
+    pooling : tuple of {"avg", "max", "gem"}
         The poolings of each tap, in this order.
     image_shape : tuple of 2 or 3 int
         Shape of one image.
@@ -28,6 +28,8 @@ class Computation:
         Precision of the network; the features are float32.
     ranges : tuple of (str, (float, float)) or None
         For int8: the name of each convolution and the range of its input.
+    grid : tuple of 2 int
+        Rows and columns of the cells in which the output of a tap is pooled.
     """
 
     engine: str
@@ -39,3 +41,4 @@ class Computation:
     value_range: tuple
     precision: str = "float32"
     ranges: tuple | None = None
+    grid: tuple = (1, 1)

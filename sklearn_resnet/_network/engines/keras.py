@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 
 from sklearn_resnet._network.engines.hardware import describe_processor, find_gpus
+from sklearn_resnet._network.pooling import GEM_EPSILON, GEM_POWER, cell_bounds
 from sklearn_resnet._network.weights import load_arrays
 from sklearn_resnet._runtime.imports import import_optional, quiet_stderr
 from sklearn_resnet._runtime.threads import count_threads, prefetch_map
@@ -49,10 +50,9 @@ def compile_network(computation):
     images = keras.Input(computation.image_shape, dtype=computation.dtype)
     x = _normalize(ops, images, computation)
     maps = _call_layers(computation, layers, x)
-    pools = {"avg": ops.mean, "max": ops.max}
     features = ops.concatenate(
         [
-            pools[pooling](ops.cast(maps[tap], "float32"), axis=(1, 2))
+            _pool(ops, ops.cast(maps[tap], "float32"), pooling, computation.grid)
             for tap in computation.taps
             for pooling in computation.pooling
         ],
@@ -181,6 +181,22 @@ def _call_layers(computation, layers, x):
         if layer.index in needed:
             maps[layer.index] = layers[layer.index](*(maps[i] for i in layer.inputs))
     return maps
+
+
+def _pool(ops, maps, pooling, grid):
+    """Pool maps in the cells of a grid, which are then row by row, with the channels last."""
+    if pooling == "gem":
+        maps = ops.maximum(maps, GEM_EPSILON) ** GEM_POWER
+    reduce = ops.max if pooling == "max" else ops.mean
+    if grid == (1, 1):
+        pooled = reduce(maps, axis=(1, 2))
+    else:  # all rows of a cell are equally long, so that the mean is that of their means
+        rows = [maps[:, start:stop] for start, stop in cell_bounds(grid[0], maps.shape[1])]
+        maps = ops.stack([reduce(cells, axis=1) for cells in rows], axis=1)
+        columns = [maps[:, :, start:stop] for start, stop in cell_bounds(grid[1], maps.shape[2])]
+        pooled = ops.stack([reduce(cells, axis=2) for cells in columns], axis=2)
+        pooled = ops.reshape(pooled, (-1, pooled.shape[1] * pooled.shape[2] * pooled.shape[3]))
+    return pooled ** (1 / GEM_POWER) if pooling == "gem" else pooled
 
 
 def list_packages():

@@ -7,6 +7,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from sklearn_resnet._network.engines.hardware import describe_processor
+from sklearn_resnet._network.pooling import GEM_EPSILON, GEM_POWER, cell_bounds
 from sklearn_resnet._network.weights import load_arrays
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet._runtime.threads import count_threads
@@ -169,9 +170,8 @@ def build_graph(computation, n_images):
     is_grey = _can_stay_grey(computation, table)
     x = _normalize(ops, images, computation, is_grey)
     maps = _Builder(ops, computation, table, x, is_grey).build()
-    pools = {"avg": ops.reduce_mean, "max": ops.reduce_max}
     features = [
-        pools[pooling](maps[tap], [2, 3], keep_dims=False)
+        _pool(ops, maps[tap], pooling, computation.grid)
         for tap in computation.taps
         for pooling in computation.pooling
     ]
@@ -291,6 +291,24 @@ class _Builder:
 
     def add_add(self, layer):
         return self.ops.add(*(self.nodes[i] for i in layer.inputs))
+
+
+def _pool(ops, maps, pooling, grid):
+    """Pool maps in the cells of a grid, which are then row by row, with the channels last."""
+    if pooling == "gem":
+        maps = ops.power(ops.maximum(maps, np.float32(GEM_EPSILON)), np.float32(GEM_POWER))
+    reduce = ops.reduce_max if pooling == "max" else ops.reduce_mean
+    if grid == (1, 1):
+        pooled = reduce(maps, [2, 3], keep_dims=False)
+    else:  # all rows of a cell are equally long, so that the mean is that of their means
+        for axis, n_cells in zip((2, 3), grid, strict=True):
+            cells = [
+                reduce(ops.slice(maps, [start], [stop], [1], [axis]), [axis], keep_dims=True)
+                for start, stop in cell_bounds(n_cells, maps.shape[axis])
+            ]
+            maps = ops.concat(cells, axis)
+        pooled = ops.reshape(ops.transpose(maps, [0, 2, 3, 1]), [maps.shape[0], -1], False)
+    return ops.power(pooled, np.float32(1 / GEM_POWER)) if pooling == "gem" else pooled
 
 
 def _per_channel(values):

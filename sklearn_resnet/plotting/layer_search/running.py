@@ -14,6 +14,7 @@ from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._network.layers import layer_table
+from sklearn_resnet._network.pooling import split_layers
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import get_output_config, safe_split
 from sklearn_resnet.plotting.layer_search.reading import describe_score, find_test_size, read_scores
@@ -266,11 +267,8 @@ def _compute_table(resnet, X, layers, image_sizes):
 def _split_layers(resnet, values):
     """Split an array along its last axis, which is that of features, by layer."""
     table = layer_table(resnet.architecture, resnet.n_channels_)
-    n_channels = len(getattr(resnet, "channel_names_", [None]))  # each with all layers
-    of_channels = np.reshape(values, (len(values), n_channels, -1))
-    widths = np.array([table[i].width for i in resnet.layers_])
-    stops = np.cumsum(widths * (of_channels.shape[2] // widths.sum()))[:-1]  # several poolings
-    return [part.reshape(len(values), -1) for part in np.split(of_channels, stops, axis=2)]
+    n_channels = len(getattr(resnet, "channel_names_", [None]))
+    return split_layers(values, [table[i] for i in resnet.layers_], n_channels)
 
 
 def _compute_lazily(networks, images):

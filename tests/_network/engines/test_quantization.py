@@ -69,6 +69,22 @@ def cosines(a, b):
     return (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
 
 
+def test_pooling_in_cells_rounds_nothing_else(patches, calibrated):
+    """The cells of maps of 8 x 8 are equally large: their mean and maximum are those of the map."""
+    parameters = {"pooling": ["avg", "max", "gem"], "cache": None}
+    whole = small(**parameters).fit_transform(patches).reshape(-1, 3, 256)
+    cells = small(**parameters, grid=(2, 4)).fit_transform(patches).reshape(-1, 3, 8, 256)
+    assert len(calibrated) == 1
+    np.testing.assert_allclose(cells[:, 0].mean(1), whole[:, 0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(cells[:, 1].max(1), whole[:, 1])
+    gem = np.cbrt((cells[:, 2].astype(float) ** 3).mean(1))
+    np.testing.assert_allclose(gem, whole[:, 2], rtol=1e-5, atol=1e-5)
+    exact = small(**parameters, grid=(2, 4), precision="float32").fit_transform(patches)
+    cosine = cosines(cells.reshape(len(patches), -1), exact)
+    assert (cosine > 0.99).all()
+    assert (cosine < 1 - 1e-7).all()
+
+
 @pytest.mark.parametrize(
     ("architecture", "layers"),
     [("ResNet50V2", 16), ("ResNet50V2", [16, 51]), ("ResNet50", [20, 51])],

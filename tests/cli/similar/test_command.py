@@ -112,10 +112,12 @@ def test_a_record_that_another_table_replaced_is_not_taken():
 def test_distances_are_between_features():
     from sklearn_resnet import ImageLoader, ResNetFeatures
 
-    run("photos", "t.npz", *RESNET, "--pooling", "max", "-l", "4,16")
+    run("photos", "t.npz", *RESNET, "--pooling", "gem", "--grid", "2x1", "-l", "4,16")
     output = run("similar", "query.png", "t.npz", "-k", "6", "--metric", "euclidean")
     assert "euclidean distance" in output
-    resnet = ResNetFeatures([4, 16], weights=None, random_state=0, pooling="max", cache=None)
+    resnet = ResNetFeatures(
+        [4, 16], weights=None, random_state=0, pooling="gem", grid=(2, 1), cache=None
+    )
     query = resnet.fit_transform(ImageLoader().fit_transform(["query.png"]))
     expected = np.sort(np.linalg.norm(np.load("t.npz")["features"] - query, axis=1))
     np.testing.assert_allclose([float(row[1]) for row in found(output)], expected, atol=1e-4)

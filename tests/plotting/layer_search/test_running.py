@@ -163,6 +163,7 @@ NAMES = np.array(["zero", "one", "two"], dtype=object)
         (make(), pd.Series(NAMES[Y % 3], index=range(100, 160))),
         (make(pooling=["avg", "max"]), Y),
         (make(pooling="max", cache=None), Y),
+        (make(pooling=["gem", "max"], grid=(2, 1)), Y),
         (make_pipeline(make_resnet(), StandardScaler(), PCA(2), RidgeClassifier()), Y),
         (make_pipeline("passthrough", make_resnet(), None, RidgeClassifier()), Y),
         (make_pipeline(make_pipeline(make_resnet(), PCA(2)), RidgeClassifier()), Y),
