@@ -2,7 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 
 import numpy as np
@@ -166,6 +166,13 @@ class ItemReader:
 
         return list(map(describe, items))
 
+    def open_ahead(self, region):
+        """Open the image of a region that is read soon, if it has not been open in this pass."""
+        key = _make_key(region)
+        if not self._images.has_had(key):
+            with suppress(Exception):  # raised where it is read
+                self._images.get(key, partial(self._open, region))
+
     def clear(self):
         """Forget the images that regions were cut out of."""
         self._images.clear()
@@ -185,8 +192,7 @@ class ItemReader:
 
     def _find_image(self, region):
         """Return the image of a region; it is decoded if it is not one of the last."""
-        key = image_key(region), _find_version(region.source)
-        image = self._images.get(key, partial(self._open, region))
+        image = self._images.get(_make_key(region), partial(self._open, region))
         if isinstance(image, UnreadableImage):
             raise copy.copy(image.error)
         return image
@@ -209,7 +215,7 @@ class ItemReader:
     def _decode(self, region):
         """Decode the image of a region."""
         source, options = self._split(region)
-        reports: list = []
+        reports = []
         array = self._read_image(source, options | {"size": None}, False, reports)
         if self.is_learned:
             reports.append(remark_on_learned_range(array))
@@ -268,6 +274,10 @@ def image_key(region):
     """Return what the regions of an image have in common."""
     source = region.source
     return name_of(source) if is_path(source) else id(source), region.page
+
+
+def _make_key(region):
+    return image_key(region), _find_version(region.source)
 
 
 def _hash_key(i, item):

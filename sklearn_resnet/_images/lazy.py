@@ -28,6 +28,7 @@ from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
 from sklearn_resnet._images.item_reader import ItemReader, image_key, naming_errors
 from sklearn_resnet._images.items import Region, is_cut, is_path, name_of
+from sklearn_resnet._images.read_ahead import ReadAhead
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.threads import prefetch_map
@@ -485,7 +486,7 @@ class LazyImages(_LazySource):
         self._find_form()  # before the threads need it
         results = prefetch_map(load_and_report, positions, self._n_threads, n_ahead)
         try:
-            for i, image, reports in results:
+            for i, image, reports in self._read_ahead(results):
                 difference = self._compare_names(i, reports)
                 if difference:
                     if self.on_error == "raise":
@@ -499,6 +500,15 @@ class LazyImages(_LazySource):
             results.close()
             if self._parent is None:
                 self._reader.clear()
+
+    def _read_ahead(self, results):
+        """Yield results, and open the next image meanwhile."""
+        order = self.reading_order()
+        items = self._items if order is None else (self._items[i] for i in order)
+        with ReadAhead(self._reader, items) as ahead:
+            for result in results:
+                ahead.follow(self._items[result[0]])
+                yield result
 
     def _describe_file(self, i):
         """Name the file of an item for the log."""

@@ -1,20 +1,18 @@
 """The images that regions were last cut out of, decoded once for all threads."""
 
 import os
-from collections import OrderedDict
 from concurrent.futures import Future
 
 from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
-_lock = (
-    make_fork_safe_lock()
-)  # one for all: it is held for moments, and each has its cost at a fork
+_lock = make_fork_safe_lock()  # one for all, as each has its cost at a fork
 
 
 class SharedImages:
-    """An LRU cache of images. Threads that need the same one wait for the first of them.
+    """A cache of images, which evicts the oldest. Threads that need the same image wait for it.
 
-    A pickle is empty.
+    Images are read one after the other; by the least recent use, a late region of the one before could
+    evict the present one. A pickle is empty.
 
     Parameters
     ----------
@@ -27,7 +25,8 @@ class SharedImages:
     def __init__(self, n_kept=2, max_bytes=64 * 2**20):
         self._n_kept = n_kept
         self._max_bytes = max_bytes
-        self._futures = OrderedDict()
+        self._futures = {}  # the oldest first
+        self._made = set()  # all keys since the last `clear`
 
     def __reduce__(self):
         return type(self), (self._n_kept, self._max_bytes)
@@ -58,7 +57,7 @@ class SharedImages:
             is_miss = future is None
             if is_miss:
                 future = self._futures[key] = Future()
-            self._futures.move_to_end(key)
+                self._made.add(key)
         if is_miss:
             self._evict(self._n_kept - 1)  # to make room, as decoding needs memory of its own
             try:
@@ -71,15 +70,20 @@ class SharedImages:
             self._evict(self._n_kept)
         return future.result()
 
+    def has_had(self, key):
+        """Whether an image has been made since `clear`."""
+        return (os.getpid(), key) in self._made
+
     def clear(self):
         """Remove all images."""
         with _lock:
             futures = list(self._futures.values())
             self._futures.clear()
+            self._made.clear()
         _close(futures)
 
     def _evict(self, n_kept):
-        """Remove the least recently used images until `n_kept` are left, or all have few bytes."""
+        """Remove the oldest images until `n_kept` are left, or all have few bytes."""
         evicted = []
         with _lock:
             made = [key for key, future in self._futures.items() if future.done()]

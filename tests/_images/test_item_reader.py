@@ -134,7 +134,7 @@ def test_black_regions_are_no_doubt_about_learned_percentiles(tmp_path):
 @pytest.mark.parametrize("cache", [None, "memory"])
 def test_separate_channels(channel_paths, cache):
     clear_cache()
-    table = make_regions(channel_paths, n=40, size=12)
+    table = make_regions(channel_paths, n=90, size=12)
     images = ImageLoader(mode="channels", lazy=True, n_jobs=3).fit_transform(table)
     crops = np.stack(crop(table, load_whole(table, mode="channels")))
     resnet = make_resnet(channels="separate", value_range=(0, 4095), batch_size=5, cache=cache)
@@ -436,3 +436,16 @@ def test_a_forked_process_waits_for_no_thread_of_its_parent():
     is_forked.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_an_image_that_is_over_is_not_opened_ahead(paths):
+    table = make_regions(paths, n=4)
+    images = small_cache(ImageLoader(9, lazy=True).fit_transform(table))
+    reads = []
+    watch(images, reads.append)
+    for i in range(3):
+        images[i]
+    images._reader.open_ahead(images._items[0])
+    assert reads == paths[:3]
+    images._reader.open_ahead(images._items[3])
+    assert reads == paths

@@ -177,7 +177,8 @@ def test_whole_numbers_of_any_type(paths):
 
 def test_images_for_calibration_are_read_image_by_image(paths):
     table = make_table(paths, n=40)
-    images = ImageLoader(16, lazy=True).fit_transform(table)
+    # one thread, as others could read all small images while one waits
+    images = ImageLoader(16, lazy=True, n_jobs=1).fit_transform(table)
     reads = count_reads(images)
     plan = ResNetFeatures(4, weights=None).fit(images)._plan(images)
     np.testing.assert_array_equal(plan.make_calibration_batch(images), np.asarray(images))

@@ -3,6 +3,9 @@
 A module for each way in (`pillow`, `tiff`, `npy` and others) makes a `Pixels` record of all that a file
 says of its pixels; `selection` chooses which of them it reads. `conversion` applies the record, in one
 order, whoever decoded the file, and `channels` does for images that keep their channels and depth.
+
+`windows` reads boxes of large images by their tiles (`tiff_windows`, `array_windows`), with the value
+range of the whole image (`whole_ranges`). `overviews` reduces whole images in bounded memory.
 """
 
 from sklearn_resnet._images.decoding.formats import is_dicom

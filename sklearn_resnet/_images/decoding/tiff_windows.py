@@ -190,7 +190,7 @@ class TiffCrop(NamedTuple):
         if offset == 0 or n_bytes == 0:
             return None
         if self.max_pixels is not None:  # a box may be smaller than a tile
-            max_pixels = max(self.max_pixels, _MAX_TILE_BYTES)
+            max_pixels = max(self.max_pixels, _MAX_TILE_BYTES // 4)
             check_segment(file, offset, n_bytes, key.compression, max_pixels)
         file.seek(offset)
         return file.read(n_bytes)
@@ -356,9 +356,8 @@ def _is_in_tiles(key):
     """Whether boxes of a page can be read without decoding much more."""
     if is_raw(key):
         return True
-    if 0 in find_tile_shape(key) or key.imagedepth > 1 or key.tiledepth > 1:
-        return False
-    if key.compression == _OLD_JPEG:
+    is_odd = 0 in find_tile_shape(key) or key.tiledepth > 1 or key.planarconfig not in (1, 2)
+    if is_odd or key.compression == _OLD_JPEG:
         return False
     itemsize = 2 if is_packed(key) or key.dtype is None else key.dtype.itemsize
     n_bytes = math.prod(find_tile_shape(key)) * key.samplesperpixel * itemsize

@@ -142,6 +142,8 @@ class Windows:
             self._orientation = source.orientation
             self._stored_shapes, self._tile_shapes = source.shapes, source.tile_shapes
             self.n_bytes = source.n_bytes
+            if min(map(min, self._stored_shapes)) < 1:
+                raise ValueError("it has no pixels")
         turned = slice(None, None, -1 if self._orientation >= _FIRST_TRANSPOSED else 1)
         self.level_shapes = [tuple(shape)[turned] for shape in self._stored_shapes]
         self.tile_shapes = [tuple(shape)[turned] for shape in self._tile_shapes]

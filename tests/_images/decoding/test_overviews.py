@@ -55,9 +55,11 @@ def test_small_images_are_not_enlarged():
         (RGB, {"mode": "channels", "rescale": ("percentile", 1.0, 99.0)}),
     ],
 )
-@pytest.mark.parametrize("layout", [{"tile": (48, 32)}, {"rowsperstrip": 7}, {}])
-@pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("max_side", [33, 100, 640])
+@pytest.mark.parametrize(
+    ("layout", "orientation"),
+    [({"tile": (48, 32)}, 1), ({"tile": (48, 32)}, 6), ({"rowsperstrip": 7}, 1), ({}, 8)],
+)
+@pytest.mark.parametrize("max_side", [33, 640])
 def test_it_is_that_of_the_whole_image(
     tmp_path, windowed, image, options, layout, orientation, max_side, monkeypatch
 ):

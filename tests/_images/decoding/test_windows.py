@@ -10,9 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tifffile
+from hostile_corpus import make_crafted, make_mutants
 from PIL import Image
 
-from sklearn_resnet._images.decoding import read_channel_names, read_image, read_samples
+from sklearn_resnet._images.decoding import (
+    MAX_PIXELS,
+    read_channel_names,
+    read_image,
+    read_samples,
+)
 from sklearn_resnet._images.decoding.tiff_windows import TiffCrop
 from sklearn_resnet._images.decoding.windows import open_windows
 from sklearn_resnet._images.errors import ImageReadError
@@ -209,3 +215,30 @@ def test_ranges_are_found_once(path, monkeypatch):
         barrier = threading.Barrier(4)
         list(pool.map(lambda _: (barrier.wait(), windows.read((0, 0, 9, 9))), range(4)))
     assert calls == [1]
+
+
+def read_or_none(read, *args, **options):
+    """What a function returns; None where it raises the error of a bad file."""
+    with contextlib.suppress(ImageReadError):
+        return read(*args, **options)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hostile_files_are_read_as_whole_images_are_or_refused(tmp_path):
+    """Crafted ones and mutants; damage that is not in the box need not be found."""
+    n_read = 0
+    for name, content in [*make_crafted().items(), *make_mutants(2900, 3100)]:
+        path = tmp_path / name
+        path.write_bytes(content)
+        limits = {"min_bytes": 0, "max_pixels": MAX_PIXELS}
+        windows = read_or_none(open_windows, path, OPTIONS, **limits)
+        if windows is None:
+            continue
+        with contextlib.closing(windows):
+            height, width = (min(side, 100) for side in windows.shape)
+            found = read_or_none(windows.read, (0, 0, height, width))
+        whole = read_or_none(read_image, path, max_pixels=MAX_PIXELS)
+        if found is not None and whole is not None:
+            np.testing.assert_array_equal(found, whole[:height, :width], name)
+            n_read += 1
+    assert n_read > 10
