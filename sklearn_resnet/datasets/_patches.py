@@ -101,7 +101,8 @@ def _is_list(image):
         return False
     if not isinstance(image, (list, tuple)):
         return getattr(getattr(image, "dtype", None), "kind", "O") not in "biufc"
-    return not len(image) or not isinstance(image[0], (list, tuple)) and np.ndim(image[0]) != 1
+    is_nested = len(image) and (isinstance(image[0], (list, tuple)) or np.ndim(image[0]) == 1)
+    return not is_nested
 
 
 def _sample_regions(images, n, shape, random_state):
