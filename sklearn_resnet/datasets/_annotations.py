@@ -86,7 +86,7 @@ def read_boxes(
     Examples
     --------
     >>> import json, tempfile
-    >>>     >>> import numpy as np
+    >>> from pathlib import Path
     >>> from PIL import Image
     >>> from sklearn_resnet.datasets import read_boxes
     >>> coco = {
@@ -99,7 +99,7 @@ def read_boxes(
     ...     file = Path(folder, "boxes.json")
     ...     _ = file.write_text(json.dumps(coco), encoding="utf-8")
     ...     boxes = read_boxes(file)
-    >>> boxes.drop(columns="path")
+    >>> boxes[["top", "left", "bottom", "right", "label"]]
        top  left  bottom  right label
     0    5    10      36     30   cat
     """
@@ -151,7 +151,7 @@ def _list_annotation_files(file):
             "Of COCO and MegaDetector, pass the .json itself.",
         )
     if suffix in (".json", ".txt", ".xml"):
-        folder, _, name = file.replace(os.sep, "/").rpartition("/")
+        folder, name = os.path.split(file)
         return folder or ".", [(name,)], suffix
     if not as_path(file).exists():
         got = f"{file!r}, which does not exist,"

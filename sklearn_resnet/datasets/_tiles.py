@@ -96,11 +96,14 @@ def make_tiles(
         raise ParameterError("min_content", "must be from 0 to 1", repr(min_content))
     sizes = [_check_size(images, i, shape) for i in range(len(images))]
     paths, places, contents = [], [], []
-    for image, size in zip(images, sizes, strict=True):
-        starts = [np.arange(0, size[k] - shape[k] + 1, steps[k]) for k in range(2)]
+    for image, image_size in zip(images, sizes, strict=True):
+        starts = [
+            np.arange(0, length - tile + 1, distance)
+            for length, tile, distance in zip(image_size, shape, steps, strict=True)
+        ]
         grid = np.indices((len(starts[0]), len(starts[1]))).reshape(2, -1).T
         if min_content > 0:
-            content = _find_content(image, size, starts, shape).ravel()
+            content = _find_content(image, image_size, starts, shape).ravel()
             is_kept = content >= min_content
             grid, content = grid[is_kept], content[is_kept]
             contents.append(content)
@@ -128,7 +131,7 @@ def _check_size(images, i, shape):
     return size
 
 
-def _find_content(image, size, starts, shape):
+def _find_content(image, image_size, starts, shape):
     """Find the share of foreground in each tile of a grid."""
     overview, _ = read_overview(image, _MAX_SIDE)
     is_foreground = find_foreground(overview).astype(float)
