@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn_resnet._images.decoding import pillow_to_array, read_image
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.items import is_image_item, is_path
-from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
+    check_patch_size,
     describe_image,
     find_size,
     list_images,
@@ -78,7 +78,7 @@ def sample_patches(
     >>> ImageLoader().fit_transform(regions).shape  # doctest: +SKIP
     (5, 64, 64, 3)
     """
-    shape = check_size("size", size)
+    shape = check_patch_size(size)
     if n < 1:
         raise ParameterError("n", "must be at least 1", repr(n))
     if _is_list(image):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._images.items import is_array, name_of
-from sklearn_resnet._images.validation import as_sequence
+from sklearn_resnet._images.validation import as_sequence, check_size
 from sklearn_resnet._runtime.errors import ParameterError
 
 BOX = ("top", "left", "bottom", "right")
@@ -43,6 +43,13 @@ def list_images(images):
         remedy = "Pass [image] for one image." if n_axes == 2 else ""
         raise ParameterError("images", "must be a list of paths or images", got, remedy)
     return items
+
+
+def check_patch_size(size):
+    """Return ``(height, width)`` of patches or tiles; raise ParameterError if `size` is none."""
+    if size is None:
+        raise ParameterError("size", "must be an int of at least 1 or (height, width)", "None")
+    return check_size("size", size)
 
 
 def describe_image(images, i):

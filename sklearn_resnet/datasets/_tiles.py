@@ -10,6 +10,7 @@ from sklearn_resnet._images.decoding.overviews import read_overview
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
+    check_patch_size,
     describe_image,
     find_size,
     list_images,
@@ -90,7 +91,7 @@ def make_tiles(
     1  256   256     512    512     0.44
     """
     images = list_images(images)
-    shape = check_size("size", size)
+    shape = check_patch_size(size)
     steps = check_size("step", step) or shape
     if not 0 <= min_content <= 1:
         raise ParameterError("min_content", "must be from 0 to 1", repr(min_content))
@@ -136,7 +137,8 @@ def _find_content(image, image_size, starts, shape):
     overview, _ = read_overview(image, _MAX_SIDE)
     is_foreground = find_foreground(overview).astype(float)
     rows, columns = (
-        _weigh(starts[k], starts[k] + shape[k], size[k], is_foreground.shape[k]) for k in range(2)
+        _weigh(starts[k], starts[k] + shape[k], image_size[k], is_foreground.shape[k])
+        for k in range(2)
     )
     # sums of floats that miss 1 by a little
     return (rows @ is_foreground @ columns.T).round(6)
