@@ -51,7 +51,7 @@ def check_exists(path, is_given):
         remedy = "" if is_given else "Pass images=, the folder of the images."
         got = f"a folder without {path!r}, the first image,"
         raise ParameterError(
-            "images", "must be the folder in which the names of images begin", got, remedy
+            "images", "must be the folder that the names of images are relative to", got, remedy
         ) from exc
 
 

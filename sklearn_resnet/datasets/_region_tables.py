@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 
 from sklearn_resnet._images.decoding.overviews import read_size
-from sklearn_resnet._images.items import is_array, name_of
+from sklearn_resnet._images.items import Region, is_array, name_of
+from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._images.validation import as_sequence, check_size
 from sklearn_resnet._runtime.errors import ParameterError
-
-BOX = ("top", "left", "bottom", "right")
 
 
 def list_images(images):
@@ -42,6 +41,8 @@ def list_images(images):
         got = f"an object of type {type(images).__name__}" if items is None else "an empty sequence"
         remedy = "Pass [image] for one image." if n_axes == 2 else ""
         raise ParameterError("images", "must be a list of paths or images", got, remedy)
+    if any(isinstance(item, Region) for item in items):
+        raise ParameterError("images", "must be whole images", "a table with boxes or pages")
     return items
 
 

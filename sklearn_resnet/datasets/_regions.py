@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from sklearn_resnet._images.decoding import pillow_to_array, read_image, read_stored
-from sklearn_resnet._images.items import EncodedImage, as_item, is_path, name_of
+from sklearn_resnet._images.items import EncodedImage, UnusableItem, as_item, is_path, name_of
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
     describe_image,
@@ -173,7 +173,12 @@ def _describe(item, i):
 def _read_label_image(item, i):
     """Return a label image as an array of bool or integers."""
     name = _describe(item, i)
-    item = as_item(item)
+    try:
+        item = as_item(item)
+    except ValueError as exc:
+        raise ValueError(f"{name} must be a label image. {exc}") from exc
+    if isinstance(item, UnusableItem):
+        raise ValueError(f"{name} must be a label image, but {item.cause}.")
     if is_path(item) or isinstance(item, EncodedImage):
         array = read_stored(item)
         array = array[..., 0] if array.shape[2] == 1 else array

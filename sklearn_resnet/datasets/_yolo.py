@@ -1,5 +1,6 @@
 """Boxes of YOLO: text files of relative boxes or polygons, and the names of their classes."""
 
+import itertools
 import math
 import os
 import re
@@ -19,9 +20,8 @@ _TOP_LEVEL = re.compile(r"^\w+\s*:")
 _COMMENT = re.compile(r"(^|\s)#.*")
 _KEYPOINTS = re.compile(r"^kpt_shape\s*:\s*\[\s*(\d{1,4})\s*,\s*(\d)\s*\]", re.MULTILINE)
 # an entry of a list or a mapping of YAML: "a", 0: a
-_INDEX = r"(?:(\d{1,6})\s*:\s+)?"
-_FLOW = re.compile(_INDEX + r"""("(?:[^"\\]|\\.)*"|'(?:[^']|''')*'|[^,\s][^,]*)""")
-_BLOCK = re.compile(rf"\s*(?:-\s+)?{_INDEX}(.*\S)")
+_FLOW = re.compile(r"""(?:(\d{1,6})\s*:\s+)?("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,\s][^,]*)""")
+_BLOCK = re.compile(r"\s*(?:-\s+|(\d{1,6})\s*:\s+)(.*\S)")
 
 
 def list_label_files(files):
@@ -158,15 +158,13 @@ def _read_yaml(file):
     if start is None:
         return None
     value = [lines[start].partition(":")[2]]
-    for line in lines[start + 1 :]:
-        if _TOP_LEVEL.match(line):
-            break
-        value.append(line)
+    value += itertools.takewhile(lambda line: not _TOP_LEVEL.match(line), lines[start + 1 :])
     text = "\n".join(value).strip()
     if text[:1] in ("[", "{") and text[-1:] in ("]", "}"):
         entries = _FLOW.findall(text[1:-1])
     else:
-        entries = [found.groups() for found in map(_BLOCK.fullmatch, value) if found]
+        found = [_BLOCK.fullmatch(line) for line in value if line.strip()]
+        entries = [entry.groups() for entry in found] if all(found) else []
     if not entries:
         raise annotation_error(
             file,
