@@ -107,6 +107,8 @@ def test_all_places_of_all_images_are_equally_likely():
         [sample_patches(images, 10, 2, random_state=seed) for seed in range(n_draws)]
     )
     keys = [id(path) for path in regions["path"]]
+    limits = [path.shape for path in regions["path"]]
+    assert (regions[["bottom", "right"]].to_numpy() <= limits).all()
     counts = regions.assign(path=keys).groupby(["path", "top", "left"]).size()
     assert len(counts) == 10
     assert counts.between(n_draws * 0.9, n_draws * 1.1).all()

@@ -102,6 +102,14 @@ def test_content_of_a_large_image_is_that_of_its_overview():
     np.testing.assert_allclose(tiles["content"], expected["content"], atol=0.01)
 
 
+def test_full_tiles_have_a_content_of_1():
+    image = np.full((204, 3000), 255, np.uint8)  # one pixel of the overview is 1.46 of the image
+    image[34:170, 510:2550] = 0
+    tiles = make_tiles([image], 17, min_content=1)
+    inner = tiles.query("51 <= top < 153 and 527 <= left < 2533")
+    assert len(inner) == 6 * 118
+
+
 def test_tiles_smaller_than_a_pixel_of_the_overview():
     image = np.full((2, 8192), 255, np.uint8)
     image[:, 6144:] = 0

@@ -119,8 +119,19 @@ def test_the_name_of_the_image_or_that_of_the_file(folder, name):
 
 def test_the_name_in_the_file_comes_first(folder):
     make_image(folder / "b.png")
-    write(folder / "a.xml", ANNOTATION.replace("a.png", "b.png"))
-    assert read_boxes(folder)["path"].tolist() == [str(folder / "b.png")] * 2
+    for name in ("b.png", "C:\\photos\\b.png", "/photos/b.png"):
+        write(folder / "a.xml", ANNOTATION.replace("a.png", name))
+        assert read_boxes(folder)["path"].tolist() == [str(folder / "b.png")] * 2
+
+
+def test_the_box_of_a_part_is_not_that_of_the_object(folder):
+    start, end = ANNOTATION.index("<part>"), ANNOTATION.index("</part>") + len("</part>")
+    part = ANNOTATION[start:end]
+    text = ANNOTATION.replace(part, "").replace("<name>person", f"{part}<name>person")
+    write(folder / "a.xml", text)
+    boxes = read_boxes(folder)
+    assert boxes[BOX].to_numpy().tolist() == BOXES
+    assert boxes["label"].tolist() == ["person", "chair"]
 
 
 def test_images_without_boxes_have_no_rows(folder):

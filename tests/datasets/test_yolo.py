@@ -169,6 +169,8 @@ def test_images_without_boxes_need_not_be_there(folder):
 def test_an_image_comes_before_its_cache(folder):
     np.save(folder / "a.npy", np.zeros((40, 80, 3), np.uint8))
     assert read_boxes(folder)["path"].tolist() == [str(folder / "a.png")] * 2
+    (folder / "a.png").rename(folder / "a.jpg")
+    assert read_boxes(folder)["path"].tolist() == [str(folder / "a.jpg")] * 2
 
 
 YAMLS = {
@@ -211,6 +213,7 @@ def test_names_with_signs(folder, lines, names):
         ("labels/a.txt", "images/a.png", ""),
         ("labels/a.txt", "images/a.png", "labels"),
         ("labels/train/a.txt", "images/train/a.png", ""),
+        ("labels/train/day/a.txt", "images/train/day/a.png", ""),
         ("train/labels/a.txt", "train/images/a.png", ""),
     ],
 )
