@@ -75,7 +75,7 @@ def sample_patches(
 
     >>> regions = sample_patches(load_sample_images().images, 5, 64, random_state=0)
     >>> from sklearn_resnet import ImageLoader
-    >>> ImageLoader().fit_transform(regions).shape  # doctest: +SKIP
+    >>> ImageLoader().fit_transform(regions).shape
     (5, 64, 64, 3)
     """
     shape = check_patch_size(size)

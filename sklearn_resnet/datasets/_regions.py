@@ -10,6 +10,7 @@ from PIL import Image
 
 from sklearn_resnet._images.decoding import pillow_to_array, read_image, read_stored
 from sklearn_resnet._images.items import EncodedImage, UnusableItem, as_item, is_path, name_of
+from sklearn_resnet._io.paths import suffix_of
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
     describe_image,
@@ -19,6 +20,7 @@ from sklearn_resnet.datasets._region_tables import (
 )
 
 _MASK_VALUES = (0, 255)  # of 8 bits
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 _OF_INTENSITY = ("intensity", "weighted")  # in the names of such properties
 
 
@@ -95,6 +97,7 @@ def find_regions(
         _find_in_image(labels, images, i, tuple(properties), min_area, mask_others)
         for i in range(len(images))
     ]
+    _check_channels(found, images)
     columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     boxes = np.stack([columns.pop(f"bbox-{i}") for i in range(4)], axis=1)
     counts = [len(part["label"]) for part in found]
@@ -165,6 +168,19 @@ def _find_in_image(labels, images, i, properties, min_area, mask_others):
     return {name: column for name, column in columns.items() if name not in unwanted}
 
 
+def _check_channels(found, images):
+    """Raise an error if properties have a column for each channel, and images differ in channels."""
+    for i, columns in enumerate(found):
+        differing = sorted(columns.keys() ^ found[0].keys())
+        if differing:
+            raise ParameterError(
+                "images",
+                "must have the same channels for properties of intensity",
+                f"{describe_image(images, 0)} and {describe_image(images, i)}, of which only one has "
+                f"{differing[0]!r},",
+            )
+
+
 def _describe(item, i):
     """Name a label image in a message."""
     return f"labels[{i}] ({name_of(item)!r})" if is_path(item) else f"labels[{i}]"
@@ -179,6 +195,13 @@ def _read_label_image(item, i):
         raise ValueError(f"{name} must be a label image. {exc}") from exc
     if isinstance(item, UnusableItem):
         raise ValueError(f"{name} must be a label image, but {item.cause}.")
+    if is_path(item) and suffix_of(item) in _LOSSY:
+        raise ParameterError(
+            "labels",
+            "must be in files that keep their values",
+            f"the JPEG {name}",
+            "Pass a mask: np.asarray(PIL.Image.open(path).convert('L')) > 127",
+        )
     if is_path(item) or isinstance(item, EncodedImage):
         array = read_stored(item)
         array = array[..., 0] if array.shape[2] == 1 else array

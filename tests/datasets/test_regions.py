@@ -288,6 +288,19 @@ def test_wrong_labels_are_errors(labels, message):
         find_regions(labels, [IMAGE])
 
 
+def test_jpeg_keeps_no_labels():
+    with pytest.raises(ValueError, match=r"Got the JPEG labels\[0\] \('a.JPG'\).* > 127"):
+        find_regions(["a.JPG"], [IMAGE])
+
+
+def test_properties_of_intensity_need_the_same_channels():
+    images = [IMAGE, IMAGE, np.stack([IMAGE] * 3, axis=2)]
+    with pytest.raises(
+        ValueError, match=r"same channels .* Got images\[0\] and images\[2\].*'intensity_mean'"
+    ):
+        find_regions([LABELS] * 3, images, properties=["intensity_mean"])
+
+
 def test_errors_name_the_files(tmp_path):
     Image.fromarray(RGB).save(tmp_path / "rgb.png")
     Image.fromarray(IMAGE).save(tmp_path / "grey.png")
