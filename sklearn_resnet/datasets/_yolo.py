@@ -151,7 +151,7 @@ def _find_classes(folder):
 def _read_yaml(file):
     """Read the names of the classes, and the number of values of key points; None without names.
 
-    Of YAML, these are lists and mappings of one level, in all their forms.
+    Only lists and mappings of one level are read, in the forms that data sets have.
     """
     lines = [_COMMENT.sub("", line).rstrip() for line in _read_lines(file)]
     start = next((i for i, line in enumerate(lines) if re.match(r"names\s*:", line)), None)
