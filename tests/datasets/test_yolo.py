@@ -271,7 +271,7 @@ def test_a_missing_image_is_an_error_that_names_the_folders(folder):
         read_boxes(folder)
 
 
-@pytest.mark.parametrize("value", ["", "[]", "3", "&anchor"])
+@pytest.mark.parametrize("value", ["", "[]", "3", "&anchor", "&anchor\n  0: cat\n  1: dog"])
 def test_names_that_cannot_be_read(folder, value):
     write(folder / "data.yaml", f"names: {value}", "nc: 2")
     with pytest.raises(
