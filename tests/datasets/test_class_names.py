@@ -1,7 +1,7 @@
 """The names of classes in YAML, read as PyYAML reads them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_resnet.datasets._class_names import _read_yaml, find_classes
@@ -13,6 +13,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(
     names=st.lists(st.sampled_from(NAMES) | st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1), min_size=1),
     as_mapping=st.booleans(),
