@@ -33,8 +33,8 @@ _ESCAPED = {
 def find_classes(folder):
     """Find the names of the classes, and the number of values of key points, of a folder of labels.
 
-    They are in that folder or above it, up to the one that holds the folder of labels, and at least two
-    folders above.
+    They are in that folder or in the one above it. In a data set with a folder of labels, they may be
+    beside that folder, or one folder higher if each split has one of its own.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def find_classes(folder):
     """
     folder = folder if is_url(folder) else os.path.abspath(folder)
     steps = folder.replace(os.sep, "/").split("/")[::-1]
-    n_folders = max(3, steps.index(LABELS) + 2 if LABELS in steps else 0)
+    n_folders = max(3, steps.index(LABELS) + 2) if LABELS in steps else 2
     for _ in range(n_folders):
         path = as_path(folder)
         names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []

@@ -3,12 +3,12 @@
 import json
 import os
 
+from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._io.paths import open_file
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.datasets._boxes import Boxes, annotation_error, check_numbers, check_relative
 from sklearn_resnet.datasets._image_paths import check_exists, join_name
-from sklearn_resnet.datasets._region_tables import find_size
 
 _KINDS = {str: "text", list: "a list", dict: "an object", (int, str): "a whole number or text"}
 
@@ -157,7 +157,7 @@ def _read_megadetector(content, file, folder, min_score):
             if min_score is not None and score < min_score:
                 continue
             x, y, width, height = check_relative(_get(detection, "bbox", list, place), 4, place)
-            size = size or find_size(path)
+            size = size or read_size(path)
             category = _get(detection, "category", (int, str), place)
             boxes.add(
                 path,

@@ -12,13 +12,13 @@ from PIL import Image
 from sklearn.utils import check_random_state
 
 from sklearn_resnet._images.decoding import pillow_to_array, read_image
+from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.items import is_image_item, is_path
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
     check_patch_size,
     describe_image,
-    find_size,
     list_images,
     make_region_table,
 )
@@ -107,7 +107,7 @@ def _is_list(image):
 
 def _sample_regions(images, n, shape, random_state):
     """Draw places of all images together."""
-    sizes = [find_size(image) for image in images]
+    sizes = [read_size(image) for image in images]
     counts = np.array([_count_places(size, shape) for size in sizes])
     if counts.min() < 1:
         i = int(counts.argmin())

@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from sklearn_resnet._images.decoding.overviews import read_size
-from sklearn_resnet._images.items import Region, is_array, name_of
+from sklearn_resnet._images.items import Region, name_of
 from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._images.validation import as_sequence, check_size
 from sklearn_resnet._runtime.errors import ParameterError
@@ -57,11 +56,6 @@ def describe_image(images, i):
     """Name an image in a message: its path, or its position."""
     name = name_of(images[i])
     return repr(name) if name else f"images[{i}]"
-
-
-def find_size(item):
-    """Find the height and the width of an image, upright and in full resolution."""
-    return np.shape(item)[:2] if is_array(item) else tuple(read_size(item))
 
 
 def make_region_table(images, boxes, columns):

@@ -9,12 +9,12 @@ import pandas as pd
 from PIL import Image
 
 from sklearn_resnet._images.decoding import pillow_to_array, read_image, read_stored
+from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._images.items import EncodedImage, UnusableItem, as_item, is_path, name_of
 from sklearn_resnet._io.paths import suffix_of
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
     describe_image,
-    find_size,
     list_images,
     make_region_table,
 )
@@ -232,7 +232,7 @@ def _read_label_image(item, i):
 
 
 def _check_match(array, labels, images, i):
-    size = find_size(images[i])
+    size = read_size(images[i])
     if array.shape != size:
         raise ParameterError(
             "labels",

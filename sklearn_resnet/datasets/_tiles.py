@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sklearn_resnet._images.decoding.overviews import read_overview
+from sklearn_resnet._images.decoding.overviews import read_overview, read_size
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
     check_patch_size,
     describe_image,
-    find_size,
     list_images,
     make_region_table,
 )
@@ -120,7 +119,7 @@ def make_tiles(
 
 def _check_size(images, i, shape):
     """Return the size of an image, if a tile fits into it."""
-    size = find_size(images[i])
+    size = read_size(images[i])
     if size[0] < shape[0] or size[1] < shape[1]:
         raise ParameterError(
             "size",

@@ -5,11 +5,11 @@ import os
 
 from natsort import natsorted
 
+from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._io.listing import join, suffix_of_name
 from sklearn_resnet.datasets._boxes import Boxes, annotation_error, check_relative
 from sklearn_resnet.datasets._class_names import CLASSES, LABELS, find_classes, read_lines
 from sklearn_resnet.datasets._image_paths import ImageIndex, list_folders
-from sklearn_resnet.datasets._region_tables import find_size
 
 
 def list_label_files(files):
@@ -58,7 +58,7 @@ def read_yolo_boxes(root, files, images, min_score):
             if path is None:
                 stem = os.path.splitext(parts[-1])[0]
                 path = index.find(list_folders(folder, root, images), [stem], place)
-                size = find_size(path)
+                size = read_size(path)
             scaled = [corner * size[1 - i % 2] for i, corner in enumerate(corners)]
             boxes.add(path, size, tuple(scaled), place, label=label, score=score)
     return boxes

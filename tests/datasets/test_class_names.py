@@ -29,7 +29,8 @@ NAMES = [
 def test_names_are_those_of_pyyaml(tmp_path_factory, names, as_mapping, style):
     yaml = pytest.importorskip("yaml")
     content = {"path": "../data", "names": dict(enumerate(names)) if as_mapping else names, "nc": 3}
-    path = tmp_path_factory.getbasetemp() / "names.yaml"
+    path = tmp_path_factory.getbasetemp() / "names" / "a.yaml"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False, **style), encoding="utf-8")
     assert _read_yaml(str(path)) == (dict(enumerate(names)), 0)
 

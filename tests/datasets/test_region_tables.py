@@ -10,7 +10,6 @@ from PIL import Image
 
 from sklearn_resnet.datasets._region_tables import (
     describe_image,
-    find_size,
     list_images,
     make_region_table,
 )
@@ -65,14 +64,6 @@ def test_images_of_any_form():
 def test_other_images_are_errors(images, message):
     with pytest.raises(ValueError, match=message):
         list_images(images)
-
-
-def test_sizes_are_upright(tmp_path):
-    exif = Image.Exif()
-    exif[274] = 8
-    Image.new("L", (5, 3)).save(tmp_path / "a.png", exif=exif)
-    assert find_size(str(tmp_path / "a.png")) == (5, 3)
-    assert find_size(ARRAY) == find_size(Image.fromarray(ARRAY)) == (3, 5)
 
 
 def test_images_have_names():

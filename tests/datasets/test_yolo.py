@@ -228,7 +228,7 @@ def test_names_are_in_the_folder_or_above(tmp_path, name, label, image, place):
 
 
 def test_names_far_above_are_of_others(tmp_path):
-    root = tmp_path / "a" / "b" / "c"
+    root = tmp_path / "a" / "b"
     write(root / "a.txt", "1 0.5 0.5 0.25 0.5")
     make_image(root / "a.png")
     write(tmp_path / "classes.txt", "cat", "dog")
