@@ -136,7 +136,7 @@ def _list_images(folder):
     others : Counter of str
         The number of other files by suffix.
     """
-    extensions = _find_extensions()
+    extensions = find_extensions()
     if is_archive(folder) and not os.path.isdir(folder):
         return list_shards([str(folder)], extensions)
     files = list_files(folder)
@@ -177,7 +177,7 @@ def _find_suffix(folder, file):
         return suffix
 
 
-def _find_extensions():
+def find_extensions():
     """Return the suffixes of the formats that can be read with the packages that are installed."""
     optional = (
         suffix

@@ -28,6 +28,7 @@ from sklearn_resnet._images.decoding.reading import (
     read_channel_names,
     read_image,
     read_samples,
+    read_stored,
 )
 from sklearn_resnet._images.decoding.resizing import fit_array
 
@@ -52,4 +53,5 @@ __all__ = [
     "read_image",
     "read_npy_header",
     "read_samples",
+    "read_stored",
 ]

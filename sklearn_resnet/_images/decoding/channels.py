@@ -100,7 +100,7 @@ def to_channels(pixels, selection, *, value_range=None, rescale=None):
         values = channels.values.astype(np.uint8) * np.uint8(255)
     else:
         values = channels.values.astype(dtype, copy=False)
-    return _turn_array(_blacken(values, channels.known), pixels.orientation)
+    return turn_array(_blacken(values, channels.known), pixels.orientation)
 
 
 def to_rescaled_image(pixels, selection, report, *, value_range=None, rescale=None):
@@ -414,6 +414,6 @@ def _find_alpha_image(pixels):
     return Image.fromarray(np.ascontiguousarray(to_uint8(alpha, (0, white))))
 
 
-def _turn_array(array, orientation):
+def turn_array(array, orientation):
     """Turn an array upright."""
     return array if orientation == 1 else np.ascontiguousarray(_TURNS[orientation](array))

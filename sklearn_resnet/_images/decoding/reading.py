@@ -14,6 +14,7 @@ from sklearn_resnet._images.decoding.channels import (
     measure_channels,
     to_channels,
     to_rescaled_image,
+    turn_array,
 )
 from sklearn_resnet._images.decoding.conversion import to_8_bit_image, turn
 from sklearn_resnet._images.decoding.formats import FormatError, is_dicom
@@ -219,6 +220,29 @@ def read_samples(path, options, max_values, *, max_pixels=None):
     """
     pixels, selection = _read_pixels(path, options, max_pixels)
     return measure_channels(pixels, selection, max_values)
+
+
+def read_stored(path, *, max_pixels=None):
+    """Read the first page of a file of labels: the samples as they are stored.
+
+    Parameters
+    ----------
+    path : str, path-like or EncodedImage
+        As for `read_image`.
+    max_pixels : int, default=None
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, n_samples)
+        Upright, in the dtype of the file; the indices of a palette instead of its colours.
+    """
+    options = {"size": None, "resize": "crop", "mode": "channels", "value_range": None}
+    pixels, _ = _read_pixels(path, options, max_pixels)
+    samples = np.atleast_3d(np.asarray(pixels.samples))
+    if pixels.white_is_zero and samples.dtype == bool:
+        samples = ~samples
+    return turn_array(samples, pixels.orientation)
 
 
 def read_channel_names(path, options, *, max_pixels=None):
