@@ -13,6 +13,7 @@ from sklearn_resnet._images.decoding import (
     describe_pillow_image,
     read_image,
 )
+from sklearn_resnet._images.decoding.pillow import pillow_to_pixels
 from sklearn_resnet._images.errors import ImageReadError
 
 RED = (255, 0, 0)
@@ -276,3 +277,12 @@ def test_a_jpeg_is_decoded_smaller_for_channels_too(tmp_path):
         read_image(tmp_path / "a.jpg", mode="channels", **options),
         read_image(tmp_path / "a.jpg", **options),
     )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_large_images_become_arrays_in_strips(mode):
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1001, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).convert(mode)
+    array = pillow_to_pixels(image)
+    np.testing.assert_array_equal(array, np.asarray(image))
+    assert array.dtype == np.uint8
