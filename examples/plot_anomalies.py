@@ -5,7 +5,8 @@ Find local defects
 A model of normal surfaces, learned without any defect, finds scratches and stains and
 tells where they are. Features of two layers, pooled in the cells of a grid, describe
 each place of an image; a defect is a place that is far from all places of the normal
-images. Only one batch of features is in memory at a time.
+images. The model learns batch by batch, so its memory does not grow with the number of
+images.
 """
 
 # %%
@@ -81,8 +82,8 @@ surfaces = {name: make_surfaces(name, rng) for name in TEXTURES}
 # ``grid`` keeps the place of the features: each cell of the grid has a vector, of the
 # channels of all layers. They are standardised and whitened, so that a rare direction
 # counts as much as a common one, and then summarised by the centres of clusters. Each
-# of the three steps learns in a pass of its own over `transform_batches`; the cache
-# returns the features from the second pass on.
+# of the three steps learns in a pass of its own over `transform_batches`. From the
+# second pass on, the features come from the cache, whose size is bounded, too.
 
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
@@ -141,8 +142,8 @@ def map_distances(resnet, steps, images):
 # %%
 # Two layers against the last one
 # -------------------------------
-# Layers 51 and 85 have maps of 16 x 16 and 8 x 8 cells for these images. Layer 153, the
-# deepest of the bundled weights, has one of 4 x 4. The scores are areas under the ROC
+# For these images, layers 51 and 85 have maps of 16 x 16 and 8 x 8 positions. Layer 153,
+# the deepest of the bundled weights, has one of 4 x 4. The scores are areas under the ROC
 # curve: 1 if all defects rank before everything normal, 0.5 for chance.
 
 from sklearn.metrics import roc_auc_score
