@@ -57,6 +57,18 @@ _DEPTHS = {
     "12_bits_by_depth": "12 bits in 16, by depth",
     "12_bits_by_percentile": '12 bits in 16, `rescale="percentile"`',
 }
+_ANOMALY_CUTS = {"layers_51_85": "layers 51 and 85", "last_layer": "the last layer alone"}
+_ANOMALY_WORKS = {
+    "photos_85": "photos 224 x 224, layer 85",
+    "small_85": "photos 64 x 64, layer 85",
+}
+_POOLED = {
+    "max": "maximum",
+    "gem": "generalised mean",
+    "avg_4x4": "mean in 4 x 4 cells",
+    "gem_4x4": "generalised mean in 4 x 4 cells",
+    "avg_14x14": "mean in 14 x 14 cells",
+}
 _COMPRESSIONS = {"none": "none", "deflate": "deflate"}
 
 
@@ -761,6 +773,39 @@ def render_scientific(result):
     ]
 
 
+def render_anomalies(result):
+    """Local anomalies: areas under the ROC curve, memory, and the cost of pooling in cells."""
+    accuracy = [
+        (
+            title,
+            texture,
+            *(_spread(scores[of], ".3f", "-") for of in ("images", "pixels")),
+        )
+        for key, title in _ANOMALY_CUTS.items()
+        for texture, scores in result["accuracy"][key].items()
+    ]
+    memory = [
+        (_number(key), f"{each['peak_mib']:.0f}", f"{each['features_mib']:.0f}")
+        for key, each in result["memory"].items()
+    ]
+    cost = [
+        (title, *(_spread(result["cost"][work][key], ".2f", "-") for work in _ANOMALY_WORKS))
+        for key, title in _POOLED.items()
+    ]
+    return [
+        "### Scratches and stains on three textures",
+        "Area under the ROC curve of images and of pixels, as in the example `plot_anomalies.py`; 5 "
+        "seeds: mean (minimum-maximum). The grid has 8 x 8 cells, and 4 x 4 for the last layer.",
+        _table("cut; texture; images; pixels", accuracy),
+        "Memory that Python and NumPy take at most while the normal places are learned, and that all "
+        "features would take.",
+        _table("images; peak, MiB; features, MiB", memory),
+        "### Pooling",
+        'CPU time relative to `pooling="avg"` without a grid; 9 rounds: median (minimum-maximum).',
+        _table("pooling; " + "; ".join(_ANOMALY_WORKS.values()), cost),
+    ]
+
+
 SECTIONS = {
     "accuracy": ("Accuracy by depth", render_accuracy),
     "procedural": ("The bundled weights", render_procedural),
@@ -776,4 +821,5 @@ SECTIONS = {
     "scale": ("Scale", render_scale),
     "page": ("The page of an embedding", render_page),
     "scientific": ("Scientific images", render_scientific),
+    "anomalies": ("Local anomalies, and pooling in cells", render_anomalies),
 }
