@@ -1,10 +1,6 @@
 """Regions in all the ways in which they are read: modes, ranges, pages, failures, digests, Dask."""
 
-import os
 import pickle
-import signal
-import threading
-import time
 import warnings
 
 import dask.dataframe as dd
@@ -21,7 +17,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures, clear_cache
-from sklearn_resnet._images.region_images import WholeImage
 from sklearn_resnet._images.shared_images import SharedImages
 
 BOX = ["top", "left", "bottom", "right"]
@@ -311,34 +306,6 @@ def test_with_paths_keeps_the_boxes(paths):
     assert paths[0] not in moved.paths
 
 
-def test_threads_share_what_one_of_them_makes():
-    images, made = SharedImages(), []
-    start = threading.Barrier(4)
-
-    class Made:
-        nbytes = 1
-
-        def close(self):
-            made.append("closed")
-
-    def make():
-        made.append("made")
-        return Made()
-
-    def get():
-        start.wait()
-        images.get("a", make)
-
-    threads = [threading.Thread(target=get) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    images.clear()
-    assert made == ["made", "closed"]
-    assert len(images) == 0
-
-
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
     """A tiled file that is read by windows, and its values: 72 MiB of 12 bits in two channels."""
@@ -412,30 +379,6 @@ def test_few_files_are_open_at_the_same_time(tmp_path):
     for i in range(5):
         assert images[i].shape == (10, 10, 3)
     assert len(images._reader._images) == 2
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_process_waits_for_no_thread_of_its_parent():
-    images, is_forked = SharedImages(), threading.Event()
-
-    def make_slowly():
-        is_forked.wait(60)
-        return WholeImage(np.zeros((1, 1), np.uint8))
-
-    thread = threading.Thread(target=images.get, args=("a", make_slowly))
-    thread.start()
-    while not len(images):
-        time.sleep(0.001)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # newer versions warn of a fork with threads
-        child = os.fork()
-    if child == 0:
-        signal.alarm(30)
-        images.get("a", lambda: WholeImage(np.ones((1, 1), np.uint8)))
-        os._exit(0)
-    is_forked.set()
-    thread.join()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_an_image_that_is_over_is_not_opened_ahead(paths):

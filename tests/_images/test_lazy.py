@@ -16,7 +16,6 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
 from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
-from sklearn_resnet._images.failures import Failure, warn_about_failures
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.paths import as_path, file_version
 
@@ -320,21 +319,6 @@ def test_a_slice_of_a_slice_keeps_the_positions_of_the_input(broken):
     Image.new("RGB", (8, 8)).save(broken[7])
     list(images.batches(3))
     assert sorted(images.failures) == [0]
-
-
-def test_failures_are_named_in_the_order_of_the_images():
-    failures = {i: Failure(i, f"{i}.png", "it is damaged") for i in (9, 2, 5)}
-    with pytest.warns(UserWarning, match="3 of 12") as caught:
-        warn_about_failures(failures, 12, "they are left out")
-    assert str(caught[0].message) == (
-        "3 of 12 images could not be read, and they are left out: '2.png' (image 2): it is damaged; "
-        "'5.png' (image 5): it is damaged; '9.png' (image 9): it is damaged"
-    )
-    failures[1] = Failure(1, "", "it holds NaN")
-    with pytest.warns(
-        UserWarning, match=r"4 of .*: 'an image in memory' \(image 1\).*damaged; \.\.\.$"
-    ):
-        warn_about_failures(failures, 12, "they are left out")
 
 
 def digest(item, value_range=(0.0, 255.0), **options):
