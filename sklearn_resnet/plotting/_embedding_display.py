@@ -22,7 +22,7 @@ from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
-from sklearn_resnet.plotting._legend import draw_legend
+from sklearn_resnet.plotting._legend import draw_legend_beside
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
@@ -445,21 +445,12 @@ class EmbeddingDisplay:
         fit_title(self.ax_, title)
 
     def _draw_legend_beside(self, coloring, is_own_figure):
-        ax, dpi = self.ax_, self.figure_.dpi
-        window = ax.get_window_extent()
-        self.legend_ = draw_legend(
-            ax,
-            coloring,
-            height=window.height / dpi,
-            max_width=np.inf if is_own_figure else window.width / dpi / 3,
-            loc="upper left",
-            bbox_to_anchor=(1.02, 1),
-            borderaxespad=0,
-        )
+        self.legend_ = draw_legend_beside(self.ax_, coloring, is_own_figure=is_own_figure)
         width = self.legend_.get_window_extent().width
         if is_own_figure:
-            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
-        fit_axes(ax, right=1.05 * width)
+            inches = width / self.figure_.dpi
+            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + inches))
+        fit_axes(self.ax_, right=1.05 * width)
 
 
 def check_points(embedding, y):
