@@ -12,7 +12,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._images.items import is_path, name_of
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
@@ -361,8 +360,6 @@ class EmbeddingDisplay:
         checked = self._check_images(self.images if images is None else images)
         _, y = check_points(self.embedding, self.y)
         self._warn_about_columns()
-        if paths is None and isinstance(checked, list) and any(map(is_path, checked)):
-            paths = list(map(name_of, checked))
         write_page(
             path,
             self._points,

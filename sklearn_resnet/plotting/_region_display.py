@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sklearn_resnet._images.items import as_item, is_path, name_of
-from sklearn_resnet._images.regions import list_regions
+from sklearn_resnet._images.regions import is_region_table, list_regions
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
@@ -157,6 +157,13 @@ class RegionDisplay:
         masks = self._find_masks(rows, regions, boxes, shape)
         if kind == "auto":
             kind = _choose_kind(masks, boxes, coloring)
+        if kind == "outlines" and masks is None:
+            raise ParameterError(
+                "kind",
+                "must be 'boxes' or 'heatmap' for regions without masks",
+                "'outlines'",
+                "Pass labels=..., or a table with a column 'mask'.",
+            )
         if alpha is None:
             alpha = _OPACITY[kind]
         self._set_up_axes(ax, pixels, shape)
@@ -172,6 +179,13 @@ class RegionDisplay:
 
     def _find_regions(self):
         """Return the rows of the image's regions, and these regions."""
+        if not is_region_table(self.table):
+            raise ParameterError(
+                "table",
+                "must be a dataframe with the columns 'path', 'top', 'left', 'bottom' and 'right'",
+                type(self.table).__name__,
+                "find_regions, make_tiles and read_boxes make such tables.",
+            )
         regions = list_regions(self.table)
         rows = _find_rows(as_item(self.image), [region.source for region in regions])
         chosen = [regions[i] for i in rows]

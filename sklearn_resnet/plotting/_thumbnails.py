@@ -12,7 +12,7 @@ from sklearn_resnet._images.composite import (
 )
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
-from sklearn_resnet._images.items import is_array
+from sklearn_resnet._images.items import Region, is_array
 from sklearn_resnet._images.lazy import warn_about_failures
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import as_sequence
@@ -137,6 +137,8 @@ def open_files(images, side):
     LazyImages
     """
     options = {"size": side, "lazy": True, "on_error": "nan"}
+    if any(isinstance(image, Region) for image in images):  # shown whole
+        options |= {"resize": "pad", "pad": "black"}
     colours = ImageLoader(**options).fit_transform(images)
     channels = ImageLoader(mode="channels", **options).fit_transform(images)
     chosen = np.unique(np.linspace(0, len(images) - 1, _N_PROBED).astype(int))
@@ -148,7 +150,11 @@ def _needs_channels(colours, channels, i):
     """Whether a file is grey in more than 8 bits, which may be dark, or has channels that are no colours."""
     try:
         image = channels[i]
-    except (ImageReadError, OSError):
+    except (
+        ImageReadError,
+        OSError,
+        ParameterError,
+    ):  # ParameterError: its channels are of another form
         return False
     if image.dtype != np.uint8 and image.shape[2] == 1:
         return True
