@@ -83,7 +83,7 @@ class Region:
         return self.box is not None or self.mask is not None
 
 
-_IMAGES = (Image.Image, EncodedImage, UnusableItem, bytes, bytearray)
+_IMAGES = (Image.Image, EncodedImage, UnusableItem, Region, bytes, bytearray)
 
 
 def is_path(item) -> TypeGuard[str | os.PathLike]:
@@ -117,7 +117,7 @@ def as_item(item):
 
     Returns
     -------
-    path, array-like, PIL Image, EncodedImage or UnusableItem
+    path, array-like, PIL Image, EncodedImage, UnusableItem or Region
         An open file is read from its start, and stays at its position.
 
     Raises
@@ -127,7 +127,7 @@ def as_item(item):
     """
     if isinstance(item, str):
         return _as_path(str(item))  # plain str, as messages would show the repr of NumPy's
-    if isinstance(item, (os.PathLike, Image.Image, EncodedImage, UnusableItem)):
+    if isinstance(item, (os.PathLike, Image.Image, EncodedImage, UnusableItem, Region)):
         return item
     if isinstance(item, np.ndarray):
         return item if item.dtype != object else _as_numbers(item)

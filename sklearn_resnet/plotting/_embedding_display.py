@@ -53,8 +53,9 @@ class EmbeddingDisplay:
     images : array-like of n_samples images or paths, default=None
         The images that the points represent, for thumbnails: an array of shape (n_samples, height,
         width) or (n_samples, height, width, channels), a list of such images, `LazyImages`, or
-        paths. Channels that are not grey or RGB are shown in added colours. Only the images that
-        are drawn are read, and a few others to see their channels.
+        paths; or a table of regions, as `ImageLoader` accepts it. Channels that are not grey or RGB
+        are shown in added colours. Only the images that are drawn are read, and a few others to see
+        their channels.
 
     Attributes
     ----------
@@ -318,8 +319,9 @@ class EmbeddingDisplay:
 
         Hovering over a point shows its image, labels, path, and nearest neighbours; a click pins it.
         You can search points, hide labels, select points with a box or a lasso, and save the
-        selection as a CSV file. The page is drawn by Bokeh; install it with
-        ``pip install 'sklearn-resnet[explore]'``.
+        selection as a CSV file. If the points are regions, the pinned card also shows the whole
+        image with the region on it; a click enlarges it, with all regions of the image. The page is
+        drawn by Bokeh; install it with ``pip install 'sklearn-resnet[explore]'``.
 
         Parameters
         ----------
@@ -327,7 +329,8 @@ class EmbeddingDisplay:
             File to write. The page is a single file that needs no network.
         images : array-like of n_samples images or paths, default=None
             Images of the points. By default, those of the display. The page holds thumbnails of at
-            most 160 x 160 pixels, or fewer for more than 1,500 images.
+            most 160 x 160 pixels, or fewer for more than 1,500 images; for regions, also the whole
+            images, in at most 12 MB. If there are more than 600 of these, they are left out.
         labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
             One or several columns that can colour the points: labels, or numbers on a scale, as in
             `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
@@ -392,7 +395,8 @@ class EmbeddingDisplay:
             raise ParameterError(
                 "images",
                 "must hold an image for each point, in an array of shape (n, height, width) or (n, "
-                "height, width, channels), or a list of arrays or of paths, for thumbnails",
+                "height, width, channels), a list of arrays or of paths, or a table of regions, for "
+                "thumbnails",
                 type(given).__name__,
                 "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
             )

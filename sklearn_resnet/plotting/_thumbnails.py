@@ -137,7 +137,7 @@ def open_files(images, side):
     LazyImages
     """
     options = {"size": side, "lazy": True, "on_error": "nan"}
-    if any(isinstance(image, Region) for image in images):  # shown whole
+    if any(isinstance(image, Region) and image.is_cut for image in images):  # shown whole
         options |= {"resize": "pad", "pad": "black"}
     colours = ImageLoader(**options).fit_transform(images)
     channels = ImageLoader(mode="channels", **options).fit_transform(images)

@@ -22,10 +22,13 @@ _MIN_SIDE = 64  # pixels
 
 def as_regions(images):
     """Return images as a list of regions, or None if they are all whole images."""
-    items = getattr(images, "items", images) if isinstance(images, (list, LazyImages)) else []
-    if not any(isinstance(item, Region) for item in items):
+    if isinstance(images, LazyImages):
+        regions = images.regions
+    elif isinstance(images, list):
+        regions = [item if isinstance(item, Region) else Region(item) for item in images]
+    else:
         return None
-    return [item if isinstance(item, Region) else Region(item) for item in items]
+    return None if all(region.is_whole for region in regions) else regions
 
 
 def name_images(images, regions):
@@ -38,6 +41,8 @@ def name_images(images, regions):
     regions : list of Region or None
         As `as_regions` returns them. Those of images in memory are numbered.
     """
+    if regions is None and isinstance(images, LazyImages):
+        return images.paths if any(images.paths) else None
     if regions is None:
         has_paths = isinstance(images, list) and any(map(is_path, images))
         return list(map(name_of, images)) if has_paths else None
