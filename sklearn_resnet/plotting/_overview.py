@@ -16,7 +16,7 @@ def read_whole(item, page, max_side):
     ----------
     item : path, array-like, PIL Image or EncodedImage
         As `as_item` returns it.
-    page : int or None
+    page : int, str or None
         As for `ImageLoader`.
     max_side : int
         The largest height and width of the result.

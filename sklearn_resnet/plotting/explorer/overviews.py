@@ -53,13 +53,15 @@ def name_images(images, regions):
     ]
 
 
-def describe_regions(regions):
+def describe_regions(regions, page=None):
     """Describe regions and their whole images.
 
     Parameters
     ----------
     regions : list of Region or None
         None if all images are whole.
+    page : int or str, default=None
+        The page of images whose regions name none, as for `ImageLoader`.
 
     Returns
     -------
@@ -82,11 +84,11 @@ def describe_regions(regions):
     if len(wholes) > _MAX_IMAGES:
         overview_of = [-1] * len(regions)
         note = (
-            f"This page does not show whole images, because it has regions of {len(wholes):,}. "
-            f"It can hold {_MAX_IMAGES}."
+            f"Whole images are not shown, because this page has regions of {len(wholes):,} images. "
+            f"It holds at most {_MAX_IMAGES}."
         )
     else:
-        overviews = [_make_overview(region, len(wholes)) for _, region in wholes.values()]
+        overviews = [_make_overview(region, page, len(wholes)) for _, region in wholes.values()]
     pages = [region.page for region in regions]
     return {
         "boxes": boxes,
@@ -103,10 +105,11 @@ def _key_of(region):
     return source, region.page
 
 
-def _make_overview(region, n_images):
+def _make_overview(region, page, n_images):
     side = next(side for max_images, side in _SIDES if n_images <= max_images)
     try:
-        pixels, (height, width) = read_whole(region.source, region.page, side)
+        page = page if region.page is None else region.page
+        pixels, (height, width) = read_whole(region.source, page, side)
     except (ImageReadError, OSError):
         return None  # a warning has named it, as its regions cannot be read either
     file = _encode(Image.fromarray(pixels), _MAX_BYTES // n_images)
@@ -121,4 +124,4 @@ def _encode(image, max_length):
         text = base64.b64encode(file.getvalue()).decode()
         if len(text) <= max_length or max(image.size) <= _MIN_SIDE:
             return text
-        image = image.resize([max(1, side * 4 // 5) for side in image.size], Image.Resampling.BOX)
+        image = image.resize([max(1, side * 4 // 5) for side in image.size])

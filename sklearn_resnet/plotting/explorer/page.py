@@ -76,7 +76,7 @@ def write_page(path, xy, *, labels, paths, images, features, title):
     if paths is None and images is not None:
         paths = name_images(images, regions)
     data = _collect_data(xy, columns, paths, images, features)
-    data |= describe_regions(regions)
+    data |= describe_regions(regions, getattr(images, "options", {}).get("page"))
     page = _assemble(title, data, make_figure(xy, data["pointSize"]))
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
