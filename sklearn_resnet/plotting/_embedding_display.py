@@ -449,8 +449,8 @@ class EmbeddingDisplay:
         self.legend_ = draw_legend_beside(self.ax_, coloring, is_own_figure=is_own_figure)
         width = self.legend_.get_window_extent().width
         if is_own_figure:
-            inches = width / self.figure_.dpi
-            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + inches))
+            dpi = self.figure_.dpi
+            self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
         fit_axes(self.ax_, right=1.05 * width)
 
 
