@@ -396,9 +396,16 @@ def _cut_labels(labels, table, rows, boxes, shape):
             "a table without it",
             "find_regions makes such a table.",
         )
-    values = np.asarray(table["label"])[rows]
-    for value, (top, left, bottom, right) in zip(values, boxes, strict=True):
-        yield labels[top:bottom, left:right] == value
+    values = np.asarray(table["label"])
+    for row, (top, left, bottom, right) in zip(rows, boxes, strict=True):
+        mask = labels[top:bottom, left:right] == values[row]
+        if not np.any(mask):
+            raise ParameterError(
+                "labels",
+                "must have the label of each region in its box",
+                f"none with the label {values[row]!r} of row {row} of the table",
+            )
+        yield mask
 
 
 def _choose_kind(masks, boxes, coloring):

@@ -32,6 +32,8 @@ def as_images(images):
     # the shape of lazy images may cost a read
     if source.is_lazy or len(getattr(images, "shape", ())) in (3, 4):
         return images
+    if hasattr(images, "columns") and "path" not in images.columns:  # a table of features
+        return None
     return as_sequence(images) or None
 
 

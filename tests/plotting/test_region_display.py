@@ -141,6 +141,18 @@ def test_outlines_of_a_label_image(image, dtype):
     assert extents == [[11.5, 1.5, 19.5, 5.5], [2.5, 1.5, 8.5, 5.5]]
 
 
+@pytest.mark.parametrize("label", [3, "cell", np.nan])
+def test_a_label_that_is_not_in_its_box(image, label):
+    labels = np.zeros((30, 40), int)
+    labels[2:6, 3:9] = 1
+    table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], label=[1, label])
+    with pytest.raises(
+        ValueError,
+        match="must have the label of each region in its box. Got none with the label .* of row 1",
+    ):
+        draw_regions(image, table, labels=labels)
+
+
 def test_kinds_are_chosen_by_what_there_is(image):
     tiles, scores = make_table(make_tiles()), np.linspace(0, 1, 12)
     heat = draw_regions(image, tiles, scores).regions_
