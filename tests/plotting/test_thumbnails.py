@@ -379,6 +379,7 @@ def save_quarters(path, colors, size=40):
 
 
 QUARTERS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
+QUARTER_XY = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrays"])
@@ -399,7 +400,7 @@ def test_regions_are_drawn(tmp_path, kind):
     shown = read_chosen(as_images(table), [3, 0, 2], 16)
     for picture, i in zip(shown, (3, 0, 2), strict=True):
         np.testing.assert_allclose(np.asarray(picture), np.full((16, 16, 3), QUARTERS[i]), atol=2)
-    display = EmbeddingDisplay.from_embedding(np.eye(4), images=table, thumbnails=True)
+    display = EmbeddingDisplay.from_embedding(QUARTER_XY, images=table, thumbnails=True)
     assert len(display.thumbnails_) >= 2
 
 
