@@ -4,7 +4,7 @@ import numpy as np
 
 from sklearn_resnet.plotting._palette import MISSING
 
-_MAX_HEATMAP_SIDE = 2048  # pixels
+_MAX_HEATMAP_SIDE = 1024  # pixels
 _MAX_VECTORS = 5_000  # more shapes make vector files large, so they are rasterized
 _MIN_LINE, _MAX_LINE = 0.4, 2  # widths, in points
 _HALO = (1, 1, 1, 0.5)  # around lines, so that dark ones are visible on dark images
