@@ -333,8 +333,9 @@ def draw_regions(
     >>> from skimage.data import coins
     >>> from sklearn_resnet import draw_regions
     >>> from sklearn_resnet.datasets import find_regions
-    >>> table = find_regions(coins() > 150, [coins()], properties=["area"])
-    >>> display = draw_regions(coins(), table, "area", kind="boxes")
+    >>> image = coins()
+    >>> table = find_regions([image > 150], [image], min_area=50)
+    >>> display = draw_regions(image, table, "area", labels=image > 150)
     """
     return RegionDisplay(image, table, values, labels=labels).plot(
         ax, kind=kind, palette=palette, alpha=alpha, legend=legend, title=title

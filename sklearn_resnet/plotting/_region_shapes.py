@@ -9,7 +9,7 @@ _MAX_VECTORS = 5_000  # more shapes make vector files large, so they are rasteri
 _MIN_LINE, _MAX_LINE = 0.4, 2  # widths, in points
 _HALO = (1, 1, 1, 0.5)  # around lines, so that dark ones are visible on dark images
 _HALO_SHARE = 0.4  # of the width of the line, on both sides together
-_SHARE_OF_LINE = 1 / 12  # the width of a line, as a share of the side of a typical region
+_SHARE_OF_LINE = 1 / 12  # the width of a line, as a share of the side of its region
 
 
 def box_corners(boxes):
@@ -140,13 +140,12 @@ def draw_shapes(ax, boxes, outlines, colors, alpha):
     """
     from matplotlib.collections import PathCollection, PolyCollection
 
-    sides = boxes[:, 2:] - boxes[:, :2]
-    areas = sides.prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     order = np.argsort(-areas, kind="stable")
     points_per_pixel = ax.get_window_extent().width / abs(np.diff(ax.get_xlim())[0])
     points_per_pixel *= 72 / ax.figure.dpi
-    typical = np.sqrt(np.median(areas)) * points_per_pixel if len(areas) else 0
-    width = np.clip(typical * _SHARE_OF_LINE, _MIN_LINE, _MAX_LINE)
+    sides = np.sqrt(areas[order]) * points_per_pixel
+    widths = np.clip(sides * _SHARE_OF_LINE, _MIN_LINE, _MAX_LINE)
 
     def add(**style):
         style |= {"rasterized": len(boxes) > _MAX_VECTORS}
@@ -156,11 +155,11 @@ def draw_shapes(ax, boxes, outlines, colors, alpha):
             shapes = PathCollection([outlines[i] for i in order], **style)
         return ax.add_collection(shapes, autolim=False)
 
-    add(edgecolors=_HALO, facecolors="none", linewidths=(1 + _HALO_SHARE) * width, zorder=1.9)
+    add(edgecolors=_HALO, facecolors="none", linewidths=(1 + _HALO_SHARE) * widths, zorder=1.9)
     return add(
         edgecolors=colors[order],
         facecolors=np.column_stack([colors, np.full(len(colors), alpha)])[order],
-        linewidths=width,
+        linewidths=widths,
         zorder=2,
     )
 

@@ -72,6 +72,13 @@ def test_small_regions_are_drawn_on_large_ones(image):
     assert areas == sorted(areas, reverse=True)
 
 
+def test_lines_are_as_thin_as_their_regions_are_small(image):
+    shapes = draw_regions(image, make_table([(0, 0, 1, 1), (2, 2, 3, 4), (0, 0, 30, 30)])).regions_
+    widths = shapes.get_linewidths()
+    assert widths[0] > widths[1] > widths[2]
+    assert (min(widths), max(widths)) == (pytest.approx(0.95, abs=0.3), 2)
+
+
 def test_numbers_are_a_scale(image):
     display = draw_regions(image, make_table(), [0.0, 0.5, np.nan, 1.0], palette="magma")
     cmap = plt.get_cmap("magma")
