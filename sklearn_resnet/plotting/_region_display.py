@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn_resnet._images.items import as_item, is_path, name_of
 from sklearn_resnet._images.regions import is_region_table, list_regions
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.datasets._regions import label_parts, read_label_image
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend_beside
@@ -52,9 +53,9 @@ class RegionDisplay:
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
         `EmbeddingDisplay.from_embedding`. All rows of the table determine the colours, so figures
         of several images agree. Regions without a value (None or NaN) are grey.
-    labels : ndarray of shape (height, width), default=None
-        The label image from which `find_regions` made the table, for outlines. A column ``label``
-        of `table` holds the value of each region.
+    labels : ndarray of shape (height, width), PIL image or path, default=None
+        The label image or mask from which `find_regions` made the table, for outlines. A column
+        ``label`` of `table` holds the value of each region.
 
     Attributes
     ----------
@@ -94,7 +95,7 @@ class RegionDisplay:
         table: "DataFrame",
         values: str | ArrayLike | None = None,
         *,
-        labels: np.ndarray | None = None,
+        labels: Any = None,
     ) -> None:
         self.image = image
         self.table = table
@@ -274,7 +275,7 @@ def draw_regions(
     table: "DataFrame",
     values: str | ArrayLike | None = None,
     *,
-    labels: np.ndarray | None = None,
+    labels: Any = None,
     kind: str = "auto",
     palette: str | list | dict | None = None,
     alpha: float | None = None,
@@ -294,8 +295,8 @@ def draw_regions(
     values : str or array-like of shape (n_regions,), default=None
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
         `EmbeddingDisplay.from_embedding`. Regions without a value (None or NaN) are grey.
-    labels : ndarray of shape (height, width), default=None
-        The label image from which `find_regions` made the table, for outlines.
+    labels : ndarray of shape (height, width), PIL image or path, default=None
+        The label image or mask from which `find_regions` made the table, for outlines.
     kind : {"auto", "boxes", "outlines", "heatmap"}, default="auto"
         How to draw the regions. With `"auto"`: outlines if there are masks or `labels`; a heat map
         for numbers on a scale if all regions have the same size; otherwise boxes. See
@@ -379,17 +380,14 @@ def _count_distinct(sources):
 
 def _cut_labels(labels, table, rows, boxes, shape):
     """Yield the mask of each region of a label image."""
-    from skimage.measure import label
-
-    labels = np.asarray(labels)
+    labels = read_label_image(labels, "labels")
     if labels.shape != shape:
         raise ParameterError(
             "labels",
             f"must have the shape of the image, {shape}",
             f"an array of shape {labels.shape}",
         )
-    if labels.dtype == bool:
-        labels = label(labels)
+    labels = label_parts(labels)
     if "label" not in table.columns:
         raise ParameterError(
             "labels",

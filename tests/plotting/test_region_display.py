@@ -137,13 +137,20 @@ def test_outlines_of_masks(image):
     ]
 
 
-@pytest.mark.parametrize("dtype", [np.int32, bool])
-def test_outlines_of_a_label_image(image, dtype):
+@pytest.mark.parametrize("form", ["labels", "mask", "path", "mask of bytes"])
+def test_outlines_of_a_label_image(image, form, tmp_path):
     labels = np.zeros((30, 40), np.int32)
     labels[2:6, 3:9] = 1
     labels[2:6, 12:20] = 2
     table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], label=[1, 2])
-    display = draw_regions(image, table, "label", labels=labels.astype(dtype))
+    if form != "labels":
+        labels = labels > 0
+    if form == "path":
+        Image.fromarray(labels).save(tmp_path / "mask.png")
+        labels = tmp_path / "mask.png"
+    if form == "mask of bytes":
+        labels = 255 * labels.astype(np.uint8)
+    display = draw_regions(image, table, "label", labels=labels)
     extents = [path.get_extents().extents.tolist() for path in display.regions_.get_paths()]
     assert extents == [[11.5, 1.5, 19.5, 5.5], [2.5, 1.5, 8.5, 5.5]]
 
