@@ -175,12 +175,23 @@ def _read_lazy(images, side):
 def show_lazy(images, side):
     """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
     rendering = choose_lazy_rendering(images)
-    decoded = (image for batch in images.batches(16) for image in batch)
-    for i, image in enumerate(decoded):
+    order = images.reading_order()
+    if order is None:
+        for _, image in _show_in_order(images, range(len(images)), rendering, side):
+            yield image
+        return
+    # regions of one image may lie apart; thumbnails are small enough to be held until their turn
+    shown = dict(_show_in_order(images, order.tolist(), rendering, side))
+    yield from (shown[i] for i in range(len(images)))
+
+
+def _show_in_order(images, positions, rendering, side):
+    decoded = (image for batch in images.batches(16, positions) for image in batch)
+    for i, image in zip(positions, decoded, strict=True):
         if i in images.failures:
-            yield None
+            yield i, None
         else:
-            yield shrink(image if rendering is None else render(image, rendering), side)
+            yield i, shrink(image if rendering is None else render(image, rendering), side)
 
 
 def _as_bytes(images):

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader
-from sklearn_resnet.plotting._thumbnails import as_images, choose_points, read_chosen
+from sklearn_resnet.plotting._thumbnails import as_images, choose_points, read_chosen, show_lazy
 
 WINDOW = np.array([[0.0, 0.0], [100.0, 100.0]])
 
@@ -427,6 +427,45 @@ def test_a_pipeline_of_regions_has_thumbnails_of_them(tmp_path):
     display = EmbeddingDisplay.from_estimator(pipe, table, thumbnails=True)
     assert display.images[3].box == (3, 0, 23, 20)
     assert display.thumbnails_
+
+
+@pytest.mark.parametrize("names", ["abab", "aabb"])
+def test_regions_are_shown_in_the_order_of_their_rows(tmp_path, names):
+    paths = {
+        "a": save_quarters(tmp_path / "a.png", QUARTERS),
+        "b": save_quarters(tmp_path / "b.png", QUARTERS[::-1]),
+    }
+    table = pd.DataFrame(
+        {"path": [paths[name] for name in names], "top": 0, "left": [20, 0, 0, 20]}
+    )
+    table = table.assign(bottom=20, right=table["left"] + 20)
+    shown = read_chosen(as_images(table), [0, 1, 2, 3], 8)
+    colors = [np.asarray(picture)[4, 4] for picture in shown]
+    quarters = {"a": QUARTERS, "b": QUARTERS[::-1]}
+    expected = [quarters[name][left // 20] for name, left in zip(names, table["left"], strict=True)]
+    np.testing.assert_allclose(colors, expected, atol=4)
+
+
+def test_lazy_images_are_read_in_their_own_order():
+    class Images:
+        options, failures = {"mode": "RGB"}, {1: "broken"}
+        read = []
+
+        def __len__(self):
+            return 3
+
+        def reading_order(self):
+            return np.array([2, 0, 1])
+
+        def batches(self, size, positions):
+            for i in positions:
+                self.read.append(i)
+                yield np.full((1, 4, 4, 3), 100 * i, np.uint8)
+
+    images = Images()
+    first, broken, last = show_lazy(images, 4)
+    assert images.read == [2, 0, 1]
+    assert (np.asarray(first).max(), broken, np.asarray(last).min()) == (0, None, 200)
 
 
 def test_a_table_of_features_is_no_table_of_regions():
