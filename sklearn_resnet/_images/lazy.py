@@ -205,6 +205,11 @@ class LazyImages(_LazySource):
         return None if None in boxes else np.array(boxes, dtype=np.int64).reshape(-1, 4)
 
     @property
+    def regions(self) -> list[Region]:
+        """Each image as a region; a whole image has no box."""
+        return [item if isinstance(item, Region) else Region(item) for item in self._items]
+
+    @property
     def ndim(self) -> int:
         """The number of dimensions: 3 for grey images, 4 for others."""
         return 3 if self.options["mode"] == "L" else 4
