@@ -456,13 +456,19 @@ class LazyImages(_LazySource):
         with ThreadPoolExecutor(self._n_threads) as pool:
             return list(pool.map(find, self._items))
 
-    def file_versions(self) -> list[str | None]:
+    def file_versions(self, *, asks_urls: bool = False) -> list[str | None]:
         """Find the version of each file, which changes with its content.
+
+        Parameters
+        ----------
+        asks_urls : bool, default=False
+            Whether to ask for the versions of URLs, which is slow.
 
         Returns
         -------
         versions : list of str or None
-            That of a region names its box, too. None for arrays, for URLs, where asking is slow, and for unreadable files.
+            That of a region names its box, too. None for arrays, for URLs unless asked, and for
+            unreadable files.
         """
 
         @cache  # for all regions of a file
@@ -474,7 +480,8 @@ class LazyImages(_LazySource):
 
         def describe(item):
             source, _ = self._split(item)
-            version = find(source) if is_path(source) and not is_url(source) else None
+            is_asked = is_path(source) and (asks_urls or not is_url(source))
+            version = find(source) if is_asked else None
             return describe_version(item, version) if isinstance(item, Region) else version
 
         return list(map(describe, self._items))
