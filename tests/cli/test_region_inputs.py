@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sklearn_resnet._io.paths import as_path
 from sklearn_resnet.cli.inputs import InputOptions, check_input, load_input
 from sklearn_resnet.cli.region_inputs import (
     RegionOptions,
@@ -284,3 +285,16 @@ def test_given_options_are_those_that_are_no_defaults():
     options = RegionOptions(tiles=8, margin=0.1)
     assert options.given == {"tiles": 8, "margin": 0.1}
     assert options.reading == {"margin": 0.1}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_paths_of_a_table_behind_a_url_are_of_its_folder(folder, suffix):
+    remote = as_path(f"memory://regions{suffix}/t{suffix}")
+    (remote.parent / "images").mkdir(parents=True)
+    (remote.parent / "images" / "a.png").write_bytes(Path("b.png").read_bytes())
+    frame = pd.DataFrame({"path": ["images/a.png"], "top": 1, "left": 2, "bottom": 9, "right": 10})
+    with remote.open("wb") as file:
+        frame.to_csv(file) if suffix == ".csv" else frame.to_parquet(file)
+    data = load_input(InputOptions(str(remote)))
+    assert data.paths.tolist() == [f"{remote.parent}/images/a.png"]
+    np.testing.assert_array_equal(data.images[0], read_pixels("b.png")[1:9, 2:10])
