@@ -402,15 +402,21 @@ class LazyImages(_LazySource):
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
         return self._reader.channel_digests(self._items, n_channels, self._n_threads)
 
-    def file_versions(self) -> list[str | None]:
+    def file_versions(self, *, asks_urls: bool = False) -> list[str | None]:
         """Find the version of each file, which changes with its content.
+
+        Parameters
+        ----------
+        asks_urls : bool, default=False
+            Whether to ask for the versions of URLs, which is slow.
 
         Returns
         -------
         versions : list of str or None
-            That of a region names its box, too. None for arrays, for URLs, where asking is slow, and for unreadable files.
+            That of a region names its box, too. None for arrays, for URLs unless asked, and for
+            unreadable files.
         """
-        return self._reader.file_versions(self._items)
+        return self._reader.file_versions(self._items, asks_urls=asks_urls)
 
     def with_paths(self, change: Callable) -> Self:
         """Replace the paths.
