@@ -152,11 +152,7 @@ def _needs_channels(colours, channels, i):
     """Whether a file is grey in more than 8 bits, which may be dark, or has channels that are no colours."""
     try:
         image = channels[i]
-    except (
-        ImageReadError,
-        OSError,
-        ParameterError,
-    ):  # ParameterError: its channels are of another form
+    except (ImageReadError, OSError, ParameterError):  # the last: its channels have another form
         return False
     if image.dtype != np.uint8 and image.shape[2] == 1:
         return True

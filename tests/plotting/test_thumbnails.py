@@ -449,7 +449,9 @@ def test_regions_are_shown_in_the_order_of_their_rows(tmp_path, names):
 def test_lazy_images_are_read_in_their_own_order():
     class Images:
         options, failures = {"mode": "RGB"}, {1: "broken"}
-        read = []
+
+        def __init__(self):
+            self.read = []
 
         def __len__(self):
             return 3
