@@ -119,6 +119,8 @@ class LazyImages(_LazySource):
     ) -> None:
         self._items = items
         self.options = cast(DecodingOptions, _DEFAULTS | options)
+        self.margin = margin
+        self.pad = pad
         self._reader = ItemReader(self.options, value_range, max_pixels, margin, pad)
         self._n_threads = n_threads
         self.positions = np.arange(len(items)) if positions is None else np.asarray(positions)
