@@ -16,7 +16,9 @@ from sklearn_resnet.plotting import (
     EmbeddingDisplay,
     EmbeddingPlot,
     LayerSearchDisplay,
+    RegionDisplay,
     compare_embeddings,
+    draw_regions,
 )
 
 __version__ = _version("sklearn-resnet")
@@ -29,12 +31,14 @@ __all__ = [
     "ImageReadError",
     "LayerSearchDisplay",
     "LazyImages",
+    "RegionDisplay",
     "ResNetFeatures",
     "WeightsFallbackWarning",
     "cache_info",
     "clear_cache",
     "compare_embeddings",
     "datasets",
+    "draw_regions",
     "list_layers",
     "list_weights",
     "show_engine",

@@ -17,6 +17,7 @@ ESTIMATORS_AND_DISPLAYS = {
     "EmbeddingPlot",
     "ImageLoader",
     "LayerSearchDisplay",
+    "RegionDisplay",
     "ResNetFeatures",
 }
 

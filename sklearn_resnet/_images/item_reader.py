@@ -155,9 +155,10 @@ class ItemReader:
 
         return self._hash(items, n_threads, hash_image, cut)
 
-    def file_versions(self, items):
+    def file_versions(self, items, *, asks_urls=False):
         """Find the version of the file of each item; see `LazyImages`."""
-        find = cache(partial(_find_version, is_quick=False))  # once for all regions of a file
+        # once for all regions of a file
+        find = cache(partial(_find_version, is_quick=False, asks_urls=asks_urls))
 
         def describe(item):
             source, _ = self._split(item)
@@ -284,9 +285,10 @@ def _hash_key(i, item):
     return image_key(item) if is_cut(item) else i
 
 
-def _find_version(source, is_quick=True):
+def _find_version(source, is_quick=True, asks_urls=False):
     """Return the version of a file; None for others, and where asking is slow or fails."""
-    if not is_path(source) or is_url(source) or (is_quick and is_zarr(source)):
+    is_asked = is_path(source) and (asks_urls or not is_url(source))
+    if not is_asked or (is_quick and is_zarr(source)):
         return None
     try:
         return file_version(source)

@@ -205,6 +205,11 @@ class LazyImages(_LazySource):
         return None if None in boxes else np.array(boxes, dtype=np.int64).reshape(-1, 4)
 
     @property
+    def regions(self) -> list[Region]:
+        """Each image as a region; a whole image has no box."""
+        return [item if isinstance(item, Region) else Region(item) for item in self._items]
+
+    @property
     def ndim(self) -> int:
         """The number of dimensions: 3 for grey images, 4 for others."""
         return 3 if self.options["mode"] == "L" else 4
@@ -397,15 +402,21 @@ class LazyImages(_LazySource):
         _, _, n_channels = (*self._find_form().shape, 1)[:3]
         return self._reader.channel_digests(self._items, n_channels, self._n_threads)
 
-    def file_versions(self) -> list[str | None]:
+    def file_versions(self, *, asks_urls: bool = False) -> list[str | None]:
         """Find the version of each file, which changes with its content.
+
+        Parameters
+        ----------
+        asks_urls : bool, default=False
+            Whether to ask for the versions of URLs, which is slow.
 
         Returns
         -------
         versions : list of str or None
-            That of a region names its box, too. None for arrays, for URLs, where asking is slow, and for unreadable files.
+            That of a region names its box, too. None for arrays, for URLs unless asked, and for
+            unreadable files.
         """
-        return self._reader.file_versions(self._items)
+        return self._reader.file_versions(self._items, asks_urls=asks_urls)
 
     def with_paths(self, change: Callable) -> Self:
         """Replace the paths.

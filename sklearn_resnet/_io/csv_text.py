@@ -27,9 +27,9 @@ def write_csv(path, columns, is_first=True):
     """
     import pandas as pd
 
-    frame = pd.DataFrame(
-        {name: _escape_formulas(as_text(values)) for name, values in columns.items()}
-    )
+    names = _escape_formulas(as_text(list(columns)))
+    cells = [_escape_formulas(as_text(values)) for values in columns.values()]
+    frame = pd.DataFrame(dict(zip(names, cells, strict=True)))
     frame.to_csv(path, index=False, mode="w" if is_first else "a", header=is_first)
 
 

@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
+from sklearn_resnet._io.columns import parse_texts, to_array
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_local
 from sklearn_resnet._runtime.imports import check_optional
 from sklearn_resnet._runtime.warnings import warn_caller
 
-COLUMNS = ("path", "label", "file_version")  # of parts, in this order
+COLUMNS = ("path", "label", "file_version")  # text, in this order; other columns keep their type
 # NumPy, pandas and pyarrow raise these for damaged files; zipfile raises RuntimeError for flags
 DAMAGE_ERRORS = (
     ValueError,
@@ -32,14 +33,16 @@ DAMAGE_ERRORS = (
 )
 _PARQUET_KEY = "sklearn_resnet"  # of the metadata in a schema
 _NPZ_KEY = "facts"  # of the metadata among the arrays
+_NPZ_FOLDER = "columns/"  # of further columns among the arrays
 
 
 class Table(NamedTuple):
-    """Features, with a label and a path for each row; None if the table lacks the column."""
+    """Features, with a label, a path and further columns for each row; None if the table lacks them."""
 
     features: np.ndarray
     labels: np.ndarray | None = None
     paths: np.ndarray | None = None
+    columns: dict[str, np.ndarray] | None = None
 
 
 class TableFormat:
@@ -83,8 +86,8 @@ class TableFormat:
 class Npy(TableFormat):
     """The features alone, in a file that can be mapped into memory.
 
-    A resumable run writes two files beside it: a .csv with the path, label and file version of each
-    row, and a .json with the manifest.
+    A resumable run writes two files beside it: a .csv with the path, label, file version and further
+    columns of each row, and a .json with the manifest.
     """
 
     suffix = ".npy"
@@ -114,7 +117,7 @@ class Npy(TableFormat):
                     "table is read without labels and paths."
                 )
                 return Table(features)
-        return Table(features, *Csv().read(rows)[1:])
+        return Table(features, *_read_csv(rows, n_features=0)[1:])
 
     def files(self, path):
         """List the array, and the files that a resumable run writes beside it."""
@@ -179,7 +182,8 @@ class Npy(TableFormat):
 class Npz(TableFormat):
     """Arrays by name: compressed ``features``, ``labels`` and ``paths`` in a table.
 
-    A part has the arrays ``features`` and `COLUMNS`, and its metadata as JSON.
+    A part has the arrays ``features`` and `COLUMNS`, and its metadata as JSON. A further column is an
+    array ``columns/NAME`` in both.
     """
 
     suffix = ".npz"
@@ -190,6 +194,7 @@ class Npz(TableFormat):
         arrays = {
             name: np.asarray(values) for name, values in optional.items() if values is not None
         }
+        arrays |= {f"{_NPZ_FOLDER}{name}": values for name, values in _further_columns(table)}
         for name, values in arrays.items():
             if values.dtype.kind == "O":  # numpy would pickle objects, and refuse to read them
                 arrays[name] = values.astype(str)
@@ -200,12 +205,21 @@ class Npz(TableFormat):
         """Read the arrays of a table."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = [file["features"], file.get("labels"), file.get("paths")]
+            further = {
+                name.removeprefix(_NPZ_FOLDER): np.asarray(file[name])
+                for name in file.files
+                if name.startswith(_NPZ_FOLDER)
+            }
         # NumPy returns the bytes of a member that has lost its header
-        return Table(*(None if array is None else np.asarray(array) for array in arrays))
+        arrays = [None if array is None else np.asarray(array) for array in arrays]
+        return Table(*arrays, further or None)
 
     def write_part(self, path, columns, features, metadata):
         """Write a part to `path`, a local file."""
-        arrays = {name: np.array(columns[name], str) for name in COLUMNS if name in columns}
+        arrays = {
+            **{name: np.array(columns[name], str) for name in COLUMNS if name in columns},
+            **{f"{_NPZ_FOLDER}{name}": columns[name] for name in columns if name not in COLUMNS},
+        }
         arrays = {"features": features, _NPZ_KEY: np.array(json.dumps(metadata))} | arrays
         with open(path, "wb") as file:
             np.savez(file, **arrays)
@@ -215,10 +229,14 @@ class Npz(TableFormat):
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return json.loads(str(file[_NPZ_KEY]))
 
-    def read_columns(self, path, names=COLUMNS):
-        """Read the columns `names` of a part, as far as it has them."""
+    def read_columns(self, path, names=None):
+        """Read the columns `names` of a part, as far as it has them; None reads all."""
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name].tolist() for name in names if name in file}
+            columns = {name: file[name].tolist() for name in names or COLUMNS if name in file}
+            for name in file.files:
+                if names is None and name.startswith(_NPZ_FOLDER):
+                    columns[name.removeprefix(_NPZ_FOLDER)] = file[name]
+            return columns
 
     def read_features(self, path, rows=None):
         """Read the features of `rows` of a part; None reads all."""
@@ -227,39 +245,25 @@ class Npz(TableFormat):
 
 
 class Csv(TableFormat):
-    """Columns ``path``, ``label``, and one for each feature."""
+    """Further columns, then ``path`` and ``label``, then one column for each feature."""
 
     suffix = ".csv"
 
     def write(self, path, table, names):
         """Write the columns of a table."""
-        features = np.asarray(table.features).T
+        features = dict(zip(names, np.asarray(table.features).T, strict=True))
+        # features that INPUT carries, of another table, give way to those of the same name
+        further = {name: values for name, values in _further_columns(table) if name not in features}
         with atomic_write(path) as temporary:
-            write_csv(temporary, _text_columns(table) | dict(zip(names, features, strict=True)))
+            write_csv(temporary, further | _text_columns(table) | features)
 
     def read(self, path):
-        """Read a table, or the rows beside a .npy, which have no features."""
-        import pandas as pd
-
-        with path.open("rb") as file:
-            names = pd.read_csv(file, nrows=0).columns
-            file.seek(0)
-            frame = pd.read_csv(
-                file,
-                dtype=dict.fromkeys(COLUMNS, str),
-                keep_default_na=False,  # "None" and "NA" are labels, too
-                na_values={name: ["", "nan"] for name in names.difference(COLUMNS)},
-            )
-        labels, paths = (
-            np.array([*map(restore_text, frame[name])], str) if name in frame else None
-            for name in ("label", "path")
-        )
-        features = frame.drop(columns=[*COLUMNS], errors="ignore").to_numpy(np.float32)
-        return Table(features, labels, paths)
+        """Read a table."""
+        return _read_csv(path)
 
 
 class Parquet(TableFormat):
-    """Columns ``path``, ``label``, and ``features``, with one list of a fixed size a row.
+    """Columns ``path``, ``label``, further ones, and ``features``, with one list of a fixed size a row.
 
     pandas reads ``features`` as a column of arrays: `sklearn_resnet.datasets.load_table`, or
     `numpy.stack`, makes a matrix of them. The table of a resumable run is a folder of parts, which
@@ -279,7 +283,8 @@ class Parquet(TableFormat):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        arrays = {name: pa.array(as_text(values)) for name, values in _text_columns(table).items()}
+        columns = _text_columns(table) | dict(_further_columns(table))
+        arrays = {name: pa.array(as_text(values)) for name, values in columns.items()}
         arrays["features"] = _to_lists(table.features)
         # Arrow opens no path that is no UTF-8
         with atomic_write(path) as temporary, open(temporary, "wb") as file:
@@ -290,11 +295,7 @@ class Parquet(TableFormat):
         check_optional("pyarrow", extra="parquet", purpose=f"Reading {str(path)!r}")
         import pyarrow as pa
 
-        files = [path]
-        if path.is_dir():
-            files = sorted(
-                file for file in list_folder(path) if not file.name.startswith((".", "_"))
-            )
+        files = list_parquet(path)
         if not files:
             raise ValueError("it holds no parts")
         n_rows, schemas = zip(*map(_describe_parquet, files), strict=True)
@@ -302,16 +303,22 @@ class Parquet(TableFormat):
         if not pa.types.is_fixed_size_list(lists):
             raise ValueError("its features are not fixed-size lists")
         features = np.empty((sum(n_rows), lists.list_size), np.float32)
-        columns = {name: [] for name in ("label", "path") if name in schemas[0].names}
+        fields = filter(_is_column, schemas[0])
+        columns = {field.name: ([], field.type) for field in fields}
         start = 0
         for batch in _iterate_parquet(files, ["features", *columns]):
             rows = batch["features"].flatten().to_numpy().reshape(-1, lists.list_size)
             features[start : start + len(rows)] = rows
             start += len(rows)
-            for name, values in columns.items():
-                values += batch[name].to_pylist()
-        columns = {name: np.array(values, str) for name, values in columns.items()}
-        return Table(features, columns.get("label"), columns.get("path"))
+            for name, (chunks, _) in columns.items():
+                chunks.append(batch[name])
+        columns = {name: pa.chunked_array(*column).to_pandas() for name, column in columns.items()}
+        labels, paths = (
+            np.array(columns.pop(name).tolist(), str) if name in columns else None
+            for name in ("label", "path")
+        )
+        columns = {name: to_array(values) for name, values in columns.items()}
+        return Table(features, labels, paths, columns or None)
 
     def write_part(self, path, columns, features, metadata):
         """Write a part to `path`, a local file."""
@@ -324,6 +331,7 @@ class Parquet(TableFormat):
             for name in COLUMNS
             if name in columns
         }
+        arrays |= {name: pa.array(columns[name]) for name in columns if name not in COLUMNS}
         table = pa.table(arrays | {"features": _to_lists(features)})
         table = table.replace_schema_metadata({_PARQUET_KEY: json.dumps(metadata)})
         with open(path, "wb") as file:
@@ -385,9 +393,55 @@ def manifest_path(path):
     return path.with_name(f"{path.stem}_rows.json")
 
 
+def list_parquet(path):
+    """List the file, or the files of a folder of parts, in order."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in list_folder(path) if not file.name.startswith((".", "_")))
+
+
 def _text_columns(table):
     columns = {"path": table.paths, "label": table.labels}
     return {name: values for name, values in columns.items() if values is not None}
+
+
+def _further_columns(table):
+    """List the names and the arrays of the columns beside features, labels and paths."""
+    return [(name, to_array(values)) for name, values in (table.columns or {}).items()]
+
+
+def _read_csv(path, n_features=None):
+    """Read a .csv of columns and features.
+
+    Features are to the right of the path and the label, if there are any; with `n_features` of 0, all
+    columns are further ones.
+    """
+    import pandas as pd
+
+    with path.open("rb") as file:
+        names = pd.read_csv(file, nrows=0).columns
+        file.seek(0)
+        n_further = len(names)
+        if n_features is None:
+            n_further = min((i for i, name in enumerate(names) if name in COLUMNS), default=0)
+        text = [*COLUMNS, *names[:n_further]]
+        frame = pd.read_csv(
+            file,
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,  # "None" and "NA" are labels, too
+            na_values={name: ["", "nan"] for name in names.difference(text)},
+        )
+    labels, paths = (
+        np.array([*map(restore_text, frame[name])], str) if name in frame else None
+        for name in ("label", "path")
+    )
+    features = frame.drop(columns=text, errors="ignore").to_numpy(np.float32)
+    further = {
+        restore_text(name): parse_texts([*map(restore_text, frame[name])])
+        for name in names[:n_further]
+        if name not in COLUMNS
+    }
+    return Table(features, labels, paths, further or None)
 
 
 def _to_lists(features):
@@ -396,6 +450,13 @@ def _to_lists(features):
 
     flat = pa.array(np.ascontiguousarray(features, np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
+
+
+def _is_column(field):
+    """Whether a column of a .parquet holds one value a row, beside the features of the table."""
+    import pyarrow as pa
+
+    return field.name != "file_version" and not pa.types.is_nested(field.type)
 
 
 def _describe_parquet(path):

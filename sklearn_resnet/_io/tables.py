@@ -11,23 +11,26 @@ from sklearn_resnet._io.table_formats import (
 from sklearn_resnet._runtime.errors import ParameterError
 
 
-def write_table(path, features, names, labels=None, paths=None):
+def write_table(path, features, names, labels=None, paths=None, columns=None):
     """Write features to a file, in the format of its suffix.
 
     Parameters
     ----------
     path : str or path-like
-        ``.npy``: the features alone. ``.npz``: compressed, with the arrays ``features``,
-        ``labels`` and ``paths``. ``.csv``: columns ``path``, ``label``, and one for each feature.
-        ``.parquet``: ``path``, ``label``, and ``features``, with one list of a fixed size a row.
+        ``.npy``: the features alone. ``.npz``: compressed, with the arrays ``features``, ``labels``,
+        ``paths`` and ``columns/NAME``. ``.csv``: further columns, ``path``, ``label``, and one for
+        each feature. ``.parquet``: ``path``, ``label``, further columns, and ``features``, with one
+        list of a fixed size a row.
     features : ndarray of shape (n, n_features)
     names : sequence of str
         The names of the features.
     labels, paths : ndarray of shape (n,), default=None
         None leaves the column out.
+    columns : dict of str to array-like of shape (n,), default=None
+        Further columns, of numbers or text.
     """
     path = as_path(path)
-    find_format(path).write(path, Table(features, labels, paths), names)
+    find_format(path).write(path, Table(features, labels, paths, columns), names)
 
 
 def read_table(path, parameter="path"):
@@ -44,7 +47,8 @@ def read_table(path, parameter="path"):
     Returns
     -------
     Table
-        Labels and paths from .csv and .parquet are text.
+        Labels and paths from .csv and .parquet are text. Other columns keep their type, but for text
+        that looks like a number in a .csv.
 
     Raises
     ------
@@ -70,6 +74,6 @@ def _check_shapes(table):
     features = table.features
     if features.ndim != 2 or features.size == 0 or features.dtype.kind != "f":
         raise ValueError("it holds no rows of features")
-    for column in table[1:]:
+    for column in (table.labels, table.paths, *(table.columns or {}).values()):
         if column is not None and column.shape != features.shape[:1]:
             raise ValueError("it does not have one label and path per row")

@@ -89,7 +89,7 @@ def compare(options):
     plan = plan_comparison(options, progress)
     options = plan.options
     with progress.timed("input"):
-        data = load_input(options.input)
+        data = load_input(options.input, options.quiet)
     options = replace(options, input=replace(options.input, rescale_range=data.rescale_range))
     progress.show_array("input", data.images)
     _check_images(options, data)
@@ -98,10 +98,11 @@ def compare(options):
     coordinates = np.hstack(list(maps.values()))
     picture = _picture_path(options)
     claim(options.output, [options.output, picture])
-    write_table(options.output, coordinates, names, data.labels, data.paths)
+    columns = (data.labels, data.paths, data.columns)
+    write_table(options.output, coordinates, names, *columns)
     scores = draw_maps(picture, maps, data.labels, progress)
     metadata |= {"scores": scores, "model": "compare", "maps": plan.layers}
-    metadata["table"] = hash_table(coordinates, data.labels, data.paths)
+    metadata["table"] = hash_table(coordinates, *columns)
     shapes = {"input": data.images.shape, "embedding": (len(data.images), len(names))}
     result = Result((options.output, picture), shapes, metadata)
     finish(options.output, options.input, result, progress)
@@ -137,7 +138,7 @@ def plan_comparison(options, progress):
         layers=list(dict.fromkeys(named.values())) or None,  # two maps may use the same layer
         dimensions=2,
     )
-    check_input(options.input.source, options.input.patches)
+    check_input(options.input.source, options.input.patches, options.input.regions)
     if reads_files(options.input.source):
         features = replace(features, value_range=None)
     files = find_format(options.output).files(options.output)

@@ -30,7 +30,7 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
-    is_collection,
+    check_on_error,
     load_input,
     reads_files,
 )
@@ -143,7 +143,7 @@ def embed(options):
     options = plan.options
     images = _take_former_range(plan, former, progress)
     with progress.timed("input"):
-        data = load_input(images)
+        data = load_input(images, options.quiet)
     options = replace(options, input=replace(images, rescale_range=data.rescale_range))
     progress.show_array("input", data.images)
     with (
@@ -221,14 +221,11 @@ def plan_embedding(options, progress):
         check_bokeh()
     check_apart(source, options.output)
     is_resumable = features.model == "resnet" and options.output.suffix in SUFFIXES
-    in_parts = is_resumable and is_collection(source)
+    in_parts = is_resumable and options.input.is_many
     _check_output(options, in_parts)
-    check_input(source, options.input.patches)
+    check_input(source, options.input.patches, options.input.regions)
     check_replaceable(options.output, _list_outputs(options, in_parts))
-    if options.input.on_error != "raise" and not is_collection(source):
-        raise ParameterError(
-            "on_error", "requires a folder or an archive of images as INPUT", repr(source)
-        )
+    check_on_error(options.input)
     if reads_files(source):
         features = replace(features, value_range=None)
     features = check_features(features, progress)
@@ -319,7 +316,14 @@ def compute_embedding(plan, data, progress):
         resnet = make_resnet(options.features).fit(data.images)
         claim_table = partial(claim, output, find_format(output).files(output))
         table = embed_in_parts(
-            output, data.images, data.labels, resnet, options.parts, progress, claim_table
+            output,
+            data.images,
+            data.labels,
+            resnet,
+            options.parts,
+            progress,
+            claim_table,
+            further=data.columns,
         )
         values, shape, failures, written = None, table.shape, table.failures, table.written
         metadata = describe_resnet(resnet, options.features.weights) | table.metadata
@@ -329,9 +333,10 @@ def compute_embedding(plan, data, progress):
         failures = tuple(as_source(data.images).failures.values())
         is_kept = _is_kept(n_images, failures, on_error)
         values, data = features.values[is_kept], data.select(is_kept)
-        metadata = features.metadata | {"table": hash_table(values, data.labels, data.paths)}
+        columns = (data.labels, data.paths, data.columns)
+        metadata = features.metadata | {"table": hash_table(values, *columns)}
         claim(output, [output])
-        write_table(output, values, features.names, data.labels, data.paths)
+        write_table(output, values, features.names, *columns)
         shape, written = values.shape, [output]
     errors = _report_failures(options, failures, n_images, progress)
     return Embedding(data, values, shape, metadata, (*written, *errors))
@@ -391,11 +396,12 @@ def make_pictures(plan, embedding, progress, written):
     embedding_map = _compute_map(features, options, progress)
     claim(output, files.values())
     if "table" in files:
-        columns = ["umap_1", "umap_2"]
-        write_table(files["table"], embedding_map.xy, columns, data.labels, data.paths)
+        names = ["umap_1", "umap_2"]
+        columns = (data.labels, data.paths, data.columns)
+        write_table(files["table"], embedding_map.xy, names, *columns)
         written.append(files["table"])
     has_patches = options.input.patches is not None
-    noun = "patches" if has_patches else "images"
+    noun = "patches" if has_patches else data.noun
     title = make_title(options.input.source, embedding_map, embedding.metadata, noun)
     if "picture" in files:
         show_images = pictures.thumbnails or (has_patches and len(features) <= _MAX_THUMBNAILS)

@@ -3,6 +3,7 @@
 import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.decoding import read_npy_header
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._io.columns import to_array
 from sklearn_resnet._io.paths import (
     as_path,
     is_archive,
@@ -23,6 +25,18 @@ from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
 from sklearn_resnet.cli.labels import read_labels
+from sklearn_resnet.cli.region_inputs import (
+    RegionOptions,
+    has_boxes,
+    is_table,
+    list_columns,
+    list_files,
+    make_regions,
+    read_image_table,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMED = {
     "digits": datasets.load_digits,
@@ -37,6 +51,7 @@ _OTHER_ARCHIVES = (
 )  # fmt: skip
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_STARTS = [np.lib.format.magic(major, 0) for major in (1, 2, 3)]
+_NO_REGIONS = RegionOptions()
 _PICKLED = "it holds pickled objects, which could run any program, and is not loaded"
 
 
@@ -47,7 +62,7 @@ class InputOptions:
     Attributes
     ----------
     source : str
-        The name of a dataset; a .npy or .npz file; a folder; an archive; an image file.
+        The name of a dataset; a .npy or .npz file; a folder; an archive; a table; an image file.
     labels : str, default=None
         A file of labels; see `read_labels`.
     image_size : int, default=None
@@ -68,6 +83,8 @@ class InputOptions:
         How image files are read, as in `ImageLoader`.
     rescale_range : tuple of tuple of 2 float, default=None
         The percentiles of each channel that an earlier command learned; None learns them.
+    regions : RegionOptions
+        The regions that are made of images, and how regions are read.
     """
 
     source: str
@@ -85,6 +102,13 @@ class InputOptions:
     page: int | str | None = None
     level: int | None = None
     rescale_range: tuple | None = None
+    regions: RegionOptions = _NO_REGIONS
+
+    @property
+    def is_many(self):
+        """Whether INPUT is many images of files, some of which may be unreadable."""
+        is_cut = self.regions.makes_regions and reads_files(self.source)
+        return is_cut or is_table(self.source) or is_collection(self.source)
 
     @property
     def reading(self):
@@ -102,13 +126,31 @@ class InputOptions:
 class Input:
     """Images with their labels and paths, each None if absent.
 
-    ``rescale_range`` holds the percentiles of each channel that were learned, or None.
+    ``rescale_range`` holds the percentiles of each channel that were learned, or None. ``table`` has a
+    row for each image, with its path, and maybe its box and further columns; None for other INPUT.
     """
 
     images: np.ndarray | LazyImages
     labels: np.ndarray | None = None
     paths: np.ndarray | None = None
     rescale_range: tuple | None = None
+    table: "pd.DataFrame | None" = None
+
+    @property
+    def columns(self):
+        """The columns that OUTPUT carries, beside path and label."""
+        return {} if self.table is None else list_columns(self.table)
+
+    @property
+    def noun(self):
+        """The word for its images in texts."""
+        return "images" if self.table is None or not has_boxes(self.table) else "regions"
+
+    def files(self, rows=slice(None)):
+        """Return what `load_files` reads again: the paths or regions of some images."""
+        return (
+            self.paths[rows].tolist() if self.table is None else list_files(self.table.iloc[rows])
+        )
 
     def select(self, is_kept):
         """Select images by a mask."""
@@ -116,15 +158,18 @@ class Input:
             return self
         columns = (self.images, self.labels, self.paths)
         selected = (None if column is None else column[is_kept] for column in columns)
-        return Input(*selected, self.rescale_range)
+        table = None if self.table is None else self.table[is_kept]
+        return Input(*selected, self.rescale_range, table)
 
 
-def load_input(options):
+def load_input(options, quiet=True):
     """Read INPUT, and its labels from a file if one is named.
 
     Parameters
     ----------
     options : InputOptions
+    quiet : bool, default=True
+        Whether to show no progress bar while regions are made of images.
 
     Returns
     -------
@@ -136,10 +181,10 @@ def load_input(options):
     OSError, ValueError
         As from `read_input` and `read_labels`, or if INPUT holds a different number of labels.
     """
-    data = _read(options)
+    data = _read(options, quiet)
     n_images = len(data.images)
     if options.labels is not None:
-        return replace(data, labels=read_labels(options.labels, data.paths, n_images))
+        return replace(data, labels=read_for_each(options.labels, data))
     if data.labels is not None and data.labels.shape != (n_images,):
         raise ParameterError(
             "source",
@@ -149,18 +194,39 @@ def load_input(options):
     return data
 
 
-def check_input(source, patches=None):
+def read_for_each(path, data, kind="label"):
+    """Read the labels or groups of images from a file; regions have those of their image.
+
+    Parameters
+    ----------
+    path, kind
+        As for `read_labels`.
+    data : Input
+
+    Returns
+    -------
+    ndarray of shape (n_images,)
+    """
+    if data.table is None:
+        return read_labels(path, data.paths, len(data.images), kind)
+    import pandas as pd
+
+    rows, paths = pd.factorize(data.paths)
+    return read_labels(path, paths, len(paths), kind)[rows]
+
+
+def check_input(source, patches=None, regions=_NO_REGIONS):
     """Check, without reading it, that INPUT exists.
 
     Parameters
     ----------
-    source, patches
-        As for `read_input`.
+    source, patches, regions
+        As for `InputOptions`.
 
     Raises
     ------
     FileNotFoundError, ParameterError
-        If it does not exist, or patches cannot be cut from it.
+        If it does not exist, or patches or regions cannot be cut from it.
     """
     path = as_path(source)
     if patches is not None and not _is_image_file(path):
@@ -170,11 +236,36 @@ def check_input(source, patches=None):
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise FileNotFoundError(
             f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder or an archive (.zip, "
-            f".tar) of images, or an image file. Got {source!r}, which does not exist.{hint}"
+            ".tar) of images, a table (.csv, .tsv, .parquet) of images, or an image file. Got "
+            f"{source!r}, which does not exist.{hint}"
         )
     if path.suffix.lower() in _OTHER_ARCHIVES and _is_image_file(path):
         raise ParameterError(
             "source", "must be a .zip or a .tar to be read without unpacking it", repr(source)
+        )
+    for name in regions.given:
+        if name not in regions.reading and not reads_files(source):
+            raise ParameterError(name, "requires image files as INPUT", repr(source))
+        if not (regions.makes_regions or is_table(source)):
+            raise _without_regions(name, source)
+
+
+def _without_regions(name, source):
+    return ParameterError(
+        name,
+        "requires regions",
+        f"whole images in {source!r}",
+        hint="Pass --tiles or --segments, or a table with the columns top, left, bottom and right.",
+    )
+
+
+def check_on_error(options):
+    """Raise ParameterError if unreadable images are to be passed over, and INPUT is not many images."""
+    if options.on_error != "raise" and not options.is_many:
+        raise ParameterError(
+            "on_error",
+            "requires a folder or an archive of images as INPUT, or a table",
+            repr(options.source),
         )
 
 
@@ -197,17 +288,18 @@ def _is_image_file(path):
     file, dataset = split_dataset(path)
     if dataset is not None or is_zarr(file):
         return True
-    return path.is_file() and path.suffix.lower() not in (".npy", ".npz") and not is_archive(path)
+    is_other = path.suffix.lower() in (".npy", ".npz") or is_archive(path) or is_table(path)
+    return path.is_file() and not is_other
 
 
 def reads_files(source):
-    """Return whether INPUT is one image file or a collection of them."""
-    return is_collection(source) or _is_image_file(as_path(source))
+    """Return whether INPUT is one image file, or a collection or a table of them."""
+    return is_collection(source) or is_table(source) or _is_image_file(as_path(source))
 
 
 def is_collection(source):
     """Return whether INPUT holds image files: a folder or an archive, on disk or behind a URL."""
-    if source in NAMED or is_zarr(split_dataset(source)[0]):
+    if source in NAMED or is_zarr(split_dataset(source)[0]) or is_table(source):
         return False
     return as_path(source).is_dir() or is_archive(source)
 
@@ -232,24 +324,53 @@ def read_input(source, **options):
     return _read(InputOptions(source, **options))
 
 
-def _read(options):
+def _read(options, quiet=True):
     source, size = options.source, options.image_size
-    check_input(source, options.patches)
+    check_input(source, options.patches, options.regions)
     path = as_path(source)
     if options.patches is not None:
         return _cut_patches(path, options)
     if source in NAMED:
         return Input(*NAMED[source](return_X_y=True))
+    if is_table(source) or options.regions.makes_regions:
+        return _read_table(options, quiet)
     if is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
-        images, learned = load_files(paths, options, size, lazy=True, on_error=options.on_error)
+        images, learned = load_files(
+            paths.tolist(), options, size, lazy=True, on_error=options.on_error
+        )
         return Input(images, labels, paths, learned)
     if _is_image_file(path):
         paths = np.array([str(path)])
         # lazy images have the names of their channels
-        images, learned = load_files(paths, options, size, lazy=options.mode == "channels")
+        images, learned = load_files([str(path)], options, size, lazy=options.mode == "channels")
         return Input(images, paths=paths, rescale_range=learned)
     return _read_arrays(path)
+
+
+def _read_table(options, quiet):
+    """Read the images of a table, or make regions of the images of INPUT."""
+    import pandas as pd
+
+    source, regions = options.source, options.regions
+    if is_table(source):
+        table = read_image_table(source, options.on_error)
+    elif is_collection(source):
+        paths, labels = datasets.load_image_folder(source, return_X_y=True)
+        table = pd.DataFrame({"path": paths} | ({} if labels is None else {"label": labels}))
+    else:
+        table = pd.DataFrame({"path": [source]})
+    if regions.makes_regions:
+        table = make_regions(table, regions, options.on_error, quiet)
+    for name in regions.reading:
+        if not has_boxes(table):
+            raise _without_regions(name, source)
+    has_labels = "label" in table and (table["label"].notna() & (table["label"] != "")).any()
+    labels = to_array(table["label"]) if has_labels else None
+    images, learned = load_files(
+        list_files(table), options, options.image_size, lazy=True, on_error=options.on_error
+    )
+    return Input(images, labels, to_array(table["path"]), learned, table)
 
 
 def _cut_patches(path, options):
@@ -266,12 +387,13 @@ def _cut_patches(path, options):
     return Input(cut, rescale_range=learned)
 
 
-def load_files(paths, options, size=None, **params):
-    """Load image files.
+def load_files(files, options, size=None, **params):
+    """Load image files, or regions of them.
 
     Parameters
     ----------
-    paths : sequence of str
+    files : list of str or DataFrame
+        Paths, or a table of regions.
     options : InputOptions
     size : int or tuple of 2 int, default=None
     **params
@@ -283,13 +405,15 @@ def load_files(paths, options, size=None, **params):
     rescale_range : tuple of tuple of 2 float, or None
         The percentiles of each channel: those of `options`, or learned from the files.
     """
+    if not isinstance(files, list):
+        params |= options.regions.reading
     loader = ImageLoader(size, **reading_parameters(options), **params)
     if options.rescale_range is None:
-        loader.fit(paths)
+        loader.fit(files)
     else:  # learned before
         loader.rescale_range_ = np.array(options.rescale_range)
     learned = getattr(loader, "rescale_range_", None)
-    return loader.transform(paths), None if learned is None else tuple(map(tuple, learned.tolist()))
+    return loader.transform(files), None if learned is None else tuple(map(tuple, learned.tolist()))
 
 
 def reading_parameters(options):

@@ -1,7 +1,6 @@
 """--labels and --groups: a value for each image, from a table that may name the images, an array or text."""
 
 import csv
-import io
 import os
 import re
 import unicodedata
@@ -12,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_resnet._images.decoding import EXTENSIONS, OPTIONAL_EXTENSIONS
+from sklearn_resnet._io.columns import to_numbers
 from sklearn_resnet._io.listing import suffix_of_name
 from sklearn_resnet._io.paths import is_url, strip_archive_suffix
 from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.cli.delimited import decode_text, parse_cells
 
 _MAX_NAMED = 3  # names in a message
 _IMAGE_SUFFIXES = EXTENSIONS.union(OPTIONAL_EXTENSIONS)
 _TABLE_SUFFIXES = (".csv", ".tsv")
-_SEPARATORS = (",", ";", "\t", "|")
-_DECLARED_SEPARATOR = re.compile(r'"?sep=(.)"?[^\w\r\n]*\r?\n', re.IGNORECASE)  # of Excel
 # Names of columns, in small letters without "_" and spaces.
 _NAME_WORDS = frozenset((
     "path", "paths", "filepath", "imagepath", "imgpath", "file", "files", "filename", "filenames",
@@ -38,8 +37,6 @@ _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:|\w+://")
 _IMAGE_NAME = re.compile(
     rf"\w(?:{'|'.join(map(re.escape, sorted(_IMAGE_SUFFIXES)))})(?!\w)", re.IGNORECASE
 )
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}")  # fits into int64
-_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 class _Images(NamedTuple):
@@ -120,7 +117,7 @@ def _read_table(path, images, n_images, kind):
         table = pd.read_parquet(path)
         table = table.reset_index(drop=table.index.name is None)  # pandas may keep names there
     else:
-        text = _decode(path.read_bytes())
+        text = decode_text(path.read_bytes())
         if path.suffix.lower() in _TABLE_SUFFIXES:
             table = _parse(text, images, n_images)
         else:
@@ -142,7 +139,7 @@ def _read_table(path, images, n_images, kind):
     if rows is not None and len(rows) < len(table):
         _warn_about_unused(path, table[names[0]], rows)
     given = labels.dropna()
-    numbers = _to_numbers(given.tolist())
+    numbers = to_numbers(given.tolist())
     if numbers is not None:
         used = type(labels)(numbers, given.index).loc[used.index]
     values = np.asarray(used)
@@ -152,7 +149,7 @@ def _read_table(path, images, n_images, kind):
 def _warn_about_order(path, others, kind):
     """Warn of a column that may be meant to name the images, and does not."""
     for name, values in others.items():
-        if values.is_unique and _to_numbers(values.dropna().tolist()) is None:
+        if values.is_unique and to_numbers(values.dropna().tolist()) is None:
             warn_caller(
                 f"The column {name!r} in {str(path)!r} names no image, so that the {kind}s are taken in "
                 f"the order of the images. It holds {_show(values)}. If it should name the images, "
@@ -168,41 +165,9 @@ def _warn_about_unused(path, names, rows):
     )
 
 
-def _decode(content):
-    """Decode text in UTF-8, or in UTF-16 as Excel writes it, with or without a byte order mark."""
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    try:
-        return content.decode("utf-16" if is_utf16 else "utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise ValueError(
-            "it is not text in UTF-8. From Excel, save it as 'CSV UTF-8'; a .csv in another encoding "
-            f"must be converted ({exc})"
-        ) from exc
-
-
 def _parse(text, images, n_images):
-    """Parse a table whose columns are separated by commas, semicolons, tabs or bars."""
-    import pandas as pd
-
-    text = text.lstrip("\r\n")
-    declared = _DECLARED_SEPARATOR.match(text)
-    if declared:
-        separator, text = declared[1], text[declared.end() :]
-    else:
-        line = next(iter(text.split("\n", 1)[0].splitlines()), "")
-        counts = {sep: len(next(csv.reader([line], delimiter=sep), [])) for sep in _SEPARATORS}
-        separator = max(_SEPARATORS, key=counts.__getitem__)
-    table = pd.read_csv(
-        io.StringIO(text),
-        sep=separator,
-        header=None,
-        dtype=object,
-        skipinitialspace=True,
-        # only an empty cell is missing: "NA" and "None" may be names
-        keep_default_na=False,
-        na_values=[""],
-    )
-    table = _with_header(table, images, n_images)
+    """Parse a table of cells."""
+    table = _with_header(parse_cells(text), images, n_images)
     if not table.columns.is_unique:
         raise ValueError(f"its columns must have different names, and are {_list(table)}")
     return table
@@ -447,20 +412,6 @@ def _split(path):
 
 def _fold(parts, fold):
     return tuple(part.casefold() for part in parts) if fold else parts
-
-
-def _to_numbers(labels):
-    """Convert labels to an array of numbers; None if text has to stay text, such as ``"001"``."""
-    if not all(isinstance(label, str) for label in labels):
-        return None
-    if all(map(_INTEGER.fullmatch, labels)):
-        return np.array(labels, dtype=np.int64)
-    if all(map(_DECIMAL.fullmatch, labels)):
-        numbers = np.array(labels, dtype=np.float64)
-        # "1.1" and "1.10" would become one class
-        if np.isfinite(numbers).all() and len(np.unique(numbers)) == len(set(labels)):
-            return numbers
-    return None
 
 
 def _simplify(name):

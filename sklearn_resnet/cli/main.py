@@ -17,6 +17,7 @@ from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Sizes
 from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
+from sklearn_resnet.cli.region_inputs import RegionOptions
 from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
 from sklearn_resnet.cli.search import SearchOptions, search
 from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
@@ -28,11 +29,13 @@ _HELP = """Embed images, and draw the embedding.
 
 INPUT is digits, mnist or cifar10; a .npy or .npz file (one array, or images and labels as x and y
 or x_train and y_train); a folder of images, or with one subfolder per class; an archive of images
-(.zip, .tar, .tar.gz), or a folder of archives; or an image.
+(.zip, .tar, .tar.gz), or a folder of archives; an image; or a table (.csv, .tsv, .parquet) with a
+column path, and maybe label, page, others, and top, left, bottom and right of regions, in pixels.
 
 OUTPUT ends in .npy (features only), .npz (compressed, with labels and paths), .csv or .parquet
-(whose column features holds one array per row). sklearn_resnet.datasets.load_table reads each of
-them in Python. A .json beside it records how it was made.
+(whose column features holds one array per row). All but .npy carry the columns of a table.
+sklearn_resnet.datasets.load_table reads each of them in Python. A .json beside it records how it was
+made.
 
 Both can be URLs, such as s3://bucket/photos or zip://::photos.zip.
 
@@ -50,6 +53,9 @@ Examples:
   embedding photo.jpg out/patches.npy --patches 32 --patch-size 64 -l 82 -p
   embedding photos/ out/photos.parquet --image-size 64 --workers 2
   embedding cells/ out/cells.npz --rescale percentile --separate-channels
+  embedding slide.svs out/tiles.parquet --tiles 256 --min-content 0.2 --html
+  embedding cells/ out/cells.npz --segments masks/ --image-size 64
+  embedding boxes.csv out/boxes.csv --image-size 64
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding search photos/ --sizes 48,64,96
@@ -90,6 +96,7 @@ Examples:
 _SECTIONS = {  # by the first option of each
     "model": "Features",
     "labels": "Images",
+    "tiles": "Regions of images",
     "plot": "Pictures",
     "n_workers": "Many images",
     "compress": "Other options",
@@ -193,6 +200,7 @@ _NOT_COMPARED = (
 )
 @options.value_range
 @options.reading
+@options.regions
 @click.option(
     "-p",
     "--plot",
@@ -274,7 +282,7 @@ def main(ctx, **params):
 def _make_embed_options(params):
     return EmbedOptions(
         output=params["output"],
-        input=_pick(InputOptions, params),
+        input=_pick_input(params),
         features=_pick(FeatureOptions, params),
         pictures=_pick(PictureOptions, params),
         parts=_pick(RunOptions, params),
@@ -286,11 +294,15 @@ def _make_compare_options(params):
     return CompareOptions(
         output=params["output"],
         maps=params["compare"],
-        input=_pick(InputOptions, params),
+        input=_pick_input(params),
         features=_pick(FeatureOptions, params),
         picture=params["picture"],
         quiet=params["quiet"],
     )
+
+
+def _pick_input(params):
+    return _pick(InputOptions, params | {"regions": _pick(RegionOptions, params)})
 
 
 def _pick(kind, params):
@@ -379,7 +391,8 @@ def similar(ctx, queries, table, **chosen):
     "--groups",
     metavar="FILE",
     help="A file with a group for each image, such as its patient; the images of a group are in one "
-    "fold. It is read as that of --labels is, with a column group.",
+    "fold. It is read as that of --labels is, with a column group.  [default: the column group of a "
+    "table as INPUT]",
 )
 @click.option(
     "--cv",
@@ -414,6 +427,7 @@ def similar(ctx, queries, table, **chosen):
 @options.no_cache
 @options.value_range
 @options.reading
+@options.regions
 @options.picture
 @click.option(
     "-s",
@@ -429,6 +443,7 @@ def similar(ctx, queries, table, **chosen):
 def search_cuts(ctx, **params):
     """Search the layer and the image size."""
     options.check_reading(ctx)
+    options.check_regions(ctx.params)
     options.check_cache(params)
     params["cache"] = options.choose_cache(params)
     with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
@@ -443,7 +458,7 @@ def _make_search_options(params):
     others = {"model": "resnet", "dimensions": None, "image_size": None}
     others |= {"patches": None, "patch_size": None}
     params = params | others
-    params["input"], params["features"] = _pick(InputOptions, params), _pick(FeatureOptions, params)
+    params["input"], params["features"] = _pick_input(params), _pick(FeatureOptions, params)
     return _pick(SearchOptions, params)
 
 
@@ -511,4 +526,5 @@ def _check_combinations(ctx):
     if is_given("picture") and not draws_picture:
         raise click.UsageError("--picture requires a picture: -p, -t or --compare.")
     options.check_reading(ctx)
+    options.check_regions(ctx.params)
     options.check_cache(ctx.params)

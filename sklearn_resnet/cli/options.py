@@ -8,7 +8,15 @@ from sklearn_resnet._images.rescaling import PERCENTILE
 from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.features import default_cache
-from sklearn_resnet.cli.param_types import Channels, Grid, Normalization, Page, Pooling, Rescale
+from sklearn_resnet.cli.param_types import (
+    Channels,
+    Grid,
+    Margin,
+    Normalization,
+    Page,
+    Pooling,
+    Rescale,
+)
 
 architecture = click.option(
     "--architecture",
@@ -143,6 +151,48 @@ _READING = (
         help="Compute features of each channel on its own, as of a grey image.",
     ),
 )
+_REGIONS = (
+    click.option(
+        "--tiles",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Cut each image into tiles of N x N pixels.",
+    ),
+    click.option(
+        "--step",
+        metavar="N",
+        type=click.IntRange(1),
+        help="Distance from a tile to the next one, in pixels.  [default: no overlap]",
+    ),
+    click.option(
+        "--min-content",
+        metavar="SHARE",
+        type=click.FloatRange(0, 1),
+        help="Leave out tiles of which a smaller share is foreground, such as tissue on glass.",
+    ),
+    click.option(
+        "--segments",
+        metavar="PATH",
+        help="A folder with a label image or a mask for each image, which has the same name but for the "
+        "suffix. Each segment is a region.",
+    ),
+    click.option(
+        "--mask-others", is_flag=True, help="Make the pixels outside of each segment black."
+    ),
+    click.option(
+        "--margin",
+        metavar="N|SHARE",
+        type=Margin(),
+        help="Widen each region on all sides: by pixels, as in 16, or by a share of its height and "
+        "width, as in 0.1.",
+    ),
+    click.option(
+        "--pad",
+        type=click.Choice(["reflect", "black"]),
+        help="How to fill the part of a region that is beyond the border of its image.  [default: it is "
+        "an error]",
+    ),
+)
 picture = click.option(
     "--picture",
     type=click.Choice(["png", "pdf", "svg"]),
@@ -158,6 +208,25 @@ def reading(command):
     for option in reversed(_READING):
         command = option(command)
     return command
+
+
+def regions(command):
+    """Add the options of making regions of images, and of reading regions."""
+    for option in reversed(_REGIONS):
+        command = option(command)
+    return command
+
+
+def check_regions(params):
+    """Refuse options of regions that exclude each other, or would have no effect."""
+    for name, other in (
+        ("tiles", "segments"), ("tiles", "patches"), ("segments", "patches")
+    ):  # fmt: skip
+        if params[name] is not None and params.get(other) is not None:
+            raise click.UsageError(f"--{name} and --{other} exclude each other. Leave one out.")
+    for name, other in (("step", "tiles"), ("min_content", "tiles"), ("mask_others", "segments")):
+        if params[name] and params[other] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} requires --{other}.")
 
 
 def check_reading(ctx):

@@ -110,6 +110,24 @@ class Page(click.ParamType):
         return page
 
 
+class Margin(click.ParamType):
+    """``16`` pixels, or ``0.1`` of the height and width, for the parameter `margin` of ImageLoader."""
+
+    name = "margin"
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if not isinstance(value, str):
+            return value
+        try:
+            margin = int(value) if value.isdecimal() else float(value)
+        except ValueError:
+            margin = -1
+        if not 0 <= margin < float("inf"):
+            self.fail(f"It must be pixels, as in 16, or a share, as in 0.1. Got {value!r} instead.")
+        return margin
+
+
 class Rescale(click.ParamType):
     """``percentile``, ``percentile:1,99``, ``window`` or ``0,4095``, for the parameter `rescale`."""
 

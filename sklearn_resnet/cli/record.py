@@ -18,6 +18,7 @@ from sklearn_resnet._images.hashing import hash_content
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._network.engines.choice import choose_engine
 from sklearn_resnet._network.layers import resolve_layers
+from sklearn_resnet.cli.region_inputs import RegionOptions
 
 _PACKAGES = (
     "sklearn-resnet",
@@ -105,6 +106,7 @@ def write_record(output, options, result, progress):
         **result.metadata,
         "patches": options.patches,
         "patch_size": options.patch_size if options.patches else None,
+        "regions": options.regions.given,
         "file_range": options.file_range,
         "reading": options.reading,
         "seed": options.seed,
@@ -194,24 +196,26 @@ def _list_other_files(former, record, output):
     return [], outdated + outputs
 
 
-def hash_table(features, labels, paths):
+def hash_table(features, labels=None, paths=None, columns=None):
     """Hash a table for the record, to tell whether the files beside it match.
 
     Parameters
     ----------
     features : ndarray of shape (n, n_features)
-    labels, paths : ndarray of shape (n,) or None
+    labels, paths : ndarray of shape (n,), default=None
+    columns : dict of str to ndarray of shape (n,), default=None
 
     Returns
     -------
     str
         Hexadecimal digits.
     """
-    columns = [
+    described = [
         None if column is None else np.asarray(column).tolist() for column in (labels, paths)
     ]
+    described += [(name, values.tolist()) for name, values in (columns or {}).items()]
     return hash_content(
-        repr(columns).encode("utf-8", "replace"), np.ascontiguousarray(features)
+        repr(described).encode("utf-8", "replace"), np.ascontiguousarray(features)
     ).hex()
 
 
@@ -327,6 +331,8 @@ def file_parameters(record):
     """Return the parameters of the `InputOptions` that say how image files become those of a table."""
     found = {"mode": image_mode(record), "value_range": record.get("file_range")}
     found |= record.get("reading") or {}
+    if record.get("regions"):
+        found["regions"] = RegionOptions(**record["regions"])
     for name in ("value_range", "rescale", "rescale_range"):
         if isinstance(found.get(name), list):
             found[name] = tuple(tuple(x) if isinstance(x, list) else x for x in found[name])

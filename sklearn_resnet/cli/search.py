@@ -17,12 +17,12 @@ from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
     check_input,
-    is_collection,
+    check_on_error,
     load_files,
     load_input,
+    read_for_each,
     reads_files,
 )
-from sklearn_resnet.cli.labels import read_labels
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import drawing_files, name_source, name_weights
 from sklearn_resnet.cli.progress import Progress
@@ -121,10 +121,10 @@ def search(options):
     plan = plan_search(options, progress)
     options = plan.options
     with progress.timed("input"):
-        data = load_input(options.input)
-    groups = None
+        data = load_input(options.input, options.quiet)
+    groups = data.columns.get("group")
     if options.groups is not None:
-        groups = read_labels(options.groups, data.paths, len(data.images), "group")
+        groups = read_for_each(options.groups, data, "group")
     if options.input.on_error == "skip":
         data, groups = leave_out_unreadable(data, groups, options, progress)
     target = make_target(options, data.labels, groups, progress)
@@ -161,7 +161,7 @@ def plan_search(options, progress):
     SearchPlan
     """
     source, features = options.input.source, options.features
-    check_input(source)
+    check_input(source, regions=options.input.regions)
     output = _name_output(options)
     check_apart(source, output)
     if output.suffix != ".csv":
@@ -169,10 +169,7 @@ def plan_search(options, progress):
     check_table_path(output)
     picture = output.with_suffix(f".{options.picture}")
     check_replaceable(output, [output, picture])
-    if options.input.on_error != "raise" and not is_collection(source):
-        raise ParameterError(
-            "on_error", "requires a folder or an archive of images as INPUT", repr(source)
-        )
+    check_on_error(options.input)
     if reads_files(source):
         features = replace(features, value_range=None)
     if features.layers is not None:
@@ -207,7 +204,7 @@ def leave_out_unreadable(data, groups, options, progress):
     """
     size = max(options.image_sizes or _SIZES)
     files = replace(options.input, rescale_range=data.rescale_range)
-    images, _ = load_files(data.paths.tolist(), files, size, lazy=True, on_error="skip")
+    images, _ = load_files(data.files(), files, size, lazy=True, on_error="skip")
     for _ in images.batches(_N_CHECKED):
         pass
     if not images.failures:
@@ -360,7 +357,7 @@ def choose_sizes(data, options):
         For arrays of small squares, with their own size.
     """
     if reads_files(options.input.source):
-        side, own = _measure_files(data.paths, options.input), ()
+        side, own = _measure_files(data, options.input), ()
     else:
         resnet = _fit_resnet(options.features, data.images)
         height, width = getattr(resnet, "image_shape_", data.images.shape[1:])[:2]
@@ -377,12 +374,12 @@ def _fit_resnet(features, images):
         return make_resnet(features).fit(images)
 
 
-def _measure_files(paths, options):
-    """Return the median of the shorter sides of some files."""
-    positions = np.unique(np.linspace(0, len(paths) - 1, _N_MEASURED).astype(int))
+def _measure_files(data, options):
+    """Return the median of the shorter sides of some images."""
+    positions = np.unique(np.linspace(0, len(data.images) - 1, _N_MEASURED).astype(int))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reading all files will warn
-        shapes = [load_files([paths[i]], options)[0].shape for i in positions]
+        shapes = [load_files(data.files([i]), options)[0].shape for i in positions]
     return int(np.median([min(shape[1:3]) for shape in shapes]))
 
 
@@ -390,7 +387,7 @@ def _load_at(size, data, options):
     """Return image files at one size; arrays as they are."""
     if not reads_files(options.source):
         return data.images
-    images, _ = load_files(data.paths.tolist(), options, size, lazy=True)
+    images, _ = load_files(data.files(), options, size, lazy=True)
     return images
 
 
@@ -449,7 +446,7 @@ def _describe_search(display, target, images, options):
         "score": target.score_name,
         "best": {"layer": display.best_layer_, "image_size": display.best_image_size_},
         "cheapest": {"layer": display.cheapest_layer_, "image_size": display.cheapest_image_size_},
-        "table": hash_table(display.scores, None, None),
+        "table": hash_table(display.scores),
     }
     del metadata["image_size"]
     if options.nested:

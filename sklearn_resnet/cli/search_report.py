@@ -186,6 +186,8 @@ def spell_command(candidate, options, output):
         )
         words += ["--value-range", *levels]
     words += _spell_reading(options.input, features)
+    for name, value in options.input.regions.given.items():
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
     if options.input.on_error != "raise":
         words += ["--on-error", options.input.on_error]
     if features.normalization is not None:

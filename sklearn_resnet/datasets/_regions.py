@@ -142,12 +142,11 @@ def _check_properties(properties):
 
 def _find_in_image(labels, images, i, properties, min_area, mask_others):
     """Find the regions of one image, as the columns of `regionprops_table`."""
-    from skimage.measure import label, regionprops_table  # slow to import
+    from skimage.measure import regionprops_table  # slow to import
 
-    array = _read_label_image(labels[i], i)
+    array = read_label_image(labels[i], _describe(labels[i], i))
     _check_match(array, labels, images, i)
-    if _is_mask(array):
-        array = label(array.astype(bool))
+    array = label_parts(array)
     array, values = _compact(array)
     needs_values = any(part in name for name in properties for part in _OF_INTENSITY)
     wanted = dict.fromkeys(("label", "bbox", *properties, "num_pixels"))
@@ -186,9 +185,19 @@ def _describe(item, i):
     return f"labels[{i}] ({name_of(item)!r})" if is_path(item) else f"labels[{i}]"
 
 
-def _read_label_image(item, i):
-    """Return a label image as an array of bool or integers."""
-    name = _describe(item, i)
+def read_label_image(item, name):
+    """Read a label image.
+
+    Parameters
+    ----------
+    item : array, PIL Image or path
+    name : str
+        As messages name it.
+
+    Returns
+    -------
+    ndarray of shape (height, width) of bool or integers
+    """
     try:
         item = as_item(item)
     except ValueError as exc:
@@ -229,6 +238,13 @@ def _read_label_image(item, i):
             "Set such pixels to 0.",
         )
     return array
+
+
+def label_parts(array):
+    """Label the connected parts of a mask, and return other label images as they are."""
+    from skimage.measure import label  # slow to import
+
+    return label(array.astype(bool)) if _is_mask(array) else array
 
 
 def _check_match(array, labels, images, i):

@@ -21,8 +21,10 @@ def load_table(path: str | os.PathLike) -> Bunch:
     -------
     table : Bunch
         With ``features``, an ndarray of shape (n, n_features) and dtype float32; ``labels``, an
-        ndarray of shape (n,), or None; and ``paths``, an ndarray of str of shape (n,), or None.
-        Labels in .csv and .parquet files are text. A .npy has labels and paths only if the command
+        ndarray of shape (n,), or None; ``paths``, an ndarray of str of shape (n,), or None; and
+        ``columns``, a DataFrame with the columns ``path``, ``label`` and all further ones that the
+        table has, such as the boxes of regions. `ImageLoader` and `draw_regions` take it.
+        Labels in .csv and .parquet files are text. A .npy has these columns only if the command
         wrote a file with them beside it: ``out_rows.csv`` beside ``out.npy``.
 
     Raises
@@ -57,10 +59,17 @@ def load_table(path: str | os.PathLike) -> Bunch:
     >>> table.paths is None
     True
     """
+    import pandas as pd  # slow to import
+
     table = read_table(path)
     features = table.features
     if isinstance(features, np.memmap):  # of a .npy, and read-only
         features = np.array(features)
+    text = {"path": table.paths, "label": table.labels}
+    columns = {name: values for name, values in text.items() if values is not None}
     return Bunch(
-        features=features.astype(np.float32, copy=False), labels=table.labels, paths=table.paths
+        features=features.astype(np.float32, copy=False),
+        labels=table.labels,
+        paths=table.paths,
+        columns=pd.DataFrame(columns | (table.columns or {}), index=range(len(features))),
     )

@@ -104,7 +104,7 @@ class Scale:
         return self
 
 
-def color_points(y, n_points, palette=None):
+def color_points(y, n_points, palette=None, max_classes=MAX_CLASSES):
     """Choose the colour of each point.
 
     Parameters
@@ -114,6 +114,8 @@ def color_points(y, n_points, palette=None):
     n_points : int
     palette : str, list or dict, default=None
         See `EmbeddingDisplay.plot`.
+    max_classes : int, default=MAX_CLASSES
+        The largest number of distinct whole numbers that are labels.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def color_points(y, n_points, palette=None):
     missing = is_missing(y)
     if missing.all():
         return Labels([], np.full(n_points, -1), np.array([to_rgb(MISSING)]), ["o"])
-    if is_scale(y[~missing]):
+    if is_scale(y[~missing], max_classes):
         numbers = np.full(n_points, np.nan)
         numbers[~missing] = y[~missing].astype(float)
         mappable = ScalarMappable(cmap=palette or "viridis")
@@ -227,11 +229,11 @@ def is_missing(y):
     return np.asarray(pd.isna(y)) | np.array(is_infinite, bool)
 
 
-def is_scale(y):
+def is_scale(y, max_classes=MAX_CLASSES):
     """Whether values are numbers on a scale rather than labels."""
     if y.dtype.kind not in "iuf" and not all(
         isinstance(value, Real) and not isinstance(value, bool) for value in y.tolist()
     ):
         return False
     numbers = y.astype(float)
-    return bool((numbers % 1).any()) or len(np.unique(numbers)) > MAX_CLASSES
+    return bool((numbers % 1).any()) or len(np.unique(numbers)) > max_classes

@@ -12,7 +12,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array, check_consistent_length, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_resnet._images.items import is_path, name_of
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
@@ -22,7 +21,7 @@ from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
-from sklearn_resnet.plotting._legend import draw_legend
+from sklearn_resnet.plotting._legend import draw_legend_beside
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
@@ -54,8 +53,9 @@ class EmbeddingDisplay:
     images : array-like of n_samples images or paths, default=None
         The images that the points represent, for thumbnails: an array of shape (n_samples, height,
         width) or (n_samples, height, width, channels), a list of such images, `LazyImages`, or
-        paths. Channels that are not grey or RGB are shown in added colours. Only the images that
-        are drawn are read, and a few others to see their channels.
+        paths; or a table of regions, as `ImageLoader` accepts it. Channels that are not grey or RGB
+        are shown in added colours. Only the images that are drawn are read, and a few others to see
+        their channels.
 
     Attributes
     ----------
@@ -319,8 +319,9 @@ class EmbeddingDisplay:
 
         Hovering over a point shows its image, labels, path, and nearest neighbours; a click pins it.
         You can search points, hide labels, select points with a box or a lasso, and save the
-        selection as a CSV file. The page is drawn by Bokeh; install it with
-        ``pip install 'sklearn-resnet[explore]'``.
+        selection as a CSV file. If the points are regions, the pinned card also shows the whole
+        image with the region on it; a click enlarges it, with all regions of the image. The page is
+        drawn by Bokeh; install it with ``pip install 'sklearn-resnet[explore]'``.
 
         Parameters
         ----------
@@ -328,7 +329,8 @@ class EmbeddingDisplay:
             File to write. The page is a single file that needs no network.
         images : array-like of n_samples images or paths, default=None
             Images of the points. By default, those of the display. The page holds thumbnails of at
-            most 160 x 160 pixels, or fewer for more than 1,500 images.
+            most 160 x 160 pixels, or fewer for more than 1,500 images; for regions, also the whole
+            images, in at most 12 MB. If there are more than 600 of these, they are left out.
         labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
             One or several columns that can colour the points: labels, or numbers on a scale, as in
             `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
@@ -361,8 +363,6 @@ class EmbeddingDisplay:
         checked = self._check_images(self.images if images is None else images)
         _, y = check_points(self.embedding, self.y)
         self._warn_about_columns()
-        if paths is None and isinstance(checked, list) and any(map(is_path, checked)):
-            paths = list(map(name_of, checked))
         write_page(
             path,
             self._points,
@@ -395,7 +395,8 @@ class EmbeddingDisplay:
             raise ParameterError(
                 "images",
                 "must hold an image for each point, in an array of shape (n, height, width) or (n, "
-                "height, width, channels), or a list of arrays or of paths, for thumbnails",
+                "height, width, channels), a list of arrays or of paths, or a table of regions, for "
+                "thumbnails",
                 type(given).__name__,
                 "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
             )
@@ -445,21 +446,12 @@ class EmbeddingDisplay:
         fit_title(self.ax_, title)
 
     def _draw_legend_beside(self, coloring, is_own_figure):
-        ax, dpi = self.ax_, self.figure_.dpi
-        window = ax.get_window_extent()
-        self.legend_ = draw_legend(
-            ax,
-            coloring,
-            height=window.height / dpi,
-            max_width=np.inf if is_own_figure else window.width / dpi / 3,
-            loc="upper left",
-            bbox_to_anchor=(1.02, 1),
-            borderaxespad=0,
-        )
+        self.legend_ = draw_legend_beside(self.ax_, coloring, is_own_figure=is_own_figure)
         width = self.legend_.get_window_extent().width
         if is_own_figure:
+            dpi = self.figure_.dpi
             self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
-        fit_axes(ax, right=1.05 * width)
+        fit_axes(self.ax_, right=1.05 * width)
 
 
 def check_points(embedding, y):

@@ -29,7 +29,7 @@ def fit_title(ax, title):
             for part in textwrap.wrap(line, n_characters)
         ]
         text = ax.set_title("\n".join(lines), fontsize="medium")
-        excess = text.get_window_extent().width / ax.get_window_extent().width
+        excess = text.get_window_extent().width / _get_slot(ax).width
         if excess <= 1 or n_characters <= _MIN_LINE:
             break
         n_characters = max(_MIN_LINE, min(n_characters - 1, int(n_characters / excess)))
@@ -57,6 +57,11 @@ def fit_axes(ax, right=0):
     )
     if not excess.any():  # axes with a fixed position would be left out of a later layout
         return
-    corners = ax.get_window_extent().get_points() + excess
+    corners = _get_slot(ax).get_points() + excess
     low, high = ax.figure.transSubfigure.inverted().transform(corners)
     ax.set_position([*low, *(high - low)])
+
+
+def _get_slot(ax):
+    """Return the space of axes, in pixels, part of which is free around an image."""
+    return ax.get_position(original=True).transformed(ax.figure.transSubfigure)

@@ -1,5 +1,7 @@
 """Legends beside axes, in a font size that fits."""
 
+import numpy as np
+
 _FONT_SIZES = (10, 8.5, 7, 5.5)  # in points; the first that fits is used
 _LINE_HEIGHT = 1.5  # in font sizes
 _MAX_NAME = 40  # characters
@@ -54,3 +56,31 @@ def draw_legend(parent, coloring, *, height, max_width, **options):
         if legend.get_window_extent().width <= max_width * dpi or font_size == _FONT_SIZES[-1]:
             return legend
         legend.remove()
+
+
+def draw_legend_beside(ax, coloring, *, is_own_figure):
+    """Draw a legend of labels on the right of axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        Laid out.
+    coloring : Labels
+    is_own_figure : bool
+        Whether the figure can be made wider. Otherwise the legend should take a third of the axes
+        at most.
+
+    Returns
+    -------
+    matplotlib Legend
+    """
+    window, dpi = ax.get_window_extent(), ax.figure.dpi
+    return draw_legend(
+        ax,
+        coloring,
+        height=window.height / dpi,
+        max_width=np.inf if is_own_figure else window.width / dpi / 3,
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1),
+        borderaxespad=0,
+    )

@@ -13,7 +13,7 @@ from sklearn_resnet._images.composite import (
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.intensity import infer_value_range, to_uint8
-from sklearn_resnet._images.items import is_array
+from sklearn_resnet._images.items import Region, is_array
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._images.validation import as_sequence
 from sklearn_resnet._runtime.errors import ParameterError
@@ -32,6 +32,8 @@ def as_images(images):
     # the shape of lazy images may cost a read
     if source.is_lazy or len(getattr(images, "shape", ())) in (3, 4):
         return images
+    if hasattr(images, "columns") and "path" not in images.columns:  # a table of features
+        return None
     return as_sequence(images) or None
 
 
@@ -137,6 +139,8 @@ def open_files(images, side):
     LazyImages
     """
     options = {"size": side, "lazy": True, "on_error": "nan"}
+    if any(isinstance(image, Region) and image.is_cut for image in images):  # shown whole
+        options |= {"resize": "pad", "pad": "black"}
     colours = ImageLoader(**options).fit_transform(images)
     channels = ImageLoader(mode="channels", **options).fit_transform(images)
     chosen = np.unique(np.linspace(0, len(images) - 1, _N_PROBED).astype(int))
@@ -148,7 +152,11 @@ def _needs_channels(colours, channels, i):
     """Whether a file is grey in more than 8 bits, which may be dark, or has channels that are no colours."""
     try:
         image = channels[i]
-    except (ImageReadError, OSError):
+    except (
+        ImageReadError,
+        OSError,
+        ParameterError,
+    ):  # ParameterError: its channels are of another form
         return False
     if image.dtype != np.uint8 and image.shape[2] == 1:
         return True
@@ -167,12 +175,23 @@ def _read_lazy(images, side):
 def show_lazy(images, side):
     """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
     rendering = choose_lazy_rendering(images)
-    decoded = (image for batch in images.batches(16) for image in batch)
-    for i, image in enumerate(decoded):
+    order = images.reading_order()
+    if order is None:
+        for _, image in _show_in_order(images, range(len(images)), rendering, side):
+            yield image
+        return
+    # regions of one image may lie apart; thumbnails are small enough to be held until their turn
+    shown = dict(_show_in_order(images, order.tolist(), rendering, side))
+    yield from (shown[i] for i in range(len(images)))
+
+
+def _show_in_order(images, positions, rendering, side):
+    decoded = (image for batch in images.batches(16, positions) for image in batch)
+    for i, image in zip(positions, decoded, strict=True):
         if i in images.failures:
-            yield None
+            yield i, None
         else:
-            yield shrink(image if rendering is None else render(image, rendering), side)
+            yield i, shrink(image if rendering is None else render(image, rendering), side)
 
 
 def _as_bytes(images):

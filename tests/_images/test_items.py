@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from sklearn_resnet import ImageLoader
 from sklearn_resnet._images.items import (
     EncodedImage,
+    Region,
     UnusableItem,
     as_item,
     is_array,
@@ -187,3 +189,12 @@ def test_other_objects_are_an_error_that_says_what_to_pass(item, message):
     with pytest.raises(ValueError, match=f"^Got {message}") as raised:
         as_item(item)
     assert len(str(raised.value)) < 200
+
+
+def test_a_region_is_kept_among_paths(tmp_path):
+    image = np.arange(75, dtype=np.uint8).reshape(5, 5, 3)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    region = Region(str(tmp_path / "a.png"), (1, 2, 4, 5))
+    assert as_item(region) is region
+    loaded = ImageLoader().fit_transform([region, region])
+    np.testing.assert_array_equal(loaded, [image[1:4, 2:5]] * 2)

@@ -76,6 +76,72 @@ def test_tables_hold_columns_by_name(tmp_path, suffix, beside):
         assert frame[expected[key]].tolist() == value.tolist()
 
 
+COLUMNS = {
+    "top": np.array([0, 4, 8, 12]),
+    "score": np.array([0.5, np.nan, 1e-7, 3.0]),
+    "is_large": np.array([True, False, False, True]),
+    "file": np.array(["=1+1", "a;-b", "", "NA"]),
+    "@name;-x": np.array(["001", "02", "3", "4"]),
+}
+
+
+def check_columns(table):
+    assert list(table.columns) == list(COLUMNS)
+    for name, values in COLUMNS.items():
+        np.testing.assert_array_equal(table.columns[name], values)
+        assert table.columns[name].dtype.kind == values.dtype.kind
+
+
+@pytest.mark.parametrize("labels", [None, BESIDE["both"]["labels"]], ids=["", "labels"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_further_columns_keep_their_names_and_types(tmp_path, suffix, labels):
+    path = tmp_path / f"out{suffix}"
+    write_table(path, FEATURES, NAMES, labels, BESIDE["both"]["paths"], COLUMNS)
+    table = read_table(path)
+    np.testing.assert_array_equal(table.features, FEATURES)
+    assert table.paths.tolist() == BESIDE["both"]["paths"].tolist()
+    assert (table.labels is None) == (labels is None)
+    check_columns(table)
+    if suffix == ".csv":
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+        assert cells.columns[:6].tolist() == [*list(COLUMNS)[:4], "'@name;'-x", "path"]
+        assert cells["file"].tolist() == ["'=1+1", "a;'-b", "", "NA"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_a_table_without_further_columns_has_none(tmp_path, suffix):
+    write_table(tmp_path / f"out{suffix}", FEATURES, NAMES, **BESIDE["both"])
+    assert read_table(tmp_path / f"out{suffix}").columns is None
+
+
+def test_features_of_another_table_give_way_to_those_of_the_same_name(tmp_path):
+    columns = {"f1": np.ones(4), "f7": np.ones(4)}
+    write_table(tmp_path / "out.csv", FEATURES, NAMES, paths=list("abcd"), columns=columns)
+    table = read_table(tmp_path / "out.csv")
+    np.testing.assert_array_equal(table.features, FEATURES)
+    assert list(table.columns) == ["f7"]
+
+
+def test_further_columns_of_parts_are_joined(tmp_path):
+    (tmp_path / "out.parquet").mkdir()
+    for i, rows in enumerate((slice(0, 3), slice(3, 4))):
+        columns = {"path": BESIDE["both"]["paths"][rows].tolist()}
+        columns |= {name: values[rows] for name, values in COLUMNS.items()}
+        FORMATS[".npz"].write_part(tmp_path / f"part{i}.npz", columns, FEATURES[rows], {})
+        path = tmp_path / "out.parquet" / f"part{i}.parquet"
+        FORMATS[".parquet"].write_part(path, columns, FEATURES[rows], {})
+    FORMATS[".npy"].join([tmp_path / f"part{i}.npz" for i in range(2)], tmp_path / "out.npy", {})
+    for suffix in (".npy", ".parquet"):
+        check_columns(read_table(tmp_path / f"out{suffix}"))
+
+
+def test_columns_of_lists_in_a_parquet_are_passed_over(tmp_path):
+    features = pa.FixedSizeListArray.from_arrays(pa.array(FEATURES.reshape(-1)), 3)
+    table = pa.table({"boxes": [[1, 2]] * 4, "features": features, "n": [1, 2, 3, 4]})
+    pyarrow.parquet.write_table(table, tmp_path / "out.parquet")
+    assert list(read_table(tmp_path / "out.parquet").columns) == ["n"]
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_the_same_call_writes_the_same_bytes(tmp_path, suffix, monkeypatch):
     written = []

@@ -14,6 +14,7 @@ from sklearn_resnet.cli.compare import _split_layers
 from sklearn_resnet.cli.features import Features
 from sklearn_resnet.cli.pictures import compute_umap
 from sklearn_resnet.cli.record import hash_table
+from sklearn_resnet.datasets import load_table
 
 RESNET = ["--weights", "random", "-s", "0", "--no-cache"]
 
@@ -141,3 +142,16 @@ def test_a_table_of_maps_is_no_table_of_features(digits):
     Image.fromarray(digits[0]).save("query.png")
     run("digits.npz", "c.npz", "--compare", "pca", "-q")
     assert "Got those of 'compare'" in run("similar", "query.png", "c.npz", code=1)
+
+
+def test_regions_are_compared_with_their_columns(digits):
+    Image.fromarray(np.hstack(list(digits))).save("sheet.png")
+    left = 8 * np.arange(len(digits))
+    frame = pd.DataFrame({"path": "sheet.png", "top": 0, "left": left, "bottom": 8})
+    labels = np.load("digits.npz")["y"]
+    frame.assign(right=left + 8, label=labels, n=left).to_csv("t.csv", index=False)
+    for source, *mode in (["digits.npz"], ["t.csv", "--mode", "L"]):
+        run(source, f"{source[0]}_out.npz", "--compare", "pca", *RESNET[2:4], *mode)
+    arrays, regions = (load_table(f"{name}_out.npz") for name in "dt")
+    np.testing.assert_allclose(abs(regions.features), abs(arrays.features), atol=2e-2)
+    np.testing.assert_array_equal(regions.columns["n"], left)

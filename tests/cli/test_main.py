@@ -979,3 +979,113 @@ def test_a_file_without_a_window_is_told_in_the_words_of_the_command(tmp_path):
     assert "it has no window, which --rescale window applies. All are in" in output
     causes = pd.read_csv("out_errors.csv")["cause"].tolist()
     assert causes == ["it has no window, which --rescale window applies"]
+
+
+@pytest.fixture
+def regions(photos):
+    """A table of regions of photos, with labels and a further column."""
+    paths = sorted(str(path) for path in photos.rglob("*.*"))
+    frame = pd.DataFrame({"path": [paths[i % 4] for i in range(12)], "top": range(12)})
+    frame = frame.assign(left=1, bottom=frame["top"] + 8, right=9, label=[*"abc"] * 4, n=range(12))
+    frame.loc[frame["path"] == paths[3], ["top", "bottom"]] = 0, 8
+    frame.to_csv("regions.csv", index=False)
+    return frame
+
+
+@pytest.mark.parametrize("output", ["r.npz", "r.csv", "r.parquet", "r.npy"])
+def test_regions_have_the_features_of_their_crops_and_all_columns(regions, output):
+    assert "(12, 8, 8, 3)" in run("regions.csv", output, *RESNET)
+    table = load_table(output)
+    crops = [
+        np.asarray(Image.open(row.path))[row.top : row.bottom, row.left : row.right]
+        for row in regions.itertuples()
+    ]
+    resnet = ResNetFeatures(4, weights=None, random_state=0)
+    np.testing.assert_array_equal(table.features, resnet.fit_transform(np.stack(crops)))
+    assert table.labels.tolist() == regions["label"].tolist()
+    assert table.paths.tolist() == regions["path"].tolist()
+    for name in ("top", "left", "bottom", "right", "n"):
+        assert table.columns[name].tolist() == regions[name].tolist()
+    assert json.loads(Path("r.json").read_text())["regions"] == {}
+
+
+def test_the_map_and_the_page_show_regions(regions, monkeypatch):
+    shown = []
+    draw, write = _pictures.draw_map, _pictures.write_page
+    monkeypatch.setattr(
+        "sklearn_resnet.cli.embed.draw_map",
+        lambda *args, **options: shown.append(options) or draw(*args, **options),
+    )
+    monkeypatch.setattr(
+        "sklearn_resnet.cli.embed.write_page",
+        lambda path, xy, data, *args: shown.append(data) or write(path, xy, data, *args),
+    )
+    run("regions.csv", "r.npz", *RESNET, "-t", "--html", "--margin", "1", "--pad", "black")
+    drawn, page = shown
+    assert "UMAP of 12 regions" in drawn["title"]
+    for images in (drawn["images"], page.images):
+        assert images.shape == (12, 10, 10, 3)
+        assert images.boxes.tolist() == regions[["top", "left", "bottom", "right"]].values.tolist()
+    assert Path("r_umap.html").stat().st_size > 1000
+    assert json.loads(Path("r.json").read_text())["regions"] == {"margin": 1, "pad": "black"}
+    table = load_table("r_umap.npz")
+    assert table.columns["n"].tolist() == list(range(12))
+
+
+def test_tiles_of_a_folder_have_the_labels_of_its_folders(photos):
+    run(photos, "tiles.csv", *RESNET, "--tiles", 6, "--step", 3, "--on-error", "skip")
+    table = load_table("tiles.csv")
+    assert set(table.labels) == {"cat", "dog"}
+    assert {"tile_row", "tile_column"} < set(table.columns)
+    sizes = (
+        table.columns[["bottom", "right"]] - table.columns[["top", "left"]].to_numpy()
+    ).to_numpy()
+    np.testing.assert_array_equal(sizes, 6)
+    record = json.loads(Path("tiles.json").read_text())
+    assert record["regions"] == {"tiles": 6, "step": 3}
+    one = run(photos / "cat" / "2.png", "one.parquet", *RESNET, "--tiles", 8, "--min-content", 0.01)
+    assert "in 1 parts" in one
+    assert "content" in load_table("one.parquet").columns
+
+
+def test_segments_are_regions_and_others_are_masked(photos):
+    for path in photos.rglob("*.*"):
+        with Image.open(path) as image:
+            labels = np.zeros(image.size[::-1], np.uint8)
+        labels[1:7, 2:9] = 5
+        labels[1, 2] = 0
+        target = Path("masks", path.relative_to(photos)).with_suffix(".tif")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(labels).save(target)
+    plain = ["--segments", "masks", "--image-size", 8]
+    run(photos, "plain.npz", *RESNET, *plain)
+    run(photos, "masked.npz", *RESNET, *plain, "--mask-others")
+    tables = [load_table(f"{name}.npz") for name in ("plain", "masked")]
+    assert (tables[0].features != tables[1].features).any(axis=1).all()
+    for table in tables:
+        assert table.columns["segment"].tolist() == [5] * 4
+        assert table.columns["area"].tolist() == [41] * 4
+        assert table.labels.tolist() == ["cat", "cat", "dog", "dog"]
+        assert "mask" not in table.columns
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tiles", "8", "--segments", "x"], "--tiles and --segments exclude each other"),
+        (["--tiles", "8", "--patches", "3"], "--tiles and --patches exclude each other"),
+        (["--step", "8"], "--step requires --tiles"),
+        (["--min-content", "0.5"], "--min-content requires --tiles"),
+        (["--mask-others"], "--mask-others requires --segments"),
+        (["--margin", "-1"], "must be pixels, as in 16, or a share, as in 0.1. Got '-1'"),
+        (["--pad", "white"], "'white' is not one of 'reflect', 'black'"),
+    ],
+)
+def test_options_of_regions_that_make_no_sense(photos, options, message):
+    output = run(photos, "a.npz", *RESNET, *options, code=2)
+    assert message in " ".join(output.split())
+
+
+def test_a_region_beyond_the_border_says_how_to_pad_it(regions):
+    output = run("regions.csv", "a.npz", *RESNET, "--margin", "0.5", code=1)
+    assert "Pass --pad reflect or --pad black, or clip the box." in output

@@ -8,6 +8,7 @@ from sklearn_resnet.cli.param_types import (
     Grid,
     Layers,
     Maps,
+    Margin,
     Normalization,
     Page,
     Pooling,
@@ -144,3 +145,18 @@ def test_a_rescaling_is_a_name_with_percentiles(text, expected):
 def test_an_invalid_rescaling_is_an_error(text):
     with pytest.raises(click.BadParameter, match="It must be percentile, percentile:P,Q"):
         Rescale().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "margin"), [("16", 16), ("0", 0), ("0.1", 0.1), ("1e1", 10.0), (3, 3)]
+)
+def test_a_margin_is_pixels_or_a_share(text, margin):
+    converted = Margin()(text)
+    assert converted == margin
+    assert type(converted) is type(margin)
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "nan", "inf", ""])
+def test_another_margin_is_an_error(text):
+    with pytest.raises(click.BadParameter, match=f"pixels, as in 16.*Got '{text}' instead"):
+        Margin()(text)

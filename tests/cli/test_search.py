@@ -366,3 +366,36 @@ def test_unreadable_files_are_left_out(mode, photos):
 def test_only_files_of_a_folder_are_left_out():
     message = run("search", "digits.npz", *FAST, "--on-error", "skip", code=1)
     assert "--on-error requires a folder or an archive of images as INPUT" in message
+
+
+@pytest.fixture
+def regions(digits):
+    """A table of digits on a sheet, with labels and groups."""
+    X, y = digits
+    Image.fromarray(np.hstack(list(X))).save("sheet.png")
+    left = 8 * np.arange(len(X))
+    frame = pd.DataFrame({"path": "sheet.png", "top": 0, "left": left, "bottom": 8})
+    frame = frame.assign(right=left + 8, label=y, group=left % 5)
+    frame.to_csv("t.csv", index=False)
+    return frame
+
+
+def test_regions_are_searched_like_arrays(regions):
+    options = [*RESNET, "-l", "4", "--sizes", "8", "--cv", "3"]
+    regions.drop(columns="group").to_csv("t.csv", index=False)
+    output = run("search", "t.csv", "t_out.csv", *options, "--margin", "0")
+    run("search", "digits.npz", "d_out.csv", *options)
+    scores = [pd.read_csv(f"{name}_out.csv")["mean_score"][0] for name in "td"]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+    assert "embedding t.csv t_4_8.npz -l 4" in output
+    assert "--margin 0" in output
+    assert "sizes      32" in run("search", "t.csv", *RESNET, "-l", "4")
+
+
+def test_the_groups_of_a_table_are_kept_together(regions):
+    output = run("search", "t.csv", *FAST, "--cv", "3")
+    assert "60 images, 3 labels of 19 to 21 images, 5 groups, 3 folds" in output
+    run("search", "t.csv", "a.csv", *FAST, "--cv", "3")
+    regions.drop(columns="group").to_csv("t.csv", index=False)
+    run("search", "t.csv", "b.csv", *FAST, "--cv", "3")
+    assert not pd.read_csv("a.csv").equals(pd.read_csv("b.csv"))

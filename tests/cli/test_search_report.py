@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from sklearn_resnet import LayerSearchDisplay
 from sklearn_resnet.cli.features import FeatureOptions, default_cache
 from sklearn_resnet.cli.inputs import InputOptions
+from sklearn_resnet.cli.region_inputs import RegionOptions
 from sklearn_resnet.cli.search import SearchOptions
 from sklearn_resnet.cli.search_report import describe_search, name_stem, spell_command
 
@@ -145,6 +147,14 @@ def test_all_options_that_matter_are_in_the_command(options, expected):
         "embedding 'my $HOME/' 'my $HOME_85_48.npz' -l 85 --image-size 48 "
         f"--weights {weights}{expected}"
     )
+
+
+def test_options_of_regions_are_in_the_command():
+    options = make_options("slides/")
+    regions = RegionOptions(tiles=256, min_content=0.2, pad="reflect", mask_others=True)
+    options = replace(options, input=replace(options.input, regions=regions))
+    command = spell_command(BEST, options, Path("s.csv"))
+    assert " --tiles 256 --min-content 0.2 --mask-others --pad reflect" in command
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_a_table_of_the_command_is_loaded(tmp_path, suffix, root):
     path = f"{root or tmp_path}/out{suffix}"
     write_table(path, features, ["a", "b"], np.array([3, 1, 2]), np.array(["x", "y", "z"]))
     table = load_table(path)
-    assert sorted(table) == ["features", "labels", "paths"]
+    assert sorted(table) == ["columns", "features", "labels", "paths"]
     assert type(table.features) is np.ndarray
     assert table.features.dtype == np.float32
     table.features *= 1  # no read-only map of the file
@@ -25,6 +25,18 @@ def test_a_table_of_the_command_is_loaded(tmp_path, suffix, root):
         assert table.labels.astype(str).tolist() == ["3", "1", "2"]
         assert table.labels.dtype.kind == ("i" if suffix == ".npz" else "U")
         assert table.paths.tolist() == ["x", "y", "z"]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".parquet"])
+def test_all_columns_are_a_dataframe(tmp_path, suffix):
+    columns = {"top": np.array([0, 4]), "score": np.array([0.5, 1]), "kind": np.array(["a", "b"])}
+    write_table(tmp_path / f"out{suffix}", np.eye(2), ["x", "y"], paths=["1", "2"], columns=columns)
+    frame = load_table(tmp_path / f"out{suffix}").columns
+    assert list(frame) == ["path", "top", "score", "kind"]
+    assert frame["top"].tolist() == [0, 4]
+    assert frame["kind"].tolist() == ["a", "b"]
+    write_table(tmp_path / "out.npy", np.eye(2), ["x", "y"])
+    assert load_table(tmp_path / "out.npy").columns.shape == (2, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])

@@ -8,11 +8,12 @@ After an intended change, generate them anew, look at them, and commit them:
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, compare_embeddings
+from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, compare_embeddings, draw_regions
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
@@ -96,3 +97,21 @@ def test_heat_map_of_layers_and_sizes():
     ax = plt.figure(figsize=(7, 4)).add_axes((0.13, 0.32, 0.35, 0.6))
     display = LayerSearchDisplay(layers, scores, image_sizes=sizes, nested_scores=[0.8, 0.9])
     return display.plot(ax).figure_
+
+
+@compared
+def test_regions_on_their_image():
+    y, x = np.mgrid[:60, :80]
+    image = np.uint8(255 * (0.5 + 0.3 * np.sin(x / 9) * np.cos(y / 7)))
+    distance = np.hypot((x % 20) - 10, (y % 20) - 10)
+    labels = np.where((distance < 8) & (distance > 2), y // 20 * 4 + x // 20 + 1, 0)
+    top, left = (axis.ravel() for axis in np.mgrid[:60:20, :80:20])
+    table = pd.DataFrame({"path": "a.png", "top": top, "left": left, "label": np.arange(1, 13)})
+    table = table.assign(bottom=table["top"] + 20, right=table["left"] + 20)
+    table["kind"] = np.array(["a", "b", "c", None] * 3, object)
+    axes = plt.subplots(1, 3, figsize=(7, 2))[1]
+    draw_regions(image, table, "kind", kind="boxes", legend=False, ax=axes[0])
+    draw_regions(image, table, "kind", labels=labels, legend=False, ax=axes[1])
+    overlapping = table.assign(right=table["right"] + 10)
+    draw_regions(image, overlapping, np.sin(table["label"]), legend=False, ax=axes[2])
+    return axes[0].figure

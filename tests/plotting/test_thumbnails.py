@@ -3,12 +3,16 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader
-from sklearn_resnet.plotting._thumbnails import as_images, choose_points, read_chosen
+from sklearn_resnet.plotting._thumbnails import as_images, choose_points, read_chosen, show_lazy
 
 WINDOW = np.array([[0.0, 0.0], [100.0, 100.0]])
 
@@ -361,3 +365,122 @@ def test_lazy_images_are_not_read_to_see_that_they_are_images(paths):
     for path in paths:
         path.unlink()
     assert as_images(images) is images
+
+
+def save_quarters(path, colors, size=40):
+    """Save an image with a square of a colour in each quarter."""
+    image = np.zeros((size, size, 3), np.uint8)
+    half = size // 2
+    for i, color in enumerate(colors):
+        y, x = half * (i // 2), half * (i % 2)
+        image[y : y + half, x : x + half] = color
+    Image.fromarray(image).save(path)
+    return str(path)
+
+
+QUARTERS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
+QUARTER_XY = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrays"])
+def test_regions_are_drawn(tmp_path, kind):
+    path = save_quarters(tmp_path / "a.png", QUARTERS)
+    boxes = {
+        "top": [0, 0, 20, 20],
+        "left": [0, 20, 0, 20],
+        "bottom": [20, 20, 40, 40],
+        "right": [20, 40, 20, 40],
+    }
+    image = np.asarray(Image.open(path))
+    table = pd.DataFrame({"path": [path] * 4 if kind != "arrays" else [image] * 4, **boxes})
+    if kind == "polars":
+        table = pl.from_pandas(table)
+    if kind == "lazy":
+        table = ImageLoader(size=16, lazy=True).fit_transform(table)
+    shown = read_chosen(as_images(table), [3, 0, 2], 16)
+    for picture, i in zip(shown, (3, 0, 2), strict=True):
+        np.testing.assert_allclose(np.asarray(picture), np.full((16, 16, 3), QUARTERS[i]), atol=2)
+    display = EmbeddingDisplay.from_embedding(QUARTER_XY, images=table, thumbnails=True)
+    assert len(display.thumbnails_) >= 2
+
+
+def test_a_masked_region_is_drawn_whole_and_black_outside(tmp_path):
+    path = save_quarters(tmp_path / "a.png", [(250, 250, 250)] * 4)
+    mask = np.zeros((10, 40), bool)
+    mask[:, 20:] = True
+    table = pd.DataFrame({"path": [path], "top": 5, "left": 0, "bottom": 15, "right": 40})
+    table["mask"] = [mask]
+    picture = np.asarray(read_chosen(as_images(table), [0], 40)[0])[..., 0]
+    assert picture.shape == (40, 40)
+    assert (picture[16:24, 22:] > 200).all()
+    assert (picture[:, :18] < 50).all()
+    assert (picture[:14] < 50).all()  # not cropped to a square
+
+
+def test_a_pipeline_of_regions_has_thumbnails_of_them(tmp_path):
+    path = save_quarters(tmp_path / "a.png", QUARTERS)
+    table = pd.DataFrame(
+        {"path": [path] * 12, "top": range(12), "left": 0, "bottom": range(20, 32), "right": 20}
+    )
+    flat = FunctionTransformer(lambda images: images.reshape(len(images), -1).astype(float))
+    pipe = make_pipeline(ImageLoader(size=4), flat, PCA(2, random_state=0))
+    display = EmbeddingDisplay.from_estimator(pipe, table, thumbnails=True)
+    assert display.images[3].box == (3, 0, 23, 20)
+    assert display.thumbnails_
+
+
+@pytest.mark.parametrize("names", ["abab", "aabb"])
+def test_regions_are_shown_in_the_order_of_their_rows(tmp_path, names):
+    paths = {
+        "a": save_quarters(tmp_path / "a.png", QUARTERS),
+        "b": save_quarters(tmp_path / "b.png", QUARTERS[::-1]),
+    }
+    table = pd.DataFrame(
+        {"path": [paths[name] for name in names], "top": 0, "left": [20, 0, 0, 20]}
+    )
+    table = table.assign(bottom=20, right=table["left"] + 20)
+    shown = read_chosen(as_images(table), [0, 1, 2, 3], 8)
+    colors = [np.asarray(picture)[4, 4] for picture in shown]
+    quarters = {"a": QUARTERS, "b": QUARTERS[::-1]}
+    expected = [quarters[name][left // 20] for name, left in zip(names, table["left"], strict=True)]
+    np.testing.assert_allclose(colors, expected, atol=4)
+
+
+def test_lazy_images_are_read_in_their_own_order():
+    class Images:
+        options, failures = {"mode": "RGB"}, {1: "broken"}
+        read = []
+
+        def __len__(self):
+            return 3
+
+        def reading_order(self):
+            return np.array([2, 0, 1])
+
+        def batches(self, size, positions):
+            for i in positions:
+                self.read.append(i)
+                yield np.full((1, 4, 4, 3), 100 * i, np.uint8)
+
+    images = Images()
+    first, broken, last = show_lazy(images, 4)
+    assert images.read == [2, 0, 1]
+    assert (np.asarray(first).max(), broken, np.asarray(last).min()) == (0, None, 200)
+
+
+def test_a_table_of_features_is_no_table_of_regions():
+    numbers = np.random.RandomState(0).rand(9, 4)
+    table = pd.DataFrame(numbers, columns=["top", "left", "bottom", "right"])
+    assert as_images(table) is None
+    display = EmbeddingDisplay.from_estimator(PCA(2), table)
+    assert display.images is None
+
+
+def test_a_list_of_grey_and_of_colour_files_is_drawn_in_colours(tmp_path):
+    paths = [save_quarters(tmp_path / "a.png", QUARTERS), str(tmp_path / "b.png")]
+    Image.new("L", (40, 40), 120).save(paths[1])
+    for order in ([0, 1], [1, 0]):
+        shown = read_chosen([paths[i] for i in order], [0, 1], 16)
+        colors = [np.asarray(picture)[2, 2] for picture in shown]
+        np.testing.assert_allclose(colors[order.index(0)], QUARTERS[0], atol=4)
+        np.testing.assert_allclose(colors[order.index(1)], 120, atol=4)

@@ -37,15 +37,16 @@ class Part:
     key : str
         A hash of its content; see `make_key`.
     images : LazyImages
-    columns : dict of str to list of str
-        ``path``, ``file_version`` and, if there are labels, ``label``.
+    columns : dict of str to (list of str or ndarray)
+        ``path``, ``file_version`` and, if there are labels, ``label``, as lists; further columns as
+        arrays.
     """
 
     path: "Path | UPath"
     computation: str
     key: str
     images: LazyImages
-    columns: dict[str, list[str]]
+    columns: dict[str, list[str] | np.ndarray]
 
     @property
     def rows(self):
@@ -81,7 +82,7 @@ def hash_text(text):
 
 def make_key(computation, columns, on_error):
     """Make the key of a part from its computation, its columns and the policy for errors."""
-    return hash_text(computation + json.dumps([columns, on_error]))
+    return hash_text(computation + json.dumps([columns, on_error], default=np.ndarray.tolist))
 
 
 def name_part(number, key, suffix):
@@ -117,7 +118,10 @@ def write_part(part, features, failures):
     rows = np.arange(len(part.images))
     if part.images.on_error == "skip":
         rows = np.setdiff1d(rows, list(failures))
-    columns = {name: [values[i] for i in rows] for name, values in part.columns.items()}
+    columns = {
+        name: values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
+        for name, values in part.columns.items()
+    }
     columns["file_version"] = [
         "" if i in failures else version
         for i, version in zip(rows, columns["file_version"], strict=True)

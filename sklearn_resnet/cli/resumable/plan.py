@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.folders import list_folder
-from sklearn_resnet._io.paths import file_version, is_url
+from sklearn_resnet._io.paths import is_url
 from sklearn_resnet._io.table_formats import TableFormat, find_format
 from sklearn_resnet.cli.resumable.parts import (
     Part,
@@ -104,7 +104,7 @@ def work_folders(output):
     return tuple(output.with_name(f"{output.name}{suffix}") for suffix in suffixes)
 
 
-def plan_table(output, images, labels, resnet, options):
+def plan_table(output, images, labels, resnet, options, further=None):
     """Plan a run.
 
     Parameters
@@ -115,6 +115,8 @@ def plan_table(output, images, labels, resnet, options):
     resnet : ResNetFeatures
         Fitted.
     options : RunOptions
+    further : dict of str to ndarray of shape (n,), default=None
+        Further columns of the table.
 
     Returns
     -------
@@ -124,9 +126,12 @@ def plan_table(output, images, labels, resnet, options):
     if options.scheduler is not None:
         output = output.absolute()
         images, resnet = make_absolute(images, resnet)
-    columns["file_version"] = [_find_version(path) for path in images.paths]
+    # reading a file without one raises the error
+    versions = images.file_versions(asks_urls=True)
+    columns["file_version"] = [version or "" for version in versions]
     if labels is not None:
         columns["label"] = [str(label) for label in labels]
+    columns |= further or {}
     partial, restarted, _ = work_folders(output)
     folder, other_folder = (restarted, partial) if options.restart else (partial, restarted)
     computation = _hash_computation(resnet, images)
@@ -143,14 +148,10 @@ def plan_table(output, images, labels, resnet, options):
 def _hash_computation(resnet, images):
     forward = resnet._plan(resnet._separate(images))
     tap_keys, options = forward.make_tap_keys(None), images.options
-    return hash_text(repr((sorted(tap_keys.items()), forward.layers, sorted(options.items()))))
-
-
-def _find_version(path):
-    try:
-        return file_version(path)
-    except Exception:  # reading the file raises the error
-        return ""
+    described = [sorted(tap_keys.items()), forward.layers, sorted(options.items())]
+    if images.boxes is not None:
+        described.append((images.margin, images.pad))
+    return hash_text(repr(tuple(described)))
 
 
 def find_finished(output):

@@ -56,7 +56,9 @@ class RunResult:
     shape: tuple
 
 
-def embed_in_parts(output, images, labels, resnet, options, progress, before_publish=None):
+def embed_in_parts(
+    output, images, labels, resnet, options, progress, before_publish=None, further=None
+):
     """Compute a table of features in parts, resuming an interrupted run.
 
     Parameters
@@ -72,13 +74,15 @@ def embed_in_parts(output, images, labels, resnet, options, progress, before_pub
     progress : Progress
     before_publish : callable, default=None
         Called before the first file of the table is put in its place, or replaced.
+    further : dict of str to ndarray of shape (n,), default=None
+        Further columns of the table.
 
     Returns
     -------
     RunResult
     """
     with lock_output(output):
-        plan = plan_table(output, images, labels, resnet, options)
+        plan = plan_table(output, images, labels, resnet, options, further)
         finished = {} if options.restart else read_finished_manifests(plan.output)
         done, failures = [], []
         with _advising(plan, done):

@@ -9,6 +9,7 @@ from sklearn_resnet._images.composite import is_grey_or_rgb, make_composite
 from sklearn_resnet._images.failures import describe_failures
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import Table
@@ -19,6 +20,7 @@ from sklearn_resnet.cli.ownership import check_picture, claim_picture
 from sklearn_resnet.cli.pictures import drawing_files
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import image_shape
+from sklearn_resnet.cli.region_inputs import has_boxes, list_files
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.record import (
@@ -178,6 +180,9 @@ def _list_neighbors(table, distances, rows):
         columns.append(["row", *map(str, rows)])
     else:
         columns.append(["path", *(_name_of(table, row) for row in rows)])
+    if has_boxes(table.columns or {}):
+        boxes = np.stack([table.columns[name][rows] for name in BOX], axis=1)
+        columns.append([",".join(BOX), *(",".join(map(str, box)) for box in boxes)])
     widths = [max(map(len, column)) for column in columns]
     for cells in zip(*columns, strict=True):
         numbers = (cell.rjust(width) for cell, width in zip(cells[:2], widths, strict=False))
@@ -196,7 +201,7 @@ def _make_blocks(found, options, progress):
     has_paths = found.table.paths is not None
     query_tiles = found.query_images
     if has_paths:
-        query_tiles = _load_files(queries, found.record, progress)
+        query_tiles = _load_files(list(queries), found.record, progress)
     tiles = _show([*query_tiles, *_load_tiles(found, rows.ravel(), progress)], found.record)
     query_tiles, tiles = tiles[: len(query_tiles)], iter(tiles[len(query_tiles) :])
     blocks = []
@@ -217,7 +222,7 @@ def _caption(table, rank, distance, row):
 
 def _load_tiles(found, rows, progress):
     if found.table.paths is not None:
-        return _load_files(found.table.paths[rows].tolist(), found.record, progress)
+        return _load_files(_list_files(found.table, rows), found.record, progress)
     if found.images is None:
         return [None] * len(rows)
     images = np.asarray(found.images[rows])
@@ -235,16 +240,24 @@ def _show(tiles, record):
     return [None if tile is None else next(composites) for tile in tiles]
 
 
-def _load_files(paths, record, progress):
+def _list_files(table, rows):
+    """List the paths or the regions of rows of a table."""
+    import pandas as pd
+
+    columns = {name: values[rows] for name, values in (table.columns or {}).items()}
+    return list_files(pd.DataFrame({"path": table.paths[rows]} | columns))
+
+
+def _load_files(files, record, progress):
     """Load images as for the network, but larger; None for those that cannot be read."""
     shape = image_shape(record)[:2]
     scale = _TILE_SIDE / max(shape)
     size = [max(1, round(side * scale)) for side in shape]
-    images, _ = load_files(paths, read_options(record), size, lazy=True, on_error="nan")
-    tiles = [image for batch in images.batches(len(paths)) for image in batch]
+    images, _ = load_files(files, read_options(record), size, lazy=True, on_error="nan")
+    tiles = [image for batch in images.batches(len(files)) for image in batch]
     if images.failures:
         failures = sorted(images.failures.values())
-        line = describe_failures(failures, len(paths), "only their names are shown")
+        line = describe_failures(failures, len(files), "only their names are shown")
         progress.warn(line)
     return [None if i in images.failures else tile for i, tile in enumerate(tiles)]
 

@@ -21,6 +21,7 @@ from sklearn_resnet.plotting.explorer.columns import (
 )
 from sklearn_resnet.plotting.explorer.figure import make_figure
 from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_neighbors
+from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import make_sheets, thumbnail_side
 
 _MAX_POINTS = 200_000
@@ -28,7 +29,7 @@ _N_NEIGHBORS = 8
 _MIN_CLUSTERED = 10
 # in this order, because each uses variables of the earlier ones
 _SCRIPTS = (
-    *("dom", "data", "map", "thumbnails", "overlay", "legend", "cards"),
+    *("dom", "data", "map", "thumbnails", "overlay", "legend", "regions", "cards"),
     *("search", "selection", "theme", "controls"),
 )
 
@@ -71,7 +72,11 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         features = check_array(features, input_name="features")
     _check_lengths(len(xy), columns, {"paths": paths, "features": features})
     check_writable(path)
+    regions = as_regions(images)
+    if paths is None and images is not None:
+        paths = name_images(images, regions)
     data = _collect_data(xy, columns, paths, images, features)
+    data |= describe_regions(regions, getattr(images, "options", {}).get("page"))
     page = _assemble(title, data, make_figure(xy, data["pointSize"]))
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

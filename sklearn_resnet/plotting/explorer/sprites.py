@@ -24,6 +24,7 @@ from sklearn_resnet.plotting._thumbnails import (
     read_list,
     show_lazy,
 )
+from sklearn_resnet.plotting.explorer.overviews import as_regions
 
 _SHEET_SIDE = 2048  # pixels: the largest image that all browsers and phones can draw
 _QUALITY = 75
@@ -35,10 +36,20 @@ _BATCH_SIZE = 256
 def thumbnail_side(images):
     """The side of the square that contains a thumbnail, in pixels."""
     side = next(side for max_images, side in _SIDES if len(images) <= max_images)
+    regions = as_regions(images)
+    if regions is not None:
+        return min(side, max(map(_longer_side, regions)))
     shape = as_source(images).shape
     if len(shape) < 3:  # paths, or images of different sizes
         return side
     return min(side, max(shape[1:3]))
+
+
+def _longer_side(region):
+    if region.box is None:
+        return math.inf
+    top, left, bottom, right = region.box
+    return max(bottom - top, right - left)
 
 
 def make_sheets(images, side):

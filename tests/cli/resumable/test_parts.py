@@ -1,5 +1,7 @@
 """Parts: rows, features and manifests are read as they were written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -127,8 +129,21 @@ def test_keys_differ_with_each_part_of_the_content():
         make_key("one", columns | {"path": ["b"]}, "nan"),
         make_key("one", columns | {"file_version": ["2"]}, "nan"),
         make_key("one", columns | {"label": ["1"]}, "nan"),
+        make_key("one", columns | {"top": np.array([1])}, "nan"),
+        make_key("one", columns | {"top": np.array([2])}, "nan"),
     }
-    assert len(keys) == 6
+    assert len(keys) == 8
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_further_columns_lack_rows_that_are_left_out(tmp_path, suffix):
+    part = make_part(tmp_path / f"part{suffix}", "skip")
+    columns = part.columns | {"top": np.arange(4), "kind": np.array(["a", "=b", "", "d"])}
+    write_part(replace(part, columns=columns), FEATURES, {1: Failure(1, "=2.jpg", "broken")})
+    kept = FORMATS[suffix].read_columns(part.path, ("top", "kind"))
+    if suffix == ".npz":
+        kept = FORMATS[suffix].read_columns(part.path)
+    assert [list(kept[name]) for name in ("top", "kind")] == [[0, 2, 3], ["a", "", "d"]]
 
 
 def test_names_sort_by_number():

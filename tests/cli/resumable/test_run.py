@@ -34,7 +34,7 @@ from sklearn_resnet.cli.resumable.compute import compute_missing, embed_part
 from sklearn_resnet.cli.resumable.parts import is_part_name, read_features
 from sklearn_resnet.cli.resumable.plan import RunOptions, plan_table, read_finished_manifests
 from sklearn_resnet.cli.resumable.publish import clean_up, publish
-from sklearn_resnet.datasets import load_image_folder
+from sklearn_resnet.datasets import load_image_folder, load_table
 
 OPTIONS = ["--weights", "random", "-l", "4", "-s", "0", "--image-size", "16", "--no-cache"]
 PARTS = ["--part-size", "4"]
@@ -868,6 +868,96 @@ def test_workers_write_the_same_bytes(output):
     for folder, workers in (("one", 1), ("two", 2)):
         embed(f"{folder}/{output}", "--on-error", "nan", "--workers", workers)
     assert contents(f"one/{output}") == contents(f"two/{output}")
+
+
+@pytest.fixture
+def regions(photos):
+    """A table of 10 regions of 5 images, those of the fifth in the third part of 4."""
+    paths = [list_photos()[i] for i in (0, 1, 0, 2, 1, 3, 3, 0, 4, 4)]
+    rows = np.arange(10)
+    frame = pd.DataFrame({"path": paths, "top": rows % 4, "left": rows % 3})
+    frame = frame.assign(bottom=frame["top"] + 9, right=frame["left"] + 11)
+    frame = frame.assign(label=[*"abcdefghij"], score=rows / 4, id=[f"{i:03}" for i in rows])
+    frame.to_csv("regions.csv", index=False)
+    return frame
+
+
+def embed_regions(output, *args, code=0):
+    return run("regions.csv", output, *PARTS, *args, code=code)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_regions_are_rows_with_all_their_columns(output, regions):
+    embed_regions(output)
+    table = load_table(output)
+    images = ImageLoader(16).fit_transform(regions)
+    expected = ResNetFeatures(4, weights=None, random_state=0).fit_transform(images)
+    np.testing.assert_array_equal(table.features, expected)
+    pd.testing.assert_frame_equal(table.columns[[*regions]], regions, check_dtype=False)
+    assert table.columns["score"].dtype == float
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_interrupted_table_of_regions_ends_with_the_same_bytes(
+    output, n_workers, regions, computed
+):
+    with broken(list_photos()[4]):
+        text = embed_regions(output, "--workers", n_workers, code=1)
+    assert f"{list_photos()[4]}' cannot be read" in text
+    computed.clear()
+    embed_regions(output)
+    assert computed == [list_photos()[4]] * 2 or n_workers == 2
+    embed_regions(f"fresh/{output}")
+    assert contents(output) == contents(f"fresh/{output}")
+    computed.clear()
+    assert "nothing is new" in embed_regions(output)
+    assert computed == []
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_the_version_of_a_row_is_its_file_and_its_box(output, regions, computed):
+    embed_regions(output)
+    computed.clear()
+    regions.loc[[2, 8], "top"] += 1
+    regions["score"] += 1
+    regions[::-1].to_csv("regions.csv", index=False)
+    embed_regions(output)
+    assert computed == [list_photos()[4], list_photos()[0]]
+    computed.clear()
+    Image.new("RGB", (16, 16), "red").save(list_photos()[3])
+    embed_regions(output)
+    assert computed == [list_photos()[3]] * 2
+    embed_regions(f"fresh/{output}")
+    assert contents(output) == contents(f"fresh/{output}")
+    computed.clear()
+    embed_regions(output, "--margin", "1", "--pad", "black")
+    assert len(computed) == 10
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_workers_elsewhere_write_the_same_bytes_of_regions(output, regions, monkeypatch):
+    embed_regions(f"here/{output}")
+    Path("elsewhere").mkdir()
+    monkeypatch.setattr(_compute, "open_pool", lambda *args: PoolElsewhere("elsewhere"))
+    embed_regions(output, "--dask", "tcp://127.0.0.1:1")
+    assert contents(output) == contents(f"here/{output}")
+
+
+@pytest.mark.parametrize("policy", ["nan", "skip"])
+def test_regions_of_broken_files_are_listed_and_no_row_shifts(policy, regions):
+    embed_regions("whole.npy")
+    Path(list_photos()[1]).write_text("<html>")
+    text = embed_regions("out.parquet", "--on-error", policy)
+    assert "2 of 10 images could not be read" in text
+    assert pd.read_csv("out_errors.csv")["position"].tolist() == [1, 4]
+    table, kept = load_table("out.parquet"), np.setdiff1d(range(10), [1, 4])
+    if policy == "nan":
+        assert np.isnan(table.features[[1, 4]]).all()
+    features = table.features[kept] if policy == "nan" else table.features
+    np.testing.assert_array_equal(features, np.load("whole.npy")[kept])
+    ids = regions["id"] if policy == "nan" else regions["id"][kept]
+    assert table.columns["id"].tolist() == ids.tolist()
 
 
 def test_options_of_resumable_runs_are_refused_for_other_tables():

@@ -300,3 +300,18 @@ def test_ctrl_c_ends_it_without_a_traceback(monkeypatch):
 
     monkeypatch.setattr(_similar_run, "read_table", interrupt)
     assert run("similar", "query.png", "t.npz", code=130) == "Interrupted.\n"
+
+
+@pytest.mark.parametrize("table", ["t.npz", "t.csv", "t.npy", "t.parquet"])
+def test_regions_are_found_and_shown(table, sheets):
+    rows = ["path,top,left,bottom,right"]
+    rows += [f"photos/{'ab'[i % 2]}/{i}.png,{2 + i},3,{12 + i},13" for i in range(6)]
+    Path("regions.csv").write_text("\n".join(rows))
+    run("regions.csv", table, *RESNET, "--margin", "1")
+    with Image.open("photos/b/3.png") as image:
+        image.crop((2, 4, 14, 16)).save("query.png")
+    output = run("similar", "query.png", table, "-k", "2")
+    assert found(output)[0] == ["1", "0.0000", "photos/b/3.png", "5,3,15,13"]
+    assert "path            top,left,bottom,right" in output
+    ((query, _, tiles),) = sheets[0]
+    np.testing.assert_array_equal(tiles[0][0], query)

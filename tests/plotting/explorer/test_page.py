@@ -828,3 +828,224 @@ def test_hidden_labels_have_no_images_on_the_map(show, file):
     page.locator("#legend label", has_text="cat").locator("input").uncheck()
     page.wait_for_timeout(100)
     assert page.evaluate(read, at) == 0
+
+
+BOXES = [(1, 2, 9, 12), (20, 10, 36, 40), (0, 0, 40, 60), (30, 50, 31, 51)]
+
+
+def write_regions(folder, **options):
+    """A page of four regions of each of two images, in blue and green, and a whole image."""
+    rows = []
+    for name, color in (("blue.png", (0, 0, 250)), ("green.png", (0, 200, 0))):
+        Image.new("RGB", (60, 40), color).save(folder / name)
+        rows += [(str(folder / name), *box) for box in BOXES]
+    table = pd.DataFrame(rows, columns=["path", "top", "left", "bottom", "right"])
+    kinds = np.array(list("abababab"))
+    display = EmbeddingDisplay(np.array([divmod(i, 4) for i in range(8)], float), kinds)
+    display.to_html(folder / "page.html", **{"images": table} | options)
+    return folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def region_file(tmp_path_factory):
+    return write_regions(tmp_path_factory.mktemp("regions"))
+
+
+def test_data_of_regions(region_file):
+    data = read_data(region_file)
+    assert data["boxes"] == [list(box) for box in BOXES] * 2
+    assert data["overviewOf"] == [0] * 4 + [1] * 4
+    assert [(each["height"], each["width"]) for each in data["overviews"]] == [(40, 60)] * 2
+    assert data["names"] == ["blue.png"] * 4 + ["green.png"] * 4
+    assert data["side"] == 60  # no thumbnail is larger than its region
+    assert (data["pages"], data["overviewNote"]) == (None, "")
+
+
+def pixel(page, selector, x, y):
+    """The colour of a canvas at a place in its CSS pixels."""
+    return page.evaluate(
+        """([selector, x, y]) => {
+            const context = document.querySelector(selector).getContext("2d");
+            return [...context.getImageData(x * devicePixelRatio, y * devicePixelRatio, 1, 1).data.slice(0, 3)];
+        }""",
+        [selector, round(x), round(y)],
+    )
+
+
+def box_on_canvas(page, selector, box):
+    """Left, top, right and bottom of a box on a canvas that shows the whole image."""
+    width = page.evaluate("s => document.querySelector(s).clientWidth", selector)
+    top, left, bottom, right = np.array(box) * width / 60
+    return left, top, right, bottom
+
+
+def ring_color(page):
+    """The colour of the pinned region's box."""
+    text = page.evaluate(
+        "getComputedStyle(document.documentElement).getPropertyValue('--ring').trim()"
+    )
+    return [int(text[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_click_shows_the_whole_image_with_the_region(show, region_file, scheme):
+    page = show(region_file, color_scheme=scheme)
+    for i, color in ((1, (0, 0, 250)), (5, (0, 200, 0))):
+        page.mouse.click(*place(page, i))
+        page.wait_for_selector(f"#pinned[data-index='{i}']")
+        page.wait_for_timeout(500)  # the image is decoded, and the next click is no second one
+        left, top, right, bottom = box_on_canvas(page, "#enlarge canvas", BOXES[1])
+        middle = (top + bottom) / 2
+        for x in (left, right):
+            np.testing.assert_allclose(
+                pixel(page, "#enlarge canvas", x, middle), ring_color(page), atol=40
+            )
+        assert pixel(page, "#enlarge canvas", (left + right) / 2, middle) == pytest.approx(
+            color, abs=12
+        )
+        assert "[20:36, 10:40]" in page.inner_text("#pinned")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [(1440, 900), (820, 1180), (390, 844)])
+def test_the_whole_image_is_enlarged_with_its_other_regions(show, region_file, size):
+    page = show(region_file, viewport={"width": size[0], "height": size[1]}, color_scheme="light")
+    page.mouse.click(*place(page, 1))
+    page.click("#enlarge")
+    page.wait_for_timeout(150)
+    canvas = page.locator("#whole-canvas").bounding_box()
+    stage = page.locator("#whole-stage").bounding_box()
+    assert canvas["width"] / canvas["height"] == pytest.approx(1.5, rel=0.01)
+    assert max(canvas["width"] / stage["width"], canvas["height"] / stage["height"]) > 0.98
+    assert canvas["x"] >= 0
+    assert canvas["x"] + canvas["width"] <= size[0]
+    assert page.inner_text("#whole-name").split() == ["blue.png", "[20:36,", "10:40]", "b"]
+    assert page.inner_text("#whole-count") == "Region 2 of 4"
+    left, top, right, bottom = box_on_canvas(page, "#whole-canvas", BOXES[1])
+    edge = pixel(page, "#whole-canvas", left, (top + bottom) / 2)
+    np.testing.assert_allclose(edge, ring_color(page), atol=40)
+    left, top, right, bottom = box_on_canvas(page, "#whole-canvas", BOXES[0])
+    edge = pixel(page, "#whole-canvas", right, (top + bottom) / 2)
+    assert edge != pytest.approx((0, 0, 250), abs=40)  # the colour of its label
+    page.mouse.click(canvas["x"] + (left + right) / 2, canvas["y"] + (top + bottom) / 2)
+    page.wait_for_selector("#pinned[data-index='0']", state="attached")
+    assert "[1:9, 2:12]" in page.inner_text("#whole-name")
+    page.click("#whole-close")
+    assert page.is_hidden("#whole")
+    assert "[1:9, 2:12]" in page.inner_text("#pinned")
+
+
+@pytest.mark.long
+def test_a_tiny_region_is_marked_by_a_larger_box(show, region_file):
+    page = show(region_file)
+    page.mouse.click(*place(page, 3))
+    page.wait_for_selector("#enlarge")
+    page.wait_for_timeout(150)
+    left, top, right, bottom = box_on_canvas(page, "#enlarge canvas", BOXES[3])
+    x, y = (left + right) / 2, (top + bottom) / 2
+    edge = pixel(page, "#enlarge canvas", x - 4.5, y)
+    np.testing.assert_allclose(edge, ring_color(page), atol=90)
+
+
+@pytest.mark.long
+def test_the_whole_image_is_reached_and_left_by_keys(show, region_file):
+    page = show(region_file)
+    page.focus("#map")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#enlarge")
+    first = int(page.get_attribute("#pinned", "data-index"))
+    page.focus("#enlarge")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#whole[open]")
+    assert page.evaluate("document.querySelector('#whole').contains(document.activeElement)")
+    page.keyboard.press("ArrowRight")
+    beside = [i for i in range(8) if i // 4 == first // 4]
+    following = beside[(beside.index(first) + 1) % 4]
+    page.wait_for_selector(f"#pinned[data-index='{following}']", state="attached")
+    page.keyboard.press("ArrowLeft")
+    page.click("#whole-previous")
+    before = beside[beside.index(first) - 1]
+    page.wait_for_selector(f"#pinned[data-index='{before}']", state="attached")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#whole", state="hidden")
+    assert page.evaluate("document.activeElement.id") == "enlarge"
+    assert page.is_visible("#unpin")  # Escape closed the dialog alone
+
+
+@pytest.mark.long
+def test_hidden_regions_are_not_beside_the_pinned_one(show, region_file):
+    page = show(region_file)
+    page.locator("#legend label", has_text="a").locator("input").uncheck()
+    page.wait_for_timeout(300)
+    page.mouse.click(*place(page, 1))
+    page.click("#enlarge")
+    assert page.inner_text("#whole-count") == "Region 1 of 2"
+
+
+@pytest.mark.long
+def test_the_selection_is_saved_as_a_table_of_regions(show, tmp_path):
+    page = show(write_regions(tmp_path, labels={"kind": list("abababab"), "top": np.arange(8) / 2}))
+    page.click("#select-view")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "selection.csv")
+    table = pd.read_csv(tmp_path / "selection.csv").sort_values("index")
+    assert list(table.columns) == ["index", "path", "top", "left", "bottom", "right", "kind"]
+    assert table["path"].tolist() == [
+        str(tmp_path / f"{name}.png") for name in ["blue"] * 4 + ["green"] * 4
+    ]
+    found = table[["top", "left", "bottom", "right"]].to_numpy().tolist()
+    assert found == [list(box) for box in BOXES] * 2
+
+
+@pytest.mark.long
+def test_pages_and_whole_images_among_regions(show, tmp_path):
+    pages = [Image.new("RGB", (60, 40), (value, 0, 0)) for value in (100, 250)]
+    path = tmp_path / "stack.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    table = pd.DataFrame({"path": [str(path)] * 2, "page": [0, 1]})
+    table = table.assign(top=20, left=10, bottom=36, right=40)
+    EmbeddingDisplay(np.eye(2)).to_html(tmp_path / "page.html", images=table)
+    page = show(tmp_path / "page.html")
+    page.mouse.click(*place(page, 1))
+    page.wait_for_selector("#enlarge")
+    page.wait_for_timeout(150)
+    color = pixel(page, "#enlarge canvas", 120, 130)
+    np.testing.assert_allclose(color, (250, 0, 0), atol=12)
+    assert "stack.tif, page 1 [20:36, 10:40]" in page.inner_text("#pinned")
+    page.click("#select-view")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(tmp_path / "selection.csv")
+    saved = pd.read_csv(tmp_path / "selection.csv").sort_values("index")
+    assert saved["page"].tolist() == [0, 1]
+    assert saved["right"].tolist() == [40, 40]
+
+
+@pytest.mark.long
+def test_a_page_without_whole_images_says_why(show, region_file, tmp_path):
+    text = region_file.read_text("utf-8")
+    text, n_replaced = re.subn('"overviewNote":""', '"overviewNote":"There are too many."', text)
+    assert n_replaced == 1
+    (tmp_path / "page.html").write_text(text, "utf-8")
+    page = show(tmp_path / "page.html")
+    page.mouse.click(*place(page, 1))
+    assert "There are too many." in page.inner_text("#pinned")
+    assert page.locator("#enlarge").count() == 0
+
+
+def test_thumbnails_show_whole_regions_up_to_the_border_and_beyond(tmp_path):
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[10:20, 10:50] = (250, 0, 0)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    table = pd.DataFrame({"path": str(tmp_path / "a.png"), "top": [10, -5], "left": [10, 50]})
+    table = table.assign(bottom=table["top"] + 10, right=table["left"] + 40)
+    EmbeddingDisplay(np.eye(2), images=table).to_html(tmp_path / "page.html")
+    data = read_data(tmp_path / "page.html")
+    assert data["side"] == 40
+    pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+    red = pixels[:40, :40, 0] > 128
+    assert red.mean() == pytest.approx(0.25, abs=0.02)  # 40 x 10 in a square of 40, not cropped
+    assert red[20, 1]
+    assert red[20, 38]

@@ -63,6 +63,7 @@ function pin(i) {
 
 function showPinned(i) {
   const parts = describe(i, Math.min(310, Math.max(160, 1.5 * data.side)));
+  parts.push(...makeOverview(i, 310));
   const neighbors = neighborsOf(i);
   if (neighbors.length) {
     const title = `Nearest ${neighbors.length} by ${data.distance}:`;

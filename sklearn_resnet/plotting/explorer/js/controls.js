@@ -44,6 +44,18 @@ onClick("more", listMore);
 onClick("show-all", () => showAllGroups(true));
 onClick("show-none", () => showAllGroups(false));
 onClick("theme", toggleTheme);
+onClick("whole-previous", () => enlargeNext(-1));
+onClick("whole-next", () => enlargeNext(1));
+onClick("whole-close", () => byId("whole").close());
+byId("whole-canvas").addEventListener("click", ({ offsetX, offsetY }) => enlargeAt(offsetX, offsetY));
+byId("whole").addEventListener("keydown", ({ key }) => {
+  if (key === "ArrowLeft") enlargeNext(-1);
+  if (key === "ArrowRight") enlargeNext(1);
+});
+byId("whole").addEventListener("close", () => byId("enlarge")?.focus());
+addEventListener("resize", () => {
+  if (byId("whole").open) drawEnlarged();
+});
 
 byId("color").append(...data.columns.map(({ name }) => make("option", { value: name, textContent: name })));
 byId("color").addEventListener("change", () => setColumn(byId("color").value));
@@ -61,6 +73,7 @@ byId("map").addEventListener("keydown", (event) => {
   KEYS[event.key]();
 });
 document.addEventListener("keydown", (event) => {
+  if (byId("whole").open) return; // Escape closes it
   if (event.key === "Escape") {
     pin(-1);
     select([]);

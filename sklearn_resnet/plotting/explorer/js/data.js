@@ -2,7 +2,16 @@
 
 const data = readJson("data");
 
-const nameOf = (i) => (data.names ? data.names[i] : `image ${i}`);
+const fileOf = (i) => (data.names ? data.names[i] : `image ${i}`);
+
+// with the page, and the rows and columns of a region
+function nameOf(i) {
+  const box = data.boxes?.[i], page = data.pages?.[i] ?? null;
+  const name = page === null ? fileOf(i) : `${fileOf(i)}, page ${page}`;
+  if (!box) return name;
+  const [top, left, bottom, right] = box;
+  return `${name} [${top}:${bottom}, ${left}:${right}]`;
+}
 
 function neighborsOf(i) {
   const found = data.neighbors.slice(i * data.nNeighbors, (i + 1) * data.nNeighbors);

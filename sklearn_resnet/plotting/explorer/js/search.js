@@ -10,7 +10,7 @@ function findMatches(text) {
   const columns = data.columns.filter((each) => each.names);
   const matching = columns.map(({ codes, names }) => ({ codes, areMatches: names.map(isMatch) }));
   const hasLabel = (i) => matching.some(({ codes, areMatches }) => areMatches[codes[i]]);
-  return [...xs.keys()].filter((i) => isMatch(nameOf(i)) || hasLabel(i));
+  return [...xs.keys()].filter((i) => isMatch(fileOf(i)) || hasLabel(i));
 }
 
 function search(text) {

@@ -49,9 +49,13 @@ function csvCell(value) {
 }
 
 function saveSelection() {
-  const lines = [["index", "path", ...data.columns.map((each) => each.name)]];
+  const places = data.boxes ? ["top", "left", "bottom", "right"] : []; // a table of regions
+  if (data.pages) places.push("page");
+  const columns = data.columns.filter((each) => !places.includes(each.name));
+  const lines = [["index", "path", ...places, ...columns.map((each) => each.name)]];
   for (const i of source.selected.indices) {
-    lines.push([i, data.folder + nameOf(i), ...data.columns.map((each) => valueText(each, i))]);
+    const place = [...(data.boxes?.[i] ?? ["", "", "", ""]), data.pages?.[i] ?? ""].slice(0, places.length);
+    lines.push([i, data.folder + fileOf(i), ...place, ...columns.map((each) => valueText(each, i))]);
   }
   const text = lines.map((line) => line.map(csvCell).join(",")).join("\n") + "\n";
   const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

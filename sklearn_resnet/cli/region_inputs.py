@@ -1,0 +1,337 @@
+"""Tables of images and of regions as INPUT, and regions that are made of the images of INPUT."""
+
+import csv
+import os
+from dataclasses import asdict, dataclass, fields
+from itertools import count
+
+from sklearn_resnet import datasets
+from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.regions import BOX
+from sklearn_resnet._io.columns import parse_texts, to_array, to_numbers
+from sklearn_resnet._io.csv_text import restore_text
+from sklearn_resnet._io.listing import join
+from sklearn_resnet._io.paths import as_path, is_url, open_file, split_dataset, split_member
+from sklearn_resnet._io.table_formats import list_parquet
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.imports import check_optional
+from sklearn_resnet._runtime.progress import count_images
+from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.cli.delimited import decode_text, parse_cells
+from sklearn_resnet.cli.errors import renamed_parameters
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+_READ = ("path", *BOX, "page", "mask")  # columns that ImageLoader reads
+_OF_OUTPUT = (
+    "features",
+    "file_version",
+)  # columns of a table of features that say nothing of images
+_INDEX = "__index_level_"  # of pandas, begins the name of a column in a .parquet
+_MAX_NAMED = 3  # images in a message
+
+
+@dataclass(frozen=True)
+class RegionOptions:
+    """Which regions are made of the images of INPUT, and how regions are read.
+
+    Attributes
+    ----------
+    tiles, step : int, default=None
+        Side of tiles, and the distance between them.
+    min_content : float, default=None
+        The smallest share of foreground in a tile.
+    segments : str, default=None
+        A folder of label images, matched with the images by name, or the label image of one image.
+    mask_others : bool, default=False
+        Whether pixels outside of a segment are black.
+    margin, pad : default=None
+        As for `ImageLoader`; None takes its default.
+    """
+
+    tiles: int | None = None
+    step: int | None = None
+    min_content: float | None = None
+    segments: str | None = None
+    mask_others: bool = False
+    margin: int | float | None = None
+    pad: str | None = None
+
+    @property
+    def makes_regions(self):
+        """Whether tiles or segments are made of the images of INPUT."""
+        return self.tiles is not None or self.segments is not None
+
+    @property
+    def given(self):
+        """The options that are not the defaults, by name."""
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
+
+    @property
+    def reading(self):
+        """The parameters of `ImageLoader` by which regions are read."""
+        return {name: value for name, value in self.given.items() if name in ("margin", "pad")}
+
+
+def is_table(source):
+    """Return whether INPUT is a table; a .parquet may be a folder of parts."""
+    path = as_path(split_dataset(source)[0])
+    suffix = path.suffix.lower()
+    return suffix in TABLE_SUFFIXES and (suffix == ".parquet" or not path.is_dir())
+
+
+def has_boxes(table):
+    """Return whether the rows of a table are regions, not whole images."""
+    return BOX[0] in table
+
+
+def list_files(table):
+    """Return what `ImageLoader` reads: the regions of a table, or its paths."""
+    names = [name for name in _READ if name in table]
+    return table["path"].tolist() if names == ["path"] else table[names]
+
+
+def list_columns(table):
+    """Return the columns of a table that OUTPUT carries beside path and label."""
+    names = [name for name in table if name not in ("path", "label", "mask")]
+    return {name: to_array(table[name]) for name in names}
+
+
+def read_image_table(source, on_error="raise"):
+    """Read a table of images or regions.
+
+    Parameters
+    ----------
+    source : str
+        A .csv, .tsv or .parquet with a column ``path``, and for regions ``top``, ``left``, ``bottom``
+        and ``right``. All relative paths are of the folder of the table, or all are of the working
+        folder.
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        Whether a file that does not exist is an error here.
+
+    Returns
+    -------
+    DataFrame
+        Its paths can be opened.
+
+    Raises
+    ------
+    ValueError
+        If the table cannot be read, or lacks a column.
+    FileNotFoundError
+        If a file does not exist.
+    """
+    try:
+        table = _read_frame(as_path(source))
+        _check_columns(table)
+    except (ValueError, OSError, csv.Error) as exc:
+        raise ValueError(f"The table {source!r} cannot be used: {str(exc).rstrip('.')}.") from exc
+    paths = table["path"].astype(str).tolist()
+    return table.assign(path=_resolve_paths(paths, source, on_error))
+
+
+def _read_frame(path):
+    import pandas as pd
+
+    if path.suffix.lower() == ".parquet":
+        check_optional("pyarrow", extra="parquet", purpose=f"Reading {str(path)!r}")
+        return pd.concat(map(_read_parquet, list_parquet(path)), ignore_index=True)
+    with open_file(path) as file:
+        cells = parse_cells(decode_text(file.read())).fillna("")
+    names = [restore_text(str(name).strip()) for name in cells.iloc[0]]
+    repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"it has several columns {repeated[0]!r}")
+    columns = {}
+    for name, values in zip(names, cells.iloc[1:].to_numpy().T, strict=True):
+        if name and name not in _OF_OUTPUT:  # pandas' index has no name
+            texts = [*map(restore_text, values)]
+            columns[name] = texts if name == "path" else parse_texts(texts)
+    return pd.DataFrame(columns)
+
+
+def _read_parquet(path):
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as file:
+        fields = [field for field in pq.read_schema(file) if not pa.types.is_nested(field.type)]
+        names = [field.name for field in fields if not field.name.startswith(_INDEX)]
+        names = [name for name in names if name not in _OF_OUTPUT]
+        file.seek(0)
+        frame = pq.read_table(file, columns=names).to_pandas(ignore_metadata=True)
+    return pd.DataFrame({name: to_array(frame[name]) for name in names})
+
+
+def _check_columns(table):
+    names = ", ".join(table)
+    if "path" not in table:
+        raise ValueError(
+            f"it has no column 'path', but {names}; call the column of the paths of the images 'path'"
+        )
+    missing = [name for name in BOX if name not in table]
+    if missing and len(missing) < len(BOX):
+        raise ValueError(
+            f"it must have all of the columns {', '.join(BOX)} of a box, or none; it has no "
+            f"{' and no '.join(missing)}"
+        )
+    if table.empty:
+        raise ValueError("it has no rows")
+    for name in (*BOX, "page"):
+        if name in table and table[name].dtype.kind not in "iuf":
+            cells = table[name].tolist()
+            row = next((i for i, cell in enumerate(cells) if to_numbers([cell]) is None), 0)
+            raise ValueError(
+                f"row {row} has {cells[row]!r} in the column {name!r}, which is no whole number"
+            )
+    is_empty = table["path"] == ""
+    if is_empty.any():
+        raise ValueError(f"row {is_empty.to_numpy().argmax()} has no path")
+
+
+def _resolve_paths(paths, source, on_error):
+    """Join relative paths to the folder where the files are."""
+    unique = dict.fromkeys(paths)
+    relative = [path for path in unique if not (is_url(path) or os.path.isabs(path))]
+    folder = str(as_path(source).parent)
+    joined = {path: join(folder, path) for path in relative}
+    if is_url(source):  # the working folder is on another machine
+        return [joined.get(path, path) for path in paths]
+    missing_here = [path for path in joined.values() if not _exists(path)]
+    missing_there = [path for path in relative if not _exists(path)]
+    if len(missing_there) < len(missing_here):
+        joined = {}
+    missing = [path for path in unique if path not in relative and not _exists(path)]
+    missing += missing_there if relative and not joined else missing_here
+    if missing and on_error == "raise":
+        message = f"{len(missing)} of the {len(unique)} files in {source!r} cannot be found: {_show(missing)}."
+        if relative:
+            message += (
+                " All relative paths are of the folder of the table, or all are of the working folder: "
+                f"{folder!r} lacks {len(missing_here)}, {os.getcwd()!r} lacks {len(missing_there)}."
+            )
+        raise FileNotFoundError(f"{message} --on-error skip continues without them.")
+    return [joined.get(path, path) for path in paths]
+
+
+def _exists(path):
+    """Whether a path can be that of an image: members of archives are looked for when they are read."""
+    if is_url(path):
+        return True
+    archive, _ = split_member(split_dataset(path)[0])
+    return os.path.exists(archive)
+
+
+def make_regions(images, options, on_error="raise", quiet=True):
+    """Make tiles or segments of images.
+
+    Parameters
+    ----------
+    images : DataFrame
+        A row for each whole image; its regions get the columns of its row.
+    options : RegionOptions
+    on_error : {"raise", "nan", "skip"}, default="raise"
+        Whether an image that cannot be read is an error, or is left out with a warning.
+    quiet : bool, default=True
+        Whether to show no progress bar.
+
+    Returns
+    -------
+    DataFrame
+        A row for each region.
+
+    Raises
+    ------
+    ValueError
+        If `images` are regions already, none is found, or label images do not match the images.
+    """
+    import pandas as pd
+
+    name = "tiles" if options.tiles is not None else "segments"
+    if has_boxes(images):
+        raise ParameterError(name, "requires whole images as INPUT", "a table of regions")
+    paths, found, failures = images["path"].tolist(), [], []
+    segments = [None] * len(paths)
+    if options.segments is not None:
+        segments = _match_segments(paths, options.segments)
+    others = images.drop(columns="path").to_dict("records")
+    rows = list(zip(paths, segments, others, strict=True))
+    for path, labels, columns in count_images(not quiet, iterable=rows):
+        try:
+            regions = _make_regions_of(path, labels, options)
+        except ImageReadError as exc:
+            if on_error == "raise":
+                raise
+            failures.append(exc)
+            continue
+        found.append(regions.assign(**{k: v for k, v in columns.items() if k not in regions}))
+    if failures:
+        warn_caller(
+            f"{len(failures)} of the {len(paths)} images could not be cut into regions, and are left "
+            f"out. {failures[0].problem}"
+        )
+    table = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    if table.empty:
+        where = "tile with enough content" if name == "tiles" else "segment"
+        raise ParameterError(name, "must give regions", f"no {where} in {len(paths)} images")
+    return table
+
+
+def _make_regions_of(path, labels, options):
+    """Make the regions of one image."""
+    if labels is None:
+        with renamed_parameters(size="tiles"):
+            return datasets.make_tiles(
+                [path], options.tiles, options.step, min_content=options.min_content or 0.0
+            )
+    with renamed_parameters(labels="segments"):
+        found = datasets.find_regions([labels], [path], mask_others=options.mask_others)
+    # --labels and folders of classes give the label
+    return found.rename(columns={"label": "segment"})
+
+
+def _match_segments(paths, segments):
+    """Find the label image of each image, which has the same name but for the suffix."""
+    if not as_path(segments).exists():
+        raise FileNotFoundError(f"The label images {segments!r} do not exist.")
+    if not as_path(segments).is_dir():
+        if len(paths) > 1:
+            raise ParameterError(
+                "segments", "must be a folder with a label image for each image", repr(segments)
+            )
+        return [segments]
+    found, _ = datasets.load_image_folder(segments, return_X_y=True)
+    names, names_found = _name_apart(paths, found.tolist())
+    by_name = dict(zip(names_found, found.tolist(), strict=True))
+    missing = [path for path, name in zip(paths, names, strict=True) if name not in by_name]
+    extra = [by_name[name] for name in by_name.keys() - set(names)]
+    if missing or extra:
+        problems = [f"{_show(missing)} without one"] * bool(missing)
+        problems += [f"{_show(sorted(extra))} without an image"] * bool(extra)
+        raise ParameterError(
+            "segments",
+            "must hold a label image for each image, with the same name but for the suffix",
+            f"{' and '.join(problems)}",
+            hint="Rename or remove files.",
+        )
+    return [by_name[name] for name in names]
+
+
+def _name_apart(*lists):
+    """Name paths by their last parts without suffix, by as few as tell those of each list apart."""
+    parts = [[_split(path) for path in paths] for paths in lists]
+    longest = max(len(each) for paths in parts for each in paths)
+    for n_parts in count(1):
+        names = [[each[-n_parts:] for each in paths] for paths in parts]
+        if n_parts >= longest or all(len(set(each)) == len(each) for each in names):
+            return names
+
+
+def _split(path):
+    return tuple(os.path.splitext(path)[0].replace(os.sep, "/").split("/"))
+
+
+def _show(paths):
+    n_more = len(paths) - _MAX_NAMED
+    return ", ".join(map(repr, paths[:_MAX_NAMED])) + f" and {n_more} more" * (n_more > 0)
