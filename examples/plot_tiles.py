@@ -20,7 +20,7 @@ import tifffile
 from skimage.data import brick, grass, gravel
 
 SIDE, BORDER = 2048, 300
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(1)
 textures = [np.tile(texture(), (4, 4)) for texture in (brick, grass, gravel)]
 rows, columns = np.indices((SIDE, SIDE))
 places = rng.uniform(0, SIDE, (12, 2, 1, 1))  # each pixel has the texture of the nearest one
@@ -52,8 +52,8 @@ from sklearn.decomposition import PCA
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader, ResNetFeatures
 
-images = ImageLoader(size=64, mode="L", lazy=True).fit_transform(tiles)
-features = ResNetFeatures(82, weights="procedural").fit_transform(images)
+images = ImageLoader(size=128, mode="L", lazy=True).fit_transform(tiles)
+features = ResNetFeatures(51, weights="procedural").fit_transform(images)
 xy = PCA(2, random_state=0).fit_transform(features)
 tiles["cluster"] = KMeans(3, n_init=5, random_state=0).fit_predict(features)
 EmbeddingDisplay.from_embedding(
