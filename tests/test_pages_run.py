@@ -1,4 +1,4 @@
-"""The code of README.md and of two pages runs, in order, in a new folder, without a network.
+"""The code of README.md and of some pages runs, in order, in a new folder, without a network.
 
 A block of Python is saved if the text before it says so ("Save this script as `x.py`"), otherwise it
 runs; blocks of Python that follow each other run in one process. A block without a language is
@@ -6,6 +6,7 @@ commands, one a line. A block of `none` is the output of the last command, and o
 an illustration. A block that cannot run has a comment before it: ``<!-- not run: REASON -->``.
 """
 
+import json
 import os
 import re
 import shlex
@@ -22,7 +23,10 @@ from channel_files import make_channels, save_ome
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "start.md", ROOT / "docs" / "scientific_images.md"]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("start", "scientific_images", "regions")),
+]
 if not all(page.is_file() for page in PAGES):
     pytest.skip("README.md and docs are not beside these tests", allow_module_level=True)
 
@@ -190,6 +194,46 @@ def test_the_page_on_scientific_images_runs(folder, home):
         images[..., 1] *= 1 + i
         save_ome(folder / "cells" / name, images)
     run_page(PAGES[2], folder, home)
+
+
+def make_regions(folder):
+    """Draw wells with masks, boxes on photos, and a slide, as the page on regions names them."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((96, 96))
+    (folder / "plate").mkdir()
+    (folder / "masks").mkdir()
+    for well in ("A1", "A2"):
+        image, mask = np.full((96, 96), 20.0), np.zeros((96, 96), np.uint16)
+        for i, (y, x) in enumerate(np.ndindex(4, 4), start=1):
+            inside = np.hypot(rows - 24 * y - 12, columns - 24 * x - 12) < rng.uniform(6, 10)
+            spots = 1 + (i % 2) * (rows + columns) % 3
+            image, mask[inside] = np.where(inside, 40 * spots, image), i
+        Image.fromarray(image.astype(np.uint8)).save(folder / "plate" / f"{well}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{well}.png")
+    names = [f"{name}/{i}.jpg" for name in ("cat", "dog") for i in range(1, 5)]
+    coco = {
+        "images": [{"id": i, "file_name": name} for i, name in enumerate(names)],
+        "categories": [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}],
+        "annotations": [
+            {"id": 2 * i + j, "image_id": i, "category_id": j, "bbox": [10 + 40 * j, 10, 32, 32]}
+            for i in range(len(names))
+            for j in range(2)
+        ],
+    }
+    (folder / "boxes.json").write_text(json.dumps(coco), encoding="utf-8")
+    slide = np.full((512, 640, 3), 245, np.uint8)
+    slide[64:448, 128:512] = rng.integers(60, 200, (384, 384, 3))
+    Image.fromarray(slide).save(folder / "slide.tif")
+
+
+@pytest.mark.long
+def test_the_page_on_regions_runs(folder, home):
+    make_photos(folder / "photos")
+    make_regions(folder)
+    run_page(PAGES[3], folder, home)
+    made = {path.name for path in folder.iterdir()}
+    assert made >= {"cells.png", "well.png", "slide.png"}
+    assert {path.name for path in (folder / "out").iterdir()} >= {"tiles.parquet", "cells.csv"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
