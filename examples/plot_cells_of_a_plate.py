@@ -122,7 +122,11 @@ from sklearn.cluster import KMeans
 
 cells["cluster"] = KMeans(2, random_state=0).fit_predict(xy)
 EmbeddingDisplay.from_embedding(
-    xy, cells["cluster"].astype(str), images=images, thumbnails=True, title="Cells by cluster"
+    xy,
+    cells["cluster"].astype(str),
+    images=images,
+    thumbnails=True,
+    title="Cells by cluster",
 )
 
 # %%
@@ -136,7 +140,10 @@ from sklearn_resnet import draw_regions
 
 figure, axes = plt.subplots(2, 2, figsize=(8, 8), layout="constrained")
 for path, of_well, ax in zip(paths, labels, axes.flat, strict=True):
-    draw_regions(path, cells, "cluster", labels=of_well, ax=ax, title=Path(path).stem, legend=False)
+    well = Path(path).stem
+    draw_regions(
+        path, cells, "cluster", labels=of_well, ax=ax, title=well, legend=False
+    )
 
 # %%
 # The cluster of the smaller share in untreated wells is that of the cells with spots.
@@ -151,4 +158,5 @@ for well, group in cells.groupby("well"):
         for path, (top, bottom, left, right) in zip(group["path"], rows_of, strict=True)
     ]
     found = (group["cluster"] == of_spots).mean()
-    print(f"{well}: {found:.2f} of the cells; drawn with spots: {np.mean(is_spotted):.2f}")
+    drawn = np.mean(is_spotted)
+    print(f"{well}: {found:.2f} of the cells; drawn with spots: {drawn:.2f}")

@@ -23,7 +23,8 @@ SIDE, BORDER = 2048, 300
 rng = np.random.default_rng(1)
 textures = [np.tile(texture(), (4, 4)) for texture in (brick, grass, gravel)]
 rows, columns = np.indices((SIDE, SIDE))
-places = rng.uniform(0, SIDE, (12, 2, 1, 1))  # each pixel has the texture of the nearest one
+# each pixel has the texture of the nearest one of 12 places
+places = rng.uniform(0, SIDE, (12, 2, 1, 1))
 kind = np.argmin([np.hypot(rows - y, columns - x) for y, x in places], axis=0) % 3
 scene = np.choose(kind, textures).astype(np.uint8)
 scene[:BORDER] = scene[-BORDER:] = scene[:, :BORDER] = scene[:, -BORDER:] = 250
@@ -57,7 +58,11 @@ features = ResNetFeatures(51, weights="procedural").fit_transform(images)
 xy = PCA(2, random_state=0).fit_transform(features)
 tiles["cluster"] = KMeans(3, n_init=5, random_state=0).fit_predict(features)
 EmbeddingDisplay.from_embedding(
-    xy, tiles["cluster"].astype(str), images=images, thumbnails=True, title="Tiles by cluster"
+    xy,
+    tiles["cluster"].astype(str),
+    images=images,
+    thumbnails=True,
+    title="Tiles by cluster",
 )
 
 # %%
@@ -77,7 +82,9 @@ query = int(grass_tiles[len(grass_tiles) // 2])
 tiles["similarity"] = cosine_similarity(features, features[[query]])[:, 0]
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-every_second = tiles[(tiles["tile_row"] % 2 == 0) & (tiles["tile_column"] % 2 == 0)]
-draw_regions(path, every_second, every_second["cluster"].astype(str), ax=axes[0], title="Cluster")
-draw_regions(path, tiles, "similarity", kind="heatmap", ax=axes[1], title="Similarity to a tile")
+apart = tiles[(tiles["tile_row"] % 2 == 0) & (tiles["tile_column"] % 2 == 0)]
+draw_regions(path, apart, "cluster", ax=axes[0], kind="boxes", title="Cluster")
+draw_regions(
+    path, tiles, "similarity", ax=axes[1], kind="heatmap", title="Similarity to a tile"
+)
 axes[1].plot(*centers[query][::-1], "w+", markersize=12, markeredgewidth=2)
