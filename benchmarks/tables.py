@@ -823,7 +823,8 @@ def render_regions(result):
         "median (minimum-maximum).",
         _table("rows; relative rate", rows),
         f"Streaming them by `transform_batches` takes {photos['streaming_mib']:.0f} MiB over the network's "
-        f"memory, as much as {photos['streaming_photos']:.1f} decoded photos.",
+        f"memory, and {photos['streaming_small_mib']:.0f} MiB if the photos are small. The difference is "
+        f"{photos['photos_in_memory']:.1f} decoded photos.",
         "### Tiles of a large TIFF",
         f"A tiled TIFF of {side:,} x {side:,} pixels in colour (deflate), {slide['share_of_tissue']:.0%} of "
         f"them tissue. `make_tiles(size={tile}, min_content=0.5)` keeps {slide['n_tiles']:,} tiles, "
