@@ -114,10 +114,11 @@ def _check_columns(columns):
 
 
 def _list_sources(column):
-    """List the images of rows; equal paths and identical objects become one item."""
+    """List the images of rows; equal paths or bytes and identical objects become one item."""
     items, sources = {}, []
     for row, value in enumerate(column):
-        key = os.fspath(value) if is_path(value) else id(value)
+        is_comparable = is_path(value) or isinstance(value, bytes)
+        key = os.fspath(value) if is_comparable else id(value)
         if key not in items:
             try:
                 items[key] = as_item(value)

@@ -1,6 +1,7 @@
 """Tables of regions: read, checked, and loaded as the crops that one would cut by hand."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,13 @@ def test_list_regions():
     assert (first.source, first.box, first.page, first.mask) == ("a", (0, 0, 4, 4), 2, None)
     assert (second.source, second.page) == ("b", None)
     np.testing.assert_array_equal(second.mask, mask)
+
+
+def test_equal_bytes_are_one_image(paths):
+    content = Path(paths[0]).read_bytes()
+    copies = [bytes(bytearray(content)) for _ in range(3)]
+    table = pl.DataFrame({"path": copies, "top": 0, "left": 0, "bottom": [4, 5, 6], "right": 4})
+    assert len({id(region.source) for region in list_regions(table)}) == 1
 
 
 def count_reads(images):
