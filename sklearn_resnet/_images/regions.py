@@ -25,8 +25,8 @@ def is_region_table(X):
     bool
         True for a dataframe of pandas or polars with the column ``"path"``, or with those of a box.
     """
-    library = type(X).__module__.partition(".")[0]
-    if library not in ("pandas", "polars") or len(getattr(X, "shape", ())) != 2:
+    libraries = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
+    if libraries.isdisjoint(("pandas", "polars")) or len(getattr(X, "shape", ())) != 2:
         return False
     columns = list(X.columns)
     return "path" in columns or all(name in columns for name in BOX)

@@ -80,6 +80,16 @@ def test_a_table_without_boxes_holds_whole_images(paths):
     assert not is_region_table(table[["label"]])
 
 
+class GeoDataFrame(pd.DataFrame):
+    """A dataframe of another library."""
+
+
+def test_kinds_of_dataframes_are_tables(paths):
+    table = make_table(paths)
+    expected = ImageLoader(8).fit_transform(table)
+    np.testing.assert_array_equal(ImageLoader(8).fit_transform(GeoDataFrame(table)), expected)
+
+
 def test_images_in_memory_are_sources():
     rng = np.random.default_rng(0)
     arrays = [rng.integers(0, 4096, (30, 30), dtype=np.uint16) for _ in range(2)]
