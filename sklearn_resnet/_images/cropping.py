@@ -42,7 +42,7 @@ def crop_region(image, region, margin=0, pad=None, max_pixels=None):
     _check_mask(region.mask, box)
     level = image.choose_level(frame)
     scaled = scale_box(frame, image.shape, image.find_shape(level))
-    check_pixels((scaled[2] - scaled[0], scaled[3] - scaled[1]), max_pixels)
+    check_pixels((scaled[2] - scaled[0], scaled[3] - scaled[1]), max_pixels, "its region")
     cut = _read(image, scaled, level, pad)
     return cut if region.mask is None else _blank(cut, region.mask, box, frame)
 

@@ -567,7 +567,9 @@ class LazyImages(_LazySource):
         if not is_cut(item):
             return [self._load_of_one_form(i)]
         with self._naming(i):
-            return self._reader.list_blocks(item)
+            blocks = self._reader.list_blocks(item)
+            self._reader.release(item)
+            return blocks
 
     def _read_values(self, i, max_values):
         """Sample the values of each channel of an image; return its index too."""

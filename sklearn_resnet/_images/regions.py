@@ -25,8 +25,8 @@ def is_region_table(X):
     bool
         True for a dataframe of pandas or polars with the column ``"path"``, or with those of a box.
     """
-    library = type(X).__module__.partition(".")[0]
-    if library not in ("pandas", "polars") or len(getattr(X, "shape", ())) != 2:
+    libraries = {kind.__module__.partition(".")[0] for kind in type(X).__mro__}
+    if libraries.isdisjoint(("pandas", "polars")) or len(getattr(X, "shape", ())) != 2:
         return False
     columns = list(X.columns)
     return "path" in columns or all(name in columns for name in BOX)
@@ -114,10 +114,11 @@ def _check_columns(columns):
 
 
 def _list_sources(column):
-    """List the images of rows; equal paths and identical objects become one item."""
+    """List the images of rows; equal paths or bytes and identical objects become one item."""
     items, sources = {}, []
     for row, value in enumerate(column):
-        key = os.fspath(value) if is_path(value) else id(value)
+        is_comparable = is_path(value) or isinstance(value, bytes)
+        key = os.fspath(value) if is_comparable else id(value)
         if key not in items:
             try:
                 items[key] = as_item(value)

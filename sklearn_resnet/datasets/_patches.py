@@ -1,5 +1,6 @@
 """Random patches of images."""
 
+import numbers
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -79,8 +80,8 @@ def sample_patches(
     (5, 64, 64, 3)
     """
     shape = check_patch_size(size)
-    if n < 1:
-        raise ParameterError("n", "must be at least 1", repr(n))
+    if not isinstance(n, numbers.Integral) or n < 1:
+        raise ParameterError("n", "must be an int of at least 1", repr(n))
     if _is_list(image):
         return _sample_regions(list_images(image), n, shape, random_state)
     name = repr(os.fspath(image)) if is_path(image) else "the image"

@@ -1,6 +1,7 @@
 """Label images and masks to tables of regions."""
 
 import difflib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,14 +124,15 @@ def _check_properties(properties):
     """Raise an error if scikit-image has no such property."""
     from skimage.measure import regionprops  # slow to import
 
-    example = regionprops(np.ones((1, 1), np.uint8))[0]
+    pixel = np.ones((1, 1), np.uint8)
+    (example,) = regionprops(pixel, pixel)
     known = [name for name in dir(example) if not name.startswith("_")]
     if isinstance(properties, str):
         raise ParameterError(
             "properties", "must be a list of names", repr(properties), f"Pass [{properties!r}]."
         )
     for name in properties:
-        if name not in known:
+        if name not in known and not _is_former_name(example, name):
             close = difflib.get_close_matches(str(name), known, 1)
             raise ParameterError(
                 "properties",
@@ -138,6 +140,13 @@ def _check_properties(properties):
                 repr(name),
                 hint=f"Did you mean {close[0]!r}?" if close else "",
             )
+
+
+def _is_former_name(example, name):
+    """Whether scikit-image knows a property by this name, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # comes when the property is computed
+        return hasattr(example, str(name))
 
 
 def _find_in_image(labels, images, i, properties, min_area, mask_others):

@@ -61,6 +61,8 @@ def test_pixels_outside_a_mask_are_black(paths):
 
 def test_a_huge_region_is_refused(paths):
     table = pd.DataFrame([[paths[0], -(10**6), 0, 10**6, 9]], columns=["path", *BOX])
-    with pytest.raises(ImageReadError, match="it has 2000000 x 9 pixels, more than") as caught:
+    with pytest.raises(
+        ImageReadError, match="its region has 2000000 x 9 pixels, more than"
+    ) as caught:
         ImageLoader(8, pad="black", max_pixels=10**7).fit_transform(table)
     assert (caught.value.position, caught.value.path) == (0, paths[0])

@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import tifffile
+import zarr
 from channel_files import make_channels, save_arrays
 from lazy_images import watch
 from PIL import Image
@@ -267,6 +268,19 @@ def test_an_array_that_changes_is_read_again():
     assert images[0].max() == 7
     assert images.digests() != before
     assert images.file_versions() == [None]
+
+
+def test_a_store_that_changes_after_fit_is_read_again(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 60000, (30, 30, 2), dtype=np.uint16)
+    path = str(tmp_path / "image.zarr")
+    array = zarr.open(path, mode="w", shape=pixels.shape, chunks=(30, 30, 2), dtype=pixels.dtype)
+    array[...] = pixels
+    table = make_regions([path], 3)
+    images = ImageLoader(9, mode="channels", lazy=True).fit_transform(table)
+    images.infer_value_range()
+    array[...] = pixels[::-1]
+    expected = ImageLoader(9, mode="channels").fit_transform(table)
+    np.testing.assert_array_equal(np.asarray(images), expected)
 
 
 def test_versions_of_rows(paths):

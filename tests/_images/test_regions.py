@@ -1,6 +1,7 @@
 """Tables of regions: read, checked, and loaded as the crops that one would cut by hand."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,16 @@ def test_a_table_without_boxes_holds_whole_images(paths):
     assert not is_region_table(table[["label"]])
 
 
+class GeoDataFrame(pd.DataFrame):
+    """A dataframe of another library."""
+
+
+def test_kinds_of_dataframes_are_tables(paths):
+    table = make_table(paths)
+    expected = ImageLoader(8).fit_transform(table)
+    np.testing.assert_array_equal(ImageLoader(8).fit_transform(GeoDataFrame(table)), expected)
+
+
 def test_images_in_memory_are_sources():
     rng = np.random.default_rng(0)
     arrays = [rng.integers(0, 4096, (30, 30), dtype=np.uint16) for _ in range(2)]
@@ -150,6 +161,13 @@ def test_list_regions():
     assert (first.source, first.box, first.page, first.mask) == ("a", (0, 0, 4, 4), 2, None)
     assert (second.source, second.page) == ("b", None)
     np.testing.assert_array_equal(second.mask, mask)
+
+
+def test_equal_bytes_are_one_image(paths):
+    content = Path(paths[0]).read_bytes()
+    copies = [bytes(bytearray(content)) for _ in range(3)]
+    table = pl.DataFrame({"path": copies, "top": 0, "left": 0, "bottom": [4, 5, 6], "right": 4})
+    assert len({id(region.source) for region in list_regions(table)}) == 1
 
 
 def count_reads(images):

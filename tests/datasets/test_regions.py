@@ -234,6 +234,14 @@ def test_properties_of_intensity_are_those_of_the_file(tmp_path):
     assert regions["intensity_max-1"].tolist() == [38000, 30000]
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_properties_may_have_their_former_names():
+    regions = find_regions([LABELS], [IMAGE], properties=["mean_intensity", "convex_area"])
+    expected = find_regions([LABELS], [IMAGE], properties=["intensity_mean", "area_convex"])
+    assert [name.partition("-")[0] for name in regions][-1] == "convex_area"
+    np.testing.assert_array_equal(regions.iloc[:, 1:], expected.iloc[:, 1:])
+
+
 def test_images_are_not_decoded_for_other_properties(tmp_path):
     np.save(tmp_path / "image.npy", np.full((4, 5), np.nan))  # which mode "RGB" refuses
     assert len(find_regions([LABELS], [tmp_path / "image.npy"])) == 2

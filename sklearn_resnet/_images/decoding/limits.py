@@ -25,11 +25,11 @@ DECOMPRESSORS = {
 _MAX_RATIOS = dict.fromkeys((8, 32946), 1032)  # zlib's own bound
 
 
-def check_pixels(shape, max_pixels):
+def check_pixels(shape, max_pixels, subject="it"):
     """Refuse an image that would need too much memory, before allocating any."""
     if max_pixels is not None and math.prod(shape[:2]) > max_pixels:
         raise ValueError(
-            f"it has {shape[0]} x {shape[1]} pixels, more than the limit of {max_pixels} that "
+            f"{subject} has {shape[0]} x {shape[1]} pixels, more than the limit of {max_pixels} that "
             "ImageLoader(max_pixels=) sets"
         )
 
