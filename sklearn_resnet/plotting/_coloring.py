@@ -220,13 +220,19 @@ def as_label(value):
 
 
 def is_missing(y):
-    """Which values of an array are None, NaN or infinite."""
+    """Which values of an array are None, NaN, infinite or empty text."""
     import pandas as pd
 
     if y.dtype.kind == "f":
         return ~np.isfinite(y)
-    is_infinite = [isinstance(value, float) and np.isinf(value) for value in y.tolist()]
-    return np.asarray(pd.isna(y)) | np.array(is_infinite, bool)
+    if y.dtype.kind == "U":  # columns of tables have no None
+        return y == ""
+    is_no_value = [value == "" if isinstance(value, str) else _is_infinite(value) for value in y.tolist()]
+    return np.asarray(pd.isna(y)) | np.array(is_no_value, bool)
+
+
+def _is_infinite(value):
+    return isinstance(value, float) and np.isinf(value)
 
 
 def is_scale(y, max_classes=MAX_CLASSES):

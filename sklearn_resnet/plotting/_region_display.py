@@ -52,7 +52,7 @@ class RegionDisplay:
     values : str or array-like of shape (n_regions,), default=None
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
         `EmbeddingDisplay.from_embedding`. All rows of the table determine the colours, so figures
-        of several images agree. Regions without a value (None or NaN) are grey.
+        of several images agree. Regions without a value (None, NaN or "") are grey.
     labels : ndarray of shape (height, width), PIL image or path, default=None
         The label image or mask from which `find_regions` made the table, for outlines. A column
         ``label`` of `table` holds the value of each region.
@@ -294,7 +294,7 @@ def draw_regions(
         `RegionDisplay`.
     values : str or array-like of shape (n_regions,), default=None
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
-        `EmbeddingDisplay.from_embedding`. Regions without a value (None or NaN) are grey.
+        `EmbeddingDisplay.from_embedding`. Regions without a value (None, NaN or "") are grey.
     labels : ndarray of shape (height, width), PIL image or path, default=None
         The label image or mask from which `find_regions` made the table, for outlines.
     kind : {"auto", "boxes", "outlines", "heatmap"}, default="auto"
