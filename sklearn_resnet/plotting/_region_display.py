@@ -204,13 +204,13 @@ class RegionDisplay:
         """Return the values of all rows, as `color_points` takes them."""
         values = self.values
         if isinstance(values, str):
-            names = list(map(str, self.table.columns))
+            names = list(self.table.columns)
             if values not in names:
                 raise ParameterError(
                     "values",
                     "must be a column of the table, or hold a value for each of its rows",
                     repr(values),
-                    f"The columns are {', '.join(names)}.",
+                    f"The columns are {', '.join(map(str, names))}.",
                 )
             values = self.table[values]
         if values is None:
@@ -397,7 +397,10 @@ def _cut_labels(labels, table, rows, boxes, shape):
         )
     values = np.asarray(table["label"])
     for row, (top, left, bottom, right) in zip(rows, boxes, strict=True):
-        mask = labels[top:bottom, left:right] == values[row]
+        mask = np.zeros((bottom - top, right - left), bool)  # its box may reach beyond the border
+        y, x = max(top, 0), max(left, 0)
+        inside = labels[y : max(bottom, 0), x : max(right, 0)] == values[row]
+        mask[y - top :, x - left :][: inside.shape[0], : inside.shape[1]] = inside
         if not np.any(mask):
             raise ParameterError(
                 "labels",
