@@ -8,7 +8,7 @@ from itertools import count
 from sklearn_resnet import datasets
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.regions import BOX
-from sklearn_resnet._io.columns import parse_texts, to_array, to_numbers
+from sklearn_resnet._io.columns import parse_texts, to_array
 from sklearn_resnet._io.csv_text import restore_text
 from sklearn_resnet._io.listing import join
 from sklearn_resnet._io.paths import as_path, is_url, open_file, split_dataset, split_member
@@ -122,10 +122,11 @@ def read_image_table(source, on_error="raise"):
         If a file does not exist.
     """
     try:
-        table = _read_frame(as_path(source))
+        table = _parse_places(_read_frame(as_path(source)))
         _check_columns(table)
     except (ValueError, OSError, csv.Error) as exc:
-        raise ValueError(f"The table {source!r} cannot be used: {str(exc).rstrip('.')}.") from exc
+        problem = str(exc).strip().rstrip(".")
+        raise ValueError(f"The table {source!r} cannot be used: {problem}.") from exc
     paths = table["path"].astype(str).tolist()
     return table.assign(path=_resolve_paths(paths, source, on_error))
 
@@ -139,9 +140,7 @@ def _read_frame(path):
     with open_file(path) as file:
         cells = parse_cells(decode_text(file.read())).fillna("")
     names = [restore_text(str(name).strip()) for name in cells.iloc[0]]
-    repeated = [name for name in names if name and names.count(name) > 1]
-    if repeated:
-        raise ValueError(f"it has several columns {repeated[0]!r}")
+    _check_names(names)
     columns = {}
     for name, values in zip(names, cells.iloc[1:].to_numpy().T, strict=True):
         if name and name not in _OF_OUTPUT:  # pandas' index has no name
@@ -156,12 +155,33 @@ def _read_parquet(path):
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
-        fields = [field for field in pq.read_schema(file) if not pa.types.is_nested(field.type)]
+        schema = pq.read_schema(file)
+        _check_names(schema.names)
+        fields = [field for field in schema if not pa.types.is_nested(field.type)]
         names = [field.name for field in fields if not field.name.startswith(_INDEX)]
-        names = [name for name in names if name not in _OF_OUTPUT]
+        names = [name for name in names if name and name not in _OF_OUTPUT]
         file.seek(0)
         frame = pq.read_table(file, columns=names).to_pandas(ignore_metadata=True)
     return pd.DataFrame({name: to_array(frame[name]) for name in names})
+
+
+def _check_names(names):
+    repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"it has several columns {repeated[0]!r}")
+    if "mask" in names:
+        raise ValueError(
+            "it has a column 'mask', which only tables in memory can have; rename or remove it, and "
+            "pass label images with --segments and --mask-others"
+        )
+
+
+def _parse_places(table):
+    """Parse numbers of boxes and pages that are text, as in a .parquet, or have spaces around them."""
+    for name in (*BOX, "page"):
+        if name in table and table[name].dtype.kind not in "iufb":
+            table[name] = parse_texts([text.strip() for text in table[name]])
+    return table
 
 
 def _check_columns(table):
@@ -181,13 +201,17 @@ def _check_columns(table):
     for name in (*BOX, "page"):
         if name in table and table[name].dtype.kind not in "iuf":
             cells = table[name].tolist()
-            row = next((i for i, cell in enumerate(cells) if to_numbers([cell]) is None), 0)
+            row = next((i for i, cell in enumerate(cells) if not _is_number(cell)), 0)
             raise ValueError(
                 f"row {row} has {cells[row]!r} in the column {name!r}, which is no whole number"
             )
     is_empty = table["path"] == ""
     if is_empty.any():
         raise ValueError(f"row {is_empty.to_numpy().argmax()} has no path")
+
+
+def _is_number(cell):
+    return isinstance(cell, str) and parse_texts([cell]).dtype.kind in "iuf"
 
 
 def _resolve_paths(paths, source, on_error):

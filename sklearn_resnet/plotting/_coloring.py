@@ -227,7 +227,9 @@ def is_missing(y):
         return ~np.isfinite(y)
     if y.dtype.kind == "U":  # columns of tables have no None
         return y == ""
-    is_no_value = [value == "" if isinstance(value, str) else _is_infinite(value) for value in y.tolist()]
+    is_no_value = [
+        value == "" if isinstance(value, str) else _is_infinite(value) for value in y.tolist()
+    ]
     return np.asarray(pd.isna(y)) | np.array(is_no_value, bool)
 
 
