@@ -97,6 +97,8 @@ def test_a_table_of_features_is_a_table_of_images(folder):
         ("path,n\na.png,1\n,2\n", "row 1 has no path"),
         ("path,page\na.png,1\na.png,x\n", "row 1 has 'x' in the column 'page', which is no whole n"),
         ("path,page\na.png,1\na.png,12345678901234567890\n", "row 1 has '12345678901234567890' in"),
+        ("path,page\na.png,\na.png,1.5\n", "row 1 has 1.5 in the column 'page', which is no whole n"),
+        ("path,page\na.png,\na.png,x\n", "row 1 has 'x' in the column 'page', which is no whole num"),
         ("path,mask\na.png,m.png\n", "it has a column 'mask', which only tables in memory can have"),
         ("path,path\na.png,b.png\n", "it has several columns 'path'"),
         ("path,n\na.png,1,2\n", "Expected 2 fields in line 2, saw 3."),
@@ -116,6 +118,12 @@ def test_places_may_be_text_with_spaces(folder):
     frame.to_csv("t.csv", index=False)
     for name in ("t.csv", "t.parquet"):
         assert read_image_table(name)[[*BOXES]].to_numpy().tolist() == [[1] * 4, [7, 8, 9, 10]]
+
+
+def test_no_row_of_a_table_needs_a_page(folder):
+    Path("t.csv").write_text("path,page\na.png,\nb.png,\n")
+    assert read_image_table("t.csv")["page"].isna().all()
+    assert len(load_input(InputOptions("t.csv")).images) == 2
 
 
 def test_columns_of_a_parquet_that_cannot_be_used(folder):
@@ -240,6 +248,22 @@ def test_tiles_have_the_columns_of_their_image(folder):
         make_regions(tiles, RegionOptions(tiles=8))
     with pytest.raises(ValueError, match="'tiles' parameter must .*a.png"):
         make_regions(images, RegionOptions(tiles=17))
+
+
+def test_tiles_are_of_the_page_that_is_read(folder):
+    pages = [Image.new("L", (20, 16), 250) for _ in range(2)]
+    pages[0].paste(40, (0, 0, 8, 8))
+    pages[1].paste(40, (8, 8, 16, 16))
+    pages[0].save("p.tif", save_all=True, append_images=pages[1:])
+    images = pd.DataFrame({"path": ["p.tif", "p.tif", "p.tif"], "page": [1, np.nan, 0]})
+    options = RegionOptions(tiles=8, min_content=0.5)
+    assert make_regions(images, options)["top"].tolist() == [8, 0, 0]
+    found = make_regions(images, options, page=1)
+    assert found["top"].tolist() == [8, 8, 0]
+    assert found["page"].tolist() == [1, 1, 0]
+    save_segments(folder, "masks/p.png")
+    found = make_regions(images, RegionOptions(segments="masks"))
+    assert found["page"].tolist()[::2] == pytest.approx([1, np.nan, 0], nan_ok=True)
 
 
 def test_an_image_that_cannot_be_cut_is_left_out_or_an_error(folder):
