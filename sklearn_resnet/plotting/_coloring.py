@@ -227,14 +227,10 @@ def is_missing(y):
         return ~np.isfinite(y)
     if y.dtype.kind == "U":  # columns of tables have no None
         return y == ""
-    is_no_value = [
-        value == "" if isinstance(value, str) else _is_infinite(value) for value in y.tolist()
+    is_other = [
+        value == "" or (isinstance(value, float) and np.isinf(value)) for value in y.tolist()
     ]
-    return np.asarray(pd.isna(y)) | np.array(is_no_value, bool)
-
-
-def _is_infinite(value):
-    return isinstance(value, float) and np.isinf(value)
+    return np.asarray(pd.isna(y)) | np.array(is_other, bool)
 
 
 def is_scale(y, max_classes=MAX_CLASSES):
