@@ -38,6 +38,26 @@ def to_array(values):
     return np.array(["" if no else str(x) for x, no in zip(series, is_missing, strict=True)], str)
 
 
+def label_texts(labels):
+    """Convert labels to text: missing numbers to empty text, and whole ones beside them to integers.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+
+    Returns
+    -------
+    list of str
+    """
+    if labels.dtype.kind != "f" or not np.isnan(labels).any():
+        return [str(label) for label in labels]
+    is_known = ~np.isnan(labels)
+    is_whole = bool((labels[is_known] % 1 == 0).all())
+    texts = [str(int(label) if is_whole else label) for label in labels[is_known]]
+    found = iter(texts)
+    return [next(found) if known else "" for known in is_known]
+
+
 def parse_texts(texts):
     """Convert the text of the cells of a column to the array that was written.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
-from sklearn_resnet._io.columns import parse_texts, to_array
+from sklearn_resnet._io.columns import label_texts, parse_texts, to_array
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_local
@@ -401,7 +401,10 @@ def list_parquet(path):
 
 
 def _text_columns(table):
-    columns = {"path": table.paths, "label": table.labels}
+    labels = table.labels
+    if labels is not None and np.asarray(labels).dtype.kind == "f" and np.isnan(labels).any():
+        labels = np.array(label_texts(labels))  # some are missing
+    columns = {"path": table.paths, "label": labels}
     return {name: values for name, values in columns.items() if values is not None}
 
 

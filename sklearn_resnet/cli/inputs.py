@@ -361,7 +361,7 @@ def _read_table(options, quiet):
     else:
         table = pd.DataFrame({"path": [source]})
     if regions.makes_regions:
-        table = make_regions(table, regions, options.on_error, quiet)
+        table = make_regions(table, regions, options.on_error, quiet, options.page)
     for name in regions.reading:
         if not has_boxes(table):
             raise _without_regions(name, source)

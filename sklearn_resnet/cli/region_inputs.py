@@ -5,10 +5,13 @@ import os
 from dataclasses import asdict, dataclass, fields
 from itertools import count
 
+import numpy as np
+
 from sklearn_resnet import datasets
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.items import is_missing
 from sklearn_resnet._images.regions import BOX
-from sklearn_resnet._io.columns import parse_texts, to_array, to_numbers
+from sklearn_resnet._io.columns import parse_texts, to_array
 from sklearn_resnet._io.csv_text import restore_text
 from sklearn_resnet._io.listing import join
 from sklearn_resnet._io.paths import as_path, is_url, open_file, split_dataset, split_member
@@ -122,10 +125,11 @@ def read_image_table(source, on_error="raise"):
         If a file does not exist.
     """
     try:
-        table = _read_frame(as_path(source))
+        table = _parse_places(_read_frame(as_path(source)))
         _check_columns(table)
     except (ValueError, OSError, csv.Error) as exc:
-        raise ValueError(f"The table {source!r} cannot be used: {str(exc).rstrip('.')}.") from exc
+        problem = str(exc).strip().rstrip(".")
+        raise ValueError(f"The table {source!r} cannot be used: {problem}.") from exc
     paths = table["path"].astype(str).tolist()
     return table.assign(path=_resolve_paths(paths, source, on_error))
 
@@ -139,9 +143,7 @@ def _read_frame(path):
     with open_file(path) as file:
         cells = parse_cells(decode_text(file.read())).fillna("")
     names = [restore_text(str(name).strip()) for name in cells.iloc[0]]
-    repeated = [name for name in names if name and names.count(name) > 1]
-    if repeated:
-        raise ValueError(f"it has several columns {repeated[0]!r}")
+    _check_names(names)
     columns = {}
     for name, values in zip(names, cells.iloc[1:].to_numpy().T, strict=True):
         if name and name not in _OF_OUTPUT:  # pandas' index has no name
@@ -156,12 +158,34 @@ def _read_parquet(path):
     import pyarrow.parquet as pq
 
     with path.open("rb") as file:
-        fields = [field for field in pq.read_schema(file) if not pa.types.is_nested(field.type)]
+        schema = pq.read_schema(file)
+        _check_names(schema.names)
+        fields = [field for field in schema if not pa.types.is_nested(field.type)]
         names = [field.name for field in fields if not field.name.startswith(_INDEX)]
-        names = [name for name in names if name not in _OF_OUTPUT]
+        names = [name for name in names if name and name not in _OF_OUTPUT]
         file.seek(0)
         frame = pq.read_table(file, columns=names).to_pandas(ignore_metadata=True)
     return pd.DataFrame({name: to_array(frame[name]) for name in names})
+
+
+def _check_names(names):
+    repeated = [name for name in names if name and names.count(name) > 1]
+    if repeated:
+        raise ValueError(f"it has several columns {repeated[0]!r}")
+    if "mask" in names:
+        raise ValueError(
+            "it has a column 'mask', which only tables in memory can have; rename or remove it, and "
+            "pass label images with --segments and --mask-others"
+        )
+
+
+def _parse_places(table):
+    """Parse numbers of boxes and pages that are text, as in a .parquet, or have spaces around them."""
+    for name in (*BOX, "page"):
+        if name in table and table[name].dtype.kind not in "iufb":
+            texts = [text.strip() for text in table[name]]
+            table[name] = parse_texts(texts) if any(texts) else np.nan
+    return table
 
 
 def _check_columns(table):
@@ -179,15 +203,24 @@ def _check_columns(table):
     if table.empty:
         raise ValueError("it has no rows")
     for name in (*BOX, "page"):
-        if name in table and table[name].dtype.kind not in "iuf":
-            cells = table[name].tolist()
-            row = next((i for i, cell in enumerate(cells) if to_numbers([cell]) is None), 0)
+        is_given = name in table and table[name].dtype.kind not in "iu"
+        cells = table[name].tolist() if is_given else []
+        row = next((i for i, cell in enumerate(cells) if not _is_whole(cell)), None)
+        if row is not None:
             raise ValueError(
                 f"row {row} has {cells[row]!r} in the column {name!r}, which is no whole number"
             )
     is_empty = table["path"] == ""
     if is_empty.any():
         raise ValueError(f"row {is_empty.to_numpy().argmax()} has no path")
+
+
+def _is_whole(cell):
+    """Whether a cell is a whole number, or missing."""
+    if isinstance(cell, str):  # a column is text if one of its cells is
+        values = parse_texts([cell])
+        return not cell or (values.dtype.kind in "if" and _is_whole(values.item()))
+    return is_missing(cell) or (not isinstance(cell, bool) and cell % 1 == 0)
 
 
 def _resolve_paths(paths, source, on_error):
@@ -223,7 +256,7 @@ def _exists(path):
     return os.path.exists(archive)
 
 
-def make_regions(images, options, on_error="raise", quiet=True):
+def make_regions(images, options, on_error="raise", quiet=True, page=None):
     """Make tiles or segments of images.
 
     Parameters
@@ -235,6 +268,8 @@ def make_regions(images, options, on_error="raise", quiet=True):
         Whether an image that cannot be read is an error, or is left out with a warning.
     quiet : bool, default=True
         Whether to show no progress bar.
+    page : int or str, default=None
+        The page of images whose row has none.
 
     Returns
     -------
@@ -259,7 +294,10 @@ def make_regions(images, options, on_error="raise", quiet=True):
     rows = list(zip(paths, segments, others, strict=True))
     for path, labels, columns in count_images(not quiet, iterable=rows):
         try:
-            regions = _make_regions_of(path, labels, options)
+            own = columns.get("page")
+            own = page if is_missing(own) else int(own)
+            own = None if own == "channels" else own  # the first one has colours
+            regions = _make_regions_of(path, labels, options, own)
         except ImageReadError as exc:
             if on_error == "raise":
                 raise
@@ -278,12 +316,16 @@ def make_regions(images, options, on_error="raise", quiet=True):
     return table
 
 
-def _make_regions_of(path, labels, options):
+def _make_regions_of(path, labels, options, page):
     """Make the regions of one image."""
     if labels is None:
         with renamed_parameters(size="tiles"):
             return datasets.make_tiles(
-                [path], options.tiles, options.step, min_content=options.min_content or 0.0
+                [path],
+                options.tiles,
+                options.step,
+                min_content=options.min_content or 0.0,
+                page=page,
             )
     with renamed_parameters(labels="segments"):
         found = datasets.find_regions([labels], [path], mask_others=options.mask_others)
@@ -296,16 +338,18 @@ def _match_segments(paths, segments):
     if not as_path(segments).exists():
         raise FileNotFoundError(f"The label images {segments!r} do not exist.")
     if not as_path(segments).is_dir():
-        if len(paths) > 1:
+        if len(set(paths)) > 1:
             raise ParameterError(
                 "segments", "must be a folder with a label image for each image", repr(segments)
             )
-        return [segments]
+        return [segments] * len(paths)
     found, _ = datasets.load_image_folder(segments, return_X_y=True)
-    names, names_found = _name_apart(paths, found.tolist())
+    unique = list(dict.fromkeys(paths))  # a table may have several pages of a file
+    names, names_found = _name_apart(unique, found.tolist())
     by_name = dict(zip(names_found, found.tolist(), strict=True))
-    missing = [path for path, name in zip(paths, names, strict=True) if name not in by_name]
-    extra = [by_name[name] for name in by_name.keys() - set(names)]
+    names = dict(zip(unique, names, strict=True))
+    missing = [path for path in unique if names[path] not in by_name]
+    extra = [by_name[name] for name in by_name.keys() - set(names.values())]
     if missing or extra:
         problems = [f"{_show(missing)} without one"] * bool(missing)
         problems += [f"{_show(sorted(extra))} without an image"] * bool(extra)
@@ -315,7 +359,7 @@ def _match_segments(paths, segments):
             f"{' and '.join(problems)}",
             hint="Rename or remove files.",
         )
-    return [by_name[name] for name in names]
+    return [by_name[names[path]] for path in paths]
 
 
 def _name_apart(*lists):

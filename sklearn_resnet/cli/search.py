@@ -230,6 +230,10 @@ def make_target(options, labels, groups, progress):
     Target
     """
     y = _check_labels(labels, options.input.source)
+    if groups is not None and is_missing(groups).any():
+        name = "source" if options.groups is None else "groups"
+        n_missing = int(is_missing(groups).sum())
+        raise ParameterError(name, "must have a group for each image", f"{n_missing} without")
     return Target(y, groups, _make_splitter(y, groups, options, progress))
 
 

@@ -1,5 +1,6 @@
 """Images to tables of tiles, with or without those of background."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ def make_tiles(
     step: int | tuple[int, int] | None = None,
     *,
     min_content: float = 0.0,
+    page: int | str | None = None,
 ) -> pd.DataFrame:
     """Cut images into tiles of a grid, and leave out tiles of background.
 
@@ -46,6 +48,9 @@ def make_tiles(
     min_content : float, default=0.0
         The smallest share of a tile that must be foreground, from 0 to 1. 0 keeps all tiles, and
         reads no overview.
+    page : int or str, default=None
+        The page of each image, as for `ImageLoader`. The table holds an int as a column ``page``; pass
+        other values to `ImageLoader`, too.
 
     Returns
     -------
@@ -94,7 +99,7 @@ def make_tiles(
     steps = check_size("step", step) or shape
     if not 0 <= min_content <= 1:
         raise ParameterError("min_content", "must be from 0 to 1", repr(min_content))
-    sizes = [_check_size(images, i, shape) for i in range(len(images))]
+    sizes = [_check_size(images, i, shape, page) for i in range(len(images))]
     paths, places, contents = [], [], []
     for image, image_size in zip(images, sizes, strict=True):
         starts = [
@@ -103,7 +108,7 @@ def make_tiles(
         ]
         grid = np.indices((len(starts[0]), len(starts[1]))).reshape(2, -1).T
         if min_content > 0:
-            content = _find_content(image, image_size, starts, shape).ravel()
+            content = _find_content(image, image_size, starts, shape, page).ravel()
             is_kept = content >= min_content
             grid, content = grid[is_kept], content[is_kept]
             contents.append(content)
@@ -113,13 +118,15 @@ def make_tiles(
     columns = {"tile_row": tile_row, "tile_column": tile_column}
     if min_content > 0:
         columns["content"] = np.concatenate(contents)
+    if isinstance(page, numbers.Integral):
+        columns["page"] = np.full(len(tile_row), page)
     corners = np.stack([tile_row * steps[0], tile_column * steps[1]], axis=1)
     return make_region_table(paths, np.hstack([corners, corners + shape]), columns)
 
 
-def _check_size(images, i, shape):
+def _check_size(images, i, shape, page):
     """Return the size of an image, if a tile fits into it."""
-    size = read_size(images[i])
+    size = read_size(images[i], page=page)
     if size[0] < shape[0] or size[1] < shape[1]:
         raise ParameterError(
             "size",
@@ -131,9 +138,9 @@ def _check_size(images, i, shape):
     return size
 
 
-def _find_content(image, image_size, starts, shape):
+def _find_content(image, image_size, starts, shape, page):
     """Find the share of foreground in each tile of a grid."""
-    overview, _ = read_overview(image, _MAX_SIDE)
+    overview, _ = read_overview(image, _MAX_SIDE, page=page)
     is_foreground = find_foreground(overview).astype(float)
     rows, columns = (
         _weigh(starts[k], starts[k] + shape[k], image_size[k], is_foreground.shape[k])

@@ -220,13 +220,17 @@ def as_label(value):
 
 
 def is_missing(y):
-    """Which values of an array are None, NaN or infinite."""
+    """Which values of an array are None, NaN, infinite or empty text."""
     import pandas as pd
 
     if y.dtype.kind == "f":
         return ~np.isfinite(y)
-    is_infinite = [isinstance(value, float) and np.isinf(value) for value in y.tolist()]
-    return np.asarray(pd.isna(y)) | np.array(is_infinite, bool)
+    if y.dtype.kind == "U":  # columns of tables have no None
+        return y == ""
+    is_other = [
+        value == "" or (isinstance(value, float) and np.isinf(value)) for value in y.tolist()
+    ]
+    return np.asarray(pd.isna(y)) | np.array(is_other, bool)
 
 
 def is_scale(y, max_classes=MAX_CLASSES):

@@ -42,7 +42,7 @@ def compare_embeddings(
         are more.
     y : array-like of shape (n_samples,)
         Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. The scores leave out
-        samples without a value (None or NaN) and labels with a single sample.
+        samples without a value (None, NaN or "") and labels with a single sample.
     n_neighbors : int, default=10
         Number of neighbours of the classifier or regressor, reduced if there are fewer samples.
     palette : str, list or dict, default=None

@@ -184,7 +184,7 @@ class EmbeddingDisplay:
         y : array-like of shape (n_samples,), default=None
             Labels, or numbers on a scale, that determine the colours of the points. Text,
             categories, booleans, and whole numbers with at most 60 distinct values are labels;
-            other numbers are a scale, shown by a colour bar. Points without a value (None or NaN)
+            other numbers are a scale, shown by a colour bar. Points without a value (None, NaN or "")
             are grey.
         axis_names : sequence of str, default=None
             Labels of the x-axis and the y-axis.

@@ -52,7 +52,7 @@ class RegionDisplay:
     values : str or array-like of shape (n_regions,), default=None
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
         `EmbeddingDisplay.from_embedding`. All rows of the table determine the colours, so figures
-        of several images agree. Regions without a value (None or NaN) are grey.
+        of several images agree. Regions without a value (None, NaN or "") are grey.
     labels : ndarray of shape (height, width), PIL image or path, default=None
         The label image or mask from which `find_regions` made the table, for outlines. A column
         ``label`` of `table` holds the value of each region.
@@ -204,13 +204,13 @@ class RegionDisplay:
         """Return the values of all rows, as `color_points` takes them."""
         values = self.values
         if isinstance(values, str):
-            names = list(map(str, self.table.columns))
+            names = list(self.table.columns)
             if values not in names:
                 raise ParameterError(
                     "values",
                     "must be a column of the table, or hold a value for each of its rows",
                     repr(values),
-                    f"The columns are {', '.join(names)}.",
+                    f"The columns are {', '.join(map(str, names))}.",
                 )
             values = self.table[values]
         if values is None:
@@ -294,7 +294,7 @@ def draw_regions(
         `RegionDisplay`.
     values : str or array-like of shape (n_regions,), default=None
         A column of `table`, or a value for each of its rows: labels, or numbers on a scale, as in
-        `EmbeddingDisplay.from_embedding`. Regions without a value (None or NaN) are grey.
+        `EmbeddingDisplay.from_embedding`. Regions without a value (None, NaN or "") are grey.
     labels : ndarray of shape (height, width), PIL image or path, default=None
         The label image or mask from which `find_regions` made the table, for outlines.
     kind : {"auto", "boxes", "outlines", "heatmap"}, default="auto"
@@ -397,7 +397,10 @@ def _cut_labels(labels, table, rows, boxes, shape):
         )
     values = np.asarray(table["label"])
     for row, (top, left, bottom, right) in zip(rows, boxes, strict=True):
-        mask = labels[top:bottom, left:right] == values[row]
+        mask = np.zeros((bottom - top, right - left), bool)  # its box may reach beyond the border
+        y, x = max(top, 0), max(left, 0)
+        inside = labels[y : max(bottom, 0), x : max(right, 0)] == values[row]
+        mask[y - top :, x - left :][: inside.shape[0], : inside.shape[1]] = inside
         if not np.any(mask):
             raise ParameterError(
                 "labels",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_resnet._io.columns import parse_texts, to_array
+from sklearn_resnet._io.columns import label_texts, parse_texts, to_array
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,18 @@ def test_text_becomes_numbers_where_nothing_is_lost(texts, expected):
     array = parse_texts(texts)
     np.testing.assert_array_equal(array, expected)
     assert array.dtype.kind == expected.dtype.kind
+
+
+@pytest.mark.parametrize(
+    ("labels", "texts"),
+    [
+        ([1.0, 2.0], ["1.0", "2.0"]),
+        ([1.0, np.nan, 2.0], ["1", "", "2"]),
+        ([0.5, np.nan, 2.0], ["0.5", "", "2.0"]),
+        ([np.nan, np.nan], ["", ""]),
+        (["a", "nan"], ["a", "nan"]),
+        ([1, 2], ["1", "2"]),
+    ],
+)
+def test_labels_as_text(labels, texts):
+    assert label_texts(np.array(labels)) == texts

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from commands import run
 from PIL import Image
 
 from sklearn_resnet._io.paths import as_path
@@ -16,6 +17,7 @@ from sklearn_resnet.cli.region_inputs import (
     make_regions,
     read_image_table,
 )
+from sklearn_resnet.datasets import load_table
 
 BOXES = {"top": [0, 2, 4], "left": [1, 3, 5], "bottom": [8, 9, 12], "right": [9, 12, 15]}
 
@@ -78,8 +80,6 @@ def test_a_table_may_be_a_folder_of_parts_and_of_excel(folder):
 
 
 def test_a_table_of_features_is_a_table_of_images(folder):
-    from commands import run
-
     pd.DataFrame({"path": ["a.png", "b.png"], "n": [3, 4]}).to_csv("t.csv")
     run("t.csv", "out.csv", "--weights", "random", "-s", 0, "-l", 2, "-q")
     run("out.csv", "again.csv", "--weights", "random", "-s", 0, "-l", 2, "-q")
@@ -96,9 +96,12 @@ def test_a_table_of_features_is_a_table_of_images(folder):
         ("", "cannot be used"),
         ("path,n\na.png,1\n,2\n", "row 1 has no path"),
         ("path,page\na.png,1\na.png,x\n", "row 1 has 'x' in the column 'page', which is no whole n"),
-        ("path,page\na.png,12345678901234567890\n", "row 0 has '12345678901234567890' in the column"),
+        ("path,page\na.png,1\na.png,12345678901234567890\n", "row 1 has '12345678901234567890' in"),
+        ("path,page\na.png,\na.png,1.5\n", "row 1 has 1.5 in the column 'page', which is no whole n"),
+        ("path,page\na.png,\na.png,x\n", "row 1 has 'x' in the column 'page', which is no whole num"),
+        ("path,mask\na.png,m.png\n", "it has a column 'mask', which only tables in memory can have"),
         ("path,path\na.png,b.png\n", "it has several columns 'path'"),
-        ("path,n\na.png,1,2\n", "cannot be used"),
+        ("path,n\na.png,1,2\n", "Expected 2 fields in line 2, saw 3."),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_used_is_an_error_that_names_it(folder, text, message):
@@ -106,6 +109,39 @@ def test_a_table_that_cannot_be_used_is_an_error_that_names_it(folder, text, mes
     with pytest.raises(ValueError, match=r"The table 't\.csv' cannot be used") as caught:
         read_image_table("t.csv")
     assert message in str(caught.value)
+
+
+def test_places_may_be_text_with_spaces(folder):
+    texts = {name: ["1 ", f"{7 + i}"] for i, name in enumerate(BOXES)}
+    frame = pd.DataFrame({"path": ["a.png", "b.png"], **texts})
+    frame.to_parquet("t.parquet")
+    frame.to_csv("t.csv", index=False)
+    for name in ("t.csv", "t.parquet"):
+        assert read_image_table(name)[[*BOXES]].to_numpy().tolist() == [[1] * 4, [7, 8, 9, 10]]
+
+
+def test_no_row_of_a_table_needs_a_page(folder):
+    Path("t.csv").write_text("path,page\na.png,\nb.png,\n")
+    assert read_image_table("t.csv")["page"].isna().all()
+    assert len(load_input(InputOptions("t.csv")).images) == 2
+
+
+def test_columns_of_a_parquet_that_cannot_be_used(folder):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrays = [pa.array(["a.png"]), pa.array([1]), pa.array([2])]
+    pq.write_table(pa.table(arrays, names=["path", "n", "n"]), "t.parquet")
+    with pytest.raises(ValueError, match="cannot be used: it has several columns 'n'"):
+        read_image_table("t.parquet")
+    pd.DataFrame({"path": ["a.png"], "mask": [[True, False]]}).to_parquet("t.parquet")
+    with pytest.raises(ValueError, match="it has a column 'mask'"):
+        read_image_table("t.parquet")
+
+
+@pytest.mark.parametrize("output", ["out.csv", "out.parquet", "out.npy"])
+def test_a_missing_label_does_not_change_the_others(folder, output):
+    Path("t.csv").write_text("path,label\na.png,1\nb.png,\na.png,2\n")
+    run("t.csv", output, "--weights", "procedural", "-l", 2, "--no-cache", "-q")
+    assert load_table(output).labels.tolist() == ["1", "", "2"]
 
 
 @pytest.mark.parametrize("content", [b"PAR1", b""])
@@ -212,6 +248,22 @@ def test_tiles_have_the_columns_of_their_image(folder):
         make_regions(tiles, RegionOptions(tiles=8))
     with pytest.raises(ValueError, match="'tiles' parameter must .*a.png"):
         make_regions(images, RegionOptions(tiles=17))
+
+
+def test_tiles_are_of_the_page_that_is_read(folder):
+    pages = [Image.new("L", (20, 16), 250) for _ in range(2)]
+    pages[0].paste(40, (0, 0, 8, 8))
+    pages[1].paste(40, (8, 8, 16, 16))
+    pages[0].save("p.tif", save_all=True, append_images=pages[1:])
+    images = pd.DataFrame({"path": ["p.tif", "p.tif", "p.tif"], "page": [1, np.nan, 0]})
+    options = RegionOptions(tiles=8, min_content=0.5)
+    assert make_regions(images, options)["top"].tolist() == [8, 0, 0]
+    found = make_regions(images, options, page=1)
+    assert found["top"].tolist() == [8, 8, 0]
+    assert found["page"].tolist() == [1, 1, 0]
+    save_segments(folder, "masks/p.png")
+    found = make_regions(images, RegionOptions(segments="masks"))
+    assert found["page"].tolist()[::2] == pytest.approx([1, np.nan, 0], nan_ok=True)
 
 
 def test_an_image_that_cannot_be_cut_is_left_out_or_an_error(folder):

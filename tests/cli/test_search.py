@@ -399,3 +399,12 @@ def test_the_groups_of_a_table_are_kept_together(regions):
     regions.drop(columns="group").to_csv("t.csv", index=False)
     run("search", "t.csv", "b.csv", *FAST, "--cv", "3")
     assert not pd.read_csv("a.csv").equals(pd.read_csv("b.csv"))
+
+
+@pytest.mark.parametrize(("column", "value"), [("label", ""), ("group", ""), ("group", np.nan)])
+def test_each_region_must_have_a_label_and_a_group(regions, column, value):
+    texts = regions[column].astype(object) if value else "c" + regions[column].astype(str)
+    texts[7] = value
+    regions.assign(**{column: texts}).to_csv("t.csv", index=False)
+    message = run("search", "t.csv", *FAST, "--cv", "3", code=1)
+    assert f"INPUT must have a {column} for each image. Got 1 without" in message

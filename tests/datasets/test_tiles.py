@@ -197,3 +197,14 @@ def test_a_file_smaller_than_a_tile_is_named(tmp_path):
     Image.new("L", (4, 3)).save(tmp_path / "small.png")
     with pytest.raises(ValueError, match="for '.*small.png' of 3 x 4 pixels.*leave the image out"):
         make_tiles([tmp_path / "small.png"], 5)
+
+
+def test_tiles_of_a_page(tmp_path):
+    pages = [Image.new("L", (20, 16), 250) for _ in range(2)]
+    pages[1].paste(40, (10, 0, 20, 8))
+    pages[0].save(tmp_path / "p.tif", save_all=True, append_images=pages[1:])
+    tiles = make_tiles([tmp_path / "p.tif"], (8, 10), min_content=0.5, page=1)
+    assert tiles["left"].tolist() == [10]
+    assert tiles["page"].tolist() == [1]
+    np.testing.assert_array_equal(ImageLoader().fit_transform(tiles)[0], np.full((8, 10, 3), 40))
+    assert "page" not in make_tiles([tmp_path / "p.tif"], 8, page="max")

@@ -106,6 +106,13 @@ def test_points_without_a_label_stay_so_beside_the_others():
     assert color_points(y, 62).codes[-2:].tolist() == [58, -1]
 
 
+@pytest.mark.parametrize("dtype", [str, object])
+def test_an_empty_cell_of_a_table_is_no_label(dtype):
+    labels = color_points(np.array(["b", "", "a", ""], dtype), 4)
+    assert labels.names == ["a", "b"]
+    assert labels.codes.tolist() == [1, -1, 0, -1]
+
+
 def test_nan_among_text_is_no_label():
     assert color_points(as_array(["a", float("nan")]), 2).names == ["a"]
 

@@ -155,6 +155,16 @@ def test_outlines_of_a_label_image(image, form, tmp_path):
     assert extents == [[11.5, 1.5, 19.5, 5.5], [2.5, 1.5, 8.5, 5.5]]
 
 
+def test_outlines_where_boxes_reach_beyond_the_border(image):
+    labels = np.zeros((30, 40), int)
+    labels[0:4, 0:5] = 1
+    labels[25:30, 33:40] = 2
+    table = make_table([(-20, -9, 8, 10), (20, 30, 35, 55)], label=[1, 2])
+    display = draw_regions(image, table, "label", labels=labels)
+    extents = [path.get_extents().extents.tolist() for path in display.regions_.get_paths()]
+    assert extents == [[-0.5, -0.5, 4.5, 3.5], [32.5, 24.5, 39.5, 29.5]]
+
+
 @pytest.mark.parametrize("label", [3, "cell", np.nan])
 def test_a_label_that_is_not_in_its_box(image, label):
     labels = np.zeros((30, 40), int)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._io.columns import label_texts
 from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_url
@@ -130,7 +131,7 @@ def plan_table(output, images, labels, resnet, options, further=None):
     versions = images.file_versions(asks_urls=True)
     columns["file_version"] = [version or "" for version in versions]
     if labels is not None:
-        columns["label"] = [str(label) for label in labels]
+        columns["label"] = label_texts(labels)
     columns |= further or {}
     partial, restarted, _ = work_folders(output)
     folder, other_folder = (restarted, partial) if options.restart else (partial, restarted)
