@@ -328,9 +328,7 @@ def _make_regions_of(path, labels, options, page):
                 page=page,
             )
     with renamed_parameters(labels="segments"):
-        found = datasets.find_regions([labels], [path], mask_others=options.mask_others)
-    # --labels and folders of classes give the label
-    return found.rename(columns={"label": "segment"})
+        return datasets.find_regions([labels], [path], mask_others=options.mask_others)
 
 
 def _match_segments(paths, segments):

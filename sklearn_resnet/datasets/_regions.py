@@ -56,9 +56,9 @@ def find_regions(
     Returns
     -------
     regions : DataFrame
-        A row for each region, by image and label, with the columns ``path``, ``top``, ``left``,
-        ``bottom``, ``right``, ``label`` and those of `properties`. Properties with several values
-        have a column for each: ``centroid-0``, ``centroid-1``.
+        A row for each region, by image and segment, with the columns ``path``, ``top``, ``left``,
+        ``bottom``, ``right``, ``segment`` (the value in the label image) and those of `properties`.
+        Properties with several values have a column for each: ``centroid-0``, ``centroid-1``.
 
     Raises
     ------
@@ -81,9 +81,9 @@ def find_regions(
     >>> labels[5:15, 10:20] = 1
     >>> labels[20:38, 30:50] = 2
     >>> find_regions([labels], [image]).drop(columns="path")
-       top  left  bottom  right  label   area  centroid-0  centroid-1
-    0    5    10      15     20      1  100.0         9.5        14.5
-    1   20    30      38     50      2  360.0        28.5        39.5
+       top  left  bottom  right  segment   area  centroid-0  centroid-1
+    0    5    10      15     20        1  100.0         9.5        14.5
+    1   20    30      38     50        2  360.0        28.5        39.5
     """
     images = list_images(images)
     labels = _list_label_images(labels)
@@ -101,7 +101,7 @@ def find_regions(
     _check_channels(found, images)
     columns = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
     boxes = np.stack([columns.pop(f"bbox-{i}") for i in range(4)], axis=1)
-    counts = [len(part["label"]) for part in found]
+    counts = [len(part["segment"]) for part in found]
     repeated = [image for image, n in zip(images, counts, strict=True) for _ in range(n)]
     return make_region_table(repeated, boxes, columns)
 
@@ -170,9 +170,10 @@ def _find_in_image(labels, images, i, properties, min_area, mask_others):
     columns = {name: column[is_large] for name, column in columns.items()}
     if values is not None:
         columns["label"] = values[columns["label"]]
+    columns = {"segment": columns["label"], **columns}
     if mask_others:
         columns["mask"] = columns["image"]
-    unwanted = {"num_pixels", "image"} - set(properties)
+    unwanted = {"label", "num_pixels", "image"} - set(properties)
     return {name: column for name, column in columns.items() if name not in unwanted}
 
 

@@ -55,7 +55,7 @@ class RegionDisplay:
         of several images agree. Regions without a value (None, NaN or "") are grey.
     labels : ndarray of shape (height, width), PIL image or path, default=None
         The label image or mask from which `find_regions` made the table, for outlines. A column
-        ``label`` of `table` holds the value of each region.
+        ``segment`` of `table` holds the value of each region.
 
     Attributes
     ----------
@@ -388,14 +388,14 @@ def _cut_labels(labels, table, rows, boxes, shape):
             f"an array of shape {labels.shape}",
         )
     labels = label_parts(labels)
-    if "label" not in table.columns:
+    if "segment" not in table.columns:
         raise ParameterError(
             "labels",
-            "needs a column 'label' of the table, with the value of each region",
+            "needs a column 'segment' of the table, with the value of each region",
             "a table without it",
             "find_regions makes such a table.",
         )
-    values = np.asarray(table["label"])
+    values = np.asarray(table["segment"])
     for row, (top, left, bottom, right) in zip(rows, boxes, strict=True):
         mask = np.zeros((bottom - top, right - left), bool)  # its box may reach beyond the border
         y, x = max(top, 0), max(left, 0)
@@ -404,8 +404,8 @@ def _cut_labels(labels, table, rows, boxes, shape):
         if not np.any(mask):
             raise ParameterError(
                 "labels",
-                "must have the label of each region in its box",
-                f"none with the label {values[row]!r} of row {row} of the table",
+                "must have the segment of each region in its box",
+                f"no segment {values[row]!r} of row {row} of the table",
             )
         yield mask
 

@@ -61,7 +61,7 @@ def test_a_picture_has_as_many_rows_as_objects(name):
     assert len(regions) == (n_objects or labels.max())
     expected = measure.regionprops(labels)
     assert regions[BOX].to_numpy().tolist() == [list(one.bbox) for one in expected]
-    assert regions["label"].tolist() == [one.label for one in expected]
+    assert regions["segment"].tolist() == [one.label for one in expected]
     assert regions["area"].tolist() == [one.area for one in expected]
     assert regions[["centroid-0", "centroid-1"]].to_numpy().tolist() == [
         list(one.centroid) for one in expected
@@ -81,8 +81,8 @@ IMAGE = np.arange(20, dtype=np.uint8).reshape(4, 5)
 )
 def test_labels_of_every_integer(dtype):
     regions = find_regions([LABELS.astype(dtype)], [IMAGE])
-    assert list(regions) == ["path", *BOX, "label", "area", "centroid-0", "centroid-1"]
-    assert regions["label"].tolist() == [2, 7]
+    assert list(regions) == ["path", *BOX, "segment", "area", "centroid-0", "centroid-1"]
+    assert regions["segment"].tolist() == [2, 7]
     assert regions[BOX].to_numpy().tolist() == list(BOXES.values())
     assert regions["area"].tolist() == [4, 4]
 
@@ -93,7 +93,7 @@ def test_large_labels_need_no_more_memory(large, has_background):
     labels = np.full((3, 4), 0 if has_background else 5, np.int64)
     labels[1, 1:3] = large
     regions = find_regions([labels], [np.zeros((3, 4))])
-    assert regions["label"].tolist() == ([] if has_background else [5]) + [large]
+    assert regions["segment"].tolist() == ([] if has_background else [5]) + [large]
     assert regions[BOX].to_numpy()[-1].tolist() == [1, 1, 2, 3]
 
 
@@ -103,7 +103,7 @@ def test_connected_parts_of_a_mask_are_regions():
     for labels in (mask, mask.astype(np.uint8) * 255, Image.fromarray(mask)):
         regions = find_regions([labels], [IMAGE])
         assert regions[BOX].to_numpy().tolist() == expected
-        assert regions["label"].tolist() == [1, 2, 3]
+        assert regions["segment"].tolist() == [1, 2, 3]
 
 
 def test_one_and_zero_are_a_label_and_the_background():
@@ -113,7 +113,7 @@ def test_one_and_zero_are_a_label_and_the_background():
 
 def test_255_is_a_label_among_others():
     labels = np.where(LABELS == 7, 255, LABELS).astype(np.uint8)
-    assert find_regions([labels], [IMAGE])["label"].tolist() == [2, 255]
+    assert find_regions([labels], [IMAGE])["segment"].tolist() == [2, 255]
 
 
 def save_png(path, labels):
@@ -149,7 +149,7 @@ def test_labels_of_files(tmp_path, name, factor):
     Image.fromarray(IMAGE).save(tmp_path / "image.png")
     for path in (tmp_path / name, str(tmp_path / name)):
         regions = find_regions([path], [tmp_path / "image.png"])
-        assert regions["label"].tolist() == [2 * factor, 7 * factor]
+        assert regions["segment"].tolist() == [2 * factor, 7 * factor]
         assert regions[BOX].to_numpy().tolist() == list(BOXES.values())
         assert regions["path"].tolist() == [str(tmp_path / "image.png")] * 2
 
@@ -157,7 +157,7 @@ def test_labels_of_files(tmp_path, name, factor):
 def test_labels_of_a_file_keep_all_digits(tmp_path):
     labels = LABELS.astype(np.int32) + 2**25 * (LABELS > 0)
     tifffile.imwrite(tmp_path / "labels.tif", labels)
-    assert find_regions([tmp_path / "labels.tif"], [IMAGE])["label"].tolist() == [
+    assert find_regions([tmp_path / "labels.tif"], [IMAGE])["segment"].tolist() == [
         2**25 + 2,
         2**25 + 7,
     ]
@@ -186,7 +186,7 @@ def test_regions_of_several_images_are_in_their_order():
     empty = np.zeros((2, 3), int)
     images = [np.zeros((4, 5)), np.zeros((2, 3)), np.zeros((4, 5, 3))]
     regions = find_regions([LABELS, empty, LABELS], images)
-    assert regions["label"].tolist() == [2, 7, 2, 7]
+    assert regions["segment"].tolist() == [2, 7, 2, 7]
     assert [path is images[2] for path in regions["path"]] == [False, False, True, True]
     assert regions.index.tolist() == [0, 1, 2, 3]
 
@@ -194,7 +194,7 @@ def test_regions_of_several_images_are_in_their_order():
 def test_a_stack_of_label_images():
     stack = np.stack([LABELS, LABELS * 2])
     regions = find_regions(stack, np.zeros((2, 4, 5, 3)))
-    assert regions["label"].tolist() == [2, 7, 4, 14]
+    assert regions["segment"].tolist() == [2, 7, 4, 14]
 
 
 def test_empty_label_images_have_no_regions():
@@ -218,7 +218,13 @@ def test_properties_are_those_of_scikit_image():
     image = np.zeros((80, 80))
     regions = find_regions([labels], [image], properties=names)
     expected = pd.DataFrame(measure.regionprops_table(labels, properties=names))
-    names = ["eccentricity", *(f"moments_hu-{i}" for i in range(7)), "perimeter", "area_convex"]
+    names = [
+        "eccentricity",
+        *(f"moments_hu-{i}" for i in range(7)),
+        "perimeter",
+        "area_convex",
+        "label",
+    ]
     pd.testing.assert_frame_equal(regions[names], expected[names])
     assert "centroid-0" not in regions
 
@@ -251,15 +257,15 @@ def test_small_regions_are_left_out():
     labels = np.array([[1, 1, 2, 0, 3, 3, 3]])
     image = np.zeros((1, 7))
     for min_area, expected in ((0, [1, 2, 3]), (2, [1, 3]), (3, [3]), (4, [])):
-        assert find_regions([labels], [image], min_area=min_area)["label"].tolist() == expected
+        assert find_regions([labels], [image], min_area=min_area)["segment"].tolist() == expected
 
 
 def test_neighbours_are_masked():
     regions = find_regions([LABELS], [IMAGE + 1], mask_others=True, properties=["area"])
-    assert list(regions) == ["path", *BOX, "label", "area", "mask"]
+    assert list(regions) == ["path", *BOX, "segment", "area", "mask"]
     for row in regions.itertuples():
         box = slice(row.top, row.bottom), slice(row.left, row.right)
-        np.testing.assert_array_equal(row.mask, LABELS[box] == row.label)
+        np.testing.assert_array_equal(row.mask, LABELS[box] == row.segment)
     images = ImageLoader(value_range=(0, 255), mode="L", lazy=True).fit_transform(regions[1:])
     expected = np.where(LABELS == 7, IMAGE + 1, 0)[:, :3]
     np.testing.assert_array_equal(np.asarray(images)[0], expected)

@@ -142,7 +142,7 @@ def test_outlines_of_a_label_image(image, form, tmp_path):
     labels = np.zeros((30, 40), np.int32)
     labels[2:6, 3:9] = 1
     labels[2:6, 12:20] = 2
-    table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], label=[1, 2])
+    table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], segment=[1, 2])
     if form != "labels":
         labels = labels > 0
     if form == "path":
@@ -150,7 +150,7 @@ def test_outlines_of_a_label_image(image, form, tmp_path):
         labels = tmp_path / "mask.png"
     if form == "mask of bytes":
         labels = 255 * labels.astype(np.uint8)
-    display = draw_regions(image, table, "label", labels=labels)
+    display = draw_regions(image, table, "segment", labels=labels)
     extents = [path.get_extents().extents.tolist() for path in display.regions_.get_paths()]
     assert extents == [[11.5, 1.5, 19.5, 5.5], [2.5, 1.5, 8.5, 5.5]]
 
@@ -159,20 +159,20 @@ def test_outlines_where_boxes_reach_beyond_the_border(image):
     labels = np.zeros((30, 40), int)
     labels[0:4, 0:5] = 1
     labels[25:30, 33:40] = 2
-    table = make_table([(-20, -9, 8, 10), (20, 30, 35, 55)], label=[1, 2])
-    display = draw_regions(image, table, "label", labels=labels)
+    table = make_table([(-20, -9, 8, 10), (20, 30, 35, 55)], segment=[1, 2])
+    display = draw_regions(image, table, "segment", labels=labels)
     extents = [path.get_extents().extents.tolist() for path in display.regions_.get_paths()]
     assert extents == [[-0.5, -0.5, 4.5, 3.5], [32.5, 24.5, 39.5, 29.5]]
 
 
-@pytest.mark.parametrize("label", [3, "cell", np.nan])
-def test_a_label_that_is_not_in_its_box(image, label):
+@pytest.mark.parametrize("segment", [3, "cell", np.nan])
+def test_a_segment_that_is_not_in_its_box(image, segment):
     labels = np.zeros((30, 40), int)
     labels[2:6, 3:9] = 1
-    table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], label=[1, label])
+    table = make_table([(2, 3, 6, 9), (0, 0, 30, 40)], segment=[1, segment])
     with pytest.raises(
         ValueError,
-        match="must have the label of each region in its box. Got none with the label .* of row 1",
+        match="must have the segment of each region in its box. Got no segment .* of row 1",
     ):
         draw_regions(image, table, labels=labels)
 
@@ -350,7 +350,7 @@ def test_an_image_that_cannot_be_read(tmp_path):
         ),
         (
             {"labels": np.zeros((30, 40), int)},
-            "'labels' parameter needs a column 'label' of the table",
+            "'labels' parameter needs a column 'segment' of the table",
         ),
         (
             {"kind": "outlines"},
