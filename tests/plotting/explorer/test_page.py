@@ -985,7 +985,11 @@ def test_hidden_regions_are_not_beside_the_pinned_one(show, region_file):
 
 @pytest.mark.long
 def test_the_selection_is_saved_as_a_table_of_regions(show, tmp_path):
-    page = show(write_regions(tmp_path, labels={"kind": list("abababab"), "top": np.arange(8) / 2}))
+    page = show(
+        write_regions(
+            tmp_path, labels={"kind": list("abababab"), "top": np.arange(8) / 2, "path": ["x"] * 8}
+        )
+    )
     page.click("#select-view")
     with page.expect_download() as download:
         page.click("#save")

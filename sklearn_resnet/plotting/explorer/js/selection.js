@@ -51,8 +51,9 @@ function csvCell(value) {
 function saveSelection() {
   const places = data.boxes ? ["top", "left", "bottom", "right"] : []; // a table of regions
   if (data.pages) places.push("page");
-  const columns = data.columns.filter((each) => !places.includes(each.name));
-  const lines = [["index", "path", ...places, ...columns.map((each) => each.name)]];
+  const first = ["index", "path", ...places];
+  const columns = data.columns.filter((each) => !first.includes(each.name)); // each name once
+  const lines = [[...first, ...columns.map((each) => each.name)]];
   for (const i of source.selected.indices) {
     const place = [...(data.boxes?.[i] ?? ["", "", "", ""]), data.pages?.[i] ?? ""].slice(0, places.length);
     lines.push([i, data.folder + fileOf(i), ...place, ...columns.map((each) => valueText(each, i))]);
