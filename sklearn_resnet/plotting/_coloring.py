@@ -228,7 +228,7 @@ def is_missing(y):
     if y.dtype.kind == "U":  # columns of tables have no None
         return y == ""
     is_other = [
-        value == "" or (isinstance(value, float) and np.isinf(value)) for value in y.tolist()
+        isinstance(value, float | str) and value in ("", np.inf, -np.inf) for value in y.tolist()
     ]
     return np.asarray(pd.isna(y)) | np.array(is_other, bool)
 

@@ -31,7 +31,8 @@ def as_columns(labels):
     if labels is None:
         return {}
     if hasattr(labels, "columns"):
-        names = labels.columns
+        # a table of regions may hold images and masks
+        names = [name for name in labels.columns if not _holds_arrays(labels[name])]
     elif isinstance(labels, Mapping):
         names = labels
     else:
@@ -40,6 +41,11 @@ def as_columns(labels):
         escape_text(name): check_column(labels[name], f"The column {name!r} of labels")
         for name in names
     }
+
+
+def _holds_arrays(column):
+    is_object = str(column.dtype).lower() == "object"  # of pandas or polars
+    return is_object and any(map(np.ndim, column))
 
 
 def describe_column(values):

@@ -118,3 +118,12 @@ def test_names_that_are_no_utf_8_are_escaped():
     (name,) = as_columns({"caf\udce9": ["caf\udce9"]})
     assert name == "caf\\udce9"
     assert describe_column(["caf\udce9"])["names"] == ["caf\\udce9"]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_columns_of_arrays_are_left_out(library):
+    arrays = [np.ones((2, 3)), np.ones((1, 1)), None]
+    columns = {"path": arrays, "kind": ["a", None, "b"], "mask": arrays}
+    if library is pl:
+        columns |= {name: pl.Series(name, arrays, dtype=pl.Object) for name in ("path", "mask")}
+    assert list(as_columns(library.DataFrame(columns))) == ["kind"]
