@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_resnet._images.decoding.overviews import read_overview, read_size
+from sklearn_resnet._images.intensity import is_nearly_black
 from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.datasets._region_tables import (
@@ -20,6 +21,7 @@ from sklearn_resnet.datasets._region_tables import (
 _MAX_SIDE = 2048  # of the overview on which foreground is found
 _FRAME = 0.02  # share of the shorter side that is the border of an overview
 _N_LEVELS = 16  # of a channel, between which colours of the border are counted
+_CONTRAST = ("percentile", 0.1, 99.9)  # of images of more than 8 bits that are nearly black
 _MIN_CONTRAST = 10  # of 255; less is noise, also after JPEG
 
 
@@ -80,7 +82,8 @@ def make_tiles(
     in a frame without data. The background is the most frequent colour along the border of the image.
     Otsu's threshold splits the pixels of an overview of at most 2048 x 2048 pixels by the root of the
     largest difference of a channel to that colour; the root keeps pale tissue. Differences of up to 10
-    of 255 are background, so that an empty image has no foreground.
+    of 255 are background, so that an empty image has no foreground. An image of more than 8 bits that
+    is nearly black in its range, such as 12 bits in 16, is first scaled between percentiles.
 
     Examples
     --------
@@ -140,14 +143,24 @@ def _check_size(images, i, shape, page):
 
 def _find_content(image, image_size, starts, shape, page):
     """Find the share of foreground in each tile of a grid."""
-    overview, _ = read_overview(image, _MAX_SIDE, page=page)
-    is_foreground = find_foreground(overview).astype(float)
+    is_foreground = find_foreground(_read_overview(image, page)).astype(float)
     rows, columns = (
         _weigh(starts[k], starts[k] + shape[k], image_size[k], is_foreground.shape[k])
         for k in range(2)
     )
     # sums of floats that miss 1 by a little
     return (rows @ is_foreground @ columns.T).round(6)
+
+
+def _read_overview(image, page):
+    """Read the overview of an image, with contrast also if it has 12 bits in 16."""
+    overview, _ = read_overview(image, _MAX_SIDE, page=page)
+    if not is_nearly_black(overview):
+        return overview
+    channels, _ = read_overview(image, _MAX_SIDE, page=page, mode="channels")
+    if channels.dtype == np.uint8:
+        return overview
+    return read_overview(image, _MAX_SIDE, page=page, rescale=_CONTRAST)[0]
 
 
 def _weigh(starts, ends, length, n_pixels):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage
+import tifffile
 from PIL import Image
 
 from sklearn_resnet import ImageLoader
@@ -144,6 +145,17 @@ def test_cells_in_the_dark_are_foreground():
     foreground = find_foreground(np.stack([coins] * 3, axis=2))
     assert foreground[coin].mean() > 0.85
     assert foreground[~coin].mean() < 0.15
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, "save"])
+def test_cells_of_12_bits_in_16_are_foreground(tmp_path, wrap):
+    image = np.full((80, 80), 110, np.uint16)
+    image[20:40, 40:60] = 2500
+    if wrap == "save":
+        tifffile.imwrite(tmp_path / "cells.tif", image)
+        image = tmp_path / "cells.tif"
+    tiles = make_tiles([image], 20, min_content=0.5)
+    assert tiles[["top", "left"]].to_numpy().tolist() == [[20, 40]]
 
 
 def test_a_frame_without_data_is_background():

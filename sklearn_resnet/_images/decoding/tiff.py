@@ -464,6 +464,10 @@ def _check_samples(page):
         raise ValueError(
             f"samples of the format {page.sampleformat} (SampleFormat) are not supported"
         )
+    if page.samplesperpixel > 1 and page.planarconfig not in (1, 2):
+        raise ValueError(
+            f"samples of the order {page.planarconfig} (PlanarConfiguration) are not supported"
+        )
     if page.compression == 1:
         page.predictor = 1  # that of another compression, which some writers leave
         n_bits = page.bitspersample * (1 if is_planar(page) else page.samplesperpixel)

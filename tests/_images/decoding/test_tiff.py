@@ -163,3 +163,15 @@ def test_a_bomb_is_refused_where_nobody_sets_a_limit(tmp_path):
         ImageReadError, match="400000000 pixels, which could be a decompression bomb"
     ):
         read_image(tmp_path / "a.tif")
+
+
+def test_an_order_of_samples_that_does_not_exist_is_refused(tmp_path):
+    """tifffile leaves memory as it was for such samples."""
+    colours = np.zeros((40, 30, 3), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif", colours, photometric="rgb", rowsperstrip=8, compression="zlib"
+    )
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as file:
+        file.pages[0].tags["PlanarConfiguration"].overwrite(78)
+    with pytest.raises(ImageReadError, match="of the order 78 .PlanarConfiguration. are not"):
+        read_image(tmp_path / "a.tif")
