@@ -127,7 +127,7 @@ def test_given_axis_names_come_before_those_of_columns():
         (pd.Series(["0.5", "1.5", "1.5", "0.5"], dtype=object), ["0.5", "1.5"]),
         (pd.Series(["0.5", "1.5", "1.5", "0.5"]), ["0.5", "1.5"]),
         (pd.Series([0.5, 1.5, 1.5, 0.5]).astype("category"), ["0.5", "1.5"]),
-        (["_private", "b$", "$\\bad$", ""], ["", "$\\bad$", "_private", "b$"]),
+        (["_private", "b$", "$\\bad$", " "], [" ", "$\\bad$", "_private", "b$"]),
         (["_only", "_only", "_only", "_only"], ["_only"]),
     ],
 )

@@ -23,7 +23,7 @@ def draw(names, height=4.0, max_width=2.0):
 
 
 def test_names_stand_as_they_are():
-    names = ["", "$\\bad$", "_private", "b$"]
+    names = [" ", "$\\bad$", "_private", "b$"]
     legend, _ = draw(names)
     assert [text.get_text() for text in legend.get_texts()] == names
     legend.figure.canvas.draw()

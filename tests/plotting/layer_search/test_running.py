@@ -31,7 +31,7 @@ from sklearn_resnet import (
     cache_info,
     clear_cache,
 )
-from sklearn_resnet._images import lazy
+from sklearn_resnet._images import item_reader
 from sklearn_resnet._images.items import name_of
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet.plotting.layer_search import running
@@ -95,13 +95,13 @@ def files(tmp_path_factory):
 @pytest.fixture
 def decoded(monkeypatch):
     """The names of files in the order in which they are decoded."""
-    names, read_image = [], lazy.read_image
+    names, read_image = [], item_reader.read_image
 
     def record(item, **options):
         names.append(name_of(item))
         return read_image(item, **options)
 
-    monkeypatch.setattr(lazy, "read_image", record)
+    monkeypatch.setattr(item_reader, "read_image", record)
     return names
 
 
