@@ -297,6 +297,14 @@ def test_images_of_a_stack_are_told_by_their_memory():
             draw_regions(other, tiles, "of")
 
 
+def test_files_of_more_pixels_than_loaders_accept_are_drawn_without_a_warning(tmp_path):
+    path = str(tmp_path / "large.jpg")
+    Image.new("L", (9_500, 9_500), 90).save(path)
+    display = draw_regions(path, make_table(path=path))
+    assert max(display.image_.get_size()) == 2048
+    assert len(drawn_boxes(display)) == 4
+
+
 def test_an_image_that_is_not_in_the_table(tmp_path, image):
     with pytest.raises(ValueError, match="must be one of the images of the table. Got other.png"):
         draw_regions("other.png", make_table())
