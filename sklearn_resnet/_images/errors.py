@@ -55,6 +55,7 @@ class ImageReadError(ValueError):
         self.path = path or None
         self.position = position
         self.remedy = remedy
+        self.is_row = False  # whether the position is a row of a table of regions
 
     @property
     def problem(self):
@@ -67,10 +68,13 @@ class ImageReadError(ValueError):
     def _describe(self, remedy=""):
         if not self.path:
             name = "An image in memory" if self.position is None else f"Image {self.position} of X"
+            if self.is_row:
+                name = f"The image in row {self.position} of the table"
             return " ".join(filter(None, (f"{name} cannot be used: {self.cause}.", remedy)))
         sentences = [self._problem.format(path=shorten(self.path), cause=self.cause), remedy]
         if self.position is not None:
-            sentences.append(f"It is image {self.position}, counted from 0.")
+            place = f"row {self.position} of the table" if self.is_row else f"image {self.position}"
+            sentences.append(f"It is {place}, counted from 0.")
         return " ".join(filter(None, sentences))
 
 

@@ -299,6 +299,18 @@ def _find_version(source, is_quick=True, asks_urls=False):
 @contextmanager
 def naming_errors(item, position):
     """Add the position and the name of an item to the errors of reading it."""
+    try:
+        with _naming_errors(item, position):
+            yield
+    except ImageReadError as exc:
+        exc.is_row = isinstance(item, Region)
+        if exc.is_row and item.page is not None:
+            exc.remedy = exc.remedy.replace("ImageLoader(page=)", "the column 'page' of the table")
+        raise
+
+
+@contextmanager
+def _naming_errors(item, position):
     source = item.source if isinstance(item, Region) else item
     try:
         if isinstance(source, UnusableItem):

@@ -1,5 +1,6 @@
 """Tables of regions: dataframes with a row for each region of an image."""
 
+import math
 import numbers
 import os
 
@@ -10,7 +11,36 @@ from sklearn_resnet._images.items import Region, as_item, is_missing, is_path
 
 BOX = ("top", "left", "bottom", "right")
 
-__all__ = ["BOX", "Region", "describe_mask", "describe_version", "is_region_table", "list_regions"]
+# other names of the columns of a box, in small letters: those of BOX in its order
+_OTHER_BOXES = (
+    BOX,
+    ("ymin", "xmin", "ymax", "xmax"),
+    ("y_min", "x_min", "y_max", "x_max"),
+    ("y1", "x1", "y2", "x2"),
+    ("y0", "x0", "y1", "x1"),
+    ("minr", "minc", "maxr", "maxc"),
+    ("min_row", "min_col", "max_row", "max_col"),
+    ("bbox-0", "bbox-1", "bbox-2", "bbox-3"),
+)
+# left, top, width and height
+_SIZED_BOXES = (
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("left", "top", "width", "height"),
+    ("left", "top", "w", "h"),
+)
+_MAX_NAMED = 3  # rows in a message
+_NO_INTEGER = object()
+
+__all__ = [
+    "BOX",
+    "Region",
+    "describe_mask",
+    "describe_version",
+    "find_box_columns",
+    "is_region_table",
+    "list_regions",
+]
 
 
 def is_region_table(X):
@@ -97,6 +127,37 @@ def describe_mask(mask):
     return [repr(mask.shape).encode(), np.packbits(mask)]
 
 
+def find_box_columns(columns):
+    """Find columns that look like boxes under other names.
+
+    Parameters
+    ----------
+    columns : list of str
+
+    Returns
+    -------
+    names : list of str
+        Empty if there are none.
+    remedy : str
+        How to make the columns of boxes of them.
+    """
+    by_name = {str(name).lower().replace(" ", "_"): name for name in reversed(columns)}
+    for names in _OTHER_BOXES:
+        if all(name in by_name for name in names):
+            found = [by_name[name] for name in names]
+            pairs = [f"{old!r} to {new!r}" for old, new in zip(found, BOX, strict=True)]
+            return found, f"Rename {', '.join(pairs)}."
+    for x, y, width, height in _SIZED_BOXES:
+        if all(name in by_name for name in (x, y, width, height)):
+            x, y, width, height = found = [by_name[name] for name in (x, y, width, height)]
+            sums = f"top = {y}, left = {x}, bottom = {y} + {height} and right = {x} + {width}"
+            return found, f"Add the columns {sums}, if {x} and {y} are the corner at the top left."
+    if "bbox" in by_name:
+        found = by_name["bbox"]
+        return [found], f"Split the column {found!r} into the four columns of a box."
+    return [], ""
+
+
 def _check_columns(columns):
     repeated = [name for name in ("path", *BOX, "page", "mask") if columns.count(name) > 1]
     if repeated:
@@ -105,11 +166,16 @@ def _check_columns(columns):
         )
     found = [name for name in BOX if name in columns]
     wanted = ["path", *BOX] if found else ["path"]
-    missing = [repr(name) for name in wanted if name not in columns]
-    if missing:
+    missing = [name for name in wanted if name not in columns]
+    others, remedy = find_box_columns(columns) if set(BOX) - set(columns) else ([], "")
+    if missing or others:
+        got = f"a table without {', '.join(map(repr, missing))}"
+        if others and "path" in columns:
+            got = f"a table with {', '.join(map(repr, others))}"
+            remedy += "" if found else " For whole images, drop these columns."
         raise ValueError(
             f"X must have the columns 'path', 'top', 'left', 'bottom' and 'right' for regions, or "
-            f"'path' alone for whole images. Got a table without {', '.join(missing)} instead."
+            f"'path' alone for whole images. Got {got} instead. {remedy}".rstrip()
         )
 
 
@@ -134,27 +200,60 @@ def _list_integers(table, name, *, is_optional=False):
     values = np.asarray(table[name])
     if values.dtype.kind in "iu":
         return values.tolist()
-    return [_as_integer(value, name, row, is_optional) for row, value in enumerate(values.tolist())]
+    values = values.tolist()
+    integers = [_as_integer(value, is_optional) for value in values]
+    wrong = [row for row, integer in enumerate(integers) if integer is _NO_INTEGER]
+    if wrong:
+        got = _name_rows(wrong, [repr(values[row]) for row in wrong])
+        raise ValueError(
+            f"The column {name!r} must hold whole numbers. Got {got} instead. "
+            f"{_find_remedy([values[row] for row in wrong])}"
+        )
+    return integers
 
 
-def _as_integer(value, name, row, is_optional):
+def _as_integer(value, is_optional):
     if is_optional and is_missing(value):
         return None
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value % 1 == 0:
+    if _is_number(value) and value % 1 == 0:
         return int(value)
-    raise ValueError(
-        f"The column {name!r} must hold whole numbers. Got {value!r} in row {row} of the table instead."
-    )
+    return _NO_INTEGER
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _find_remedy(values):
+    """Return the remedy for values that are no whole numbers."""
+    if any(_is_number(value) and math.isfinite(value) for value in values):
+        return "Round them; boxes are in pixels."
+    if any(isinstance(value, str) for value in values):
+        return "Convert the column to whole numbers."
+    return "Leave these rows out."
+
+
+def _name_rows(rows, descriptions):
+    """Name the first of some rows of the table, and the number of the others."""
+    named = [f"{what} in row {row}" for what, row in zip(descriptions, rows, strict=True)]
+    more = len(rows) - _MAX_NAMED
+    others = f" and in {more} more row{'s' * (more > 1)}" if more > 0 else ""
+    return f"{', '.join(named[:_MAX_NAMED])}{others} of the table, counted from 0,"
 
 
 def _check_boxes(boxes):
     top, left, bottom, right = np.array(boxes, dtype=object).reshape(-1, 4).T
     empty = np.flatnonzero((bottom <= top) | (right <= left))
     if empty.size:
-        box = ", ".join(f"{name} {value}" for name, value in zip(BOX, boxes[empty[0]], strict=True))
+        found = [
+            "("
+            + ", ".join(f"{name} {value}" for name, value in zip(BOX, boxes[row], strict=True))
+            + ")"
+            for row in empty
+        ]
         raise ValueError(
             "A box must have at least one pixel: bottom must be more than top, and right more than left. "
-            f"Got {box} in row {empty[0]} of the table instead."
+            f"Got {_name_rows(empty, found)} instead. Leave these rows out."
         )
 
 
@@ -162,15 +261,21 @@ def _as_mask(mask, box, row):
     """Return a mask as an array, or None for a missing one."""
     if is_missing(mask):
         return None
+    if isinstance(mask, str):
+        raise ValueError(
+            f"A mask must be an array of bool with 2 dimensions. Got text in row {row} of the table, "
+            "counted from 0, instead, as from a file of text. Drop the column 'mask', or make the table "
+            "again with find_regions."
+        )
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.ndim != 2:
         raise ValueError(
             "A mask must be an array of bool with 2 dimensions. Got one of "
-            f"{mask.dtype} with {mask.ndim} in row {row} of the table instead."
+            f"{mask.dtype} with {mask.ndim} in row {row} of the table, counted from 0, instead."
         )
     if box is not None and mask.shape != (box[2] - box[0], box[3] - box[1]):
         raise ValueError(
             f"A mask must have the shape of its box, {(box[2] - box[0], box[3] - box[1])}. Got "
-            f"{mask.shape} in row {row} of the table instead."
+            f"{mask.shape} in row {row} of the table, counted from 0, instead."
         )
     return mask

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn_resnet import datasets
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import is_missing
-from sklearn_resnet._images.regions import BOX
+from sklearn_resnet._images.regions import BOX, find_box_columns
 from sklearn_resnet._io.columns import parse_texts, to_array
 from sklearn_resnet._io.csv_text import restore_text
 from sklearn_resnet._io.listing import join
@@ -199,6 +199,12 @@ def _check_columns(table):
         raise ValueError(
             f"it must have all of the columns {', '.join(BOX)} of a box, or none; it has no "
             f"{' and no '.join(missing)}"
+        )
+    others, remedy = find_box_columns(list(table)) if missing else ([], "")
+    if others:
+        raise ValueError(
+            f"the columns of a box are {', '.join(BOX)}, and it has {', '.join(map(str, others))}. {remedy} "
+            "For whole images, drop these columns"
         )
     if table.empty:
         raise ValueError("it has no rows")

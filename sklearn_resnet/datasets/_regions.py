@@ -1,8 +1,11 @@
 """Label images and masks to tables of regions."""
 
 import difflib
+import os
+import re
 import warnings
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -38,10 +41,11 @@ def find_regions(
     Parameters
     ----------
     labels : sequence of array, PIL Image or path, or array of shape (n, height, width)
-        A label image for each image, of the same height and width. An integer is the label of a
-        region, also if its pixels are not connected, and 0 is the background. The connected parts
-        of a mask become regions; a mask is of bool, or of uint8 with the values 0 and 255 alone.
-        Of a file, the first page is read; indices of a palette are labels.
+        A label image for each image, of the same height and width and in the same order. An integer
+        is the label of a region, also if its pixels are not connected, and 0 is the background. The
+        connected parts of a mask become regions; a mask is of bool, or of uint8 with the values 0
+        and 255 alone. Of a file, the first page is read; indices of a palette are labels. Files
+        that are named like another image, as ``A2_mask.png`` for ``A1.tif``, are an error.
     images : sequence of path or image
         As for `ImageLoader`. Images are not decoded, unless a property needs their values.
     properties : sequence of str, default=("area", "centroid")
@@ -63,7 +67,8 @@ def find_regions(
     Raises
     ------
     ValueError
-        If `labels` and `images` do not match in number or size, or labels are negative or floats.
+        If `labels` and `images` do not match in number, names or size, or labels are negative or
+        floats.
     ImageReadError
         If a file cannot be read.
 
@@ -93,6 +98,7 @@ def find_regions(
             "must have one label image for each image",
             f"{len(labels)} for {len(images)} images",
         )
+    _check_names(labels, images)
     _check_properties(properties)
     found = [
         _find_in_image(labels, images, i, tuple(properties), min_area, mask_others)
@@ -118,6 +124,37 @@ def _list_label_images(labels):
 
 def _shape(labels):
     return getattr(labels, "shape", ())
+
+
+def _check_names(labels, images):
+    """Raise an error if a file is named like another image than its own, as after a lost file."""
+    pairs = [
+        (i, _list_affixes(_stem(labels[i])), _stem(images[i]))
+        for i in range(len(images))
+        if is_path(labels[i]) and is_path(images[i])
+    ]
+    positions = {stem: i for i, _, stem in reversed(pairs)}
+    is_any_own = any(stem in names for _, names, stem in pairs)
+    for i, names, stem in pairs:
+        others = sorted(positions[name] for name in names & positions.keys())
+        if stem not in names and (others or is_any_own):
+            like = f" and is named like {describe_image(images, others[0])}" if others else ""
+            raise ParameterError(
+                "labels",
+                "must hold files that are named like their images, or all differently",
+                f"{_describe(labels[i], i)}, which is for {describe_image(images, i)}{like},",
+                "Match the two lists by the names of the files; one of them may lack a file.",
+            )
+
+
+def _stem(path):
+    return PurePath(os.fspath(path)).stem.removesuffix(".ome")
+
+
+def _list_affixes(stem):
+    """List the whole name of a file and its beginnings and ends, such as A1 in A1_mask."""
+    ends = [match.start() for match in re.finditer("[-_. ]", stem)]
+    return {stem, *(stem[:end] for end in ends), *(stem[end + 1 :] for end in ends)}
 
 
 def _check_properties(properties):

@@ -1,6 +1,9 @@
 """Whole images, reduced to be shown with their regions."""
 
+import warnings
+
 import numpy as np
+from PIL import Image
 
 from sklearn_resnet._images.composite import make_composite
 from sklearn_resnet._images.decoding import MAX_PIXELS
@@ -34,7 +37,18 @@ def read_whole(item, page, max_side):
     """
     if is_array(item):
         return np.asarray(read_list([item], max_side)[0]), np.shape(item)[:2]
-    options = {"page": page, "max_pixels": MAX_PIXELS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of images that are wanted
+        return _read_file(item, max_side, {"page": page, "max_pixels": _find_max_pixels()})
+
+
+def _find_max_pixels():
+    """Return the largest number of pixels that Pillow decodes, as the user may have set it."""
+    limit = Image.MAX_IMAGE_PIXELS
+    return None if limit is None else 2 * max(limit, MAX_PIXELS)
+
+
+def _read_file(item, max_side, options):
     try:
         image, _ = read_overview(item, max_side, **options)
     except ValueError:  # its channels are no colours, or it cannot be read at all

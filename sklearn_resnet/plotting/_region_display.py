@@ -70,7 +70,8 @@ class RegionDisplay:
     legend_ : matplotlib Legend or None
         Legend with the labels, beside the axes.
     colorbar_ : matplotlib Colorbar or None
-        Colour bar of the scale.
+        Colour bar of the scale, with the name of the column. That of a heat map has its opacity, over
+        the mean colour of the image.
 
     See Also
     --------
@@ -170,7 +171,8 @@ class RegionDisplay:
         self._set_up_axes(ax, pixels, shape)
         fit_title(self.ax_, title)
         if legend:
-            self._draw_legend(coloring, title, is_own_figure=ax is None)
+            opacity = alpha if kind == "heatmap" else None
+            self._draw_legend(coloring, title, opacity, is_own_figure=ax is None)
         if kind == "heatmap":
             self.regions_ = draw_heatmap(self.ax_, boxes, coloring, rows, shape, alpha)
             return self
@@ -251,12 +253,20 @@ class RegionDisplay:
         self.image_ = ax.imshow(pixels, extent=extent, interpolation="antialiased", zorder=0)
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
 
-    def _draw_legend(self, coloring, title, *, is_own_figure):
-        """Draw the labels or the colour bar beside the image, and lay out the figure again."""
+    def _draw_legend(self, coloring, title, opacity, *, is_own_figure):
+        """Draw the labels or the colour bar beside the image, and lay out the figure again.
+
+        The colour bar has the opacity of a heat map, over the mean colour of the image.
+        """
         if isinstance(coloring, Scale):
             share = _BAR_WIDTH * self.figure_.dpi / self.ax_.get_window_extent().width
             beside = self.ax_.inset_axes((1 + share / 2, 0, share, 1))
-            self.colorbar_ = self.figure_.colorbar(coloring.mappable, cax=beside)
+            self.colorbar_ = self.figure_.colorbar(coloring.mappable, cax=beside, alpha=opacity)
+            beside.set_facecolor(self.image_.get_array().mean(axis=(0, 1)) / 255)
+            name = (
+                self.values if isinstance(self.values, str) else getattr(self.values, "name", None)
+            )
+            self.colorbar_.set_label("" if name is None else str(name))
             width = beside.get_tightbbox().x1 - self.ax_.get_window_extent().x1
         elif coloring.names:
             self.legend_ = draw_legend_beside(self.ax_, coloring, is_own_figure=is_own_figure)
@@ -358,7 +368,7 @@ def _find_rows(image, sources):
         path = os.path.abspath(image)
         found = [is_path(source) and os.path.abspath(source) == path for source in sources]
     else:
-        found = [source is image for source in sources]
+        found = [_is_same(source, image) for source in sources]
     rows = np.flatnonzero(found)
     if len(rows):
         return rows
@@ -372,6 +382,18 @@ def _find_rows(image, sources):
         name_of(image) or type(image).__name__,
         "Pass a path of its column 'path', or the rows of one image.",
     )
+
+
+def _is_same(source, image):
+    """Whether two images in memory are the same object, or views of the same array."""
+    if isinstance(source, np.ndarray) and isinstance(image, np.ndarray):
+        return _place(source) == _place(image)
+    return source is image
+
+
+def _place(array):
+    address, _ = array.__array_interface__["data"]
+    return address, array.shape, array.strides, array.dtype
 
 
 def _count_distinct(sources):

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from hostile_corpus import (
 from PIL import GifImagePlugin, Image
 from special_files import make_fifo, make_socket
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
 from sklearn_resnet._images.decoding import MAX_PIXELS, read_image
 from sklearn_resnet._network.engines.keras import import_keras
 from sklearn_resnet._runtime.imports import hidden_module
@@ -168,9 +170,31 @@ def test_a_decompression_bomb_is_named_and_not_decoded(tmp_path, ending, monkeyp
         pytest.skip("older Pillow takes it for no image")
     path = tmp_path / f"bomb.{ending}"
     path.write_bytes(make_bombs()[ending])
+    Image.init()  # loads an image of its own
     monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("decoded"))
     with pytest.raises(ValueError, match=r"bomb\..*(pixels, more than the limit|exceeds limit)"):
         ImageLoader(8).fit_transform([path])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_large_file_is_named_without_a_warning_of_pillow(tmp_path, kind):
+    path = tmp_path / "large"
+    Image.new("L", (11, 13)).save(path, kind)
+    content, (width, height) = path.read_bytes(), (9_000, 12_000)
+    if kind == "PNG":
+        size = struct.pack(">II", width, height)
+        header = b"IHDR" + size + content[24:29]
+        content = content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+    else:
+        content = content.replace(struct.pack(">HH", 13, 11), struct.pack(">HH", height, width))
+    path.write_bytes(content)
+    table = pd.DataFrame({"path": [str(path)], "top": 0, "left": 0, "bottom": 5, "right": 5})
+    message = (
+        "it has 12000 x 9000 pixels, .* For regions, save it as a tiled TIFF, which is read tile"
+    )
+    for X in ([path], table):
+        with pytest.raises(ImageReadError, match=message):
+            ImageLoader(8).fit_transform(X)
 
 
 def test_a_gif_of_100_000_frames_costs_its_first(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from lazy_images import watch
 from PIL import Image
 
-from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures
 from sklearn_resnet._images.regions import Region, is_region_table, list_regions
 from sklearn_resnet._images.shared_images import SharedImages
 
@@ -109,10 +109,19 @@ def test_a_pickle_reads_the_same(paths):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"bottom": 0}, "top 1, left 1, bottom 0, right 5 in row 1"),
-        ({"right": None}, "'right' must hold whole numbers. Got None in row 1"),
-        ({"top": 0.5}, "'top' must hold whole numbers. Got 0.5 in row 1"),
-        ({"top": "a"}, "Got 'a' in row 1"),
+        (
+            {"bottom": 0},
+            r"Got \(top 1, left 1, bottom 0, right 5\) in row 1 of the table, counted from 0, instead. "
+            "Leave these rows out",
+        ),
+        ({"right": None}, "whole numbers. Got None in row 1 of .*. Leave these rows out"),
+        ({"right": np.inf}, "whole numbers. Got inf in row 1 .* Leave these rows out"),
+        ({"top": 0.5}, "'top' must hold whole numbers. Got 0.5 in row 1 .* Round them"),
+        ({"top": "a"}, "Got 'a' in row 1 .* Convert the column"),
+        (
+            {"mask": "[[True]]"},
+            "Got text in row 1 .* Drop the column 'mask', or make the table again",
+        ),
         ({"path": 3}, "Row 1 of the table must have a path"),
     ],
 )
@@ -122,6 +131,64 @@ def test_a_wrong_row_is_named(paths, change, problem):
         table.loc[1, name] = value
     with pytest.raises(ValueError, match=problem):
         ImageLoader(8).fit(table)
+
+
+def test_many_wrong_rows_are_counted(paths):
+    table = pd.DataFrame([[paths[0], 1, 1, 5, 5]] * 6, columns=["path", *BOX]).astype(
+        dict.fromkeys(BOX, float)
+    )
+    for n, message in (
+        (3, "in row 2 of"),
+        (4, "in row 2 and in 1 more row of"),
+        (6, "3 more rows of"),
+    ):
+        for name, value in (("top", 0.5), ("right", 1)):
+            wrong = table.copy()
+            wrong.loc[: n - 1, name] = value
+            with pytest.raises(ValueError, match=f"in row 0, .* in row 1, .* {message}"):
+                ImageLoader(8).fit(wrong)
+
+
+@pytest.mark.parametrize(
+    ("columns", "remedy"),
+    [
+        (
+            "Top Left Bottom Right",
+            "with 'Top', .* Rename 'Top' to 'top', .* 'Right' to 'right'. For whole",
+        ),
+        ("xmin ymin xmax ymax", "Rename 'ymin' to 'top', 'xmin' to 'left', 'ymax' to 'bottom'"),
+        ("x1 y1 x2 y2", "'y1' to 'top', 'x1' to 'left', 'y2' to 'bottom', 'x2' to 'right'"),
+        ("minr minc maxr maxc", "'minr' to 'top', 'minc' to 'left', 'maxr'"),
+        ("bbox-0 bbox-1 bbox-2 bbox-3", "'bbox-0' to 'top', 'bbox-1' to 'left'"),
+        ("X Y Width Height", r"top = Y, left = X, bottom = Y \+ Height and right = X \+ Width"),
+        ("x y w h", r"columns top = y, left = x, bottom = y \+ h and right = x \+ w, if x and y"),
+        ("left top width height", r"bottom = top \+ height and right = left \+ width"),
+        ("bbox a b c", "Split the column 'bbox'"),
+    ],
+)
+def test_other_names_of_boxes_have_a_remedy(paths, columns, remedy):
+    table = make_table(paths).drop(columns="label").set_axis(["path", *columns.split()], axis=1)
+    for frame in (table, pl.from_pandas(table)):
+        with pytest.raises(ValueError, match=f"X must have the columns .* {remedy}"):
+            ImageLoader(8).fit(frame)
+    assert len(ImageLoader(8).fit_transform(table[["path", *columns.split()[2:]]])) == len(table)
+
+
+def test_a_wrong_row_is_named_when_it_is_read(paths):
+    table = pd.DataFrame([[paths[0], 0, 0, 5, 5]] * 2, columns=["path", *BOX])
+    table.loc[1, "bottom"] = 10_000
+    with pytest.raises(ImageReadError, match="It is row 1 of the table, counted from 0"):
+        ImageLoader(8).fit_transform(table)
+    table = table.assign(path=[np.zeros((9, 9), np.uint8)] * 2)
+    with pytest.raises(
+        ImageReadError, match="^The image in row 1 of the table cannot be used"
+    ) as info:
+        ImageLoader(8).fit_transform(table)
+    assert str(pickle.loads(pickle.dumps(info.value))) == str(info.value)
+    with pytest.raises(
+        ImageReadError, match="no page 7.* Choose another one with the column 'page'"
+    ):
+        ImageLoader(8).fit_transform(pd.DataFrame({"path": paths[:1], "page": 7}))
 
 
 def test_missing_columns_are_named(paths):

@@ -89,6 +89,10 @@ def test_a_table_of_features_is_a_table_of_images(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "path,x,y,w,h\na.png,1,1,2,2\n",
+            "it has x, y, w, h. Add the columns top = y, left = x, bottom = y + h and right = x + w, if",
+        ),
         ("file,n\na.png,1\n", "has no column 'path', but file, n; call the column"),
         ("path,top,left\na.png,0,0\n", "all of the columns top, left, bottom, right of a box, or none; "
          "it has no bottom and no right"),

@@ -302,6 +302,46 @@ def test_wrong_labels_are_errors(labels, message):
         find_regions(labels, [IMAGE])
 
 
+@pytest.mark.parametrize(
+    ("labels", "images", "message"),
+    [
+        (
+            "a b",
+            "b c",
+            r"labels\[1\] \('.*b.png'\), which is for '.*c.tif' and is named like '.*b.tif'",
+        ),
+        (
+            "b_mask a_mask",
+            "a b",
+            r"for '.*a.tif' and is named like '.*b.tif', .* names of the files",
+        ),
+        ("mask-b mask-a", "a b", "and is named like '.*b.tif'"),
+        ("a1_cp_masks a2_cp_masks", "a1 a3", r"labels\[1\] .* for '.*a3.tif', instead"),
+        ("a1_cp_masks a10_cp_masks", "a1 a10", None),
+        ("a.ome b", "a b.ome", None),
+        ("a a_2_mask", "a a_2", None),
+        ("x y", "a b", None),
+        ("1-mask 2-mask", "x/1 y/2", None),
+    ],
+)
+def test_label_images_are_those_of_their_images(tmp_path, labels, images, message):
+    paths = []
+    for names, suffix, array in (
+        (labels, ".png", LABELS.astype(np.uint8)),
+        (images, ".tif", IMAGE),
+    ):
+        paths.append([tmp_path / f"{name}{suffix}" for name in names.split()])
+        for path in paths[-1]:
+            path.parent.mkdir(exist_ok=True)
+            Image.fromarray(array).save(path)
+    if message is None:
+        assert len(find_regions(*paths)) == 4
+        return
+    with pytest.raises(ValueError, match=message):
+        find_regions(*paths)
+    assert len(find_regions([np.asarray(Image.open(path)) for path in paths[0]], paths[1])) == 4
+
+
 def test_jpeg_keeps_no_labels():
     with pytest.raises(ValueError, match=r"Got the JPEG labels\[0\] \('a.JPG'\).* > 127"):
         find_regions(["a.JPG"], [IMAGE])

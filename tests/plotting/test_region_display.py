@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from sklearn_resnet import ImageReadError, RegionDisplay, draw_regions
+from sklearn_resnet import ImageReadError, RegionDisplay, datasets, draw_regions
 from sklearn_resnet.plotting._palette import PALETTE
 
 BOX = ("top", "left", "bottom", "right")
@@ -217,6 +217,26 @@ def test_a_heat_map_is_transparent_where_there_are_no_tiles(image):
     assert display.regions_.get_extent() == display.image_.get_extent()
 
 
+@pytest.mark.parametrize("grey", [0, 128, 255])
+def test_the_colour_bar_has_the_colours_and_the_name_of_the_heat_map(grey):
+    image = np.full((60, 60, 3), grey, np.uint8)
+    table = make_table([(0, 0, 30, 60), (30, 0, 60, 60)], score=[0.5, 1.5])
+    display = draw_regions(image, table, "score")
+    canvas = display.figure_.canvas
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[::-1, :, :3].astype(int)
+    bar, map_ = (ax.get_window_extent() for ax in (display.colorbar_.ax, display.ax_))
+    for share, level in ((0.98, 0.25), (0.02, 0.75)):  # row 0 is at the top of the map
+        in_bar = drawn[int(bar.y0 + (1 - share) * bar.height), int((bar.x0 + bar.x1) / 2)]
+        on_map = drawn[int(map_.y0 + (1 - level) * map_.height), int((map_.x0 + map_.x1) / 2)]
+        np.testing.assert_allclose(in_bar, on_map, atol=8)
+    assert display.colorbar_.ax.get_ylabel() == "score"
+    assert draw_regions(image, table, table["score"]).colorbar_.ax.get_ylabel() == "score"
+    assert draw_regions(image, table, [0.0, 1.5]).colorbar_.ax.get_ylabel() == ""
+    boxes = draw_regions(image, table, "score", kind="boxes")
+    assert boxes.colorbar_.alpha is None  # boxes have lines of full colour
+
+
 def test_a_heat_map_of_labels(image):
     table = make_table([(0, 0, 10, 20), (0, 10, 10, 30)])
     heat = heat_of(draw_regions(image, table, ["a", "b"], kind="heatmap", palette=["red", "blue"]))
@@ -264,6 +284,25 @@ def test_images_in_memory_are_told_by_identity(image):
         ValueError, match="'image' parameter must be one of the images of the table. Got ndarray"
     ):
         draw_regions(image.copy(), table)
+
+
+def test_images_of_a_stack_are_told_by_their_memory():
+    stack = np.zeros((3, 32, 48, 3), np.uint8)
+    tiles = datasets.make_tiles(stack, 16)
+    tiles["of"] = np.repeat([0.5, 1.5, 2.5], 6)
+    display = draw_regions(stack[1], tiles, "of")
+    assert (heat_of(display)[..., :3] == display.colorbar_.mappable.to_rgba(1.5)[:3]).all()
+    for other in (stack[1].copy(), stack[1, :16], stack[1, ::-1]):
+        with pytest.raises(ValueError, match="must be one of the images of the table"):
+            draw_regions(other, tiles, "of")
+
+
+def test_files_of_more_pixels_than_loaders_accept_are_drawn_without_a_warning(tmp_path):
+    path = str(tmp_path / "large.jpg")
+    Image.new("L", (9_500, 9_500), 90).save(path)
+    display = draw_regions(path, make_table(path=path))
+    assert max(display.image_.get_size()) == 2048
+    assert len(drawn_boxes(display)) == 4
 
 
 def test_an_image_that_is_not_in_the_table(tmp_path, image):

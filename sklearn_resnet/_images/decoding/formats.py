@@ -1,5 +1,6 @@
 """Formats that Pillow does not read by itself: their names by the first bytes, and their readers."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ _HEAD_BYTES = 4096
 _SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUB_IFDS, _DNG_VERSION = 254, 262, 271, 330, 50706  # TIFF
 RAW_TAGS = (_SUBFILE_TYPE, _PHOTOMETRIC, _MAKE, _SUB_IFDS, _DNG_VERSION)
 _RAW_PHOTOMETRICS = (32803, 34892)  # a mosaic of colours; linear values of a sensor
+_SIZE_BYTES = 2**16  # most files have their size there
 _JPEG_HEAD_BYTES = 2**20  # profiles come before the frame
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a JPEG
 _REPLACE = "Replace the file or leave it out."
@@ -190,6 +192,30 @@ def _list_brands(head):
     """List the brands with which an ISO media file is compatible."""
     end = min(int.from_bytes(head[:4]), len(head))
     return [head[i : i + 4] for i in range(16, end, 4)]
+
+
+def read_head_shape(file):
+    """Read ``(height, width)`` of a PNG or JPEG, without Pillow, which warns of large ones.
+
+    Parameters
+    ----------
+    file : file object
+        It is left at its start.
+
+    Returns
+    -------
+    tuple of int
+        Empty if it is not found.
+    """
+    file.seek(0)
+    head = file.read(_SIZE_BYTES)
+    file.seek(0)
+    if head.startswith(b"\x89PNG") and head[12:16] == b"IHDR":
+        return int.from_bytes(head[20:24]), int.from_bytes(head[16:20])
+    if head.startswith(b"\xff\xd8"):
+        with contextlib.suppress(IndexError):  # a file that ends early
+            return _read_jpeg_frame(head)[1]
+    return ()
 
 
 def _read_jpeg_frame(content):

@@ -5,6 +5,8 @@ import contextlib
 import numpy as np
 from PIL import Image
 
+from sklearn_resnet._images.decoding.formats import read_head_shape
+from sklearn_resnet._images.decoding.limits import check_pixels
 from sklearn_resnet._images.decoding.pillow import FORMATS, REDUCING_GAP, read_pillow_size
 from sklearn_resnet._images.decoding.reading import (
     convert_image,
@@ -91,16 +93,18 @@ def read_size(item, *, page=None, max_pixels=None):
     if windows is not None:
         windows.close()
         return windows.shape
-    return _read_pillow_size(item) or _read_whole(item, options, max_pixels).shape[:2]
+    return _read_pillow_size(item, max_pixels) or _read_whole(item, options, max_pixels).shape[:2]
 
 
-def _read_pillow_size(item):
+def _read_pillow_size(item, max_pixels):
     """Read the size of a file from its header; None if Pillow does not open it."""
     if is_path(item) and is_url(item):  # to be read once
         return None
     try:
-        with open_image(item, name_of(item)) as file, Image.open(file, formats=FORMATS) as image:
-            return read_pillow_size(image)
+        with open_image(item, name_of(item)) as file:
+            check_pixels(read_head_shape(file), max_pixels)  # Pillow would warn
+            with Image.open(file, formats=FORMATS) as image:
+                return read_pillow_size(image)
     except Exception:  # decoding it names the cause
         return None
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from sklearn_resnet._images.decoding.formats import open_other
+from sklearn_resnet._images.decoding.formats import FormatError, open_other, read_head_shape
 from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
 from sklearn_resnet._images.decoding.selection import (
@@ -26,6 +26,10 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 # Pillow shrinks a JPEG while decoding, and averages blocks of pixels, as long as the result is at
 # least this many times as large as the target of the exact filter: the value of its `thumbnail`.
 REDUCING_GAP = 2.0
+_LARGE = (
+    "For regions, save it as a tiled TIFF, which is read tile by tile. To decode it whole, raise "
+    "max_pixels."
+)
 _ORIENTATION = 0x0112
 _FIRST_TRANSPOSED = 5  # of the orientations
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -39,6 +43,7 @@ _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 def decode_by_pillow(file, selection, max_pixels, report):
     """Decode a file of one of `FORMATS`; a JPEG may be decoded smaller, if the size allows."""
     # Given a path, Pillow 13 maps an uncompressed image into memory, which changes with the file.
+    _check_head(file, max_pixels)
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
@@ -60,6 +65,17 @@ def decode_by_pillow(file, selection, max_pixels, report):
             longest = int(max(selection.size) * REDUCING_GAP)
             image.draft(None if selection.is_deep else selection.mode, (longest, longest))
     return wrap_pillow_image(image, is_deep=selection.is_deep)
+
+
+def _check_head(file, max_pixels):
+    """Refuse a PNG or JPEG that is too large, before Pillow warns of it."""
+    shape = read_head_shape(file)
+    if not shape:
+        return
+    try:
+        check_pixels(shape, max_pixels)
+    except ValueError as exc:
+        raise FormatError(str(exc), _LARGE) from exc
 
 
 def read_pillow_size(image):

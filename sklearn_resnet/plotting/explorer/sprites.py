@@ -17,6 +17,7 @@ from sklearn_resnet._images.composite import (
 from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.intensity import to_uint8
 from sklearn_resnet._images.items import is_array
+from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet.plotting._thumbnails import (
     find_shown_range,
@@ -36,8 +37,9 @@ _BATCH_SIZE = 256
 def thumbnail_side(images):
     """The side of the square that contains a thumbnail, in pixels."""
     side = next(side for max_images, side in _SIDES if len(images) <= max_images)
+    is_resized = isinstance(images, LazyImages) and images.options["size"] is not None
     regions = as_regions(images)
-    if regions is not None:
+    if regions is not None and not is_resized:
         return min(side, max(map(_longer_side, regions)))
     shape = as_source(images).shape
     if len(shape) < 3:  # paths, or images of different sizes

@@ -18,7 +18,7 @@ from matplotlib.path import Path as Polygon
 from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_resnet import EmbeddingDisplay
+from sklearn_resnet import EmbeddingDisplay, ImageLoader
 from sklearn_resnet._io.csv_text import restore_text
 from sklearn_resnet.plotting.explorer.page import read_script
 
@@ -1037,6 +1037,20 @@ def test_a_page_without_whole_images_says_why(show, region_file, tmp_path):
     page.mouse.click(*place(page, 1))
     assert "There are too many." in page.inner_text("#pinned")
     assert page.locator("#enlarge").count() == 0
+
+
+def test_thumbnails_of_resized_regions_fill_their_frame(tmp_path):
+    images = [np.full((90, 120, 3), 200, np.uint8)]
+    table = pd.DataFrame(
+        {"path": images * 2, "top": 0, "left": [0, 10], "bottom": 90, "right": 100}
+    )
+    for size in (24, 60, 300):
+        lazy = ImageLoader(size, lazy=True).fit_transform(table)
+        EmbeddingDisplay(np.eye(2), images=lazy).to_html(tmp_path / "page.html")
+        side = min(size, 160)
+        assert read_data(tmp_path / "page.html")["side"] == side
+        pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+        assert (pixels[:side, : 2 * side, 0] > 128).all()
 
 
 def test_thumbnails_show_whole_regions_up_to_the_border_and_beyond(tmp_path):
