@@ -392,7 +392,7 @@ def similar(ctx, queries, table, **chosen):
     metavar="FILE",
     help="A file with a group for each image, such as its patient; the images of a group are in one "
     "fold. It is read as that of --labels is, with a column group.  [default: the column group of a "
-    "table as INPUT]",
+    "table as INPUT; regions of one image are a group]",
 )
 @click.option(
     "--cv",
