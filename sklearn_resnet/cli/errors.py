@@ -20,7 +20,7 @@ _IMAGE_REMEDIES = {
 }
 _IMAGE_REMEDY = "Replace the file or leave it out."
 # Parameters of ImageLoader in messages of the library, which are options of the command too.
-_NAMES = "mode|channels|rescale_by|rescale|page|level|value_range|margin|pad"
+_NAMES = "mode|channels|rescale_by|rescale|resize|page|level|value_range|margin|pad"
 _VALUES = r"'\w+'|\[[^\]]*\]"
 _READING = re.compile(
     rf"ImageLoader\(({_NAMES})=({_VALUES})?\)|\b({_NAMES})=({_VALUES})"  # the latter in no path

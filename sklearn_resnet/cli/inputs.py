@@ -79,8 +79,8 @@ class InputOptions:
         The black and the white level of image files; arrays are not scaled.
     mode : {"RGB", "L", "channels"}, default="RGB"
         The mode in which image files are read; None until `read_mode` chooses it.
-    channels, rescale, rescale_by, page, level
-        How image files are read, as in `ImageLoader`.
+    channels, rescale, rescale_by, page, level, resize
+        How image files are read, as in `ImageLoader`; `resize` is None for its default.
     rescale_range : tuple of tuple of 2 float, default=None
         The percentiles of each channel that an earlier command learned; None learns them.
     regions : RegionOptions
@@ -103,6 +103,7 @@ class InputOptions:
     level: int | None = None
     rescale_range: tuple | None = None
     regions: RegionOptions = _NO_REGIONS
+    resize: str | None = None
 
     @property
     def is_many(self):
@@ -113,7 +114,16 @@ class InputOptions:
     @property
     def reading(self):
         """How image files are read, but for their value range; None for arrays."""
-        names = ("mode", "channels", "rescale", "rescale_by", "rescale_range", "page", "level")
+        names = (
+            "mode",
+            "channels",
+            "rescale",
+            "rescale_by",
+            "rescale_range",
+            "page",
+            "level",
+            "resize",
+        )
         return {name: getattr(self, name) for name in names} if reads_files(self.source) else None
 
     @property
@@ -418,7 +428,7 @@ def load_files(files, options, size=None, **params):
 
 def reading_parameters(options):
     """Return the parameters of `ImageLoader` that are given, by which it reads the files of INPUT."""
-    names = ("mode", "value_range", "channels", "rescale", "page", "level")
+    names = ("mode", "value_range", "channels", "rescale", "page", "level", "resize")
     given = {name: getattr(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     return given | ({} if options.rescale is None else {"rescale_by": options.rescale_by})

@@ -1077,6 +1077,7 @@ def test_segments_are_regions_and_others_are_masked(photos):
         (["--step", "8"], "--step requires --tiles"),
         (["--min-content", "0.5"], "--min-content requires --tiles"),
         (["--mask-others"], "--mask-others requires --segments"),
+        (["--resize", "pad"], "--resize requires --image-size"),
         (["--margin", "-1"], "must be pixels, as in 16, or a share, as in 0.1. Got '-1'"),
         (["--pad", "white"], "'white' is not one of 'reflect', 'black'"),
     ],
@@ -1084,6 +1085,19 @@ def test_segments_are_regions_and_others_are_masked(photos):
 def test_options_of_regions_that_make_no_sense(photos, options, message):
     output = run(photos, "a.npz", *RESNET, *options, code=2)
     assert message in " ".join(output.split())
+
+
+@pytest.mark.parametrize("output", ["r.npz", "r.parquet"])
+def test_long_regions_are_padded_or_stretched(regions, output):
+    options = ["--image-size", 8, "--margin", "0"]
+    regions = regions.assign(right=regions["left"] + 4)
+    regions.to_csv("regions.csv", index=False)
+    for resize in ("pad", "stretch"):
+        run("regions.csv", output, *RESNET, *options, "--resize", resize)
+        images = ImageLoader(8, resize=resize).fit_transform(regions)
+        expected = ResNetFeatures(4, weights=None, random_state=0).fit_transform(images)
+        np.testing.assert_array_equal(load_table(output).features, expected)
+        assert json.loads(Path("r.json").read_text())["reading"]["resize"] == resize
 
 
 def test_a_region_beyond_the_border_says_how_to_pad_it(regions):
