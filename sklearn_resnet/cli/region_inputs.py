@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_resnet import datasets
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.failures import Failure, describe_failures
 from sklearn_resnet._images.items import is_missing
 from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._io.columns import parse_texts, to_array
@@ -257,7 +258,7 @@ def _exists(path):
     return os.path.exists(archive)
 
 
-def make_regions(images, options, on_error="raise", quiet=True, page=None):
+def make_regions(images, options, on_error="raise", quiet=True, page=None, failures=None):
     """Make tiles or segments of images.
 
     Parameters
@@ -266,11 +267,14 @@ def make_regions(images, options, on_error="raise", quiet=True, page=None):
         A row for each whole image; its regions get the columns of its row.
     options : RegionOptions
     on_error : {"raise", "nan", "skip"}, default="raise"
-        Whether an image that cannot be read is an error, or is left out with a warning.
+        Whether an image that cannot be read or is smaller than a tile is an error, or is left out with
+        a warning.
     quiet : bool, default=True
         Whether to show no progress bar.
     page : int or str, default=None
         The page of images whose row has none.
+    failures : list, default=None
+        The images that are left out are appended, each as a `Failure`.
 
     Returns
     -------
@@ -287,34 +291,44 @@ def make_regions(images, options, on_error="raise", quiet=True, page=None):
     name = "tiles" if options.tiles is not None else "segments"
     if has_boxes(images):
         raise ParameterError(name, "requires whole images as INPUT", "a table of regions")
-    paths, found, failures = images["path"].tolist(), [], []
+    paths, found = images["path"].tolist(), []
+    failures = [] if failures is None else failures
     segments = [None] * len(paths)
     if options.segments is not None:
         segments = _match_segments(paths, options.segments)
     others = images.drop(columns="path").to_dict("records")
     rows = list(zip(paths, segments, others, strict=True))
-    for path, labels, columns in count_images(not quiet, iterable=rows):
+    for position, (path, labels, columns) in enumerate(count_images(not quiet, iterable=rows)):
         try:
             own = columns.get("page")
             own = page if is_missing(own) else int(own)
             own = None if own == "channels" else own  # the first one has colours
             regions = _make_regions_of(path, labels, options, own)
-        except ImageReadError as exc:
-            if on_error == "raise":
+        except (ImageReadError, ParameterError) as exc:
+            cause = _describe_cause(exc, options)
+            if on_error == "raise" or cause is None:
                 raise
-            failures.append(exc)
+            failures.append(Failure(position, path, cause))
             continue
         found.append(regions.assign(**{k: v for k, v in columns.items() if k not in regions}))
     if failures:
-        warn_caller(
-            f"{len(failures)} of the {len(paths)} images could not be cut into regions, and are left "
-            f"out. {failures[0].problem}"
-        )
+        line = describe_failures(failures, len(paths), "they are left out")
+        warn_caller(line.replace("read", "cut into regions", 1))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     if table.empty:
         where = "tile with enough content" if name == "tiles" else "segment"
         raise ParameterError(name, "must give regions", f"no {where} in {len(paths)} images")
     return table
+
+
+def _describe_cause(exc, options):
+    """Return why an image cannot be cut into regions; None if an option is wrong for all images."""
+    if isinstance(exc, ImageReadError):
+        return exc.cause
+    if exc.parameter != "tiles":
+        return None
+    exc.add_note("Pass smaller --tiles, or --on-error skip, which leaves such images out.")
+    return f"it is smaller than a tile of {options.tiles} x {options.tiles} pixels"
 
 
 def _make_regions_of(path, labels, options, page):

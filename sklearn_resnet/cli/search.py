@@ -134,7 +134,7 @@ def search(options):
     progress.show("sizes", f"{', '.join(map(str, sizes))} pixels{advice}")
     with drawing_files():
         with progress.timed("search"):
-            display = score_candidates(images, target, sizes, options)
+            display = score_candidates(images, target, sizes, options, data.noun)
         claim(plan.output, [plan.output, plan.picture])
         save_figure(display.figure_, plan.picture)
     frame = display.to_frame()
@@ -431,7 +431,7 @@ def _load_at(size, data, options):
     return images
 
 
-def score_candidates(images, target, image_sizes, options):
+def score_candidates(images, target, image_sizes, options, noun="images"):
     """Score each layer at each image size, and draw the scores.
 
     Parameters
@@ -440,6 +440,8 @@ def score_candidates(images, target, image_sizes, options):
     target : Target
     image_sizes : list of int
     options : SearchOptions
+    noun : str, default="images"
+        The word for them in the title.
 
     Returns
     -------
@@ -455,7 +457,7 @@ def score_candidates(images, target, image_sizes, options):
         model = LogisticRegression(C=0.01, max_iter=1000)  # there are more features than images
     resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
     weights = name_weights(options.features.weights)
-    title = f"{name_source(options.input.source)}: {len(images):,} images\n{weights}"
+    title = f"{name_source(options.input.source)}: {len(images):,} {noun}\n{weights}"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return LayerSearchDisplay.from_estimator(

@@ -271,8 +271,16 @@ def test_an_image_that_cannot_be_cut_is_left_out_or_an_error(folder):
     images = pd.DataFrame({"path": ["a.png", "c.png"]})
     with pytest.raises(ValueError, match=r"c\.png"):
         make_regions(images, RegionOptions(tiles=16))
-    with pytest.warns(UserWarning, match=r"1 of the 2 images could not be cut .*c\.png"):
+    with pytest.warns(UserWarning, match=r"1 of 2 images could not be cut .*c\.png"):
         tiles = make_regions(images, RegionOptions(tiles=16), "skip")
+    assert tiles["path"].tolist() == ["a.png"]
+    Image.new("RGB", (20, 15)).save("c.png")
+    failures = []
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 images could not be cut into regions, and they a"
+    ):
+        tiles = make_regions(images, RegionOptions(tiles=16), "skip", failures=failures)
+    assert failures == [(1, "c.png", "it is smaller than a tile of 16 x 16 pixels")]
     assert tiles["path"].tolist() == ["a.png"]
 
 
