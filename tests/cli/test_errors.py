@@ -227,7 +227,9 @@ def test_an_image_whose_remedy_is_an_option_names_it():
 
 
 def test_an_image_that_is_too_large_has_a_remedy_of_the_shell():
-    exc = ImageReadError("it has more than the limit of 9 that ImageLoader(max_pixels=) sets", "a.png")
+    exc = ImageReadError(
+        "it has more than the limit of 9 that ImageLoader(max_pixels=) sets", "a.png"
+    )
     assert describe_error(exc, click.Context(main)).endswith(
         "it has more than the limit of 9. Save it as a tiled TIFF, of which regions are read tile by "
         "tile, or in fewer pixels."
