@@ -1026,7 +1026,9 @@ def test_the_map_and_the_page_show_regions(regions, monkeypatch):
     for images in (drawn["images"], page.images):
         assert images.shape == (12, 10, 10, 3)
         assert images.boxes.tolist() == regions[["top", "left", "bottom", "right"]].values.tolist()
-    assert '"boxes":[[0,1,8,9],' in Path("r_umap.html").read_text(encoding="utf-8")
+    html = Path("r_umap.html").read_text(encoding="utf-8")
+    assert '"boxes":[[0,1,8,9],' in html
+    assert html.index('{"name":"label","names"') < html.index('{"name":"n","')
     assert json.loads(Path("r.json").read_text())["regions"] == {"margin": 1, "pad": "black"}
     table = load_table("r_umap.npz")
     assert table.columns["n"].tolist() == list(range(12))
