@@ -149,7 +149,7 @@ def embed(options):
     with (
         importing_umap(plan.imports_umap),
         progress.timed("embedding"),
-        _advising_to_skip(options.features.model),
+        _advising_to_skip(options.features.model, "row" if data.noun == "regions" else "file"),
     ):
         embedding = compute_embedding(plan, data, progress)
     progress.show("embedding", f"{embedding.shape}  float32")
@@ -166,13 +166,13 @@ def embed(options):
 
 
 @contextmanager
-def _advising_to_skip(model):
+def _advising_to_skip(model, item):
     """Add to the error of an unreadable image how to continue without it."""
     try:
         yield
     except ImageReadError as exc:
         if model == "resnet":
-            exc.add_note("--on-error skip, or nan, continues without such a file.")
+            exc.add_note(f"--on-error skip, or nan, continues without such a {item}.")
         raise
 
 
@@ -338,7 +338,7 @@ def compute_embedding(plan, data, progress):
         claim(output, [output])
         write_table(output, values, features.names, *columns)
         shape, written = values.shape, [output]
-    errors = _report_failures(options, failures, n_images, progress)
+    errors = _report_failures(options, failures, n_images, data.uncut, progress)
     return Embedding(data, values, shape, metadata, (*written, *errors))
 
 
@@ -350,19 +350,26 @@ def _is_kept(n_images, failures, on_error):
     return is_kept
 
 
-def _report_failures(options, failures, n_images, progress):
-    """Warn about unreadable images, and list them in a table; return its path in a list."""
+def _report_failures(options, failures, n_images, uncut, progress):
+    """Warn about unreadable images, and list them in a table; return its path in a list.
+
+    The table begins with images of which no regions were made. A warning has named them.
+    """
     path = _errors_path(options.output)
     failures = sorted(failures, key=attrgetter("position"))
-    if failures or path.exists():
+    listed = [*uncut, *failures]
+    if listed or path.exists():
         claim(options.output, [path])
-    if not failures:
+    if not listed:
         path.unlink(missing_ok=True)  # of an earlier command
         return []
-    failures = [f._replace(cause=spell_reading(f.cause)) for f in failures]
+    listed = [f._replace(cause=spell_reading(f.cause)) for f in listed]
+    failures = listed[len(uncut) :]
     columns = ("path", "position", "cause")
     with atomic_write(path) as partial:
-        write_csv(partial, {name: [getattr(f, name) for f in failures] for name in columns})
+        write_csv(partial, {name: [getattr(f, name) for f in listed] for name in columns})
+    if not failures:
+        return [path]
     outcome = {"nan": "their features are NaN", "skip": "they are left out"}
     line = describe_failures(failures, n_images, outcome[options.input.on_error])
     progress.warn(f"{line}. All are in {path}")

@@ -18,9 +18,13 @@ _IMAGE_REMEDIES = {
     ImageNotFoundError: "Check the path.",
     ImageIsFolderError: "Name an image file.",
 }
+_LIMIT = " that ImageLoader(max_pixels=) sets"  # of pixels, which is no option
+_LARGE_REMEDY = (
+    "Save it as a tiled TIFF, of which regions are read tile by tile, or in fewer pixels."
+)
 _IMAGE_REMEDY = "Replace the file or leave it out."
 # Parameters of ImageLoader in messages of the library, which are options of the command too.
-_NAMES = "mode|channels|rescale_by|rescale|page|level|value_range|margin|pad"
+_NAMES = "mode|channels|rescale_by|rescale|resize|page|level|value_range|margin|pad"
 _VALUES = r"'\w+'|\[[^\]]*\]"
 _READING = re.compile(
     rf"ImageLoader\(({_NAMES})=({_VALUES})?\)|\b({_NAMES})=({_VALUES})"  # the latter in no path
@@ -83,7 +87,8 @@ def describe_error(exc, ctx, remedies=None):
         message = _describe_memory(exc, ctx)
     elif isinstance(exc, ImageReadError):
         message = exc.problem
-        remedy = _find_reading_remedy(exc, ctx)
+        remedy = _LARGE_REMEDY if _LIMIT in exc.cause else _find_reading_remedy(exc, ctx)
+        message = message.replace(_LIMIT, "")
         if exc.path is not None and not notes:  # those of a run say how to continue without it
             remedy = remedy or _IMAGE_REMEDIES.get(type(exc), _IMAGE_REMEDY)
         message = " ".join(filter(None, [message, remedy]))
@@ -120,7 +125,8 @@ def spell_reading(text):
         value = "" if value is None or "..." in value else value.strip("[]'").replace(", ", ",")
         return " ".join(filter(None, [f"--{name.replace('_', '-')}", value]))
 
-    spelled = _OF_ARRAYS.sub("", text.replace(_SEPARATE, "--separate-channels"))
+    spelled = text.replace(_SEPARATE, "--separate-channels").replace(_LIMIT, "")
+    spelled = _OF_ARRAYS.sub("", spelled)
     spelled = _RANGES.sub(
         lambda found: f"--value-range {' '.join(found.groups()).upper()}", spelled
     )

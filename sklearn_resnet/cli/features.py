@@ -173,7 +173,7 @@ def read_mode(images, options):
 
 def _refuse_reading(images):
     """Raise ParameterError if options of reading image files are given for arrays."""
-    for name in ("mode", "channels", "rescale", "page", "level"):
+    for name in ("mode", "channels", "rescale", "page", "level", "resize"):
         if getattr(images, name) is not None:
             raise ParameterError(name, "requires image files as INPUT", repr(images.source))
 

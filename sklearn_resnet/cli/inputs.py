@@ -49,6 +49,7 @@ _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"
 _OTHER_ARCHIVES = (
     ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".tzst", ".lz4", ".lzma", ".z",
 )  # fmt: skip
+_ANNOTATIONS = (".json", ".xml")
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _NPY_STARTS = [np.lib.format.magic(major, 0) for major in (1, 2, 3)]
 _NO_REGIONS = RegionOptions()
@@ -79,8 +80,8 @@ class InputOptions:
         The black and the white level of image files; arrays are not scaled.
     mode : {"RGB", "L", "channels"}, default="RGB"
         The mode in which image files are read; None until `read_mode` chooses it.
-    channels, rescale, rescale_by, page, level
-        How image files are read, as in `ImageLoader`.
+    channels, rescale, rescale_by, page, level, resize
+        How image files are read, as in `ImageLoader`; `resize` is None for its default.
     rescale_range : tuple of tuple of 2 float, default=None
         The percentiles of each channel that an earlier command learned; None learns them.
     regions : RegionOptions
@@ -103,6 +104,7 @@ class InputOptions:
     level: int | None = None
     rescale_range: tuple | None = None
     regions: RegionOptions = _NO_REGIONS
+    resize: str | None = None
 
     @property
     def is_many(self):
@@ -113,7 +115,16 @@ class InputOptions:
     @property
     def reading(self):
         """How image files are read, but for their value range; None for arrays."""
-        names = ("mode", "channels", "rescale", "rescale_by", "rescale_range", "page", "level")
+        names = (
+            "mode",
+            "channels",
+            "rescale",
+            "rescale_by",
+            "rescale_range",
+            "page",
+            "level",
+            "resize",
+        )
         return {name: getattr(self, name) for name in names} if reads_files(self.source) else None
 
     @property
@@ -128,6 +139,7 @@ class Input:
 
     ``rescale_range`` holds the percentiles of each channel that were learned, or None. ``table`` has a
     row for each image, with its path, and maybe its box and further columns; None for other INPUT.
+    ``uncut`` holds a `Failure` for each image of INPUT that could not be cut into regions.
     """
 
     images: np.ndarray | LazyImages
@@ -135,6 +147,7 @@ class Input:
     paths: np.ndarray | None = None
     rescale_range: tuple | None = None
     table: "pd.DataFrame | None" = None
+    uncut: tuple = ()
 
     @property
     def columns(self):
@@ -159,7 +172,7 @@ class Input:
         columns = (self.images, self.labels, self.paths)
         selected = (None if column is None else column[is_kept] for column in columns)
         table = None if self.table is None else self.table[is_kept]
-        return Input(*selected, self.rescale_range, table)
+        return Input(*selected, self.rescale_range, table, self.uncut)
 
 
 def load_input(options, quiet=True):
@@ -238,6 +251,14 @@ def check_input(source, patches=None, regions=_NO_REGIONS):
             f"INPUT must be {', '.join(NAMED)}, a .npy or .npz file, a folder or an archive (.zip, "
             ".tar) of images, a table (.csv, .tsv, .parquet) of images, or an image file. Got "
             f"{source!r}, which does not exist.{hint}"
+        )
+    if path.suffix.lower() in _ANNOTATIONS and _is_image_file(path):
+        raise ParameterError(
+            "source",
+            "must hold images, or be a table (.csv, .tsv, .parquet)",
+            repr(source),
+            hint="Boxes of COCO, MegaDetector or Pascal VOC become a table in Python: sklearn_resnet."
+            f"datasets.read_boxes({source!r}, images='FOLDER').to_csv('boxes.csv', index=False).",
         )
     if path.suffix.lower() in _OTHER_ARCHIVES and _is_image_file(path):
         raise ParameterError(
@@ -360,8 +381,9 @@ def _read_table(options, quiet):
         table = pd.DataFrame({"path": paths} | ({} if labels is None else {"label": labels}))
     else:
         table = pd.DataFrame({"path": [source]})
+    uncut = []
     if regions.makes_regions:
-        table = make_regions(table, regions, options.on_error, quiet, options.page)
+        table = make_regions(table, regions, options.on_error, quiet, options.page, uncut)
     for name in regions.reading:
         if not has_boxes(table):
             raise _without_regions(name, source)
@@ -370,7 +392,7 @@ def _read_table(options, quiet):
     images, learned = load_files(
         list_files(table), options, options.image_size, lazy=True, on_error=options.on_error
     )
-    return Input(images, labels, to_array(table["path"]), learned, table)
+    return Input(images, labels, to_array(table["path"]), learned, table, tuple(uncut))
 
 
 def _cut_patches(path, options):
@@ -418,7 +440,7 @@ def load_files(files, options, size=None, **params):
 
 def reading_parameters(options):
     """Return the parameters of `ImageLoader` that are given, by which it reads the files of INPUT."""
-    names = ("mode", "value_range", "channels", "rescale", "page", "level")
+    names = ("mode", "value_range", "channels", "rescale", "page", "level", "resize")
     given = {name: getattr(options, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     return given | ({} if options.rescale is None else {"rescale_by": options.rescale_by})

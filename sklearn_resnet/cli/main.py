@@ -69,13 +69,15 @@ Write ./search for a folder with the same name as a command, such as search.
 _SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
 TABLE is an OUTPUT of `embedding INPUT OUTPUT`, with its .json beside it. Each QUERY is an image
-file. The images found are listed, and drawn in one picture.
+file, or a region of one, as in slide.tif[1600:1800,1400:1600], which is top:bottom,left:right. The
+images found are listed, and drawn in one picture.
 
 \b
 Examples:
   embedding photos/ out/photos.npz -l conv3 --image-size 64
   embedding similar photo.jpg out/photos.npz
   embedding similar a.jpg b.jpg out/photos.npz -k 5 -o found.pdf
+  embedding similar "slide.tif[1600:1800,1400:1600]" out/tiles.parquet
 """
 _SEARCH_HELP = """Find the layer and the image size that suit the labelled images in INPUT.
 
@@ -169,8 +171,8 @@ _NOT_COMPARED = (
     "--image-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Resize images to N x N; 64 is a good size for photos. Files are cropped to a square first, "
-    "arrays are stretched.  "
+    help="Resize images to N x N; 64 is a good size for photos. Files are cropped to a square first "
+    "(see --resize), arrays are stretched.  "
     "[default: keep their size]",
 )
 @options.batch_size
@@ -392,7 +394,7 @@ def similar(ctx, queries, table, **chosen):
     metavar="FILE",
     help="A file with a group for each image, such as its patient; the images of a group are in one "
     "fold. It is read as that of --labels is, with a column group.  [default: the column group of a "
-    "table as INPUT]",
+    "table as INPUT; regions of one image are a group]",
 )
 @click.option(
     "--cv",

@@ -146,6 +146,12 @@ _READING = (
         help="Level of a pyramid to read; 0 is the full resolution.  [default: as --image-size needs]",
     ),
     click.option(
+        "--resize",
+        type=click.Choice(["crop", "pad", "stretch"]),
+        help="How images and regions of another shape become squares: cropped around the centre, padded "
+        "with black at two sides, or stretched.  [default: crop]",
+    ),
+    click.option(
         "--separate-channels",
         is_flag=True,
         help="Compute features of each channel on its own, as of a grey image.",
@@ -174,7 +180,7 @@ _REGIONS = (
         "--segments",
         metavar="PATH",
         help="A folder with a label image or a mask for each image, which has the same name but for the "
-        "suffix. Each segment is a region.",
+        "suffix, or for an ending such as _masks. Each segment is a region.",
     ),
     click.option(
         "--mask-others", is_flag=True, help="Make the pixels outside of each segment black."
@@ -230,10 +236,12 @@ def check_regions(params):
 
 
 def check_reading(ctx):
-    """Refuse options of rescaling that exclude each other, or would have no effect."""
+    """Refuse options of reading that exclude each other, or would have no effect."""
     rescale = ctx.params["rescale"]
     if rescale is not None and ctx.params["value_range"] is not None:
         raise click.UsageError("--rescale and --value-range exclude each other. Leave one out.")
+    if ctx.params["resize"] is not None and ctx.params.get("image_size", 0) is None:
+        raise click.UsageError("--resize requires --image-size.")
     is_given = ctx.get_parameter_source("rescale_by") is click.core.ParameterSource.COMMANDLINE
     if is_given and PERCENTILE not in (rescale or ()):
         raise click.UsageError("--rescale-by requires --rescale percentile.")

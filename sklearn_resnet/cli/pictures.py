@@ -12,13 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._io.paths import is_url
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.plotting import EmbeddingDisplay
+from sklearn_resnet.plotting._coloring import MAX_CLASSES, is_missing
 from sklearn_resnet.plotting._saving import save_figure
 
 MIN_MAPPED = 4  # images that UMAP needs
 _MIN_APPROXIMATED = 4096  # images; from here on, UMAP searches neighbors approximately
+_MAX_COLORS = 20  # columns that colour the points of a page, which holds their values
+_PLACES = (*BOX, "page", "segment")  # columns that number places
 _AXIS_NAMES = {
     "pca": ("principal component 1", "principal component 2"),
     "umap": ("UMAP 1", "UMAP 2"),
@@ -198,7 +202,8 @@ def write_page(path, embedding_map, data, features, title):
     path : path
     embedding_map : Map
     data : Input
-        The images of the map, with labels and paths.
+        The images of the map, with labels, paths and the columns of a table, by which the page can
+        colour them, too.
     features : ndarray of shape (n, n_features)
         Features used to measure the distance to neighbors.
     title : str
@@ -207,7 +212,34 @@ def write_page(path, embedding_map, data, features, title):
         embedding_map.xy, data.labels, axis_names=embedding_map.axis_names, images=data.images
     )
     with drawing_files():  # colours are matplotlib's
-        display.to_html(path, paths=data.paths, features=features, title=title)
+        display.to_html(
+            path,
+            labels=list_colors(data.labels, data.columns) or None,
+            paths=data.paths,
+            features=features,
+            title=title,
+        )
+
+
+def list_colors(labels, columns):
+    """List the columns that can colour points: labels, and columns of numbers or of a few texts.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,) or None
+    columns : dict of str to ndarray of shape (n,)
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    found = {} if labels is None else {"label": labels}
+    for name, values in columns.items():
+        distinct = set(values[~is_missing(values)].tolist())
+        is_few = values.dtype.kind in "iufb" or len(distinct) <= MAX_CLASSES
+        if name not in _PLACES and len(distinct) > 1 and is_few and len(found) < _MAX_COLORS:
+            found[name] = values
+    return found
 
 
 def make_title(source, embedding_map, metadata, noun):

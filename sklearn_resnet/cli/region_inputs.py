@@ -9,6 +9,7 @@ import numpy as np
 
 from sklearn_resnet import datasets
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.failures import Failure, describe_failures
 from sklearn_resnet._images.items import is_missing
 from sklearn_resnet._images.regions import BOX, find_box_columns
 from sklearn_resnet._io.columns import parse_texts, to_array
@@ -30,6 +31,7 @@ _OF_OUTPUT = (
     "file_version",
 )  # columns of a table of features that say nothing of images
 _INDEX = "__index_level_"  # of pandas, begins the name of a column in a .parquet
+_SEPARATORS = "_-. "  # between the name of an image and an ending, as in A1_cp_masks.png
 _MAX_NAMED = 3  # images in a message
 
 
@@ -262,7 +264,7 @@ def _exists(path):
     return os.path.exists(archive)
 
 
-def make_regions(images, options, on_error="raise", quiet=True, page=None):
+def make_regions(images, options, on_error="raise", quiet=True, page=None, failures=None):
     """Make tiles or segments of images.
 
     Parameters
@@ -271,11 +273,14 @@ def make_regions(images, options, on_error="raise", quiet=True, page=None):
         A row for each whole image; its regions get the columns of its row.
     options : RegionOptions
     on_error : {"raise", "nan", "skip"}, default="raise"
-        Whether an image that cannot be read is an error, or is left out with a warning.
+        Whether an image that cannot be read or is smaller than a tile is an error, or is left out with
+        a warning.
     quiet : bool, default=True
         Whether to show no progress bar.
     page : int or str, default=None
         The page of images whose row has none.
+    failures : list, default=None
+        The images that are left out are appended, each as a `Failure`.
 
     Returns
     -------
@@ -292,34 +297,44 @@ def make_regions(images, options, on_error="raise", quiet=True, page=None):
     name = "tiles" if options.tiles is not None else "segments"
     if has_boxes(images):
         raise ParameterError(name, "requires whole images as INPUT", "a table of regions")
-    paths, found, failures = images["path"].tolist(), [], []
+    paths, found = images["path"].tolist(), []
+    failures = [] if failures is None else failures
     segments = [None] * len(paths)
     if options.segments is not None:
         segments = _match_segments(paths, options.segments)
     others = images.drop(columns="path").to_dict("records")
     rows = list(zip(paths, segments, others, strict=True))
-    for path, labels, columns in count_images(not quiet, iterable=rows):
+    for position, (path, labels, columns) in enumerate(count_images(not quiet, iterable=rows)):
         try:
             own = columns.get("page")
             own = page if is_missing(own) else int(own)
             own = None if own == "channels" else own  # the first one has colours
             regions = _make_regions_of(path, labels, options, own)
-        except ImageReadError as exc:
-            if on_error == "raise":
+        except (ImageReadError, ParameterError) as exc:
+            cause = _describe_cause(exc, options)
+            if on_error == "raise" or cause is None:
                 raise
-            failures.append(exc)
+            failures.append(Failure(position, path, cause))
             continue
         found.append(regions.assign(**{k: v for k, v in columns.items() if k not in regions}))
     if failures:
-        warn_caller(
-            f"{len(failures)} of the {len(paths)} images could not be cut into regions, and are left "
-            f"out. {failures[0].problem}"
-        )
+        line = describe_failures(failures, len(paths), "they are left out")
+        warn_caller(line.replace("read", "cut into regions", 1))
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     if table.empty:
         where = "tile with enough content" if name == "tiles" else "segment"
         raise ParameterError(name, "must give regions", f"no {where} in {len(paths)} images")
     return table
+
+
+def _describe_cause(exc, options):
+    """Return why an image cannot be cut into regions; None if an option is wrong for all images."""
+    if isinstance(exc, ImageReadError):
+        return exc.cause
+    if exc.parameter != "tiles":
+        return None
+    exc.add_note("Pass smaller --tiles, or --on-error skip, which leaves such images out.")
+    return f"it is smaller than a tile of {options.tiles} x {options.tiles} pixels"
 
 
 def _make_regions_of(path, labels, options, page):
@@ -338,32 +353,93 @@ def _make_regions_of(path, labels, options, page):
 
 
 def _match_segments(paths, segments):
-    """Find the label image of each image, which has the same name but for the suffix."""
+    """Find the label image of each image: its name begins with that of the image."""
     if not as_path(segments).exists():
         raise FileNotFoundError(f"The label images {segments!r} do not exist.")
+    unique = list(dict.fromkeys(paths))  # a table may have several pages of a file
+    if as_path(segments).is_dir():
+        found, _ = datasets.load_image_folder(segments, return_X_y=True)
+        found = found.tolist()
+    else:
+        found = [segments]
+    of_input = {_resolve(path) for path in unique}
+    own = [path for path in found if _resolve(path) not in of_input]
+    if not own:
+        raise ParameterError(
+            "segments",
+            "must hold label images, apart from the images of INPUT",
+            f"{segments!r}, whose files are all images of INPUT",
+            hint="Put the label images into a folder outside of INPUT.",
+        )
     if not as_path(segments).is_dir():
-        if len(set(paths)) > 1:
+        if len(unique) > 1:
             raise ParameterError(
                 "segments", "must be a folder with a label image for each image", repr(segments)
             )
-        return [segments] * len(paths)
-    found, _ = datasets.load_image_folder(segments, return_X_y=True)
-    unique = list(dict.fromkeys(paths))  # a table may have several pages of a file
-    names, names_found = _name_apart(unique, found.tolist())
-    by_name = dict(zip(names_found, found.tolist(), strict=True))
+        return own * len(paths)
+    names, names_found = _name_apart(unique, own)
+    by_name = _match_names(
+        dict(zip(names, unique, strict=True)), dict(zip(names_found, own, strict=True))
+    )
     names = dict(zip(unique, names, strict=True))
-    missing = [path for path in unique if names[path] not in by_name]
-    extra = [by_name[name] for name in by_name.keys() - set(names.values())]
-    if missing or extra:
-        problems = [f"{_show(missing)} without one"] * bool(missing)
-        problems += [f"{_show(sorted(extra))} without an image"] * bool(extra)
+    return [by_name[names[path]] for path in paths]
+
+
+def _resolve(path):
+    return path if is_url(path) else os.path.realpath(path)
+
+
+def _match_names(images, found):
+    """Match label images with images by their names, as `_name_apart` makes them.
+
+    Parameters
+    ----------
+    images, found : dict of tuple of str to str
+        The path of each name.
+
+    Returns
+    -------
+    dict of tuple of str to str
+        The path of the label image of each name of an image.
+    """
+    owners = {name: _find_owner(name, images) for name in found}
+    matched = {}
+    for name, owner in owners.items():
+        matched.setdefault(owner, []).append(name)
+    extra = [found[name] for name in matched.pop(None, [])]
+    missing = [path for name, path in images.items() if name not in matched]
+    problems = [f"{_show(missing)} without one"] * bool(missing)
+    problems += [f"{_show(sorted(extra))} without an image"] * bool(extra)
+    remedies = ["As INPUT, pass the folder or a table of the images that have one."] * bool(missing)
+    remedies += ["Pass a folder that holds the label images of INPUT alone."] * bool(extra)
+    several = next((owner for owner, names in matched.items() if len(names) > 1), None)
+    endings = {names[0][-1][len(owner[-1]) :]: names[0] for owner, names in matched.items()}
+    if several is not None and not problems:
+        problems = [f"{_show([found[name] for name in matched[several]])} for {images[several]!r}"]
+        remedies = ["Pass a folder that holds one label image for each image."]
+    elif len(endings) > 1 and not problems:  # one may be of another image, whose own is missing
+        problems = [f"{_show([found[name] for name in endings.values()])}"]
+        remedies = ["Let the names of all label images end alike."]
+    if problems:
         raise ParameterError(
             "segments",
-            "must hold a label image for each image, with the same name but for the suffix",
-            f"{' and '.join(problems)}",
-            hint="Rename or remove files.",
+            "must hold a label image for each image, with the same name but for the suffix or for an "
+            "ending such as _masks",
+            " and ".join(problems),
+            hint=" ".join(remedies),
         )
-    return [by_name[names[path]] for path in paths]
+    return {owner: found[name] for owner, (name,) in matched.items()}
+
+
+def _find_owner(name, images):
+    """Find the image with the longest name that the name of a label image begins with."""
+    *folders, last = name
+    ends = [i for i, character in enumerate(last) if character in _SEPARATORS]
+    for end in (len(last), *reversed(ends)):
+        owner = (*folders, last[:end])
+        if owner in images:
+            return owner
+    return None
 
 
 def _name_apart(*lists):

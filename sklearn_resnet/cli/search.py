@@ -122,27 +122,26 @@ def search(options):
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input, options.quiet)
-    groups = data.columns.get("group")
-    if options.groups is not None:
-        groups = read_for_each(options.groups, data, "group")
+    grouped_by, groups = find_groups(data, options, progress)
     if options.input.on_error == "skip":
         data, groups = leave_out_unreadable(data, groups, options, progress)
     target = make_target(options, data.labels, groups, progress)
     sizes = options.image_sizes or choose_sizes(data, options)
     options = replace(options, input=replace(options.input, rescale_range=data.rescale_range))
     images = _load_at(max(sizes), data, options.input)
-    progress.show("input", f"{len(images):,} images, {_describe_target(target)}")
+    progress.show("input", f"{len(images):,} {data.noun}, {_describe_target(target, data.noun)}")
     advice = "" if options.image_sizes else "; --sizes compares others"
     progress.show("sizes", f"{', '.join(map(str, sizes))} pixels{advice}")
     with drawing_files():
         with progress.timed("search"):
-            display = score_candidates(images, target, sizes, options)
+            display = score_candidates(images, target, sizes, options, data.noun)
         claim(plan.output, [plan.output, plan.picture])
         save_figure(display.figure_, plan.picture)
     frame = display.to_frame()
     with atomic_write(plan.output) as partial:
         write_csv(partial, {name: frame[name] for name in frame})
     metadata = _describe_search(display, target, images, options)
+    metadata["grouped_by"] = grouped_by
     result = Result((plan.output, plan.picture), {"input": images.shape}, metadata)
     finish(plan.output, options.input, result, progress)
     return "\n".join(describe_search(display, target.score_name, options, plan.output))
@@ -185,6 +184,43 @@ def _name_output(options):
     if options.output is not None:
         return as_path(options.output)
     return Path(f"{name_stem(options.input.source)}_search.csv")
+
+
+def find_groups(data, options, progress):
+    """Find the groups whose images are in one fold: regions of one image, unless others are named.
+
+    Parameters
+    ----------
+    data : Input
+    options : SearchOptions
+    progress : Progress
+
+    Returns
+    -------
+    grouped_by : {"file", "column", "image"}, or None
+        Where the groups are from.
+    groups : ndarray of shape (n,) or None
+    """
+    if options.groups is not None:
+        return "file", read_for_each(options.groups, data, "group")
+    if "group" in data.columns:
+        return "column", data.columns["group"]
+    if data.noun != "regions" or data.labels is None:
+        return None, None
+    n_images = len(set(data.paths.tolist()))
+    labels = None if is_scale(data.labels) else [*map(as_label, data.labels.tolist())]
+    n_pairs = 0 if labels is None else len(set(zip(labels, data.paths.tolist(), strict=True)))
+    if n_images < 2 or (labels is not None and n_pairs == len(set(labels))):
+        progress.warn(
+            "Regions of one image are in training and test folds alike, because "
+            f"{'there is one image' if n_images < 2 else 'each label is in one image'}. The scores are "
+            "too high for regions of other images. Add images, or name groups with --groups."
+        )
+        return None, None
+    progress.show(
+        "groups", "regions of one image are in one fold; --groups, or a column group, names others"
+    )
+    return "image", data.paths
 
 
 def leave_out_unreadable(data, groups, options, progress):
@@ -335,13 +371,13 @@ def _limit_folds(name, n_units, units, options):
     return n_folds
 
 
-def _describe_target(target):
+def _describe_target(target, noun):
     if target.is_scale:
         text = f"labels from {target.y.min():g} to {target.y.max():g}"
     else:
         counts = _count_labels(target.y)
         span = " to ".join(map(str, sorted({counts.min(), counts.max()})))
-        text = f"{len(counts)} labels of {span} images"
+        text = f"{len(counts)} labels of {span} {noun}"
     if target.groups is not None:
         text += f", {len(np.unique(target.groups))} groups"
     return f"{text}, {target.splitter.get_n_splits(groups=target.groups)} folds"
@@ -395,7 +431,7 @@ def _load_at(size, data, options):
     return images
 
 
-def score_candidates(images, target, image_sizes, options):
+def score_candidates(images, target, image_sizes, options, noun="images"):
     """Score each layer at each image size, and draw the scores.
 
     Parameters
@@ -404,6 +440,8 @@ def score_candidates(images, target, image_sizes, options):
     target : Target
     image_sizes : list of int
     options : SearchOptions
+    noun : str, default="images"
+        The word for them in the title.
 
     Returns
     -------
@@ -419,7 +457,7 @@ def score_candidates(images, target, image_sizes, options):
         model = LogisticRegression(C=0.01, max_iter=1000)  # there are more features than images
     resnet = make_resnet(options.features).set_params(verbose=not options.quiet)
     weights = name_weights(options.features.weights)
-    title = f"{name_source(options.input.source)}: {len(images):,} images\n{weights}"
+    title = f"{name_source(options.input.source)}: {len(images):,} {noun}\n{weights}"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return LayerSearchDisplay.from_estimator(

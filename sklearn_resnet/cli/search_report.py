@@ -219,7 +219,7 @@ def _spell_reading(images, features):
         words += ["--rescale", spell_rescale(images.rescale)]
         if images.rescale_by != "collection":
             words += ["--rescale-by", images.rescale_by]
-    for name in ("page", "level"):
+    for name in ("page", "level", "resize"):
         if getattr(images, name) is not None:
             words += [f"--{name}", getattr(images, name)]
     return [*words, "--separate-channels"] if features.separate_channels else words

@@ -204,7 +204,7 @@ def test_parameters_are_attributed_to_options_of_other_names():
         ),
         ("Give it to ImageLoader.", None),
         ("Pass ImageLoader(value_range=), or", "Pass --value-range, or"),
-        ("the limit of 9 that ImageLoader(max_pixels=) sets", None),
+        ("the limit of 9 that ImageLoader(max_pixels=) sets.", "the limit of 9."),
         (
             "ResNetFeatures(channels='separate') takes each. X[..., [2, 1, 0]] or "
             "ImageLoader(channels=[2, 1, 0]) takes three.",
@@ -224,3 +224,13 @@ def test_an_image_whose_remedy_is_an_option_names_it():
     )
     message = describe_error(exc, click.Context(main.commands["similar"]))
     assert message.endswith("Replace the file or leave it out.")
+
+
+def test_an_image_that_is_too_large_has_a_remedy_of_the_shell():
+    exc = ImageReadError(
+        "it has more than the limit of 9 that ImageLoader(max_pixels=) sets", "a.png"
+    )
+    assert describe_error(exc, click.Context(main)).endswith(
+        "it has more than the limit of 9. Save it as a tiled TIFF, of which regions are read tile by "
+        "tile, or in fewer pixels."
+    )

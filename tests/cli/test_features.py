@@ -129,7 +129,15 @@ def test_the_mode_is_that_of_colours_without_a_network(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "given", [{"mode": "L"}, {"channels": [0]}, {"rescale": "window"}, {"page": 0}, {"level": 0}]
+    "given",
+    [
+        {"mode": "L"},
+        {"channels": [0]},
+        {"rescale": "window"},
+        {"page": 0},
+        {"level": 0},
+        {"resize": "pad"},
+    ],
 )
 def test_options_of_reading_files_are_refused_for_arrays(given):
     with pytest.raises(

@@ -25,6 +25,13 @@ IMAGES = np.random.RandomState(0).randint(0, 256, (3, 4, 5, 3), np.uint8)
 LABELS = np.array([7, 8, 7])
 
 
+@pytest.mark.parametrize("name", ["boxes.json", "voc.XML"])
+def test_annotations_are_no_images(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match=rf"read_boxes\('.*{name}', images='FOLDER'\)\.to_csv"):
+        check_input(str(tmp_path / name))
+
+
 def save_images(folder, *names, size=(5, 4)):
     for i, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

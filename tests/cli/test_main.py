@@ -1026,7 +1026,9 @@ def test_the_map_and_the_page_show_regions(regions, monkeypatch):
     for images in (drawn["images"], page.images):
         assert images.shape == (12, 10, 10, 3)
         assert images.boxes.tolist() == regions[["top", "left", "bottom", "right"]].values.tolist()
-    assert '"boxes":[[0,1,8,9],' in Path("r_umap.html").read_text(encoding="utf-8")
+    html = Path("r_umap.html").read_text(encoding="utf-8")
+    assert '"boxes":[[0,1,8,9],' in html
+    assert html.index('{"name":"label","names"') < html.index('{"name":"n","')
     assert json.loads(Path("r.json").read_text())["regions"] == {"margin": 1, "pad": "black"}
     table = load_table("r_umap.npz")
     assert table.columns["n"].tolist() == list(range(12))
@@ -1046,6 +1048,25 @@ def test_tiles_of_a_folder_have_the_labels_of_its_folders(photos):
     one = run(photos / "cat" / "2.png", "one.parquet", *RESNET, "--tiles", 8, "--min-content", 0.01)
     assert "in 1 parts" in one
     assert "content" in load_table("one.parquet").columns
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("output", ["t.csv", "t.parquet"])
+def test_images_smaller_than_a_tile_are_left_out_and_listed(photos, output):
+    Image.new("RGB", (7, 5)).save(photos / "cat" / "small.png")
+    (photos / "cat" / "text.png").write_text("no image")
+    options = [*RESNET, "--tiles", 6]
+    assert "--on-error skip, which leaves such images out" in run(photos, output, *options, code=1)
+    text = run(photos, output, *options, "--on-error", "skip")
+    assert "2 of 6 images could not be cut into regions, and they are left out: " in text
+    errors = pd.read_csv("t_errors.csv")
+    assert [Path(path).name for path in errors["path"]] == ["small.png", "text.png"]
+    assert errors["cause"][0] == "it is smaller than a tile of 6 x 6 pixels"
+    assert "t_errors.csv" in json.loads(Path("t.json").read_text())["outputs"]
+    if output == "t.parquet":
+        assert " regions in 1 parts" in text
+        text = run(photos, output, *options, "--on-error", "skip")
+        assert " regions, and nothing is new" in text
 
 
 def test_segments_are_regions_and_others_are_masked(photos):
@@ -1077,6 +1098,7 @@ def test_segments_are_regions_and_others_are_masked(photos):
         (["--step", "8"], "--step requires --tiles"),
         (["--min-content", "0.5"], "--min-content requires --tiles"),
         (["--mask-others"], "--mask-others requires --segments"),
+        (["--resize", "pad"], "--resize requires --image-size"),
         (["--margin", "-1"], "must be pixels, as in 16, or a share, as in 0.1. Got '-1'"),
         (["--pad", "white"], "'white' is not one of 'reflect', 'black'"),
     ],
@@ -1084,6 +1106,19 @@ def test_segments_are_regions_and_others_are_masked(photos):
 def test_options_of_regions_that_make_no_sense(photos, options, message):
     output = run(photos, "a.npz", *RESNET, *options, code=2)
     assert message in " ".join(output.split())
+
+
+@pytest.mark.parametrize("output", ["r.npz", "r.parquet"])
+def test_long_regions_are_padded_or_stretched(regions, output):
+    options = ["--image-size", 8, "--margin", "0"]
+    regions = regions.assign(right=regions["left"] + 4)
+    regions.to_csv("regions.csv", index=False)
+    for resize in ("pad", "stretch"):
+        run("regions.csv", output, *RESNET, *options, "--resize", resize)
+        images = ImageLoader(8, resize=resize).fit_transform(regions)
+        expected = ResNetFeatures(4, weights=None, random_state=0).fit_transform(images)
+        np.testing.assert_array_equal(load_table(output).features, expected)
+        assert json.loads(Path("r.json").read_text())["reading"]["resize"] == resize
 
 
 def test_a_region_beyond_the_border_says_how_to_pad_it(regions):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from sklearn_resnet.cli.pictures import Map, compute_umap, import_umap, make_title
+from sklearn_resnet.cli.pictures import Map, compute_umap, import_umap, list_colors, make_title
 
 FEATURES = np.random.default_rng(1).normal(size=(6, 24)).astype(np.float32)
 
@@ -151,3 +151,20 @@ def test_files_are_drawn_without_the_backend_of_the_environment(named):
         text=True,
     )
     assert done.stdout.split() == ["agg", named], done.stderr
+
+
+def test_columns_of_numbers_and_of_few_texts_colour_a_page():
+    labels, n = np.repeat(["a", "b"], 50), np.arange(100)
+    columns = {
+        "area": n / 3,
+        "well": np.array([f"w{i % 9}" for i in n], object),
+        "id": np.array([f"id{i}" for i in n]),
+        "one": np.ones(100),
+        "none": np.full(100, np.nan),
+        "top": n,
+        "segment": n,
+    }
+    assert list(list_colors(labels, columns)) == ["label", "area", "well"]
+    assert list(list_colors(None, columns)) == ["area", "well"]
+    assert list_colors(None, {}) == {}
+    assert len(list_colors(labels, {str(i): n for i in range(99)})) == 20

@@ -275,8 +275,16 @@ def test_an_image_that_cannot_be_cut_is_left_out_or_an_error(folder):
     images = pd.DataFrame({"path": ["a.png", "c.png"]})
     with pytest.raises(ValueError, match=r"c\.png"):
         make_regions(images, RegionOptions(tiles=16))
-    with pytest.warns(UserWarning, match=r"1 of the 2 images could not be cut .*c\.png"):
+    with pytest.warns(UserWarning, match=r"1 of 2 images could not be cut .*c\.png"):
         tiles = make_regions(images, RegionOptions(tiles=16), "skip")
+    assert tiles["path"].tolist() == ["a.png"]
+    Image.new("RGB", (20, 15)).save("c.png")
+    failures = []
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 images could not be cut into regions, and they a"
+    ):
+        tiles = make_regions(images, RegionOptions(tiles=16), "skip", failures=failures)
+    assert failures == [(1, "c.png", "it is smaller than a tile of 16 x 16 pixels")]
     assert tiles["path"].tolist() == ["a.png"]
 
 
@@ -310,13 +318,48 @@ def test_equal_names_in_other_folders_are_told_apart(folder):
     assert found["right"].tolist() == [9, 13, 9, 12]
 
 
+@pytest.mark.parametrize("ending", ["_cp_masks.png", "-labels.tif", ".masks.png", ".png_mask.png"])
+def test_segments_may_have_an_ending(folder, ending):
+    save_images(folder, "a_2.png")
+    save_segments(folder, f"masks/b{ending}", f"masks/a{ending}", f"masks/a_2{ending}")
+    images = pd.DataFrame({"path": ["a.png", "a_2.png", "b.png"]})
+    found = make_regions(images, RegionOptions(segments="masks"))
+    assert found["path"].tolist() == ["a.png"] * 2 + ["a_2.png"] * 2 + ["b.png"] * 2
+    assert found["right"].tolist() == [9, 13, 9, 14, 9, 12]
+    os.unlink(f"masks/a_2{ending}")
+    with pytest.raises(ValueError, match=r"Got 'a_2\.png' without one"):
+        make_regions(images, RegionOptions(segments="masks"))
+    os.rename(f"masks/a{ending}", f"masks/a_3{ending}")
+    with pytest.raises(ValueError, match=r"Got 'masks.a_3.*', 'masks.b.* Let the names"):
+        make_regions(images.iloc[::2], RegionOptions(segments="masks"))
+    save_segments(folder, f"masks/a{ending}")
+    with pytest.raises(ValueError, match=r"Got 'masks.*', 'masks.* for 'a\.png' instead"):
+        make_regions(images.iloc[::2], RegionOptions(segments="masks"))
+
+
+def test_images_are_no_label_images(folder):
+    images = pd.DataFrame({"path": ["a.png", "b.png"]})
+    for segments in (".", str(folder)):
+        with pytest.raises(ValueError, match="apart from the images of INPUT"):
+            make_regions(images, RegionOptions(segments=segments))
+    with pytest.raises(ValueError, match="Put the label images into a folder outside of INPUT"):
+        make_regions(images[:1], RegionOptions(segments="a.png"))
+    save_segments(folder, "x_masks.png")  # beside the images, of a table
+    with pytest.raises(ValueError, match=r"'x_masks\.png' without an image"):
+        make_regions(images, RegionOptions(segments="."))
+    save_segments(folder, "a_masks.png", "b_masks.png")
+    os.unlink("x_masks.png")
+    assert make_regions(images, RegionOptions(segments="."))["segment"].tolist() == [3, 9] * 2
+
+
 def test_segments_without_a_match_are_named(folder):
     images = pd.DataFrame({"path": ["a.png", "b.png"]})
     save_segments(folder, "masks/a.png", "masks/c.png")
     with pytest.raises(
         ValueError, match=r"Got 'b\.png' without one and 'masks.c\.png' without an im"
-    ):
+    ) as caught:
         make_regions(images, RegionOptions(segments="masks"))
+    assert "As INPUT, pass the folder or a table of the images that have one" in str(caught.value)
     with pytest.raises(FileNotFoundError, match="'absent' do not exist"):
         make_regions(images, RegionOptions(segments="absent"))
     with pytest.raises(ValueError, match=r"must be a folder .* Got 'masks/a\.png'"):

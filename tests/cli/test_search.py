@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -394,11 +395,45 @@ def test_regions_are_searched_like_arrays(regions):
 
 def test_the_groups_of_a_table_are_kept_together(regions):
     output = run("search", "t.csv", *FAST, "--cv", "3")
-    assert "60 images, 3 labels of 19 to 21 images, 5 groups, 3 folds" in output
+    assert "60 regions, 3 labels of 19 to 21 regions, 5 groups, 3 folds" in output
     run("search", "t.csv", "a.csv", *FAST, "--cv", "3")
     regions.drop(columns="group").to_csv("t.csv", index=False)
     run("search", "t.csv", "b.csv", *FAST, "--cv", "3")
     assert not pd.read_csv("a.csv").equals(pd.read_csv("b.csv"))
+
+
+def test_regions_of_one_image_are_one_group(regions):
+    for i in range(4):
+        shutil.copy("sheet.png", f"{i}.png")
+    paths = [f"{i % 4}.png" for i in range(60)]
+    own = regions.assign(path=paths).drop(columns="group")
+    own.to_csv("t.csv", index=False)
+    output = run("search", "t.csv", "a.csv", *FAST, "--cv", 3)
+    assert "groups     regions of one image are in one fold; --groups, or a column group" in output
+    assert "4 groups, 3 folds" in output
+    assert json.loads(Path("a.json").read_text())["grouped_by"] == "image"
+    own.assign(group=paths).to_csv("t.csv", index=False)
+    assert "regions of one image" not in run("search", "t.csv", "b.csv", *FAST, "--cv", 3)
+    assert pd.read_csv("a.csv").equals(pd.read_csv("b.csv"))
+    assert json.loads(Path("b.json").read_text())["grouped_by"] == "column"
+    np.save("groups.npy", np.arange(4))  # of the images
+    output = run("search", "t.csv", "c.csv", *FAST, "--cv", 3, "--groups", "groups.npy")
+    assert json.loads(Path("c.json").read_text())["grouped_by"] == "file"
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [("sheet", "there is one image"), (("0", "1", "2"), "each label is in one image")],
+)
+def test_regions_that_images_cannot_group_are_split_with_a_warning(regions, paths, reason):
+    for name in "012":
+        shutil.copy("sheet.png", f"{name}.png")
+    names = paths if isinstance(paths, str) else [paths[label] for label in regions["label"]]
+    frame = regions.assign(path=names).drop(columns="group")
+    frame.assign(path=frame["path"] + ".png").to_csv("t.csv", index=False)
+    output = run("search", "t.csv", "a.csv", *FAST, "--cv", 3)
+    assert f"training and test folds alike, because {reason}. The scores are too high" in output
+    assert json.loads(Path("a.json").read_text())["grouped_by"] is None
 
 
 @pytest.mark.parametrize(("column", "value"), [("label", ""), ("group", ""), ("group", np.nan)])

@@ -89,6 +89,11 @@ class TablePlan:
         return find_format(self.output)
 
     @property
+    def noun(self):
+        """The word for the images in texts."""
+        return "images" if self.images.boxes is None else "regions"
+
+    @property
     def table_key(self):
         """A hash of the content of the table."""
         return hash_text("".join(part.key for part in self.parts))

@@ -88,7 +88,7 @@ def embed_in_parts(
         with _advising(plan, done):
             if is_up_to_date(plan, finished):
                 done += plan.parts
-                n_images = f"{len(images):,} images"
+                n_images = f"{len(images):,} {plan.noun}"
                 progress.show("plan", f"{n_images}, and nothing is new since the last run")
             else:
                 failures = compute_missing(plan, finished, options, progress, done)

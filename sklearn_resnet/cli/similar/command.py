@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.region_inputs import has_boxes, list_files
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
+from sklearn_resnet.cli.similar.queries import load_in_order, parse_query
 from sklearn_resnet.cli.similar.record import (
     embed_queries,
     load_queries,
@@ -42,7 +44,7 @@ class SimilarOptions:
     Attributes
     ----------
     queries : tuple of str
-        Paths of images.
+        Paths of images, or regions of them; see `parse_query`.
     table : str
         The path of a table that `embedding` wrote.
     n_neighbors : int, default=10
@@ -112,9 +114,16 @@ def find_and_draw(options, describe):
     default = path.with_name(f"{path.stem}_similar.png")
     output = default if options.output is None else as_path(options.output)
     table = read_table(path, "table")
-    _check_output(output, [path, *map(as_path, options.queries)])
+    queries = [parse_query(text) for text in options.queries]
+    _check_output(output, [path, *(as_path(query.path) for query in queries)])
     record = read_resnet_record(path)
     check_picture(path, output)
+    wholes = [query.path for query in queries if query.box is None]
+    if wholes and has_boxes(table.columns or {}):
+        progress.warn(
+            f"TABLE has features of regions, and QUERY {wholes[0]!r} is a whole image. Name a region as "
+            f"in {wholes[0]}[0:100,0:200], with top:bottom,left:right, unless the file holds one."
+        )
     found = _find(options, path, table, record, progress, describe)
     blocks = _make_blocks(found, options, progress)
     claim_picture(path, output)
@@ -201,7 +210,8 @@ def _make_blocks(found, options, progress):
     has_paths = found.table.paths is not None
     query_tiles = found.query_images
     if has_paths:
-        query_tiles = _load_files(list(queries), found.record, progress)
+        load = partial(_load_files, record=found.record, progress=progress)
+        query_tiles = load_in_order(queries, load)
     tiles = _show([*query_tiles, *_load_tiles(found, rows.ravel(), progress)], found.record)
     query_tiles, tiles = tiles[: len(query_tiles)], iter(tiles[len(query_tiles) :])
     blocks = []
@@ -217,6 +227,9 @@ def _make_blocks(found, options, progress):
 
 def _caption(table, rank, distance, row):
     lines = [f"{rank}.  {distance:.4f}", _label_of(table, row), _shorten(_name_of(table, row))]
+    if has_boxes(table.columns or {}):
+        top, left, bottom, right = (table.columns[name][row] for name in BOX)
+        lines.append(f"[{top}:{bottom},{left}:{right}]")
     return "\n".join(line[:LINE_LENGTH] for line in lines if line)
 
 

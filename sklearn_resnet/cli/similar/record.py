@@ -14,6 +14,7 @@ from sklearn_resnet.cli.record import (
     read_record,
     resnet_parameters,
 )
+from sklearn_resnet.cli.similar.queries import load_in_order
 
 
 def read_resnet_record(table_path):
@@ -52,8 +53,8 @@ def read_resnet_record(table_path):
     return record
 
 
-def load_queries(paths, record):
-    """Load query images in the size and mode of the images of the table.
+def load_queries(queries, record):
+    """Load query images, or regions of images, in the size and mode of the images of the table.
 
     Raises
     ------
@@ -61,13 +62,17 @@ def load_queries(paths, record):
         If they have other channels than these images.
     """
     shape, options = image_shape(record), read_options(record)
-    images, _ = load_files(list(paths), options, shape[:2])
-    if options.mode == "channels" and list(images.shape[3:]) != shape[2:]:
-        raise ValueError(
-            f"QUERY must have {shape[2]} channels, as the images of TABLE have. Got an image of "
-            f"{images.shape[3]} channels instead."
-        )
-    return images
+
+    def load(files):
+        images, _ = load_files(files, options, shape[:2])
+        if options.mode == "channels" and list(images.shape[3:]) != shape[2:]:
+            raise ValueError(
+                f"QUERY must have {shape[2]} channels, as the images of TABLE have. Got an image of "
+                f"{images.shape[3]} channels instead."
+            )
+        return images
+
+    return np.stack(load_in_order(queries, load))
 
 
 def read_options(record):

@@ -313,5 +313,14 @@ def test_regions_are_found_and_shown(table, sheets):
     output = run("similar", "query.png", table, "-k", "2")
     assert found(output)[0] == ["1", "0.0000", "photos/b/3.png", "5,3,15,13"]
     assert "path            top,left,bottom,right" in output
+    assert (
+        "QUERY 'query.png' is a whole image. Name a region as in query.png[0:100,0:200]" in output
+    )
     ((query, _, tiles),) = sheets[0]
     np.testing.assert_array_equal(tiles[0][0], query)
+    assert tiles[0][1] == "1.  0.0000\nphotos/b/3.png\n[5:15,3:13]"
+    output = run("similar", "query.png", "photos/b/3.png[5:15,3:13]", table, "-k", "2")
+    assert [row[:4] for row in found(output)[::2]] == [found(output)[0]] * 2
+    same, (region, caption, _) = sheets[1]
+    assert caption == "query\nphotos/b/3.png[5:15,3:13]\nby cosine distance"
+    np.testing.assert_array_equal(region, same[0])
