@@ -1,0 +1,187 @@
+"""Read all images once: thumbnails, digests, sizes, and values that tell their quality."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.decoding import open_image, read_image
+from sklearn_resnet._images.decoding.pillow import FORMATS
+from sklearn_resnet._images.items import UnusableItem, is_array, name_of
+from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._images.sources import as_source
+from sklearn_resnet._runtime.progress import count_images
+from sklearn_resnet._runtime.threads import count_threads, prefetch_map
+from sklearn_resnet.checks._quality import QUANTILES
+
+SIDE = 32  # of a thumbnail
+_DECODED = 128  # the side at which images are read
+_BATCH = 64
+_MAX_ORIGINAL = 512  # pixels, of the longer side of images to alter
+_UNKNOWN = (np.nan, np.nan)
+
+
+class Survey(NamedTuple):
+    """All that is known of images without a network.
+
+    Attributes
+    ----------
+    images : LazyImages
+        The images as they were read.
+    thumbnails : ndarray of shape (n, 32, 32), dtype float16
+        Grey, stretched to a square, from 0 to 1.
+    digests : list of bytes
+        Equal for equal files.
+    sizes : ndarray of shape (n, 2)
+        Height and width; NaN if unknown.
+    quantiles : ndarray of shape (n, 3)
+        Those of the grey values.
+    sharpness : ndarray of shape (n,)
+        The share of the standard deviation that a blur removes.
+    is_readable : ndarray of shape (n,), dtype bool
+    """
+
+    images: LazyImages
+    thumbnails: np.ndarray
+    digests: list
+    sizes: np.ndarray
+    quantiles: np.ndarray
+    sharpness: np.ndarray
+    is_readable: np.ndarray
+
+
+def load_lazily(images, size, mode="RGB"):
+    """Make `LazyImages` of images that are none yet; a broken file does not end the pass."""
+    if as_source(images).is_lazy:
+        return images
+    loader = ImageLoader(size, mode=mode, resize="stretch", lazy=True, on_error="nan")
+    return loader.fit(images).transform(images)
+
+
+def survey_images(images):
+    """Read images in one pass.
+
+    Parameters
+    ----------
+    images : array-like, list or LazyImages
+        As for `ImageLoader`.
+
+    Returns
+    -------
+    Survey
+    """
+    lazy = load_lazily(images, _DECODED, "L")
+    n_images = len(lazy)
+    thumbnails = np.zeros((n_images, SIDE, SIDE), np.float16)
+    quantiles, sharpness = np.zeros((n_images, len(QUANTILES))), np.zeros(n_images)
+    sizes = _measure_sizes(lazy)
+    start = 0
+    with count_images(total=n_images) as bar:
+        for batch in lazy.batches(_BATCH):
+            rows = slice(start, start + len(batch))
+            grey = to_grey(batch)
+            thumbnails[rows] = shrink(grey)
+            quantiles[rows] = np.quantile(grey[:, ::2, ::2], QUANTILES, axis=(1, 2)).T
+            sharpness[rows] = _measure_sharpness(grey, sizes[rows])
+            start += len(batch)
+            bar.update(len(batch))
+    is_readable = ~np.isin(np.arange(n_images), list(lazy.failures))
+    quantiles[~is_readable] = sharpness[~is_readable] = sizes[~is_readable] = np.nan
+    return Survey(lazy, thumbnails, lazy.digests(), sizes, quantiles, sharpness, is_readable)
+
+
+def load_originals(images, survey, rows):
+    """Load a few images in colour, and in their own sizes unless these are large.
+
+    Parameters
+    ----------
+    images : array-like, list or LazyImages
+    survey : Survey
+        Of these images.
+    rows : array-like of int
+
+    Yields
+    ------
+    ndarray of shape (height, width) or (height, width, n_channels)
+    """
+    if as_source(images).is_lazy:
+        for i in rows:
+            yield images[[i]][0]
+        return
+    loader = ImageLoader(resize="stretch").fit(images)
+    for i in rows:
+        shrunk = survey.sizes[i] * min(1, _MAX_ORIGINAL / survey.sizes[i].max())
+        size = tuple(int(max(1, round(side))) for side in np.nan_to_num(shrunk, nan=_MAX_ORIGINAL))
+        yield loader.set_params(size=size).transform([survey.images._items[i]])[0]
+
+
+def make_thumbnails(images):
+    """Make the thumbnails of a few images, as `survey_images` does."""
+    lazy = load_lazily(images, _DECODED, "L")
+    return np.concatenate([shrink(to_grey(batch)) for batch in lazy.batches(_BATCH)])
+
+
+def to_grey(batch):
+    """Convert a batch of any channels and depth to grey values from 0 to 1, in a square of 128."""
+    from skimage.transform import resize
+
+    if np.issubdtype(batch.dtype, np.integer):
+        batch = batch / np.float32(np.iinfo(batch.dtype).max)
+    grey = batch.astype(np.float32).reshape(*batch.shape[:3], -1).mean(-1)
+    if grey.shape[1:] == (_DECODED, _DECODED):
+        return grey
+    return np.stack([resize(image, (_DECODED, _DECODED), anti_aliasing=True) for image in grey])
+
+
+def shrink(grey):
+    """Average blocks of pixels, to thumbnails."""
+    factor = grey.shape[1] // SIDE
+    return grey.reshape(len(grey), SIDE, factor, SIDE, factor).mean((2, 4)).astype(np.float16)
+
+
+def halve(thumbnails):
+    """Average blocks of 2 x 2 pixels."""
+    side = thumbnails.shape[1] // 2
+    return thumbnails.reshape(len(thumbnails), side, 2, side, 2).mean((2, 4), dtype=np.float32)
+
+
+def _measure_sharpness(grey, sizes):
+    """Return the share of the standard deviation that a blur removes.
+
+    An image that was enlarged is compared with a blur as much wider, so it does not seem blurred.
+    """
+    zoom = np.maximum(1, _DECODED / np.nan_to_num(sizes.min(1), nan=_DECODED))
+    removed = [
+        image - gaussian_filter(image, factor) for image, factor in zip(grey, zoom, strict=True)
+    ]
+    return np.std(removed, axis=(1, 2)) / (grey.std((1, 2)) + 1e-6)
+
+
+def _measure_sizes(lazy):
+    """Find the heights and widths of images, from the headers of their files where possible."""
+    n_threads = count_threads()
+    found = prefetch_map(_measure_size, lazy._items, n_threads, 64 * n_threads)
+    return np.array(list(found), float).reshape(-1, 2)
+
+
+def _measure_size(item):
+    try:
+        if is_array(item):
+            return np.shape(item)[:2]
+        if isinstance(item, Image.Image):
+            return item.size[::-1]
+        if isinstance(item, UnusableItem):
+            return _UNKNOWN
+        with open_image(item, name_of(item)) as file, Image.open(file, formats=FORMATS) as image:
+            return image.size[::-1]
+    except Exception:  # another format, or a broken file, which the pass over all images names
+        return _decode_size(item)
+
+
+def _decode_size(item):
+    try:
+        return read_image(item, mode="L").shape
+    except Exception:
+        return _UNKNOWN
