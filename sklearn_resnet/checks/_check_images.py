@@ -16,12 +16,7 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.checks._duplicates import (
-    compare_candidates,
-    find_exact,
-    group_copies,
-    is_too_small,
-)
+from sklearn_resnet.checks._duplicates import compare_candidates, find_exact, group_copies
 from sklearn_resnet.checks._labels import predict_out_of_fold, score_labels
 from sklearn_resnet.checks._outliers import score_outliers
 from sklearn_resnet.checks._quality import FLAGS, flag_quality
@@ -236,9 +231,8 @@ def _find_copies(images, survey, features, max_false_pairs, mirrored, random_sta
     nearest = np.full(n_images, np.nan)
     found = {"threshold": None, "false_pairs": 0.0, "recall": {}}
     if len(rows) > 2:
-        thumbnails, is_small = survey.thumbnails[rows], is_too_small(survey.sizes[rows])
         pairs, scales = compare_candidates(
-            thumbnails, is_small, features[~is_blank], mirrored=mirrored
+            survey.thumbnails[rows], survey.sizes[rows], features[~is_blank], mirrored=mirrored
         )
         spread = np.ones(n_images)
         spread[rows] = scales

@@ -6,9 +6,11 @@ same value of other candidates of both images, because simple images resemble ea
 others do.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.preprocessing import normalize
@@ -18,7 +20,7 @@ from sklearn_resnet.checks._registration import align_coarsely, align_finely
 from sklearn_resnet.checks._thumbnails import halve
 
 N_CANDIDATES = 5  # by features, and as many by pixels
-MAX_DISTANCE = 0.6  # relative; pairs that the coarse alignment leaves farther apart are not refined
+_MAX_COARSE = 0.3  # distance; pairs that the coarse alignment leaves farther apart are not refined
 _MIN_SIDE = 24  # pixels; smaller images are too coarse for the fine alignment
 _MIN_SCALE = 0.3  # of the median, so that an image with many copies still has strangers to compare
 
@@ -30,22 +32,27 @@ class Pairs(NamedTuple):
     ----------
     first, second : ndarray of shape (n_pairs,), dtype int
     distances : ndarray of shape (n_pairs,)
-        Relative to those of other candidates: copies are near 0, strangers near 1.
+        Relative ones are near 0 for copies, and near 1 for strangers.
     """
 
     first: np.ndarray
     second: np.ndarray
     distances: np.ndarray
 
+    def divide_by(self, scales):
+        """Return the pairs with relative distances, for the scale of each image."""
+        scale = np.sqrt(scales[self.first] * scales[self.second])
+        return self._replace(distances=self.distances / scale)
 
-def compare_candidates(thumbnails, is_small, features=None, *, mirrored=False):
+
+def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
     """Compare each image with those that resemble it most.
 
     Parameters
     ----------
     thumbnails : ndarray of shape (n, side, side)
-    is_small : ndarray of shape (n,), dtype bool
-        Whether the images themselves are smaller than their thumbnails.
+    sizes : ndarray of shape (n, 2)
+        Height and width of the images; NaN if unknown.
     features : ndarray of shape (n, n_features), default=None
     mirrored : bool, default=False
         Whether mirrored copies are sought too.
@@ -60,43 +67,76 @@ def compare_candidates(thumbnails, is_small, features=None, *, mirrored=False):
     first, second = _find_candidates(thumbnails, features, mirrored)
     if mirrored:  # a row beyond the images is the mirrored image
         thumbnails = np.concatenate([thumbnails, thumbnails[:, :, ::-1]])
-        is_small = np.r_[is_small, is_small]
-    transforms, distances = align_coarsely(halve(thumbnails), first, second)
-    scales = _measure_scales(first % n_images, second, distances, n_images)
-    pairs = refine(thumbnails, is_small, first, second, transforms, distances, scales)
-    return pairs._replace(first=first % n_images), scales
+        sizes = np.tile(sizes, (2, 1))
+    pairs = compare_pairs(thumbnails, sizes, first, second)
+    pairs = pairs._replace(first=first % n_images)
+    scales = _measure_scales(pairs, n_images)
+    return pairs.divide_by(scales), scales
 
 
-def refine(thumbnails, is_small, first, second, transforms, distances, scales):
-    """Align fine where coarse alignment leaves a pair near; scale the distances.
+def compare_pairs(thumbnails, sizes, first, second):
+    """Align pairs and measure their distances; a pair that remains far apart is not refined.
 
     Parameters
     ----------
-    thumbnails, is_small
+    thumbnails, sizes
         As for `compare_candidates`.
     first, second : ndarray of shape (n_pairs,), dtype int
-    transforms, distances
-        Those of `align_coarsely`.
-    scales : ndarray of shape (n_scales,)
-        Repeated for mirrored thumbnails.
 
     Returns
     -------
     Pairs
     """
-    n_images = len(scales)
-    scale = np.sqrt(scales[first % n_images] * scales[second % n_images])
-    is_near = (distances < MAX_DISTANCE * scale) & ~is_small[first] & ~is_small[second]
-    near = np.flatnonzero(is_near)
+    sides = np.nan_to_num(sizes.min(1), nan=np.inf)
+    is_fine = np.minimum(sides[first], sides[second]) >= _MIN_SIDE
+    images, moving, fixed = match_resolutions(thumbnails, sizes, first, second)
+    transforms, distances = align_coarsely(halve(images), moving, fixed)
+    near = np.flatnonzero(is_fine & (distances < _MAX_COARSE))
     initial = transforms[near] * np.array([1, 2, 2], np.float32)  # twice as many pixels
-    distances = distances.copy()
-    _, distances[near] = align_finely(thumbnails, first[near], second[near], initial)
-    return Pairs(first, second, np.maximum(distances, 0) / scale)
+    _, distances[near] = align_finely(images, moving[near], fixed[near], initial)
+    return Pairs(first, second, np.maximum(distances, 0))
 
 
-def is_too_small(sizes):
-    """Whether images are too small for the fine alignment; False where the size is unknown."""
-    return np.nan_to_num(sizes.min(1), nan=np.inf) < _MIN_SIDE
+def match_resolutions(thumbnails, sizes, first, second):
+    """Reduce the larger image of a pair to the pixels of the other, if those are few.
+
+    Parameters
+    ----------
+    thumbnails, sizes, first, second
+        As for `compare_pairs`.
+
+    Returns
+    -------
+    thumbnails : ndarray of shape (n + n_reduced, side, side)
+    first, second : ndarray of shape (n_pairs,), dtype int
+    """
+    sides = np.nan_to_num(sizes.min(1), nan=np.inf)
+    first, second, reduced, n_images = first.copy(), second.copy(), [], len(thumbnails)
+    for larger, smaller in ((first, second), (second, first)):
+        rows = smaller % n_images
+        is_coarser = (sides[rows] < _MIN_SIDE) & (sides[larger % n_images] > 1.2 * sides[rows])
+        chosen = np.flatnonzero(is_coarser)
+        keys = np.column_stack([larger[chosen], sizes[rows[chosen]].astype(int)])
+        unique, places = np.unique(keys, axis=0, return_inverse=True)
+        larger[chosen] = n_images + sum(map(len, reduced)) + places.ravel()
+        reduced.append([_reduce(thumbnails[i], height, width) for i, height, width in unique])
+    new = [image for images in reduced for image in images]
+    return np.concatenate([thumbnails, new]) if new else thumbnails, first, second
+
+
+def _reduce(thumbnail, height, width):
+    """Make the thumbnail that an image reduced to a few pixels has."""
+    rows, columns = (_reduction(len(thumbnail), n_pixels) for n_pixels in (height, width))
+    return (rows @ thumbnail.astype(np.float32) @ columns.T).astype(thumbnail.dtype)
+
+
+@lru_cache(maxsize=256)
+def _reduction(side, n_pixels):
+    """Make the matrix that reduces `side` pixels to fewer and enlarges them again."""
+    image = Image.fromarray(np.eye(side, dtype=np.float32))
+    image = image.resize((side, n_pixels), Image.Resampling.BICUBIC)
+    enlarged = image.resize((side, 4 * side), Image.Resampling.BILINEAR)
+    return np.asarray(enlarged).reshape(side, 4, side).mean(1)
 
 
 def _find_candidates(thumbnails, features, mirrored):
@@ -121,15 +161,16 @@ def _find_candidates(thumbnails, features, mirrored):
     return np.unique(pairs, axis=0).reshape(-1, 2).T
 
 
-def _measure_scales(first, second, distances, n_images):
+def _measure_scales(pairs, n_images):
     """Return the median distance of the candidates of each image, but not too small a one."""
-    rows, distances = np.r_[first, second], np.r_[distances, distances]
+    rows = np.r_[pairs.first, pairs.second]
+    distances = np.r_[pairs.distances, pairs.distances]
     order = np.lexsort((distances, rows))
     ends = np.searchsorted(rows[order], np.arange(n_images + 1))
-    middle = (ends[:-1] + ends[1:]) // 2
     has_any = ends[1:] > ends[:-1]
+    middle = (ends[:-1] + ends[1:])[has_any] // 2
     scales = np.ones(n_images)
-    scales[has_any] = distances[order][middle[has_any]]
+    scales[has_any] = distances[order][middle]
     return np.maximum(scales, _MIN_SCALE * np.median(scales))
 
 

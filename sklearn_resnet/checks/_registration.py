@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter
 MAX_LOG_SCALE = 0.2
 _MAX_SHIFT = 0.13  # of the side
 _STARTS = (-0.08, 0.08)  # logarithms of the scale: the first image is a crop, or the second
-_COARSE = ((1.5, 5), (0.7, 3))  # standard deviation of the blur in pixels, number of steps
-_FINE = ((0.7, 4),)
+_COARSE = (0.7, 10)  # standard deviation of the blur in pixels, number of steps
+_FINE = (0.7, 4)
 _DAMPING = 1e-3
 _BLOCK = 2048  # pairs, so that all arrays of a step fit in the memory of the processor
 
@@ -59,16 +59,16 @@ def align_finely(thumbnails, first, second, transforms):
     return _align_in_blocks(thumbnails, first, second, transforms, _FINE)
 
 
-def _align_in_blocks(thumbnails, first, second, transforms, levels):
+def _align_in_blocks(thumbnails, first, second, transforms, blur_and_steps):
+    sigma, n_steps = blur_and_steps
     found, distances = np.array(transforms, np.float32), np.empty(len(first), np.float32)
     for start in range(0, len(first), _BLOCK):
         block = slice(start, start + _BLOCK)
         rows, places = np.unique(np.r_[first[block], second[block]], return_inverse=True)
         moving, fixed = np.split(places, 2)
         images = np.asarray(thumbnails[rows], np.float32)
-        for sigma, n_steps in levels:
-            blurred = gaussian_filter(images, (0, sigma, sigma), mode="nearest")
-            found[block], distances[block] = _align(blurred, moving, fixed, found[block], n_steps)
+        images = gaussian_filter(images, (0, sigma, sigma), mode="nearest")
+        found[block], distances[block] = _align(images, moving, fixed, found[block], n_steps)
     return found, distances
 
 

@@ -7,13 +7,13 @@ from PIL import Image, ImageEnhance, ImageOps
 from scipy.optimize import brentq
 from sklearn.utils import check_random_state
 
-from sklearn_resnet.checks._duplicates import MAX_DISTANCE, is_too_small, refine
-from sklearn_resnet.checks._registration import align_coarsely
-from sklearn_resnet.checks._thumbnails import halve, load_originals, make_thumbnails
+from sklearn_resnet.checks._duplicates import compare_pairs
+from sklearn_resnet.checks._thumbnails import load_originals, make_thumbnails
 
 MAX_SAMPLED = 100  # images, of which altered copies are made
 _FOUND = 0.99  # share of the altered copies that the threshold finds if strangers allow it
 _NEAREST_STRANGER = 0.2  # relative distance; nearer candidates may be copies
+_FARTHEST_STRANGER = 0.6  # farther ones do not follow the law
 
 
 def recompress(image, random_state):
@@ -86,16 +86,16 @@ def measure_copies(images, survey, scales, *, mirrored=False, random_state=0):
     distances = {}
     for name, alter in (ALTERATIONS | ({"mirrored": mirror} if mirrored else {})).items():
         copies = [alter(image, rng) for image in originals]
-        is_small = is_too_small(survey.sizes[rows] / (2 if name == "half_size" else 1))
         thumbnails = make_thumbnails(copies) if copies else survey.thumbnails[:0]
         thumbnails = thumbnails[:, :, ::-1] if name == "mirrored" else thumbnails
-        both = np.concatenate([survey.thumbnails[rows], thumbnails])
-        first, second = np.arange(len(rows)), np.arange(len(rows)) + len(rows)
-        transforms, coarse = align_coarsely(halve(both), first, second)
-        pairs = refine(
-            both, np.r_[is_small, is_small], first, second, transforms, coarse, np.tile(scales[rows], 2)
+        sizes = survey.sizes[rows] / (2 if name == "half_size" else 1)
+        pairs = compare_pairs(
+            np.concatenate([survey.thumbnails[rows], thumbnails]),
+            np.concatenate([survey.sizes[rows], sizes]),
+            np.arange(len(rows)),
+            np.arange(len(rows), 2 * len(rows)),
         )
-        distances[name] = pairs.distances
+        distances[name] = pairs.distances / scales[rows]
     return distances
 
 
@@ -111,7 +111,7 @@ def _to_pillow(image):
     return Image.fromarray(image)
 
 
-def fit_strangers(distances, low=_NEAREST_STRANGER, high=MAX_DISTANCE):
+def fit_strangers(distances, low=_NEAREST_STRANGER, high=_FARTHEST_STRANGER):
     """Fit a power law to the distances of the nearest strangers.
 
     The number of points within a radius grows with a power of it, the intrinsic dimension. The fit
@@ -160,15 +160,15 @@ def learn_threshold(distances, copies, n_images, max_false_pairs):
     """
     n_near, exponent = fit_strangers(distances)
     allowed = max_false_pairs * n_images
-    threshold = MAX_DISTANCE
+    threshold = _FARTHEST_STRANGER
     if n_near > allowed:
-        threshold = MAX_DISTANCE * (allowed / n_near) ** (1 / exponent)
+        threshold = _FARTHEST_STRANGER * (allowed / n_near) ** (1 / exponent)
     altered = np.concatenate(list(copies.values()))
     if len(altered):  # farther than copies are, a pair is more likely false
         threshold = min(threshold, float(np.quantile(altered, _FOUND)))
     return {
         "threshold": float(threshold),
-        "false_pairs": float(n_near * (threshold / MAX_DISTANCE) ** exponent),
+        "false_pairs": float(n_near * (threshold / _FARTHEST_STRANGER) ** exponent),
         "recall": {
             name: float(np.mean(found <= threshold)) if len(found) else None
             for name, found in copies.items()
