@@ -33,7 +33,7 @@ def check_images(
     split: ArrayLike | None = None,
     features: ArrayLike | None = None,
     estimator: BaseEstimator | None = None,
-    max_false_pairs: float = 0.005,
+    max_false_pairs: float = 0.002,
     mirrored: bool = False,
     random_state: int | np.random.RandomState | None = 0,
 ) -> pd.DataFrame:
@@ -57,9 +57,9 @@ def check_images(
         of it is fitted to the readable images. None is such a pipeline, with the power of two from
         32 to 128 that is nearest to the median of the shorter sides. Only one of `features` and
         `estimator` may be given.
-    max_false_pairs : float, default=0.005
-        The largest acceptable number of pairs that are no copies, for each image: with 0.005,
-        about 5 among 1,000 images.
+    max_false_pairs : float, default=0.002
+        The largest acceptable number of pairs that are no copies, for each image: with 0.002,
+        about 2 among 1,000 images.
     mirrored : bool, default=False
         Whether mirrored copies count as copies.
     random_state : int, RandomState instance or None, default=0

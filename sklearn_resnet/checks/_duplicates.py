@@ -39,10 +39,15 @@ class Pairs(NamedTuple):
     second: np.ndarray
     distances: np.ndarray
 
-    def divide_by(self, scales):
-        """Return the pairs with relative distances, for the scale of each image."""
-        scale = np.sqrt(scales[self.first] * scales[self.second])
-        return self._replace(distances=self.distances / scale)
+    def divide_by(self, scales, sizes):
+        """Return the pairs with relative distances, for the scale and the size of each image.
+
+        Reduced images resemble each other more, so the scale of an image that was reduced for a pair
+        does not count.
+        """
+        first = np.where(_is_reduced(sizes, self.first, self.second), self.second, self.first)
+        second = np.where(_is_reduced(sizes, self.second, self.first), self.first, self.second)
+        return self._replace(distances=self.distances / np.sqrt(scales[first] * scales[second]))
 
 
 def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
@@ -71,7 +76,7 @@ def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
     pairs = compare_pairs(thumbnails, sizes, first, second)
     pairs = pairs._replace(first=first % n_images)
     scales = _measure_scales(pairs, n_images)
-    return pairs.divide_by(scales), scales
+    return pairs.divide_by(scales, sizes[:n_images]), scales
 
 
 def compare_pairs(thumbnails, sizes, first, second):
@@ -110,18 +115,20 @@ def match_resolutions(thumbnails, sizes, first, second):
     thumbnails : ndarray of shape (n + n_reduced, side, side)
     first, second : ndarray of shape (n_pairs,), dtype int
     """
-    sides = np.nan_to_num(sizes.min(1), nan=np.inf)
-    first, second, reduced, n_images = first.copy(), second.copy(), [], len(thumbnails)
-    for larger, smaller in ((first, second), (second, first)):
-        rows = smaller % n_images
-        is_coarser = (sides[rows] < _MIN_SIDE) & (sides[larger % n_images] > 1.2 * sides[rows])
-        chosen = np.flatnonzero(is_coarser)
-        keys = np.column_stack([larger[chosen], sizes[rows[chosen]].astype(int)])
+    moving, fixed, reduced = first.copy(), second.copy(), []
+    for changed, larger, smaller in ((moving, first, second), (fixed, second, first)):
+        chosen = np.flatnonzero(_is_reduced(sizes, larger, smaller))
+        keys = np.column_stack([larger[chosen], sizes[smaller[chosen]].astype(int)])
         unique, places = np.unique(keys, axis=0, return_inverse=True)
-        larger[chosen] = n_images + sum(map(len, reduced)) + places.ravel()
-        reduced.append([_reduce(thumbnails[i], height, width) for i, height, width in unique])
-    new = [image for images in reduced for image in images]
-    return np.concatenate([thumbnails, new]) if new else thumbnails, first, second
+        changed[chosen] = len(thumbnails) + len(reduced) + places.ravel()
+        reduced += [_reduce(thumbnails[i], height, width) for i, height, width in unique]
+    return np.concatenate([thumbnails, reduced]) if reduced else thumbnails, moving, fixed
+
+
+def _is_reduced(sizes, rows, others):
+    """Whether each image has more pixels than the other of its pair, and that has few."""
+    sides = np.nan_to_num(sizes.min(1), nan=np.inf)
+    return (sides[others] < _MIN_SIDE) & (sides[rows] > 1.2 * sides[others])
 
 
 def _reduce(thumbnail, height, width):
