@@ -157,7 +157,7 @@ def judge_hashes(bits, sources, kinds):
     """Judge hashes at the largest Hamming distance of the wanted precision: the best hand-set one."""
     bits = np.array(bits, np.float32)
     distances = bits @ (1 - bits).T + (1 - bits) @ bits.T
-    best = judge_pairs(np.zeros(distances.shape, bool), sources, kinds)
+    best = judge_pairs(np.zeros(distances.shape, bool), sources, kinds) | {"max_distance": -1}
     for distance in range(33):
         judged = judge_pairs(distances <= distance, sources, kinds)
         if judged["precision"] >= _PRECISION:

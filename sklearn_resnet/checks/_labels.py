@@ -33,11 +33,12 @@ def predict_out_of_fold(features, codes, groups, random_state=0):
     folds = _assign_folds(codes, groups, random_state)
     for fold in np.unique(folds):
         test = np.flatnonzero(folds == fold)
-        train = np.flatnonzero(folds != fold)
-        known = np.unique(codes[train])
-        if len(known) == 1:
-            probabilities[test, known[0]] = 1
+        counts = np.bincount(codes[folds != fold], minlength=probabilities.shape[1])
+        known = np.flatnonzero(counts > 1)  # one image tells no variance
+        if len(known) < 2:
+            probabilities[test] = counts / max(counts.sum(), 1)
             continue
+        train = np.flatnonzero((folds != fold) & np.isin(codes, known))
         model = make_pipeline(
             StandardScaler(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
         )

@@ -163,7 +163,7 @@ def learn_threshold(distances, copies, n_images, max_false_pairs):
     threshold = _FARTHEST_STRANGER
     if n_near > allowed:
         threshold = _FARTHEST_STRANGER * (allowed / n_near) ** (1 / exponent)
-    altered = np.concatenate(list(copies.values()))
+    altered = np.concatenate([*copies.values(), np.empty(0)])
     if len(altered):  # farther than copies are, a pair is more likely false
         threshold = min(threshold, float(np.quantile(altered, _FOUND)))
     return {
