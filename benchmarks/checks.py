@@ -268,7 +268,12 @@ def measure_speed(data, n_images=10_000):
         check_images(paths, features=features)
         seconds, cpu = time.perf_counter() - start, time.process_time() - busy
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"n_images": n_images, "seconds": seconds, "cpu_seconds": cpu, "mib": (after - before) / 1024}
+    return {
+        "n_images": n_images,
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "mib": (after - before) / 1024,
+    }
 
 
 def summarize(runs):

@@ -156,13 +156,15 @@ def check_images(
 def _check_parameters(features, estimator, max_false_pairs):
     if features is not None and estimator is not None:
         raise ParameterError(
-            "features", "must be None if an estimator is to compute them", "both", "Pass one of them."
+            "features",
+            "must be None if an estimator is to compute them",
+            "both",
+            "Pass one of them.",
         )
-    if not (
-        isinstance(max_false_pairs, numbers.Real) and 0 <= max_false_pairs and max_false_pairs < np.inf
-    ):
+    if not (isinstance(max_false_pairs, numbers.Real) and 0 <= max_false_pairs < np.inf):
         raise ParameterError(
-            "max_false_pairs", "must be a number of pairs for each image, 0 or more",
+            "max_false_pairs",
+            "must be a number of pairs for each image, 0 or more",
             repr(max_false_pairs),
         )
 
@@ -196,7 +198,11 @@ def _find_features(images, survey, features, estimator):
         return np.zeros((0, 1), np.float32)
     else:
         estimator = _make_estimator(survey.sizes) if estimator is None else clone(estimator)
-        chosen = images[readable] if as_source(images).is_lazy else [survey.images._items[i] for i in readable]
+        chosen = (
+            images[readable]
+            if as_source(images).is_lazy
+            else [survey.images._items[i] for i in readable]
+        )
         features = np.asarray(estimator.fit_transform(chosen), np.float32)
     is_finite = np.isfinite(features).all(1)
     if not is_finite.all():

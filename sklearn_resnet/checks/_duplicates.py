@@ -162,9 +162,9 @@ def _find_candidates(thumbnails, features, mirrored):
         flipped = describe_pixels(thumbnails[:, :, ::-1])
         found = find_neighbors(pixels, n_neighbors, flipped)[1]
         others = np.stack([rows, found.ravel()], axis=1)
-        others = np.sort(others[(others.min(1) >= 0)], axis=1)
+        others = np.sort(others[others.min(1) >= 0], axis=1)
         others = np.concatenate([others[others[:, 0] < others[:, 1]], pairs])
-        pairs = np.concatenate([pairs, others + [n_images, 0]])
+        pairs = np.concatenate([pairs, others + np.array([n_images, 0])])
     return np.unique(pairs, axis=0).reshape(-1, 2).T
 
 

@@ -7,10 +7,12 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 _N_FOLDS = 5
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # threads lose time where cores are busy
 def predict_out_of_fold(features, codes, groups, random_state=0):
     """Predict the probabilities of the classes of each image by a model that was not trained on it.
 

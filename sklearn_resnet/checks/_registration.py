@@ -6,6 +6,7 @@ pixels of the thumbnails. Gauss-Newton steps on blurred thumbnails find it, for 
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from threadpoolctl import threadpool_limits
 
 MAX_LOG_SCALE = 0.2
 _MAX_SHIFT = 0.13  # of the side
@@ -59,6 +60,7 @@ def align_finely(thumbnails, first, second, transforms):
     return _align_in_blocks(thumbnails, first, second, transforms, _FINE)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # threads lose time on small matrices
 def _align_in_blocks(thumbnails, first, second, transforms, blur_and_steps):
     sigma, n_steps = blur_and_steps
     found, distances = np.array(transforms, np.float32), np.empty(len(first), np.float32)
@@ -113,7 +115,9 @@ def _warp(images, moving, transforms, x):
     """Sample images at transformed positions, bilinearly."""
     side = len(x)
     scales = np.exp(transforms[:, :1])
-    columns, rows = (x * scales + transforms[:, axis : axis + 1] + (side - 1) / 2 for axis in (1, 2))
+    columns, rows = (
+        x * scales + transforms[:, axis : axis + 1] + (side - 1) / 2 for axis in (1, 2)
+    )
     is_inside = _is_within(rows, side)[:, :, None] & _is_within(columns, side)[:, None, :]
     left, top = (np.clip(p.astype(np.int32), 0, side - 2) for p in (columns, rows))
     right_share, lower_share = (columns - left)[:, None, :], (rows - top)[:, :, None]

@@ -16,7 +16,12 @@ def scenes():
 
 
 def shrink(images, side):
-    return np.stack([zoom(image, side / len(image), order=1, grid_mode=True, mode="nearest") for image in images])
+    return np.stack(
+        [
+            zoom(image, side / len(image), order=1, grid_mode=True, mode="nearest")
+            for image in images
+        ]
+    )
 
 
 def both_distances(first, second):
