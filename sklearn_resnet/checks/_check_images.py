@@ -129,13 +129,13 @@ def check_images(
     parts, _ = _encode("split", split, n_images)
     features = _find_features(images, survey, features, estimator)
     table = pd.DataFrame({"path": survey.images.paths})
-    copies, distances = _find_copies(
+    first, second, found = _find_copies(
         images, survey, features, max_false_pairs, mirrored, random_state
     )
-    groups = group_copies(*copies, n_images)
+    groups = group_copies(first, second, n_images)
     table["duplicate_group"] = groups
     table["n_copies"] = table.groupby("duplicate_group")["path"].transform("size") - 1
-    table["copy_distance"] = distances.pop("nearest")
+    table["copy_distance"] = found.pop("nearest")
     leak = _spans_several(groups, parts) | _spans_several(groups, codes)
     table["leak"] = _with_missing(leak, survey.is_readable)
     scores = np.full(n_images, np.nan)
@@ -149,7 +149,7 @@ def check_images(
     for name in FLAGS:
         table[name] = _with_missing(flags[name], survey.is_readable)
     table["unreadable"] = ~survey.is_readable
-    table.attrs["copies"] = {"max_false_pairs": float(max_false_pairs), **distances}
+    table.attrs["copies"] = {"max_false_pairs": float(max_false_pairs), **found}
     return table
 
 
@@ -226,7 +226,7 @@ def _find_copies(images, survey, features, max_false_pairs, mirrored, random_sta
 
     Returns
     -------
-    pairs : tuple of two ndarray of int
+    first, second : ndarray of shape (n_pairs,), dtype int
     found : dict
         As `learn_threshold` returns it, with ``"nearest"``, the distance to the nearest copy.
     """
@@ -253,7 +253,7 @@ def _find_copies(images, survey, features, max_false_pairs, mirrored, random_sta
         first, second = np.r_[first, near], np.r_[second, others]
     n_exact = len(first) - (is_copy.sum() if len(rows) > 2 else 0)
     nearest[np.r_[first[:n_exact], second[:n_exact]]] = 0
-    return (first, second), found | {"nearest": nearest}
+    return first, second, found | {"nearest": nearest}
 
 
 def _spans_several(groups, codes):
