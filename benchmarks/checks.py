@@ -27,14 +27,38 @@ from sklearn_resnet.datasets import load_image_folder
 SEEDS = (0, 1, 2)
 _PATCH = 96
 _MIN_CONTRAST = 15  # of a patch; patches of bare sky are near copies of each other
-_PICTURES = (
-    "astronaut brick camera cat coffee coins grass gravel hubble_deep_field immunohistochemistry "
-    "retina rocket"
-).split()
-_FOREIGN = (
-    "astronaut brick camera cell clock coffee coins grass gravel hubble_deep_field "
-    "immunohistochemistry moon page retina rocket text"
-).split()
+_PICTURES = [
+    "astronaut",
+    "brick",
+    "camera",
+    "cat",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "retina",
+    "rocket",
+]
+_FOREIGN = [
+    "astronaut",
+    "brick",
+    "camera",
+    "cell",
+    "clock",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "moon",
+    "page",
+    "retina",
+    "rocket",
+    "text",
+]
 _WORKER = Path(__file__).with_name("checks_worker.py")
 _PRECISION = 0.95
 

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn_resnet.checks._duplicates import compare_pairs
 from sklearn_resnet.checks._thumbnails import load_originals, make_thumbnails
 
+_MIN_EXPONENT = 2.0  # of strangers, however few there are to fit it
 MAX_SAMPLED = 100  # images, of which altered copies are made
 _FOUND = 0.99  # share of the altered copies that the threshold finds if strangers allow it
 _NEAREST_STRANGER = 0.2  # relative distance; nearer candidates may be copies
@@ -133,9 +134,13 @@ def fit_strangers(distances, low=_NEAREST_STRANGER, high=_FARTHEST_STRANGER):
     if len(inside) == 0:
         return 0.0, 1.0
     width, mean = np.log(high / low), np.log(high / inside).mean()
-    # the mean of an exponential law that ends at `width`; of a tiny exponent, half of it
-    mean = min(mean, 0.49 * width)
-    exponent = brentq(lambda a: 1 / a - width / np.expm1(a * width) - mean, 1e-3, 500 / width)
+
+    def excess(exponent):  # of the mean of an exponential law that ends at `width`
+        return 1 / exponent - width / np.expm1(exponent * width) - mean
+
+    exponent = _MIN_EXPONENT
+    if excess(exponent) > 0:
+        exponent = brentq(excess, exponent, 500 / width) if excess(500 / width) < 0 else 500 / width
     return len(inside) / -np.expm1(-exponent * width), exponent
 
 
