@@ -13,7 +13,6 @@ from sklearn.utils import check_array
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.lazy import LazyImages
-from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.checks._duplicates import compare_candidates, find_exact, group_copies
@@ -23,7 +22,7 @@ from sklearn_resnet.checks._quality import FLAGS, flag_quality
 from sklearn_resnet.checks._thresholds import learn_threshold, measure_copies
 from sklearn_resnet.checks._thumbnails import survey_images
 
-_SIZES = (32, 64, 128)  # that the default estimator resizes to
+_SIZES = (32, 64)  # of the default estimator; outliers stand out less in larger photos
 
 
 def check_images(
@@ -53,9 +52,9 @@ def check_images(
         The features of the images, if they are computed already. Rows of unreadable images may be
         NaN.
     estimator : transformer, default=None
-        Turns images into features: ``make_pipeline(ImageLoader(128), ResNetFeatures())``. A clone
-        of it is fitted to the readable images. None is such a pipeline, with the power of two from
-        32 to 128 that is nearest to the median of the shorter sides. Only one of `features` and
+        Turns images into features: ``make_pipeline(ImageLoader(64), ResNetFeatures())``. A clone of
+        it is fitted to the readable images. None is such a pipeline, which resizes to 32 or 64
+        pixels, whichever is nearer to the median of the shorter sides. Only one of `features` and
         `estimator` may be given.
     max_false_pairs : float, default=0.002
         The largest acceptable number of pairs that are no copies, for each image: with 0.002,
@@ -76,7 +75,7 @@ def check_images(
         - ``n_copies`` (int): the number of other images in the group.
         - ``copy_distance``: the distance to the nearest copy; 0 for equal files, NaN without a copy.
         - ``leak``: whether the group spans several splits or classes.
-        - ``outlier_score``: the mean distance to the 10 nearest images, in units of the median: about
+        - ``outlier_score``: the mean distance to the 30 nearest images, in units of the median: about
           1 for typical images, more for outliers.
         - ``label_score``, ``suggested_label``, ``suspect_label``: the probability of the label that
           the image has, the most probable class, and whether the label looks wrong, by a model that
@@ -101,7 +100,7 @@ def check_images(
     Equal files are copies. To find near copies, each image is compared with the 5 nearest ones by
     features and the 5 nearest ones by pixels. A pair is aligned, because one image may be a crop of
     the other, and the distance of the grey pixels is divided by that of typical candidates of both
-    images. Copies that differ in colour alone count as copies.
+    images. The difference of their colours is added.
 
     The largest distance of copies is learned. Altered copies of up to 100 images (recompressed as JPEG
     of quality 50, resized by half, cropped by 5 and 10 %, 20 % brighter, and mirrored if that
@@ -127,10 +126,10 @@ def check_images(
     n_images, readable = len(survey.digests), np.flatnonzero(survey.is_readable)
     codes, classes = _encode("y", y, n_images)
     parts, _ = _encode("split", split, n_images)
-    features = _find_features(images, survey, features, estimator)
+    features = _find_features(survey, features, estimator)
     table = pd.DataFrame({"path": survey.images.paths})
     first, second, found = _find_copies(
-        images, survey, features, max_false_pairs, mirrored, random_state
+        survey, features, max_false_pairs, mirrored, random_state
     )
     groups = group_copies(first, second, n_images)
     table["duplicate_group"] = groups
@@ -182,7 +181,7 @@ def _encode(name, values, n_images):
     return codes, np.asarray(classes, object)
 
 
-def _find_features(images, survey, features, estimator):
+def _find_features(survey, features, estimator):
     """Return the features of the readable images."""
     readable = np.flatnonzero(survey.is_readable)
     if features is not None:
@@ -198,12 +197,7 @@ def _find_features(images, survey, features, estimator):
         return np.zeros((0, 1), np.float32)
     else:
         estimator = _make_estimator(survey.sizes) if estimator is None else clone(estimator)
-        chosen = (
-            images[readable]
-            if as_source(images).is_lazy
-            else [survey.images._items[i] for i in readable]
-        )
-        features = np.asarray(estimator.fit_transform(chosen), np.float32)
+        features = np.asarray(estimator.fit_transform(survey.take(readable)), np.float32)
     is_finite = np.isfinite(features).all(1)
     if not is_finite.all():
         raise ParameterError(
@@ -221,7 +215,7 @@ def _make_estimator(sizes):
     return make_pipeline(ImageLoader(size, lazy=True, on_error="nan"), ResNetFeatures())
 
 
-def _find_copies(images, survey, features, max_false_pairs, mirrored, random_state):
+def _find_copies(survey, features, max_false_pairs, mirrored, random_state):
     """Find the pairs of copies.
 
     Returns
@@ -238,13 +232,15 @@ def _find_copies(images, survey, features, max_false_pairs, mirrored, random_sta
     found = {"threshold": None, "false_pairs": 0.0, "recall": {}}
     if len(rows) > 2:
         pairs, scales = compare_candidates(
-            survey.thumbnails[rows], survey.sizes[rows], features[~is_blank], mirrored=mirrored
+            survey.thumbnails[rows],
+            survey.sizes[rows],
+            survey.colors[rows],
+            features[~is_blank],
+            mirrored=mirrored,
         )
         spread = np.ones(n_images)
         spread[rows] = scales
-        altered = measure_copies(
-            images, survey, spread, mirrored=mirrored, random_state=random_state
-        )
+        altered = measure_copies(survey, spread, mirrored=mirrored, random_state=random_state)
         found = learn_threshold(pairs.distances, altered, len(rows), max_false_pairs)
         is_copy = pairs.distances <= found["threshold"]
         near, others = rows[pairs.first[is_copy]], rows[pairs.second[is_copy]]

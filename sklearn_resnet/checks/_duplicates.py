@@ -1,9 +1,8 @@
 """Pairs of near copies, and groups of all copies.
 
 The nearest images by features and by pixels are the candidates. Each pair of candidates is aligned, as
-one may be cropped, and compared pixel by pixel. How much remains different is measured in units of the
-same value of other candidates of both images, because simple images resemble each other more than
-others do.
+one may be cropped, and compared by its grey pixels and its colours. The distance is relative to that of other
+candidates of both images, because simple images resemble each other more than others do.
 """
 
 from functools import lru_cache
@@ -16,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.preprocessing import normalize
 
 from sklearn_resnet.checks._neighbors import describe_pixels, find_neighbors
-from sklearn_resnet.checks._registration import align_coarsely, align_finely
+from sklearn_resnet.checks._registration import align_coarsely, align_finely, compare_colors
 from sklearn_resnet.checks._thumbnails import halve
 
 N_CANDIDATES = 5  # by features, and as many by pixels
@@ -50,7 +49,7 @@ class Pairs(NamedTuple):
         return self._replace(distances=self.distances / np.sqrt(scales[first] * scales[second]))
 
 
-def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
+def compare_candidates(thumbnails, sizes, colors, features=None, *, mirrored=False):
     """Compare each image with those that resemble it most.
 
     Parameters
@@ -58,6 +57,8 @@ def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
     thumbnails : ndarray of shape (n, side, side)
     sizes : ndarray of shape (n, 2)
         Height and width of the images; NaN if unknown.
+    colors : ndarray of shape (n, n_channels, n_rows, n_columns)
+        As `describe_colors` returns them.
     features : ndarray of shape (n, n_features), default=None
     mirrored : bool, default=False
         Whether mirrored copies are sought too.
@@ -72,19 +73,19 @@ def compare_candidates(thumbnails, sizes, features=None, *, mirrored=False):
     first, second = _find_candidates(thumbnails, features, mirrored)
     if mirrored:  # a row beyond the images is the mirrored image
         thumbnails = np.concatenate([thumbnails, thumbnails[:, :, ::-1]])
-        sizes = np.tile(sizes, (2, 1))
-    pairs = compare_pairs(thumbnails, sizes, first, second)
+        sizes, colors = np.tile(sizes, (2, 1)), np.concatenate([colors, colors[..., ::-1]])
+    pairs = compare_pairs(thumbnails, sizes, colors, first, second)
     pairs = pairs._replace(first=first % n_images)
     scales = _measure_scales(pairs, n_images)
     return pairs.divide_by(scales, sizes[:n_images]), scales
 
 
-def compare_pairs(thumbnails, sizes, first, second):
+def compare_pairs(thumbnails, sizes, colors, first, second):
     """Align pairs and measure their distances; a pair that remains far apart is not refined.
 
     Parameters
     ----------
-    thumbnails, sizes
+    thumbnails, sizes, colors
         As for `compare_candidates`.
     first, second : ndarray of shape (n_pairs,), dtype int
 
@@ -96,9 +97,15 @@ def compare_pairs(thumbnails, sizes, first, second):
     is_fine = np.minimum(sides[first], sides[second]) >= _MIN_SIDE
     images, moving, fixed = match_resolutions(thumbnails, sizes, first, second)
     transforms, distances = align_coarsely(halve(images), moving, fixed)
+    transforms *= np.array([1, 2, 2], np.float32)  # twice as many pixels
     near = np.flatnonzero(is_fine & (distances < _MAX_COARSE))
-    initial = transforms[near] * np.array([1, 2, 2], np.float32)  # twice as many pixels
-    _, distances[near] = align_finely(images, moving[near], fixed[near], initial)
+    transforms[near], distances[near] = align_finely(
+        images, moving[near], fixed[near], transforms[near]
+    )
+    shrinkage = colors.shape[-1] / images.shape[-1]
+    transforms *= np.array([1, shrinkage, shrinkage], np.float32)
+    near = np.flatnonzero(distances < _MAX_COARSE)
+    distances[near] += compare_colors(colors, first[near], second[near], transforms[near])
     return Pairs(first, second, np.maximum(distances, 0))
 
 
@@ -107,8 +114,9 @@ def match_resolutions(thumbnails, sizes, first, second):
 
     Parameters
     ----------
-    thumbnails, sizes, first, second
-        As for `compare_pairs`.
+    thumbnails, sizes
+        As for `compare_candidates`.
+    first, second : ndarray of shape (n_pairs,), dtype int
 
     Returns
     -------

@@ -5,7 +5,7 @@ from sklearn.preprocessing import normalize
 
 from sklearn_resnet.checks._neighbors import find_neighbors
 
-_N_NEIGHBORS = 10
+_N_NEIGHBORS = 30  # fewer would call a few similar outliers typical
 
 
 def score_outliers(features, groups):

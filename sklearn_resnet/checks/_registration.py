@@ -8,13 +8,15 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_limits
 
+from sklearn_resnet._runtime.threads import count_threads, prefetch_map
+
 MAX_LOG_SCALE = 0.2
 _MAX_SHIFT = 0.13  # of the side
 _STARTS = (-0.08, 0.08)  # logarithms of the scale: the first image is a crop, or the second
 _COARSE = (0.7, 10)  # standard deviation of the blur in pixels, number of steps
 _FINE = (0.7, 4)
 _DAMPING = 1e-3
-_BLOCK = 2048  # pairs, so that all arrays of a step fit in the memory of the processor
+_BLOCK = 1024  # pairs, so that all arrays of a step fit in the processor's cache
 
 
 def align_coarsely(thumbnails, first, second):
@@ -60,17 +62,45 @@ def align_finely(thumbnails, first, second, transforms):
     return _align_in_blocks(thumbnails, first, second, transforms, _FINE)
 
 
+def compare_colors(colors, first, second, transforms):
+    """Measure how much the colours of aligned pairs differ.
+
+    Parameters
+    ----------
+    colors : ndarray of shape (n, n_channels, side, side)
+    first, second, transforms
+        As for `align_finely`.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,)
+        Half the mean squared difference of the overlapping pixels.
+    """
+    differences, side = np.zeros(len(first), np.float32), colors.shape[-1]
+    x = np.arange(side, dtype=np.float32) - (side - 1) / 2
+    for channel in colors.astype(np.float32).swapaxes(0, 1):
+        warped, is_inside = _warp(channel, first, transforms, x)
+        squared = (warped - channel[second]) ** 2 * is_inside
+        differences += squared.sum((1, 2)) / is_inside.sum((1, 2)) / 2
+    return differences
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")  # threads lose time on small matrices
 def _align_in_blocks(thumbnails, first, second, transforms, blur_and_steps):
     sigma, n_steps = blur_and_steps
     found, distances = np.array(transforms, np.float32), np.empty(len(first), np.float32)
-    for start in range(0, len(first), _BLOCK):
-        block = slice(start, start + _BLOCK)
+
+    def align_block(block):
         rows, places = np.unique(np.r_[first[block], second[block]], return_inverse=True)
         moving, fixed = np.split(places, 2)
         images = np.asarray(thumbnails[rows], np.float32)
         images = gaussian_filter(images, (0, sigma, sigma), mode="nearest")
-        found[block], distances[block] = _align(images, moving, fixed, found[block], n_steps)
+        return block, *_align(images, moving, fixed, transforms[block], n_steps)
+
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(first), _BLOCK)]
+    n_threads = count_threads()
+    for block, *aligned in prefetch_map(align_block, blocks, n_threads, n_threads):
+        found[block], distances[block] = aligned
     return found, distances
 
 

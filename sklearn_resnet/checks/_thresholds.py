@@ -61,14 +61,12 @@ ALTERATIONS = {
 }
 
 
-def measure_copies(images, survey, scales, *, mirrored=False, random_state=0):
+def measure_copies(survey, scales, *, mirrored=False, random_state=0):
     """Measure the distances of altered copies from their originals.
 
     Parameters
     ----------
-    images : array-like, list or LazyImages
     survey : Survey
-        Of these images.
     scales : ndarray of shape (n,)
         As `compare_candidates` returns them.
     mirrored : bool, default=False
@@ -83,16 +81,17 @@ def measure_copies(images, survey, scales, *, mirrored=False, random_state=0):
     rng = check_random_state(random_state)
     usable = np.flatnonzero(survey.is_readable & (survey.sharpness > 0))
     rows = np.sort(rng.permutation(usable)[:MAX_SAMPLED])
-    originals = [_to_pillow(image) for image in load_originals(images, survey, rows)]
+    originals = [_to_pillow(image) for image in load_originals(survey, rows)]
     distances = {}
     for name, alter in (ALTERATIONS | ({"mirrored": mirror} if mirrored else {})).items():
         copies = [alter(image, rng) for image in originals]
-        thumbnails = make_thumbnails(copies) if copies else survey.thumbnails[:0]
+        thumbnails, colors = make_thumbnails(copies)
         thumbnails = thumbnails[:, :, ::-1] if name == "mirrored" else thumbnails
         sizes = survey.sizes[rows] / (2 if name == "half_size" else 1)
         pairs = compare_pairs(
             np.concatenate([survey.thumbnails[rows], thumbnails]),
             np.concatenate([survey.sizes[rows], sizes]),
+            np.concatenate([survey.colors[rows], colors]),
             np.arange(len(rows)),
             np.arange(len(rows), 2 * len(rows)),
         )

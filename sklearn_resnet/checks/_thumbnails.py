@@ -17,9 +17,12 @@ from sklearn_resnet._runtime.threads import count_threads, prefetch_map
 from sklearn_resnet.checks._quality import QUANTILES
 
 SIDE = 32  # of a thumbnail
+_COLOR_SIDE = 8  # of a thumbnail of the colours
+_MIN_CONTRAST = 0.02  # that colours are divided by
 _DECODED = 128  # the side at which images are read
 _BATCH = 64
 _MAX_ORIGINAL = 512  # pixels, of the longer side of images to alter
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _UNKNOWN = (np.nan, np.nan)
 
 
@@ -30,8 +33,12 @@ class Survey(NamedTuple):
     ----------
     images : LazyImages
         The images as they were read.
+    is_given_lazy : bool
+        Whether the user passed `LazyImages`, which are these.
     thumbnails : ndarray of shape (n, 32, 32), dtype float16
         Grey, stretched to a square, from 0 to 1.
+    colors : ndarray of shape (n, 3, 8, 8), dtype float16
+        As `describe_colors` returns them.
     digests : list of bytes
         Equal for equal files.
     sizes : ndarray of shape (n, 2)
@@ -44,19 +51,27 @@ class Survey(NamedTuple):
     """
 
     images: LazyImages
+    is_given_lazy: bool
     thumbnails: np.ndarray
+    colors: np.ndarray
     digests: list
     sizes: np.ndarray
     quantiles: np.ndarray
     sharpness: np.ndarray
     is_readable: np.ndarray
 
+    def take(self, rows):
+        """Return some images in the form in which they were passed."""
+        if self.is_given_lazy:
+            return self.images[rows]
+        return [self.images.items[i] for i in rows]
 
-def load_lazily(images, size, mode="RGB"):
+
+def load_lazily(images, size):
     """Make `LazyImages` of images that are none yet; a broken file does not end the pass."""
     if as_source(images).is_lazy:
         return images
-    loader = ImageLoader(size, mode=mode, resize="stretch", lazy=True, on_error="nan")
+    loader = ImageLoader(size, resize="stretch", lazy=True, on_error="nan")
     return loader.fit(images).transform(images)
 
 
@@ -72,9 +87,10 @@ def survey_images(images):
     -------
     Survey
     """
-    lazy = load_lazily(images, _DECODED, "L")
+    lazy = load_lazily(images, _DECODED)
     n_images = len(lazy)
     thumbnails = np.zeros((n_images, SIDE, SIDE), np.float16)
+    colors = np.zeros((n_images, 3, _COLOR_SIDE, _COLOR_SIDE), np.float16)
     quantiles, sharpness = np.zeros((n_images, len(QUANTILES))), np.zeros(n_images)
     sizes = _measure_sizes(lazy)
     start = 0
@@ -82,45 +98,54 @@ def survey_images(images):
         for batch in lazy.batches(_BATCH):
             rows = slice(start, start + len(batch))
             grey = to_grey(batch)
-            thumbnails[rows] = shrink(grey)
+            thumbnails[rows], colors[rows] = shrink(grey), describe_colors(batch, grey)
             quantiles[rows] = np.quantile(grey[:, ::2, ::2], QUANTILES, axis=(1, 2)).T
             sharpness[rows] = _measure_sharpness(grey, sizes[rows])
             start += len(batch)
             bar.update(len(batch))
     is_readable = ~np.isin(np.arange(n_images), list(lazy.failures))
     quantiles[~is_readable] = sharpness[~is_readable] = sizes[~is_readable] = np.nan
-    return Survey(lazy, thumbnails, lazy.digests(), sizes, quantiles, sharpness, is_readable)
+    return Survey(
+        images=lazy,
+        is_given_lazy=lazy is images,
+        thumbnails=thumbnails,
+        colors=colors,
+        digests=lazy.digests(),
+        sizes=sizes,
+        quantiles=quantiles,
+        sharpness=sharpness,
+        is_readable=is_readable,
+    )
 
 
-def load_originals(images, survey, rows):
+def load_originals(survey, rows):
     """Load a few images in colour, and in their own sizes unless these are large.
 
     Parameters
     ----------
-    images : array-like, list or LazyImages
     survey : Survey
-        Of these images.
     rows : array-like of int
 
     Yields
     ------
     ndarray of shape (height, width) or (height, width, n_channels)
     """
-    if as_source(images).is_lazy:
-        for i in rows:
-            yield images[[i]][0]
+    if survey.is_given_lazy:
+        yield from (survey.images[i] for i in rows)
         return
-    loader = ImageLoader(resize="stretch").fit(images)
+    loader = ImageLoader(resize="stretch").fit(survey.images.items)
     for i in rows:
         shrunk = survey.sizes[i] * min(1, _MAX_ORIGINAL / survey.sizes[i].max())
         size = tuple(int(max(1, round(side))) for side in np.nan_to_num(shrunk, nan=_MAX_ORIGINAL))
-        yield loader.set_params(size=size).transform([survey.images._items[i]])[0]
+        yield loader.set_params(size=size).transform(survey.take([i]))[0]
 
 
 def make_thumbnails(images):
-    """Make the thumbnails of a few images, as `survey_images` does."""
-    lazy = load_lazily(images, _DECODED, "L")
-    return np.concatenate([shrink(to_grey(batch)) for batch in lazy.batches(_BATCH)])
+    """Make the thumbnails of a few images and their colours, as `survey_images` does."""
+    lazy = load_lazily(images, _DECODED)
+    batches = [(batch, to_grey(batch)) for batch in lazy.batches(_BATCH)]
+    thumbnails = np.concatenate([shrink(grey) for _, grey in batches])
+    return thumbnails, np.concatenate([describe_colors(*batch) for batch in batches])
 
 
 def to_grey(batch):
@@ -129,10 +154,25 @@ def to_grey(batch):
 
     if np.issubdtype(batch.dtype, np.integer):
         batch = batch / np.float32(np.iinfo(batch.dtype).max)
-    grey = batch.astype(np.float32).reshape(*batch.shape[:3], -1).mean(-1)
+    batch = batch.astype(np.float32).reshape(*batch.shape[:3], -1)
+    grey = batch @ _LUMA if batch.shape[3] == 3 else batch.mean(-1)
     if grey.shape[1:] == (_DECODED, _DECODED):
         return grey
     return np.stack([resize(image, (_DECODED, _DECODED), anti_aliasing=True) for image in grey])
+
+
+def describe_colors(batch, grey):
+    """Return small images of the channels less grey, in units of its standard deviation.
+
+    Brightness does not change them.
+    """
+    if batch.ndim < 4 or batch.shape[3] != 3 or batch.shape[1:3] != grey.shape[1:]:
+        return np.zeros((len(batch), 3, _COLOR_SIDE, _COLOR_SIDE), np.float16)
+    factor = _DECODED // _COLOR_SIDE
+    blocks = batch.reshape(len(batch), _COLOR_SIDE, factor, _COLOR_SIDE, factor, 3)
+    channels = blocks.mean((2, 4), dtype=np.float32).transpose(0, 3, 1, 2) / 255
+    contrast = np.maximum(grey.std((1, 2)), _MIN_CONTRAST)[:, None, None, None]
+    return ((channels - channels.mean(1, keepdims=True)) / contrast).astype(np.float16)
 
 
 def shrink(grey):
@@ -162,7 +202,7 @@ def _measure_sharpness(grey, sizes):
 def _measure_sizes(lazy):
     """Find the heights and widths of images, from the headers of their files where possible."""
     n_threads = count_threads()
-    found = prefetch_map(_measure_size, lazy._items, n_threads, 64 * n_threads)
+    found = prefetch_map(_measure_size, lazy.items, n_threads, 64 * n_threads)
     return np.array(list(found), float).reshape(-1, 2)
 
 

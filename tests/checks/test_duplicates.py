@@ -23,7 +23,7 @@ def draw_scenes(n):
 
 def nearest_pair(images, **options):
     survey = survey_images(images)
-    pairs, scales = compare_candidates(survey.thumbnails, survey.sizes, **options)
+    pairs, scales = compare_candidates(survey.thumbnails, survey.sizes, survey.colors, **options)
     assert scales.shape == (len(images),)
     assert (pairs.first < len(images)).all()
     best = pairs.distances.argmin()
@@ -52,8 +52,8 @@ def test_features_propose_candidates_that_pixels_do_not():
     survey = survey_images(scenes)
     features = np.eye(40, dtype=np.float32)
     features[7] = features[31] = np.ones(40)
-    by_pixels, _ = compare_candidates(survey.thumbnails, survey.sizes)
-    by_both, _ = compare_candidates(survey.thumbnails, survey.sizes, features)
+    by_pixels, _ = compare_candidates(survey.thumbnails, survey.sizes, survey.colors)
+    by_both, _ = compare_candidates(survey.thumbnails, survey.sizes, survey.colors, features)
     listed = [(pairs.first.tolist(), pairs.second.tolist()) for pairs in (by_pixels, by_both)]
     assert (7, 31) not in zip(*listed[0], strict=True)
     assert (7, 31) in zip(*listed[1], strict=True)

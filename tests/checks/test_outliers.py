@@ -18,11 +18,11 @@ def test_a_foreign_image_scores_most():
 
 
 def test_copies_do_not_hide_an_outlier():
-    X = np.r_[draw(), np.tile([[5.0, -5, 5]], (20, 1))]
-    groups = np.r_[:60, np.full(20, 60)]
+    X = np.r_[draw(), np.tile([[5.0, -5, 5]], (40, 1))]
+    groups = np.r_[:60, np.full(40, 60)]
     scores = score_outliers(X, groups)
     assert scores[60:].min() > 3
-    assert score_outliers(X, np.arange(80))[60:].max() < 1
+    assert score_outliers(X, np.arange(100))[60:].max() < 1
 
 
 def test_one_image_has_no_score():

@@ -60,7 +60,7 @@ def test_altered_copies_are_near_their_originals(name):
         for _ in range(4)
     ]
     survey = survey_images(images)
-    found = measure_copies(images, survey, np.ones(4))[name]
+    found = measure_copies(survey, np.ones(4))[name]
     assert found.shape == (4,)
     assert found.max() < 0.05
 
@@ -68,6 +68,6 @@ def test_altered_copies_are_near_their_originals(name):
 def test_mirrored_copies_are_made_on_request():
     image = np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1))
     survey = survey_images([image] * 2)
-    assert "mirrored" not in measure_copies([image] * 2, survey, np.ones(2))
-    found = measure_copies([image] * 2, survey, np.ones(2), mirrored=True)
+    assert "mirrored" not in measure_copies(survey, np.ones(2))
+    found = measure_copies(survey, np.ones(2), mirrored=True)
     assert found["mirrored"].max() < 0.01

@@ -46,7 +46,7 @@ def test_a_blur_lowers_the_sharpness_and_enlargement_does_not(photo):
 
 def test_originals_keep_their_aspect_ratio_and_are_not_large(photo):
     images = [photo, photo.resize((2048, 1024))]
-    originals = list(load_originals(images, survey_images(images), [0, 1]))
+    originals = list(load_originals(survey_images(images), [0, 1]))
     assert [image.shape for image in originals] == [(240, 320, 3), (256, 512, 3)]
 
 
@@ -56,4 +56,4 @@ def test_lazy_images_are_read_as_they_are():
     survey = survey_images(lazy)
     assert survey.thumbnails.shape == (3, 32, 32)
     assert survey.is_readable.all()
-    assert next(load_originals(lazy, survey, [1])).shape == (40, 50, 2)
+    assert next(load_originals(survey, [1])).shape == (40, 50, 2)
