@@ -74,15 +74,18 @@ def compare_colors(colors, first, second, transforms):
     Returns
     -------
     ndarray of shape (n_pairs,)
-        Half the mean squared difference of the overlapping pixels.
+        Half the mean squared difference of the overlapping pixels, in units of 1 plus half the mean
+        square, so that a small change of strong colours does not count much.
     """
-    differences, side = np.zeros(len(first), np.float32), colors.shape[-1]
+    differences, squares = np.zeros((2, len(first)), np.float32)
+    side = colors.shape[-1]
     x = np.arange(side, dtype=np.float32) - (side - 1) / 2
     for channel in colors.astype(np.float32).swapaxes(0, 1):
         warped, is_inside = _warp(channel, first, transforms, x)
-        squared = (warped - channel[second]) ** 2 * is_inside
-        differences += squared.sum((1, 2)) / is_inside.sum((1, 2)) / 2
-    return differences
+        n_inside, fixed = is_inside.sum((1, 2)), channel[second]
+        differences += ((warped - fixed) ** 2 * is_inside).sum((1, 2)) / n_inside
+        squares += ((warped**2 + fixed**2) * is_inside).sum((1, 2)) / n_inside
+    return differences / (2 + squares)
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # threads lose time on small matrices
