@@ -46,6 +46,21 @@ def test_a_mirrored_copy_is_found_on_request():
     assert distance < 0.1
 
 
+def test_images_that_differ_in_colour_alone_are_no_copies():
+    """The colours keep the grey values, so only the colours differ."""
+    grey = np.stack([np.asarray(image, float) for image in draw_scenes(12)])
+    grey = 60 + grey / 255 * 120
+    luma, red = np.array([0.299, 0.587, 0.114]), np.array([60.0, 0, 0])
+    scenes = [Image.fromarray(image.astype(np.uint8)).convert("RGB") for image in grey]
+    tint = red - luma @ red
+    images = [Image.fromarray((grey[4, :, :, None] + c * tint).astype(np.uint8)) for c in (1, -1)]
+    pair, distance = nearest_pair([*scenes, *images])
+    assert distance > 0.1
+    pair, distance = nearest_pair([*scenes, *images, images[0].crop((4, 0, 94, 90))])
+    assert pair == {12, 14}
+    assert distance < 0.05
+
+
 def test_features_propose_candidates_that_pixels_do_not():
     """All scenes are equal but one, so pixels have too many candidates."""
     scenes = draw_scenes(40)

@@ -1,10 +1,12 @@
 """Nearest neighbours."""
 
 import numpy as np
+import pytest
 
 from sklearn_resnet.checks._neighbors import describe_pixels, find_neighbors
 
 
+@pytest.mark.long  # numba compiles
 def test_approximate_neighbors_are_the_exact_ones():
     X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     exact = find_neighbors(X, 5)
@@ -13,11 +15,11 @@ def test_approximate_neighbors_are_the_exact_ones():
     np.testing.assert_allclose(exact[0][:, 1:], approximate[0][:, 1:], rtol=0.05, atol=0.01)
 
 
-def test_queries_find_rows():
+@pytest.mark.parametrize("max_exact", [100, pytest.param(1, marks=pytest.mark.long)])
+def test_queries_find_rows(max_exact):
     X = np.arange(12.0).reshape(6, 2)
-    for max_exact in (100, 1):
-        _, rows = find_neighbors(X, 2, query=X[::-1] + 0.1, max_exact=max_exact)
-        assert rows[:, 0].tolist() == [5, 4, 3, 2, 1, 0]
+    _, rows = find_neighbors(X, 2, query=X[::-1] + 0.1, max_exact=max_exact)
+    assert rows[:, 0].tolist() == [5, 4, 3, 2, 1, 0]
 
 
 def test_pixels_are_described_whatever_their_brightness():
