@@ -15,7 +15,13 @@ from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._resnet_features import ResNetFeatures
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.checks._duplicates import compare_candidates, find_exact, group_copies
+from sklearn_resnet.checks._duplicates import (
+    Pairs,
+    compare_candidates,
+    find_exact,
+    find_nearest,
+    group_copies,
+)
 from sklearn_resnet.checks._labels import predict_out_of_fold, score_labels
 from sklearn_resnet.checks._outliers import score_outliers
 from sklearn_resnet.checks._quality import FLAGS, flag_quality
@@ -128,13 +134,11 @@ def check_images(
     parts, _ = _encode("split", split, n_images)
     features = _find_features(survey, features, estimator)
     table = pd.DataFrame({"path": survey.images.paths})
-    first, second, found = _find_copies(
-        survey, features, max_false_pairs, mirrored, random_state
-    )
-    groups = group_copies(first, second, n_images)
+    copies, learned = _find_copies(survey, features, max_false_pairs, mirrored, random_state)
+    groups = group_copies(copies.first, copies.second, n_images)
     table["duplicate_group"] = groups
     table["n_copies"] = table.groupby("duplicate_group")["path"].transform("size") - 1
-    table["copy_distance"] = found.pop("nearest")
+    table["copy_distance"] = find_nearest(copies, n_images)
     leak = _spans_several(groups, parts) | _spans_several(groups, codes)
     table["leak"] = _with_missing(leak, survey.is_readable)
     scores = np.full(n_images, np.nan)
@@ -148,7 +152,7 @@ def check_images(
     for name in FLAGS:
         table[name] = _with_missing(flags[name], survey.is_readable)
     table["unreadable"] = ~survey.is_readable
-    table.attrs["copies"] = {"max_false_pairs": float(max_false_pairs), **found}
+    table.attrs["copies"] = {"max_false_pairs": float(max_false_pairs), **learned}
     return table
 
 
@@ -220,36 +224,32 @@ def _find_copies(survey, features, max_false_pairs, mirrored, random_state):
 
     Returns
     -------
-    first, second : ndarray of shape (n_pairs,), dtype int
-    found : dict
-        As `learn_threshold` returns it, with ``"nearest"``, the distance to the nearest copy.
+    copies : Pairs
+        Those of equal files have no distance.
+    learned : dict
+        As `learn_threshold` returns it.
     """
-    n_images, readable = len(survey.digests), np.flatnonzero(survey.is_readable)
+    first, second = find_exact(survey.digests, survey.is_readable)
+    copies = Pairs(first, second, np.zeros(len(first)))
+    readable = np.flatnonzero(survey.is_readable)
     is_blank = survey.sharpness[readable] == 0
     rows = readable[~is_blank]  # pixels of one value cannot be compared
-    first, second = find_exact(survey.digests, survey.is_readable)
-    nearest = np.full(n_images, np.nan)
-    found = {"threshold": None, "false_pairs": 0.0, "recall": {}}
-    if len(rows) > 2:
-        pairs, scales = compare_candidates(
-            survey.thumbnails[rows],
-            survey.sizes[rows],
-            survey.colors[rows],
-            features[~is_blank],
-            mirrored=mirrored,
-        )
-        spread = np.ones(n_images)
-        spread[rows] = scales
-        altered = measure_copies(survey, spread, mirrored=mirrored, random_state=random_state)
-        found = learn_threshold(pairs.distances, altered, len(rows), max_false_pairs)
-        is_copy = pairs.distances <= found["threshold"]
-        near, others = rows[pairs.first[is_copy]], rows[pairs.second[is_copy]]
-        for ends in (near, others):
-            np.fmin.at(nearest, ends, pairs.distances[is_copy])
-        first, second = np.r_[first, near], np.r_[second, others]
-    n_exact = len(first) - (is_copy.sum() if len(rows) > 2 else 0)
-    nearest[np.r_[first[:n_exact], second[:n_exact]]] = 0
-    return first, second, found | {"nearest": nearest}
+    if len(rows) <= 2:
+        return copies, {"threshold": None, "false_pairs": 0.0, "recall": {}}
+    pairs, scales = compare_candidates(
+        survey.thumbnails[rows],
+        survey.sizes[rows],
+        survey.colors[rows],
+        features[~is_blank],
+        mirrored=mirrored,
+    )
+    scales_of_all = np.ones(len(survey.digests))
+    scales_of_all[rows] = scales
+    altered = measure_copies(survey, scales_of_all, mirrored=mirrored, random_state=random_state)
+    learned = learn_threshold(pairs.distances, altered, len(rows), max_false_pairs)
+    is_copy = pairs.distances <= learned["threshold"]
+    near = rows[pairs.first[is_copy]], rows[pairs.second[is_copy]], pairs.distances[is_copy]
+    return Pairs(*map(np.append, copies, near)), learned
 
 
 def _spans_several(groups, codes):

@@ -202,6 +202,14 @@ def find_exact(digests, is_readable):
     return np.array(pairs, int).reshape(-1, 2).T
 
 
+def find_nearest(pairs, n_images):
+    """Return the distance of each image to its nearest copy; NaN without a copy."""
+    nearest = np.full(n_images, np.nan)
+    for ends in (pairs.first, pairs.second):
+        np.fmin.at(nearest, ends, pairs.distances)
+    return nearest
+
+
 def group_copies(first, second, n_images):
     """Number the groups of images that pairs connect, in the order of their first image.
 
