@@ -63,10 +63,10 @@ def check_images(
         pixels, whichever is nearer to the median of the shorter sides. Only one of `features` and
         `estimator` may be given.
     max_false_pairs : float, default=0.002
-        The largest acceptable number of pairs that are no copies, for each image: with 0.002,
-        about 2 among 1,000 images.
+        The acceptable number of false pairs of copies per image: 0.002 allows about 2 among 1,000
+        images.
     mirrored : bool, default=False
-        Whether mirrored copies count as copies.
+        Whether mirrored images count as copies.
     random_state : int, RandomState instance or None, default=0
         Draws the images of which altered copies are made, and the folds.
 
@@ -81,11 +81,11 @@ def check_images(
         - ``n_copies`` (int): the number of other images in the group.
         - ``copy_distance``: the distance to the nearest copy; 0 for equal files, NaN without a copy.
         - ``leak``: whether the group spans several splits or classes.
-        - ``outlier_score``: the mean distance to the 30 nearest images, in units of the median: about
-          1 for typical images, more for outliers.
-        - ``label_score``, ``suggested_label``, ``suspect_label``: the probability of the label that
-          the image has, the most probable class, and whether the label looks wrong, by a model that
-          was trained on other images. Only with `y`.
+        - ``outlier_score``: the mean distance to the 30 nearest images, divided by the median of all
+          images: about 1 for typical images, larger for outliers.
+        - ``label_score``, ``suggested_label``, ``suspect_label``: the probability of the given label,
+          the most probable class, and whether the label looks wrong, predicted by a model trained
+          on other images. Only with `y`.
         - ``dark``, ``bright``, ``low_contrast``, ``blurry``, ``odd_size``, ``odd_aspect``, ``blank``.
         - ``unreadable`` (bool): the other values of such an image are missing.
 
@@ -103,18 +103,18 @@ def check_images(
 
     Notes
     -----
-    Equal files are copies. To find near copies, each image is compared with the 5 nearest ones by
-    features and the 5 nearest ones by pixels. A pair is aligned, because one image may be a crop of
-    the other, and the distance of the grey pixels is divided by that of typical candidates of both
-    images. The difference of their colours is added.
+    Equal files are copies. To find near copies, each image is compared with the 5 nearest images by
+    features and the 5 nearest by pixels. Each pair is aligned, because one image may be a crop of the
+    other. The distance is 1 minus the correlation of the grey pixels, plus the difference of the
+    colours, divided by the distance that is typical of both images and their neighbours.
 
-    The largest distance of copies is learned. Altered copies of up to 100 images (recompressed as JPEG
-    of quality 50, resized by half, cropped by 5 and 10 %, 20 % brighter, and mirrored if that
-    counts) show how far copies lie; the threshold finds 99 % of them, unless there would be more
-    false pairs than `max_false_pairs` allows. Their number is extrapolated from the distances of
-    images that are clearly no copies, by a power law.
+    Altered copies of up to 100 images (saved as JPEG of quality 50, resized by half, cropped by 5 and
+    10 %, 20 % brighter, and mirrored if `mirrored` is True) show how far copies lie. The threshold
+    finds 99 % of them, or fewer if there would be more false pairs than `max_false_pairs` allows. The
+    number of false pairs is extrapolated from the distances of images that are clearly no copies,
+    by a power law.
 
-    Labels are scored by linear discriminant analysis in 5 folds. Copies are in one fold.
+    Labels are scored by linear discriminant analysis in 5 folds, with copies in the same fold.
 
     Examples
     --------

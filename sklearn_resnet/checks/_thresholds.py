@@ -10,8 +10,8 @@ from sklearn.utils import check_random_state
 from sklearn_resnet.checks._duplicates import compare_pairs
 from sklearn_resnet.checks._thumbnails import load_originals, make_thumbnails
 
-_MIN_EXPONENT = 2.0  # of strangers, however few there are to fit it
 MAX_SAMPLED = 100  # images, of which altered copies are made
+_MIN_EXPONENT = 2.0  # of the power law, which few strangers would fit poorly
 _FOUND = 0.99  # share of the altered copies that the threshold finds if strangers allow it
 _NEAREST_STRANGER = 0.2  # relative distance; nearer candidates may be copies
 _FARTHEST_STRANGER = 0.6  # farther ones do not follow the law
@@ -48,7 +48,7 @@ def brighten(image, random_state):
 
 
 def mirror(image, random_state):
-    """Exchange left and right."""
+    """Flip left and right."""
     return ImageOps.mirror(image)
 
 
