@@ -67,11 +67,11 @@ class Survey(NamedTuple):
         return [self.images.items[i] for i in rows]
 
 
-def load_lazily(images, size):
+def load_lazily(images):
     """Make `LazyImages` of images that are none yet; a broken file does not end the pass."""
     if as_source(images).is_lazy:
         return images
-    loader = ImageLoader(size, resize="stretch", lazy=True, on_error="nan")
+    loader = ImageLoader(_DECODED, resize="stretch", lazy=True, on_error="nan")
     return loader.fit(images).transform(images)
 
 
@@ -87,7 +87,7 @@ def survey_images(images):
     -------
     Survey
     """
-    lazy = load_lazily(images, _DECODED)
+    lazy = load_lazily(images)
     n_images = len(lazy)
     thumbnails = np.zeros((n_images, SIDE, SIDE), np.float16)
     colors = np.zeros((n_images, 3, _COLOR_SIDE, _COLOR_SIDE), np.float16)
@@ -97,8 +97,9 @@ def survey_images(images):
     with count_images(total=n_images) as bar:
         for batch in lazy.batches(_BATCH):
             rows = slice(start, start + len(batch))
-            grey = to_grey(batch)
-            thumbnails[rows], colors[rows] = shrink(grey), describe_colors(batch, grey)
+            square = to_square(batch)
+            grey = to_grey(square)
+            thumbnails[rows], colors[rows] = shrink(grey), describe_colors(square, grey)
             quantiles[rows] = np.quantile(grey[:, ::2, ::2], QUANTILES, axis=(1, 2)).T
             sharpness[rows] = _measure_sharpness(grey, sizes[rows])
             start += len(batch)
@@ -142,35 +143,48 @@ def load_originals(survey, rows):
 
 def make_thumbnails(images):
     """Make the thumbnails of a few images and their colours, as `survey_images` does."""
-    lazy = load_lazily(images, _DECODED)
-    batches = [(batch, to_grey(batch)) for batch in lazy.batches(_BATCH)]
-    thumbnails = np.concatenate([shrink(grey) for _, grey in batches])
-    return thumbnails, np.concatenate([describe_colors(*batch) for batch in batches])
+    lazy = load_lazily(images)
+    thumbnails, colors = [], []
+    for batch in lazy.batches(_BATCH):
+        square = to_square(batch)
+        grey = to_grey(square)
+        thumbnails.append(shrink(grey))
+        colors.append(describe_colors(square, grey))
+    return np.concatenate(thumbnails), np.concatenate(colors)
 
 
-def to_grey(batch):
-    """Convert a batch of any channels and depth to grey values from 0 to 1, in a square of 128."""
+def to_square(batch):
+    """Convert a batch of any size and depth to values from 0 to 1, in a square of 128.
+
+    Returns
+    -------
+    ndarray of shape (n, 128, 128, n_channels), dtype float32
+    """
     from skimage.transform import resize
 
     if np.issubdtype(batch.dtype, np.integer):
         batch = batch / np.float32(np.iinfo(batch.dtype).max)
-    batch = batch.astype(np.float32).reshape(*batch.shape[:3], -1)
-    grey = batch @ _LUMA if batch.shape[3] == 3 else batch.mean(-1)
-    if grey.shape[1:] == (_DECODED, _DECODED):
-        return grey
-    return np.stack([resize(image, (_DECODED, _DECODED), anti_aliasing=True) for image in grey])
+    square = batch.astype(np.float32, copy=False).reshape(*batch.shape[:3], -1)
+    if square.shape[1:3] == (_DECODED, _DECODED):
+        return square
+    return np.stack([resize(image, (_DECODED, _DECODED), anti_aliasing=True) for image in square])
 
 
-def describe_colors(batch, grey):
+def to_grey(square):
+    """Convert squares of any channels to grey values."""
+    return square @ _LUMA if square.shape[3] == 3 else square.mean(3)
+
+
+def describe_colors(square, grey):
     """Return small images of the channels less grey, in units of its standard deviation.
 
-    Brightness does not change them.
+    Brightness does not change them. They are 0 for images that do not have 3 channels.
     """
-    if batch.ndim < 4 or batch.shape[3] != 3 or batch.shape[1:3] != grey.shape[1:]:
-        return np.zeros((len(batch), 3, _COLOR_SIDE, _COLOR_SIDE), np.float16)
+    if square.shape[3] != 3:
+        return np.zeros((len(square), 3, _COLOR_SIDE, _COLOR_SIDE), np.float16)
     factor = _DECODED // _COLOR_SIDE
-    blocks = batch.reshape(len(batch), _COLOR_SIDE, factor, _COLOR_SIDE, factor, 3)
-    channels = blocks.mean((2, 4), dtype=np.float32).transpose(0, 3, 1, 2) / 255
+    blocks = square.reshape(len(square), _COLOR_SIDE, factor, _COLOR_SIDE, factor, 3)
+    channels = blocks.mean((2, 4)).transpose(0, 3, 1, 2)
     contrast = np.maximum(grey.std((1, 2)), _MIN_CONTRAST)[:, None, None, None]
     return ((channels - channels.mean(1, keepdims=True)) / contrast).astype(np.float16)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sklearn_resnet import ImageLoader
 from sklearn_resnet.checks._thresholds import (
     ALTERATIONS,
     fit_strangers,
@@ -63,6 +64,13 @@ def test_altered_copies_are_near_their_originals(name):
     found = measure_copies(survey, np.ones(4))[name]
     assert found.shape == (4,)
     assert found.max() < 0.05
+
+
+def test_lazy_images_of_another_size_have_the_same_colours_as_their_copies():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8))
+    lazy = ImageLoader(96, lazy=True).fit_transform([image.resize((96, 96))] * 2)
+    found = measure_copies(survey_images(lazy), np.ones(2))
+    assert max(found["jpeg_50"].max(), found["half_size"].max()) < 0.05
 
 
 def test_mirrored_copies_are_made_on_request():
