@@ -878,7 +878,8 @@ def render_checks(result):
         ),
         (
             f"{speed['n_images']:,} photos with computed features",
-            f"{speed['seconds']:.0f} s, {speed['cpu_seconds']:.0f} s of CPU, {speed['mib']:.0f} MiB",
+            f"{speed['cpu_seconds']:.0f} s of processor time ({speed['seconds']:.0f} s beside other work), "
+            f"{speed['mib']:.0f} MiB",
         ),
     ]
     return [*sections, "### Other faults, and speed", _table("measure; result", rows)]
