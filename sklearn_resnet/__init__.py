@@ -12,6 +12,7 @@ from sklearn_resnet._network.families import list_weights
 from sklearn_resnet._network.layers import list_layers
 from sklearn_resnet._network.weights import WeightsFallbackWarning
 from sklearn_resnet._resnet_features import ResNetFeatures
+from sklearn_resnet.checks import check_images
 from sklearn_resnet.plotting import (
     EmbeddingDisplay,
     EmbeddingPlot,
@@ -35,6 +36,7 @@ __all__ = [
     "ResNetFeatures",
     "WeightsFallbackWarning",
     "cache_info",
+    "check_images",
     "clear_cache",
     "compare_embeddings",
     "datasets",

@@ -196,6 +196,11 @@ class LazyImages(_LazySource):
         return self._reader.name_channels(first, n_channels)
 
     @property
+    def items(self) -> Sequence:
+        """The images before decoding: paths, arrays or regions."""
+        return self._items
+
+    @property
     def paths(self) -> list[str]:
         """The path of each image; empty for an image in memory without a name."""
         return [name_of(item) for item in self._items]
