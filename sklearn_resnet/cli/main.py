@@ -532,7 +532,9 @@ def check_folders(ctx, **params):
         params["architecture"] = match_architecture(params["architecture"])
         defaults = {"model": "resnet", "dimensions": None, "pooling": "avg", "precision": "float32"}
         params["features"] = _pick(FeatureOptions, defaults | params)
-        print_result(check(_pick(CheckOptions, params)))
+        text = check(_pick(CheckOptions, params))
+        if not params["quiet"]:
+            print_result(text)
 
 
 def _make_search_options(params):

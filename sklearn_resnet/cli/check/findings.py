@@ -8,9 +8,8 @@ import pandas as pd
 
 from sklearn_resnet.checks._quality import FLAGS
 
-_FENCE = 3.0  # times the interquartile range above the third quartile: Tukey's outer fence
+_FENCE = 1.5  # times the interquartile range above the third quartile, as in a box plot
 _N_NEIGHBORS = 5
-NO_FINDING = "no finding"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Findings:
 
     @cached_property
     def outliers(self):
-        """The images with an outlier score beyond Tukey's outer fence, the highest first."""
+        """The images with an outlier score that is far above the others, the highest first."""
         scores = self.table["outlier_score"].dropna()
         if scores.empty:
             return []
@@ -90,13 +89,13 @@ class Findings:
         return rows[np.argsort(distances, kind="stable")[:_N_NEIGHBORS]].tolist()
 
     def name_findings(self):
-        """Name the most urgent finding for each image.
+        """Name the most urgent finding for each image; None without one.
 
         Returns
         -------
         ndarray of shape (n,), dtype object
         """
-        names = np.full(len(self.table), NO_FINDING, object)
+        names = np.full(len(self.table), None, object)
         found = {name.replace("_", " "): rows for name, rows in self.flagged.items()}
         found["copy"] = [row for rows in self.groups for row in rows]
         found["outlier"] = self.outliers

@@ -138,7 +138,8 @@ class _Section:
             tiles = [self._show_tile(row, self._describe_copy(row)) for row in rows[:_MAX_COPIES]]
             heading = ", ".join([f"{len(rows)} copies", *names.get(rows[0], [])])
             groups.append(_show_row(heading, tiles, len(rows), names.get(rows[0])))
-        return "\n".join([*groups, _tell_rest(self._findings.groups, _MAX_GROUPS)])
+        rest = _tell_rest(self._findings.groups, _MAX_GROUPS)
+        return f'<div class="groups">{"".join(groups)}</div>{rest}'
 
     def _describe_copy(self, row):
         distance = self._table["copy_distance"].iloc[row]
@@ -218,7 +219,7 @@ def _show_row(heading, tiles, n_images, is_urgent=False, is_html=False):
     heading = heading if is_html else _escape(heading)
     heading = f"<h3>{heading}</h3>" if heading else ""
     kind = "tiles urgent" if is_urgent else "tiles"
-    return f'{heading}<div class="{kind}">{"".join(tiles)}{more}</div>'
+    return f'<div>{heading}<div class="{kind}">{"".join(tiles)}{more}</div></div>'
 
 
 def _tell_rest(items, n_shown):

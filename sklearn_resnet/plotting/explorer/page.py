@@ -115,7 +115,8 @@ def _check_lengths(n_points, columns, others):
 def _collect_data(xy, columns, paths, images, features):
     """Compute the data that the page's scripts read."""
     described = {
-        name: describe_column(values) | color_column(values) for name, values in columns.items()
+        name: describe_column(values) | color_column(values, f"no {name}")
+        for name, values in columns.items()
     }
     if len(xy) >= _MIN_CLUSTERED:
         clusters = find_clusters(xy)
