@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from sklearn_resnet._images.errors import ImageReadError
-from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.threads import count_threads, prefetch_map
 from sklearn_resnet.cli.check.summary import (
     describe_copies,
@@ -18,6 +17,7 @@ from sklearn_resnet.cli.check.summary import (
     describe_unreadable,
 )
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files
+from sklearn_resnet.cli.streams import printable
 from sklearn_resnet.plotting._overview import read_whole
 from sklearn_resnet.plotting.explorer import page as explorer
 
@@ -136,7 +136,7 @@ class _Section:
         groups = []
         for rows in self._findings.groups[:_MAX_GROUPS]:
             tiles = [self._show_tile(row, self._describe_copy(row)) for row in rows[:_MAX_COPIES]]
-            heading = ", ".join([f"{len(rows)} copies", *names.get(rows[0], [])])
+            heading = ", ".join([f"{len(rows)} images", *names.get(rows[0], [])])
             groups.append(_show_row(heading, tiles, len(rows), names.get(rows[0])))
         rest = _tell_rest(self._findings.groups, _MAX_GROUPS)
         return f'<div class="groups">{"".join(groups)}</div>{rest}'
@@ -174,7 +174,7 @@ class _Section:
                 tiles = [self._show_tile(row) for row in flagged[:_MAX_FLAGGED]]
                 heading = f"{name.replace('_', ' ')} ({len(flagged):,})"
                 rows.append(_show_row(heading, tiles, len(flagged)))
-        return "\n".join(rows)
+        return f'<div class="groups">{"".join(rows)}</div>'
 
     def _show_unreadable(self):
         unreadable = self._findings.unreadable
@@ -252,4 +252,4 @@ def _capitalize(text):
 
 
 def _escape(text):
-    return html.escape(escape_text(text))
+    return html.escape(printable(text))

@@ -91,8 +91,8 @@ def describe_threshold(copies):
     if copies["recall"]:
         worst = min(copies["recall"], key=copies["recall"].get)
         share = f"{100 * copies['recall'][worst]:.0f} %"
-        text += f"; this finds at least {share} of them (fewest of {worst.replace('_', ' ')})"
-    return f"{text}, and about {copies['false_pairs']:.1f} false pairs"
+        text += f", of which this finds at least {share} ({worst.replace('_', ' ')})"
+    return f"{text}; about {copies['false_pairs']:.1f} pairs may be false"
 
 
 def count_nouns(items, singular, plural):
