@@ -12,7 +12,7 @@ def make_table(**columns):
     """A table of eight images without findings, but for the given columns."""
     table = pd.DataFrame({"path": [f"{i}.png" for i in range(8)]})
     table["duplicate_group"], table["n_copies"] = range(8), 0
-    table["outlier_score"] = [0.9, 1.0, 1.0, 1.1, 1.0, 0.9, 1.1, 1.0]
+    table["outlier_score"] = [0.9, 1.0, 1.0, 1.1, 0.95, 0.9, 1.1, 1.05]
     for name in FLAGS:
         table[name] = pd.array([False] * 8, "boolean")
     table["unreadable"], table["error"] = False, ""
@@ -61,8 +61,9 @@ def test_examples_are_the_nearest_of_the_suggested_class_whose_label_is_right():
 
 
 def test_outliers_are_far_above_the_other_scores():
-    scores = [0.9, 1.0, 3.0, 1.1, 1.0, 5.0, 1.1, np.nan]
-    assert make_findings(outlier_score=scores).outliers == [5, 2]
+    table = pd.concat([make_table()] * 2, ignore_index=True)
+    table.loc[[3, 6, 7], "outlier_score"] = [3.0, 5.0, np.nan]
+    assert Findings(table, np.zeros((16, 2))).outliers == [6, 3]
     assert make_findings().outliers == []
     assert make_findings(outlier_score=np.nan).outliers == []
 
