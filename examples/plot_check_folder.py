@@ -115,11 +115,12 @@ steps["one of each group"] = len(clean)
 
 suspects = clean[clean["suspect_label"].fillna(False).astype(bool)]
 suspects = suspects.sort_values("label_score")
-figure, axes = plt.subplots(1, 6, figsize=(10, 2.4), layout="constrained")
-for ax in axes:
-    ax.set_axis_off()
-for ax, row in zip(axes, suspects.itertuples(), strict=False):
+figure, axes = plt.subplots(
+    1, len(suspects), figsize=(10, 2.9), layout="constrained", squeeze=False
+)
+for ax, row in zip(axes.flat, suspects.itertuples(), strict=True):
     ax.imshow(Image.open(row.path))
+    ax.set(xticks=[], yticks=[])
     ax.set_title(f"{row.name}\nmaybe {row.suggested_label}", fontsize=8)
 figure.suptitle("Labels to look at first", fontsize=11)
 
