@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn_resnet import datasets
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.errors import ImageReadError
+from sklearn_resnet._images.items import UnusableItem
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.paths import as_path, is_local
@@ -100,7 +101,7 @@ def check(options):
             computed, failures = _compute_features(images["path"], features, options, progress)
         progress.show("features", f"{computed.values.shape}  at {size} x {size} pixels")
         with progress.timed("checks"):
-            table = _check(images, computed.values, failures, options)
+            table = check_listed(images, computed.values, failures, options)
     findings = Findings(table, computed.values)
     claim(output, [output, page])
     _write_table(output, table)
@@ -226,10 +227,27 @@ def _compute_features(paths, features, options, progress):
     return compute_features(images, features, progress), images.failures
 
 
-def _check(images, features, failures, options):
-    """Check the images; files that gave no features count as unreadable."""
+def check_listed(images, features, failures, options):
+    """Check images; those without features count as unreadable.
+
+    Parameters
+    ----------
+    images : DataFrame
+        As `_list_images` returns it.
+    features : ndarray of shape (n, n_features)
+    failures : dict of int to Failure
+    options : CheckOptions
+
+    Returns
+    -------
+    DataFrame
+        As `Findings` takes it.
+    """
+    items = images["path"].tolist()
+    for i, failure in failures.items():  # not read again, as the file may have changed
+        items[i] = UnusableItem(failure.cause, name=failure.path)
     table = check_images(
-        images["path"].tolist(),
+        items,
         images.get("label"),
         split=images.get("split"),
         features=features,
@@ -239,8 +257,10 @@ def _check(images, features, failures, options):
     )
     attrs = table.attrs
     table = images.join(table.drop(columns="path"))
-    errors = {i: spell_reading(failure.cause) for i, failure in failures.items()}
-    table["error"] = [errors.get(i, "") for i in range(len(table))]
+    table["error"] = ""
+    table.loc[table["unreadable"], "error"] = "it cannot be read as a grey image"
+    for i, failure in failures.items():
+        table.loc[i, "error"] = spell_reading(failure.cause)
     table.attrs = attrs
     return table
 

@@ -10,9 +10,15 @@ from commands import run
 from faulty_folders import HOSTILE, make_folders
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet._images.failures import Failure
 from sklearn_resnet._io.csv_text import restore_text
 from sklearn_resnet.checks import check_images
+from sklearn_resnet.cli.check.command import CheckOptions, check_listed
+from sklearn_resnet.cli.features import FeatureOptions
 
+OPTIONS = CheckOptions(
+    ("photos",), None, None, 0.002, False, FeatureOptions(*[None] * 11, seed=0), True
+)
 FAST = ["--weights", "procedural", "-l", "16", "--image-size", "32", "--no-cache"]
 
 
@@ -190,3 +196,20 @@ def test_one_image(few):
     (few / "train" / "stripes" / "0.png").rename(folder / "0.png")
     assert "no groups of copies" in run("check", folder, *FAST)
     assert "No groups of copies" in Path("one_check.html").read_text()
+
+
+def test_a_file_without_features_is_unreadable(few):
+    paths = [str(path) for path in sorted((few / "train" / "stripes").glob("*.png"))]
+    images, features = pd.DataFrame({"path": paths}), np.eye(len(paths))
+    features[1] = np.nan
+    table = check_listed(images, features, {1: Failure(1, paths[1], "it was away")}, OPTIONS)
+    assert table["unreadable"].tolist() == [False, True, False, False]
+    assert table["error"].tolist() == ["", "it was away", "", ""]
+    assert table["path"].tolist() == paths
+
+
+def test_a_file_that_is_not_read_for_the_thumbnail_has_an_error(few):
+    paths = [str(path) for path in sorted((few / "train" / "stripes").glob("*.png"))]
+    Path(paths[2]).write_bytes(b"nonsense")  # after its features were computed
+    table = check_listed(pd.DataFrame({"path": paths}), np.eye(len(paths)), {}, OPTIONS)
+    assert table["error"].tolist() == ["", "", "it cannot be read as a grey image", ""]
