@@ -119,6 +119,7 @@ def test_without_output_files_are_named_after_the_folder_and_replaced(few):
     Path("other.html").write_text("mine")
     message = run("check", few / "train", "-o", "other", *FAST, code=1)
     assert "which would replace files that are not in its record" in message
+    assert "features" not in message  # it stops before any work
     assert Path("other.html").read_text() == "mine"
 
 
