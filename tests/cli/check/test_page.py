@@ -110,3 +110,11 @@ def test_many_are_counted(findings, tmp_path):
     )
     assert len(list_paths(split(page)["copies"])) == 12
     assert "and 3 more" in split(page)["copies"]
+
+
+def test_without_bokeh_there_is_no_map(findings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    page = write(tmp_path / "page.html", findings)
+    assert 'id="map"' not in page
+    assert list_paths(split(page)["outliers"]) == ["4.png"]
+    assert "sklearn-resnet[explore]" in capsys.readouterr().err
