@@ -8,6 +8,7 @@ import click
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._network.layers import list_layers, match_architecture
 from sklearn_resnet.cli import options
+from sklearn_resnet.cli.check.command import CheckOptions, check
 from sklearn_resnet.cli.compare import CompareOptions, compare
 from sklearn_resnet.cli.embed import EmbedOptions, embed
 from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
@@ -59,6 +60,7 @@ Examples:
   embedding s3://bucket/shards out/all.parquet --dask tcp://10.0.0.1:8786
   embedding similar photo.jpg out/photos.npz -k 10
   embedding search photos/ --sizes 48,64,96
+  embedding check photos/train photos/test -o out/report
   embedding photos/ out/my.npz --weights w.safetensors --architecture ResNet18
   embedding layers ResNet101V2
   embedding weights
@@ -94,6 +96,21 @@ Examples:
   embedding search photos/
   embedding search photos/ out/s.csv -l 51,73,85 --sizes 48,64,96 --nested
   embedding search slides/ --labels slides.csv --groups patients.csv
+"""
+_CHECK_HELP = """Find copies, leaks, wrong labels, outliers and poor images in folders of images.
+
+Each FOLDER holds images, or one subfolder per class, whose labels are checked; it can also be an
+archive, as for `embedding`. Several are splits, such as train and test, and copies across them are
+leaks. The findings are printed. Files are only read: none is changed, moved or deleted.
+
+OUTPUT, a .csv, has a row for each image. A page to look at the findings (.html) and a record (.json)
+are written beside it. sklearn_resnet.check_images makes the same table in Python.
+
+\b
+Examples:
+  embedding check photos/
+  embedding check photos/train photos/test -o out/report
+  embedding check scans/ -o out/scans --labels scans.csv -l conv4 --image-size 128
 """
 _SECTIONS = {  # by the first option of each
     "model": "Features",
@@ -451,6 +468,73 @@ def search_cuts(ctx, **params):
     with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
         params["architecture"] = match_architecture(params["architecture"])
         text = search(_make_search_options(params))
+        if not params["quiet"]:
+            print_result(text)
+
+
+@main.command(
+    "check",
+    help=_CHECK_HELP,
+    short_help="Find copies, leaks, wrong labels, outliers and poor images in folders.",
+)
+@click.argument("sources", metavar="FOLDER...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUTPUT",
+    help="The table, with or without .csv.  [default: FOLDER_check.csv in the current folder]",
+)
+@click.option(
+    "--max-false-pairs",
+    metavar="N",
+    type=click.FloatRange(0),
+    default=0.002,
+    show_default=True,
+    help="The largest acceptable number of pairs that are no copies, for each image. The distance "
+    "below which images are copies is learned so.",
+)
+@click.option("--mirrored", is_flag=True, help="Find mirrored copies, too.")
+@click.option(
+    "-l",
+    "--layers",
+    type=Layers(),
+    help="Layers of the features, by which images are compared.  [default: the last layer]",
+)
+@click.option(
+    "--image-size",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Crop images to a square, and resize them to N x N, for the features.  [default: 32, 64 or "
+    "128, whichever is nearest to the images]",
+)
+@options.labels
+@options.architecture
+@options.weights
+@options.normalization
+@options.batch_size
+@options.engine
+@options.cache
+@options.no_cache
+@click.option(
+    "-s",
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Random state of the folds, the altered copies, the map and random weights.",
+)
+@options.quiet
+@click.pass_context
+def check_folders(ctx, **params):
+    """Check folders of images."""
+    options.check_cache(params)
+    params["cache"] = options.choose_cache(params)
+    with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
+        params["architecture"] = match_architecture(params["architecture"])
+        defaults = {"model": "resnet", "dimensions": None, "pooling": "avg", "precision": "float32"}
+        params["features"] = _pick(FeatureOptions, defaults | params)
+        text = check(_pick(CheckOptions, params))
         if not params["quiet"]:
             print_result(text)
 

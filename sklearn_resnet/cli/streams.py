@@ -100,3 +100,8 @@ def print_result(text):
     error = getattr(raw, "error", None)
     if error is not None and not isinstance(error, BrokenPipeError):
         raise OSError(f"The result cannot be printed: {error.strerror}.") from error
+
+
+def printable(text):
+    """Escape the characters of a text that move a cursor or begin a line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -32,6 +32,7 @@ from sklearn_resnet.cli.similar.record import (
     read_options,
     read_resnet_record,
 )
+from sklearn_resnet.cli.streams import printable
 
 PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
@@ -281,11 +282,6 @@ def _name_of(table, row):
 
 def _label_of(table, row):
     return "" if table.labels is None else printable(table.labels[row])
-
-
-def printable(text):
-    """Escape the characters of a text that move a cursor or begin a line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 
 def _shorten(name):

@@ -24,7 +24,7 @@ from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_neigh
 from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import make_sheets, thumbnail_side
 
-_MAX_POINTS = 200_000
+MAX_POINTS = 200_000
 _N_NEIGHBORS = 8
 _MIN_CLUSTERED = 10
 # in this order, because each uses variables of the earlier ones
@@ -39,7 +39,7 @@ def check_bokeh():
     check_optional("bokeh", extra="explore", purpose="The interactive page")
 
 
-def write_page(path, xy, *, labels, paths, images, features, title):
+def write_page(path, xy, *, labels, paths, images, features, title, section=""):
     """Write the page.
 
     Parameters
@@ -50,6 +50,8 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         As `make_sheets` accepts them.
     labels, paths, features, title
         See `EmbeddingDisplay.to_html`.
+    section : str, default=""
+        HTML below the map. Elements with the attribute ``data-point`` show that point on it.
 
     Raises
     ------
@@ -62,9 +64,9 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         If the file cannot be written.
     """
     check_bokeh()
-    if len(xy) > _MAX_POINTS:
+    if len(xy) > MAX_POINTS:
         raise ValueError(
-            f"A page holds at most {_MAX_POINTS:,} points. Got {len(xy):,} instead. Pass a sample "
+            f"A page holds at most {MAX_POINTS:,} points. Got {len(xy):,} instead. Pass a sample "
             "of them."
         )
     columns = as_columns(labels)
@@ -77,7 +79,18 @@ def write_page(path, xy, *, labels, paths, images, features, title):
         paths = name_images(images, regions)
     data = _collect_data(xy, columns, paths, images, features)
     data |= describe_regions(regions, getattr(images, "options", {}).get("page"))
-    page = _assemble(title, data, make_figure(xy, data["pointSize"]))
+    page = _assemble(title, data, make_figure(xy, data["pointSize"]), section)
+    with atomic_write(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def write_plain_page(path, title, section):
+    """Write a page without a map, with HTML as `write_page` shows it below the map."""
+    sources = files("sklearn_resnet.plotting") / "explorer"
+    parts = _describe_title(title)
+    parts["css"] = (sources / "page.css").read_text("utf-8") + read_section_css()
+    parts["section"] = section
+    page = _fill((sources / "plain.html").read_text("utf-8"), parts)
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -102,7 +115,8 @@ def _check_lengths(n_points, columns, others):
 def _collect_data(xy, columns, paths, images, features):
     """Compute the data that the page's scripts read."""
     described = {
-        name: describe_column(values) | color_column(values) for name, values in columns.items()
+        name: describe_column(values) | color_column(values, f"no {name}")
+        for name, values in columns.items()
     }
     if len(xy) >= _MIN_CLUSTERED:
         clusters = find_clusters(xy)
@@ -149,26 +163,50 @@ def _as_hex(color):
     return to_hex(color)
 
 
-def _assemble(title, data, figure):
+def _assemble(title, data, figure, section):
     """Fill the template of the page."""
     from bokeh.embed import json_item
     from bokeh.resources import Resources
 
-    sources, title = files("sklearn_resnet.plotting") / "explorer", escape_text(title)
+    sources = files("sklearn_resnet.plotting") / "explorer"
     parts = {
-        "title": html.escape(" ".join(title.split())),
-        "heading": html.escape(title),
+        **_describe_title(title),
         "css": (sources / "page.css").read_text("utf-8"),
+        **_describe_section(section),
         "data": _as_script(data),
         "item": _as_script(json_item(figure, "map")),
         "bokeh": "\n".join(Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw),
         "js": read_script(),
     }
-    page = (sources / "page.html").read_text("utf-8")
+    return _fill((sources / "page.html").read_text("utf-8"), parts)
+
+
+def _fill(page, parts):
     for name, text in parts.items():
         before, after = page.split(f"<!--{name}-->")
         page = before + text + after
     return page
+
+
+def _describe_title(title):
+    title = escape_text(title)
+    return {"title": html.escape(" ".join(title.split())), "heading": html.escape(title)}
+
+
+def _describe_section(section):
+    """Return the parts of the template that show HTML below the map; empty if there is none."""
+    if not section:
+        return dict.fromkeys(("section-css", "link", "section"), "")
+    return {
+        "section-css": f"<style>{read_section_css()}</style>",
+        "link": '<a href="#section">Findings</a>\n  ',
+        "section": f'\n<section id="section">\n{section}\n</section>',
+    }
+
+
+def read_section_css():
+    """The style of HTML below the map."""
+    return (files("sklearn_resnet.plotting") / "explorer" / "section.css").read_text("utf-8")
 
 
 def read_script():

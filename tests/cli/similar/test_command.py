@@ -12,7 +12,7 @@ from PIL import Image
 
 import sklearn_resnet
 from sklearn_resnet.cli.similar import command as _similar_run
-from sklearn_resnet.cli.similar.command import printable
+from sklearn_resnet.cli.streams import printable
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0", "--no-cache", "-q"]
 

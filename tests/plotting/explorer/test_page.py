@@ -20,7 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader
 from sklearn_resnet._io.csv_text import restore_text
-from sklearn_resnet.plotting.explorer.page import read_script
+from sklearn_resnet.plotting.explorer.page import read_script, write_page, write_plain_page
 
 N = 60
 HOSTILE = "</script><img src=x onerror='window.isHacked=1'><b>&amp;"
@@ -1067,3 +1067,35 @@ def test_thumbnails_show_whole_regions_up_to_the_border_and_beyond(tmp_path):
     assert red.mean() == pytest.approx(0.25, abs=0.02)  # 40 x 10 in a square of 40, not cropped
     assert red[20, 1]
     assert red[20, 38]
+
+
+@pytest.mark.long
+def test_an_element_of_the_section_shows_its_point(show, tmp_path):
+    xy, images, labels, features = make_data()
+    section = '<p>text</p><button type="button" data-point="7">seven</button>'
+    options = {"labels": labels, "paths": PATHS, "images": images, "features": features}
+    write_page(tmp_path / "page.html", xy, **options, title="t", section=section)
+    page = show(tmp_path / "page.html")
+    page.click("text=Findings")
+    page.click("text=seven")
+    assert PATHS[7].partition("/")[2] in page.inner_text("#pinned")
+    assert page.evaluate("document.getElementById('stage').getBoundingClientRect().top") < 100
+    height = page.evaluate("document.getElementById('map').clientHeight")
+    assert 400 < height < 800
+
+
+def test_a_page_without_a_section_has_no_link_to_it(tmp_path):
+    page = write(tmp_path / "page.html").read_text("utf-8")
+    assert "#section" not in page.partition("<script")[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_plain_page_follows_the_theme(browser, scheme, tmp_path):
+    write_plain_page(tmp_path / "page.html", HOSTILE, "<p>text</p>")
+    page = browser.new_page(color_scheme=scheme)
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert page.inner_text("h1") == page.title() == HOSTILE
+    assert page.inner_text("#section") == "text"
+    assert not page.evaluate("window.isHacked")
+    page.close()

@@ -84,6 +84,13 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+for (const element of document.querySelectorAll("[data-point]")) { // of the section below the map
+  element.addEventListener("click", () => {
+    pin(Number(element.dataset.point));
+    byId("stage").scrollIntoView();
+  });
+}
+
 source.selected.properties.indices.change.connect(showSelection);
 let lastView = null;
 for (const range of [plot.x_range, plot.y_range]) {
