@@ -106,12 +106,12 @@ def test_regions_on_their_image():
     distance = np.hypot((x % 20) - 10, (y % 20) - 10)
     labels = np.where((distance < 8) & (distance > 2), y // 20 * 4 + x // 20 + 1, 0)
     top, left = (axis.ravel() for axis in np.mgrid[:60:20, :80:20])
-    table = pd.DataFrame({"path": "a.png", "top": top, "left": left, "label": np.arange(1, 13)})
+    table = pd.DataFrame({"path": "a.png", "top": top, "left": left, "segment": np.arange(1, 13)})
     table = table.assign(bottom=table["top"] + 20, right=table["left"] + 20)
     table["kind"] = np.array(["a", "b", "c", None] * 3, object)
     axes = plt.subplots(1, 3, figsize=(7, 2))[1]
     draw_regions(image, table, "kind", kind="boxes", legend=False, ax=axes[0])
     draw_regions(image, table, "kind", labels=labels, legend=False, ax=axes[1])
     overlapping = table.assign(right=table["right"] + 10)
-    draw_regions(image, overlapping, np.sin(table["label"]), legend=False, ax=axes[2])
+    draw_regions(image, overlapping, np.sin(table["segment"]), legend=False, ax=axes[2])
     return axes[0].figure
