@@ -3,6 +3,6 @@
 Imports `_images`, `_runtime`, `ImageLoader` and `ResNetFeatures`.
 """
 
-from sklearn_resnet.checks._check_images import check_images
+from sklearn_resnet.checks._check_images import check_images, choose_size
 
-__all__ = ["check_images"]
+__all__ = ["check_images", "choose_size"]

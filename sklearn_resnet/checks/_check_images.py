@@ -214,9 +214,15 @@ def _find_features(survey, features, estimator):
 
 def _make_estimator(sizes):
     """Make the default estimator for images of these sizes."""
-    side = np.nanmedian(np.append(sizes.min(1), np.nan if np.isfinite(sizes).any() else _SIZES[-1]))
-    size = min(_SIZES, key=lambda size: abs(np.log(size / side)))
+    size = choose_size(sizes.min(1))
     return make_pipeline(ImageLoader(size, lazy=True, on_error="nan"), ResNetFeatures())
+
+
+def choose_size(sides):
+    """Choose the size of images from their shorter sides; NaN for those that cannot be read."""
+    known = sides[np.isfinite(sides)]
+    side = np.median(known) if len(known) else _SIZES[-1]
+    return min(_SIZES, key=lambda size: abs(np.log(size / side)))
 
 
 def _find_copies(survey, features, max_false_pairs, mirrored, random_state):

@@ -504,8 +504,8 @@ def search_cuts(ctx, **params):
     "--image-size",
     metavar="N",
     type=click.IntRange(1),
-    help="Crop images to a square, and resize them to N x N, for the features.  [default: 32, 64 or "
-    "128, whichever is nearest to the images]",
+    help="Crop images to a square, and resize them to N x N, for the features.  [default: 32 or 64, "
+    "whichever is nearer to the images]",
 )
 @options.labels
 @options.architecture

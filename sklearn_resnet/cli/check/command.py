@@ -1,5 +1,6 @@
 """The command `embedding check`: a table, a page and a summary of the findings in folders of images."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -8,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from sklearn_resnet import datasets
-from sklearn_resnet._image_loader import ImageLoader
+from sklearn_resnet._images.decoding.overviews import read_size
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import UnusableItem
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.csv_text import write_csv
 from sklearn_resnet._io.paths import as_path, is_local
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.checks import check_images
+from sklearn_resnet.checks import check_images, choose_size
 from sklearn_resnet.cli.check.findings import Findings
 from sklearn_resnet.cli.check.page import write_report_page
 from sklearn_resnet.cli.check.summary import describe_findings, describe_threshold
@@ -35,7 +36,6 @@ from sklearn_resnet.cli.record import Result, finish, hash_table
 from sklearn_resnet.cli.search_report import name_stem
 from sklearn_resnet.cli.tables import check_table_path
 
-_SIZES = (32, 64, 128)  # by default, the one nearest to the images
 _N_MEASURED = 25  # files whose sizes stand for those of all
 _OF_SPLITS = frozenset(
     ("train", "training", "test", "testing", "val", "valid", "validation", "dev")
@@ -202,15 +202,12 @@ def _describe_input(images):
 
 
 def _choose_size(paths):
-    """Choose the size that is nearest to the median of the shorter sides of some images."""
-    sides, loader = [], ImageLoader(mode="L")
+    """Choose the size of images by those of some files."""
+    sides = []
     for i in np.unique(np.linspace(0, len(paths) - 1, _N_MEASURED).astype(int)):
-        try:
-            sides.append(min(loader.fit_transform([paths[i]]).shape[1:3]))
-        except (ImageReadError, OSError):  # it will be listed as unreadable
-            continue
-    side = np.median(sides) if sides else _SIZES[-1]
-    return min(_SIZES, key=lambda size: abs(np.log(size / side)))
+        with suppress(ImageReadError, OSError):  # it will be listed as unreadable
+            sides.append(min(read_size(paths[i])))
+    return choose_size(np.array(sides))
 
 
 def _compute_features(paths, features, options, progress):
