@@ -148,7 +148,7 @@ def check_images(
         table = table.join(
             _judge_labels(features, codes, classes, groups, survey.is_readable, random_state)
         )
-    flags = flag_quality(survey.quantiles, survey.sharpness, survey.sizes)
+    flags = flag_quality(survey.quantiles, survey.sharpness, survey.sizes, codes)
     for name in FLAGS:
         table[name] = _with_missing(flags[name], survey.is_readable)
     table["unreadable"] = ~survey.is_readable

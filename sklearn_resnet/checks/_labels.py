@@ -3,8 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -31,6 +29,8 @@ def predict_out_of_fold(features, codes, groups, random_state=0):
     -------
     ndarray of shape (n, n_classes)
     """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # slow to import
+
     probabilities = np.zeros((len(codes), codes.max() + 1))
     folds = _assign_folds(codes, groups, random_state)
     for fold in np.unique(folds):
@@ -84,6 +84,8 @@ def score_labels(probabilities, codes):
 
 def _assign_folds(codes, groups, random_state):
     """Number the folds of images: stratified, and that of the first image for all of a group."""
+    from sklearn.model_selection import StratifiedKFold  # slow to import
+
     folds = np.zeros(len(codes), int)
     splitter = StratifiedKFold(min(_N_FOLDS, len(codes)), shuffle=True, random_state=random_state)
     with warnings.catch_warnings():

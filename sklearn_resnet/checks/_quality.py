@@ -14,7 +14,7 @@ QUANTILES = (0.01, 0.05, 0.99)
 FLAGS = ("dark", "bright", "low_contrast", "blurry", "odd_size", "odd_aspect", "blank")
 
 
-def flag_quality(quantiles, sharpness, sizes):
+def flag_quality(quantiles, sharpness, sizes, codes=None):
     """Flag images of poor quality.
 
     Parameters
@@ -25,6 +25,8 @@ def flag_quality(quantiles, sharpness, sizes):
         The share of the standard deviation that a blur removes. NaN for unreadable images.
     sizes : ndarray of shape (n, 2)
         Height and width; NaN if unknown.
+    codes : ndarray of shape (n,), dtype int, default=None
+        The classes, in each of which sharpness is compared; None for one class.
 
     Returns
     -------
@@ -41,11 +43,21 @@ def flag_quality(quantiles, sharpness, sizes):
             "dark": light < _DARK,
             "bright": shadow > _BRIGHT,
             "low_contrast": light - low < _LOW_CONTRAST,
-            "blurry": (sharpness < _BLURRY * _median(sharpness[~is_blank])) & ~is_blank,
+            "blurry": (sharpness < _BLURRY * _find_usual(sharpness, codes, is_blank)) & ~is_blank,
             "odd_size": np.maximum(size_ratio, 1 / np.maximum(size_ratio, 1e-9)) > _ODD_SIZE,
             "odd_aspect": aspect > _ODD_ASPECT * _median(aspect),
             "blank": is_blank,
         }
+
+
+def _find_usual(sharpness, codes, is_blank):
+    """Return the median of the class of each image, or that of all if the class is sharper."""
+    usual = np.full(len(sharpness), _median(sharpness[~is_blank]))
+    for code in np.unique(codes) if codes is not None else ():
+        of_class = codes == code
+        median = _median(sharpness[of_class & ~is_blank])
+        usual[of_class] = np.fmin(usual[of_class], median)
+    return usual
 
 
 def _median(values):

@@ -39,3 +39,12 @@ def flags_of(quantiles=GOOD, sharpness=0.2, size=(40, 60)):
 )
 def test_flags(image, expected):
     assert flags_of(**image) == expected
+
+
+def test_a_class_with_soft_edges_is_not_blurry():
+    sharpness = np.array([1.0, 1.1, 0.9, 1.0, 0.2, 0.2, 0.22, 0.05])
+    codes = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    quantiles, sizes = np.tile([0.1, 0.2, 0.9], (8, 1)), np.full((8, 2), 30.0)
+    assert flag_quality(quantiles, sharpness, sizes)["blurry"].tolist() == [False] * 4 + [True] * 4
+    of_classes = flag_quality(quantiles, sharpness, sizes, codes)["blurry"]
+    assert of_classes.tolist() == [False] * 7 + [True]

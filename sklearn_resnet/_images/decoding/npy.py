@@ -20,8 +20,12 @@ from sklearn_resnet._images.decoding.selection import (
     select_planes,
 )
 from sklearn_resnet._images.file_log import Remark
+from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 _SUFFIX = ".npy"  # of the members of a .npz
+# Python's parser, which reads the header, at times fails in several threads at once:
+# "AST constructor recursion depth mismatch"
+_parsing = make_fork_safe_lock()
 _CHANNELS_FIRST = "If the channels come first, pass ImageLoader(page='channels') too."
 
 
@@ -36,10 +40,11 @@ def decode_npy(file, selection, max_pixels, report):
             check_array((*plane, n_read), dtype, max_pixels)
             return decode_array(_Pages(file, shape, dtype), selection, report)
         check_array((plane[0] * n_pages, *plane[1:]), dtype, max_pixels)
+        array = _read_values(file, shape, dtype, "F" if is_by_column else "C")
+        return decode_array(array, selection, report)
     file.seek(0)
-    # numpy.load opens .npz, and its errors name the way to unpickle
-    array = np.lib.format.read_array(file, allow_pickle=False)
-    return decode_array(array, selection, report)
+    np.lib.format.read_array(file, allow_pickle=False)  # raises the error of pickled objects
+    raise AssertionError("pickled objects are not read")
 
 
 class _Pages:
@@ -52,10 +57,16 @@ class _Pages:
     def __getitem__(self, i):
         n_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
         self._file.seek(self._start + i * n_bytes)
-        content = self._file.read(n_bytes)
-        if len(content) < n_bytes:
-            raise ValueError("it is damaged: it is too short for its shape")
-        return np.frombuffer(content, self.dtype).reshape(self.shape[1:])
+        return _read_values(self._file, self.shape[1:], self.dtype)
+
+
+def _read_values(file, shape, dtype, order="C"):
+    """Read an array at the position of a file."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    content = file.read(n_bytes)
+    if len(content) < n_bytes:
+        raise ValueError("it is damaged: it is too short for its shape")
+    return np.frombuffer(content, dtype).reshape(shape, order=order)
 
 
 def decode_npz(file, selection, max_pixels, report, *, dataset=None):
@@ -156,7 +167,8 @@ def read_npy_header(file):
     npy = np.lib.format
     version = npy.read_magic(file)
     read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    return read_header(file)
+    with _parsing:
+        return read_header(file)
 
 
 def check_file_shape(shape, selection):

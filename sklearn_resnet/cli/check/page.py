@@ -143,14 +143,14 @@ class _Section:
 
     def _describe_copy(self, row):
         distance = self._table["copy_distance"].iloc[row]
-        return "equal file" if distance == 0 else f"distance {distance:.2f}"
+        return "equal file" if distance == 0 else f"distance {distance:.3f}"
 
     def _show_suspects(self):
         blocks = []
         for row, examples in self._examples.items():
             entry = self._table.iloc[row]
             label, suggested = _escape(entry["label"]), _escape(entry["suggested_label"])
-            about = f"probability of this label {entry['label_score']:.2f}"
+            about = f"probability of this label {entry['label_score']:.2g}"
             tiles = [
                 self._show_tile(row, about, "suspect"),
                 *(self._show_tile(example, "", "example") for example in examples),

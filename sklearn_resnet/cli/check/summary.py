@@ -92,7 +92,7 @@ def describe_threshold(copies):
         worst = min(copies["recall"], key=copies["recall"].get)
         share = f"{100 * copies['recall'][worst]:.0f} %"
         text += f", of which this finds at least {share} ({worst.replace('_', ' ')})"
-    return f"{text}; about {copies['false_pairs']:.1f} pairs may be false"
+    return f"{text}; about {copies['false_pairs']:.2g} of the pairs may be false"
 
 
 def count_nouns(items, singular, plural):

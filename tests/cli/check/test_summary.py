@@ -70,7 +70,7 @@ def test_the_threshold_is_described():
     }
     assert describe_threshold(copies) == (
         "distances up to 0.123, learned from altered copies of these images, of which this finds at "
-        "least 96 % (crop 10); about 0.3 pairs may be false"
+        "least 96 % (crop 10); about 0.26 of the pairs may be false"
     )
     assert describe_threshold(copies | {"threshold": None}).startswith("equal files only")
 
