@@ -233,7 +233,7 @@ def test_the_page_on_regions_runs(folder, home):
     run_page(PAGES[3], folder, home)
     made = {path.name for path in folder.iterdir()}
     assert made >= {"cells.png", "well.png", "slide.png"}
-    assert {path.name for path in (folder / "out").iterdir()} >= {"tiles.parquet", "cells.csv"}
+    assert {path.name for path in (folder / "out").iterdir()} >= {"tiles.npy", "cells.csv"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
