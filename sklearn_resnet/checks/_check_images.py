@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import make_pipeline
 from sklearn.utils import check_array
 
 from sklearn_resnet._image_loader import ImageLoader
@@ -214,6 +213,8 @@ def _find_features(survey, features, estimator):
 
 def _make_estimator(sizes):
     """Make the default estimator for images of these sizes."""
+    from sklearn.pipeline import make_pipeline  # slow to import
+
     size = choose_size(sizes.min(1))
     return make_pipeline(ImageLoader(size, lazy=True, on_error="nan"), ResNetFeatures())
 

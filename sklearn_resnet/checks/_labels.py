@@ -3,8 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 _N_FOLDS = 5
@@ -30,6 +28,8 @@ def predict_out_of_fold(features, codes, groups, random_state=0):
     ndarray of shape (n, n_classes)
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # slow to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     probabilities = np.zeros((len(codes), codes.max() + 1))
     folds = _assign_folds(codes, groups, random_state)

@@ -3,13 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from sklearn_resnet._image_loader import ImageLoader
-from sklearn_resnet._images.decoding import open_image, read_image
-from sklearn_resnet._images.decoding.pillow import FORMATS
-from sklearn_resnet._images.items import UnusableItem, is_array, name_of
+from sklearn_resnet._images.decoding.overviews import read_size
+from sklearn_resnet._images.items import UnusableItem
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._runtime.progress import count_images
@@ -221,21 +219,9 @@ def _measure_sizes(lazy):
 
 
 def _measure_size(item):
+    if isinstance(item, UnusableItem):
+        return _UNKNOWN
     try:
-        if is_array(item):
-            return np.shape(item)[:2]
-        if isinstance(item, Image.Image):
-            return item.size[::-1]
-        if isinstance(item, UnusableItem):
-            return _UNKNOWN
-        with open_image(item, name_of(item)) as file, Image.open(file, formats=FORMATS) as image:
-            return image.size[::-1]
-    except Exception:  # another format, or a broken file, which the pass over all images names
-        return _decode_size(item)
-
-
-def _decode_size(item):
-    try:
-        return read_image(item, mode="L").shape
-    except Exception:
+        return read_size(item)
+    except Exception:  # of a broken file, which the pass over all images names
         return _UNKNOWN

@@ -448,15 +448,7 @@ def similar(ctx, queries, table, **chosen):
 @options.reading
 @options.regions
 @options.picture
-@click.option(
-    "-s",
-    "--seed",
-    metavar="N",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Random state of the folds, and of random weights.",
-)
+@options.seed("Random state of the folds, and of random weights.")
 @options.quiet
 @click.pass_context
 def search_cuts(ctx, **params):
@@ -515,15 +507,7 @@ def search_cuts(ctx, **params):
 @options.engine
 @options.cache
 @options.no_cache
-@click.option(
-    "-s",
-    "--seed",
-    metavar="N",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Random state of the folds, the altered copies, the map and random weights.",
-)
+@options.seed("Random state of the folds, the altered copies, the map and random weights.")
 @options.quiet
 @click.pass_context
 def check_folders(ctx, **params):

@@ -209,6 +209,19 @@ picture = click.option(
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 
 
+def seed(text):
+    """Make the option of a random state, with its help."""
+    return click.option(
+        "-s",
+        "--seed",
+        metavar="N",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help=text,
+    )
+
+
 def reading(command):
     """Add the options of reading channels, depths and pages of scientific images."""
     for option in reversed(_READING):
