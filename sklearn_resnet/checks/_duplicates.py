@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.preprocessing import normalize
 
 from sklearn_resnet.checks._neighbors import describe_pixels, find_neighbors
 from sklearn_resnet.checks._registration import align_coarsely, align_finely, compare_colors
@@ -156,6 +155,8 @@ def _reduction(side, n_pixels):
 
 def _find_candidates(thumbnails, features, mirrored):
     """List the pairs of nearest images, each once; sorted."""
+    from sklearn.preprocessing import normalize  # slow to import
+
     n_images = len(thumbnails)
     n_neighbors = min(N_CANDIDATES + 1, n_images)
     pixels = describe_pixels(thumbnails)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
-from sklearn.preprocessing import normalize
 
 from sklearn_resnet.checks._thumbnails import halve
 
@@ -51,6 +50,8 @@ def describe_pixels(thumbnails):
     -------
     ndarray of shape (n, 256), dtype float32
     """
+    from sklearn.preprocessing import normalize  # slow to import
+
     described = np.empty((len(thumbnails), (thumbnails.shape[1] // 2) ** 2), np.float32)
     for start in range(0, len(thumbnails), _CHUNK):
         rows = slice(start, start + _CHUNK)

@@ -1,7 +1,6 @@
 """Score how little an image resembles its neighbours."""
 
 import numpy as np
-from sklearn.preprocessing import normalize
 
 from sklearn_resnet.checks._neighbors import find_neighbors
 
@@ -24,6 +23,8 @@ def score_outliers(features, groups):
     ndarray of shape (n,)
         About 1 for typical images, and more for outliers; NaN if there are no others.
     """
+    from sklearn.preprocessing import normalize  # slow to import
+
     _, first, members = np.unique(groups, return_index=True, return_inverse=True)
     n_neighbors = min(_N_NEIGHBORS + 1, len(first))
     if n_neighbors < 2:
