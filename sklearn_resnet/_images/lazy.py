@@ -236,7 +236,10 @@ class LazyImages(_LazySource):
                     "np.asarray decodes them all."
                 )
             key = key[0]
-        chosen = np.arange(len(self))[key]
+        if isinstance(key, slice):  # of a block: no array of all indices
+            chosen = np.arange(*key.indices(len(self)))
+        else:
+            chosen = np.arange(len(self))[key]
         if np.ndim(chosen) == 0:
             image = self._load_of_one_form(int(chosen), report=(reports := []))
             self._check_names(int(chosen), reports)

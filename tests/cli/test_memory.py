@@ -1,0 +1,74 @@
+"""The memory allocator of the processes of the command."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# counts glibc's arenas after four threads have allocated at the same time
+_COUNT = """
+import ctypes, threading
+
+def count_arenas():
+    libc = ctypes.CDLL(None)
+    barrier = threading.Barrier(4)
+
+    def allocate():
+        libc.malloc(100_000)
+        barrier.wait()
+
+    threads = [threading.Thread(target=allocate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    libc.open_memstream.restype = ctypes.c_void_p
+    text, size = ctypes.c_char_p(), ctypes.c_size_t()
+    stream = ctypes.c_void_p(libc.open_memstream(ctypes.byref(text), ctypes.byref(size)))
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    return text.value.count(b"<heap nr=")
+
+"""
+_CALL = "from sklearn_resnet.cli.memory import use_one_arena\nuse_one_arena()\n"
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+
+
+def count_arenas(code, **environment):
+    environment = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"} | environment
+    environment["OPENBLAS_NUM_THREADS"] = "1"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{_COUNT}{code}print(count_arenas())"],
+        env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return int(done.stdout.split()[-1])
+
+
+def test_threads_share_one_arena():
+    assert count_arenas(_CALL) == 1
+
+
+def test_importing_the_command_leaves_the_allocator_as_it_is():
+    assert count_arenas("import sklearn_resnet.cli.main\n") > 1
+
+
+def test_the_environment_comes_first():
+    assert count_arenas(_CALL, MALLOC_ARENA_MAX="3") == 3
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import sklearn_resnet.cli.main as command\n"
+        "command.main(['layers'], standalone_mode=False)\n",
+        "import os\nfrom sklearn_resnet.cli.resumable.workers import _start_worker\n"
+        "_start_worker(1, os.getppid())\n",
+    ],
+    ids=["command", "worker"],
+)
+def test_command_and_workers_limit_their_arenas(start):
+    before = count_arenas(f"{start.splitlines()[0]}\n")
+    assert count_arenas(start) < before
