@@ -109,6 +109,8 @@ def find_nearest(features, query, n_neighbors, metric="euclidean", block_values=
     """
     from threadpoolctl import threadpool_limits
 
+    if len(_square(query)[2]):
+        query = query.astype(np.float64, copy=False)
     shape, n_threads = (len(query), n_neighbors), count_threads()
     distances, rows = np.full(shape, np.inf), np.full(shape, -1)
     n_rows = max(1, block_values // features.shape[1])
@@ -131,15 +133,22 @@ def find_nearest(features, query, n_neighbors, metric="euclidean", block_values=
 
 def _read_block(features, n_rows, start):
     values = np.asarray(features[start : start + n_rows])
-    with np.errstate(over="ignore", invalid="ignore"):
-        single = values.astype(np.float32, copy=False)
-        squares = np.einsum("ij,ij->i", single, single)
-    odd = np.flatnonzero(~((squares >= _SQUARES[0]) & (squares <= _SQUARES[1])))
+    single, squares, odd = _square(values)
     odd_values = values[odd]
     is_finite = np.isfinite(odd_values).all(1)
     is_measured = is_finite & odd_values.any(1)  # rows of zeros have exact bounds
     forced = {-np.inf: odd[is_measured], np.inf: odd[~is_finite]}
+    if is_measured.any():
+        values = values.astype(np.float64, copy=False)
     return _Block(start, values, single, squares, forced)
+
+
+def _square(values):
+    """Return values in single precision, their squared norms, and rows that need double precision."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = values.astype(np.float32, copy=False)
+        squares = np.einsum("ij,ij->i", single, single)
+    return single, squares, np.flatnonzero(~((squares >= _SQUARES[0]) & (squares <= _SQUARES[1])))
 
 
 def _search_tile(block, query, metric, distances, rows, tile):
@@ -265,6 +274,6 @@ def _measure(values, rows, query, queries, metric):
             cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
             distances[pairs] = np.clip(1 - cosines, 0, 2)
         else:
-            squares = np.square(found - sought, dtype=np.float64)
-            distances[pairs] = np.sqrt(squares.sum(axis=1))
+            squares = (found - sought) ** 2
+            distances[pairs] = np.sqrt(squares.sum(axis=1, dtype=np.float64))
     return distances
