@@ -2,11 +2,11 @@
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
-import time
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +56,10 @@ def search_table(path, n_queries, metric):
     rows = np.linspace(0, len(features) - 1, int(n_queries)).astype(int)
     query = features[rows] + np.float32(0.01)
     find_similar(features[:1000], query[:1], 10, metric)  # imports
-    before = _read_own_memory()
-    start = time.perf_counter()
-    _, found = find_similar(features, query, 10, metric)
-    seconds = time.perf_counter() - start
+    with sampling_memory() as samples:
+        seconds, (_, found) = time_call(find_similar, features, query, 10, metric)
     assert (found[:, 0] == rows).all()
-    return {"seconds": seconds, "mib": _read_own_memory() - before}
+    return {"seconds": seconds, "mib": max(samples) - samples[0]}
 
 
 def search_by_sklearn(path, metric):
@@ -70,20 +68,39 @@ def search_by_sklearn(path, metric):
 
     features = np.load(path, mmap_mode="r")
     query = features[:1] + np.float32(0.01)
-    start = time.perf_counter()
-    for first in range(0, len(features), 16_384):
-        block = np.asarray(features[first : first + 16_384], np.float64)
-        NearestNeighbors(n_neighbors=10, metric=metric, algorithm="brute").fit(block).kneighbors(
-            query
-        )
-    return {"seconds": time.perf_counter() - start}
+    search = NearestNeighbors(n_neighbors=10, metric=metric, algorithm="brute")
+
+    def search_blocks():
+        for start in range(0, len(features), 16_384):
+            search.fit(np.asarray(features[start : start + 16_384], np.float64)).kneighbors(query)
+
+    return {"seconds": time_call(search_blocks)[0]}
 
 
-def _read_own_memory():
-    """Return the peak of the process' memory in MiB, less the pages of mapped files."""
+@contextmanager
+def sampling_memory():
+    """Yield a list of samples of the memory of this process in MiB, while the block runs.
+
+    Pages of mapped files do not count: the system drops them when it needs memory.
+    """
+    samples, is_done = [_read_memory()], threading.Event()
+
+    def sample():
+        while not is_done.wait(0.002):
+            samples.append(_read_memory())
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield samples
+    finally:
+        is_done.set()
+        sampler.join()
+
+
+def _read_memory():
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    kib = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB", status, re.M)}
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - kib["RssFile"]) / 1024
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) / 1024
 
 
 def measure_maps(data, folder):

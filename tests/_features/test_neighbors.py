@@ -78,6 +78,17 @@ def test_thousands_of_equal_rows_are_not_all_measured(metric, monkeypatch):
     np.testing.assert_array_equal(rows[:100], expected[1])
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_thousands_of_rows_that_single_precision_cannot_tell_apart_are_told_apart(metric):
+    features = make_features(4000, 24, np.float64)
+    features[1000:] = 3 + 0.1 * (features[1000:] - 3)
+    query = features[::10]
+    distances, rows = find_nearest(features, query, 5, metric)
+    expected = find_by_all_distances(features, query, 5, metric)
+    np.testing.assert_array_equal(rows, expected[1])
+    np.testing.assert_allclose(distances, expected[0], rtol=1e-6, atol=1e-12)
+
+
 def test_rows_of_zeros_have_the_cosine_distance_1():
     features = np.float32([[0, 0], [0, 1], [1, 0.1], [-1, 0]])
     distances, rows = find_nearest(features, np.float32([[1, 0]]), 4, "cosine")
