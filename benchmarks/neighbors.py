@@ -109,28 +109,41 @@ def measure_maps(data, folder):
     resnet = ResNetFeatures(layers=82, weights=Path(data) / WEIGHTS, cache=None)
     features = resnet.fit(X[:100]).transform(X)
     np.save(folder / "features.npy", features)
+    maps = {
+        name: summarize_maps([measure_map(folder, seed) for _ in range(_ROUNDS)])
+        for name, seed in _SEEDS.items()
+    }
+    return {"shape": list(features.shape), **maps}
+
+
+def measure_map(folder, seed):
+    """Measure a map by UMAP alone, and then by the command; return seconds and trustworthiness."""
+    path = folder / "features.npy"
+    features = np.load(path)
     sample = np.random.default_rng(0).choice(len(features), _SAMPLE_SIZE, replace=False)
-    results = {}
-    for name, seed in _SEEDS.items():
-        seconds = {
-            engine: run_again(
-                "map", folder / "features.npy", folder / f"{engine}.npy", seed, engine
-            )
-            for engine in ("umap", "command")
-        }
-        command = seconds["command"]
-        results[name] = {
-            "times_umap": seconds["umap"]["map"] / command["map"],
-            "neighbors_share": command["neighbors"] / command["map"],
-            "seconds": seconds,
-            "trustworthiness": {
-                engine: trustworthiness(
-                    features[sample], np.load(folder / f"{engine}.npy")[sample], n_neighbors=15
-                )
-                for engine in seconds
-            },
-        }
-    return {"shape": list(features.shape), **results}
+    found = {}
+    for engine in ("umap", "command"):
+        map_path = folder / f"{engine}.npy"
+        seconds = run_again("map", path, map_path, seed, engine)
+        xy = np.load(map_path)
+        score = trustworthiness(features[sample], xy[sample], n_neighbors=15)
+        found[engine] = seconds | {"trustworthiness": float(score)}
+    return found
+
+
+def summarize_maps(rounds):
+    """Return ratios and scores over rounds."""
+    seconds = {name: [each[name]["map"] for each in rounds] for name in ("umap", "command")}
+    neighbors = [each["command"]["neighbors"] for each in rounds]
+    return {
+        "times_umap": summarize_rounds(divide(seconds["umap"], seconds["command"])),
+        "neighbors_share": summarize_rounds(divide(neighbors, seconds["command"])),
+        "seconds": {name: summarize_rounds(found) for name, found in seconds.items()},
+        "trustworthiness": {
+            name: summarize_rounds([each[name]["trustworthiness"] for each in rounds])
+            for name in seconds
+        },
+    }
 
 
 def write_table(path):
