@@ -1,7 +1,7 @@
 """Nearest neighbors of features: exact, block by block, and approximate for very many rows.
 
-Distances are bounded in single precision, by one matrix product a block. Only rows whose bound allows
-them to be among the nearest are measured, in double precision, so that the result is exact.
+Distances are bounded in single precision, by one matrix product a block. Only rows that these bounds
+allow to be among the nearest are measured, from their differences or in double precision.
 """
 
 import math
@@ -12,18 +12,15 @@ import numpy as np
 
 from sklearn_resnet._runtime.threads import count_threads, prefetch_map
 
-BLOCK_VALUES = (
-    2**21
-)  # 8 MiB in single precision, so that a mapped table is never in memory as a whole
+# features of a block: 8 MiB in single precision, so that a mapped table is never in memory as a whole
+BLOCK_VALUES = 2**21
 _TILE_VALUES = 2**21  # bounds that are in memory at once, for each thread
 _MAX_PRODUCTS = 2e12  # of an exact search; pynndescent, which compiles for 20 s, is faster for more
 _MAX_TREE = 15  # features; for more, trees are slower than products
-_MEASURED_VALUES = (
-    2**23
-)  # of pairs of a query and a row that single precision leaves to be measured
-_MIN_CHUNKS = (
-    8  # for each neighbor: of the least bound of each chunk, the k-th bounds the k-th distance
-)
+# features of the pairs of a query and a row that are measured at once, as their bounds are near
+_MEASURED_VALUES = 2**23
+# least for each neighbor: the k-th least of the chunks' least bounds limits the k-th distance
+_MIN_CHUNKS = 8
 _SQUARES = (1e-30, 1e36)  # the range of squared norms in which single precision bounds the error
 
 
@@ -109,6 +106,7 @@ def find_nearest(features, query, n_neighbors, metric="euclidean", block_values=
     """
     from threadpoolctl import threadpool_limits
 
+    query = _as_float(query)
     if len(_square(query)[2]):
         query = query.astype(np.float64, copy=False)
     shape, n_threads = (len(query), n_neighbors), count_threads()
@@ -132,7 +130,7 @@ def find_nearest(features, query, n_neighbors, metric="euclidean", block_values=
 
 
 def _read_block(features, n_rows, start):
-    values = np.asarray(features[start : start + n_rows])
+    values = _as_float(np.asarray(features[start : start + n_rows]))
     single, squares, odd = _square(values)
     odd_values = values[odd]
     is_finite = np.isfinite(odd_values).all(1)
@@ -141,6 +139,11 @@ def _read_block(features, n_rows, start):
     if is_measured.any():
         values = values.astype(np.float64, copy=False)
     return _Block(start, values, single, squares, forced)
+
+
+def _as_float(values):
+    """Return values in single or double precision."""
+    return values.astype(np.result_type(values, np.float32), copy=False)
 
 
 def _square(values):

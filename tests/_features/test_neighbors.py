@@ -38,6 +38,13 @@ def test_rows_are_those_of_all_distances(metric, dtype, block_values):
     assert distances.min() >= 0
 
 
+def test_values_in_half_precision_are_measured_in_single_precision():
+    features = make_features(300, 24, np.float16)
+    distances, _ = find_nearest(features, features[:5], 7)
+    expected = find_by_all_distances(features, features[:5], 7, "euclidean")
+    np.testing.assert_allclose(distances, expected[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize("n_queries", [1, 3000])
 def test_queries_are_searched_in_tiles(n_queries):
     features = make_features(3000, 24)
