@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -208,7 +209,9 @@ def measure(data):
     """Return the cost of maps and of searches."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        return {"maps": measure_maps(data, folder), "similar": measure_similar(folder)}
+        results = {"maps": measure_maps(data, folder), "similar": measure_similar(folder)}
+    versions = {name: version(name) for name in ("umap-learn", "pynndescent")}
+    return results | {"versions": versions}
 
 
 _TASKS = {"map": map_features, "similar": search_table, "sklearn": search_by_sklearn}

@@ -598,7 +598,7 @@ def render_neighbors(result):
         f"The 10 nearest of {n_rows:,} rows of {n_columns} features, in a file mapped into memory, each "
         "search in a process of its own:",
         _table("search; seconds", rows),
-        f"The search takes {_spread(similar['mib'], '.0f')} MiB of memory, and with "
+        f"The search takes {_spread(similar['mib'], '.1f')} MiB of memory, and with "
         f"{many['n_queries']:,} queries {many['mib']:.0f} MiB. It is "
         f"{_spread(similar['times_sklearn'], '.1f')} times as fast as scikit-learn's search of one "
         "block after another in double precision.",
