@@ -565,6 +565,46 @@ def render_search(result):
     ]
 
 
+def render_neighbors(result):
+    """Maps by UMAP, and searches of a large table."""
+    maps, similar = result["maps"], result["similar"]
+    map_rows = [
+        (
+            title,
+            _spread(maps[key]["times_umap"], ".2f"),
+            _spread(maps[key]["neighbors_share"], ".0%"),
+            _slashed((each["median"] for each in maps[key]["trustworthiness"].values()), ".4f"),
+        )
+        for key, title in (("seed", "`--seed 0`"), ("no_seed", "no seed"))
+    ]
+    seconds, many = similar["seconds"], similar["many"]
+    rows = [
+        ("cosine distance", _spread(seconds["cosine"], ".2f")),
+        ("Euclidean distance", _spread(seconds["euclidean"], ".2f")),
+        ("cosine distance, file not in memory", _spread(similar["cold_seconds"], ".2f")),
+        ("the same file, only read", _spread(similar["cold_read_seconds"], ".2f")),
+        (f"cosine distance, {many['n_queries']:,} queries at once", f"{many['seconds']:.1f}"),
+    ]
+    n_images, n_features = maps["shape"]
+    n_rows, n_columns = similar["shape"]
+    return [
+        f"Maps of {n_images:,} digits of MNIST, {n_features} features: the command's, with exact "
+        "neighbors found once on all cores, against UMAP with its own search, each in a process of "
+        "its own. The trustworthiness is that of a sample.",
+        _table(
+            "map; times as fast as UMAP; share of the neighbors; trustworthiness, UMAP / command",
+            map_rows,
+        ),
+        f"The 10 nearest of {n_rows:,} rows of {n_columns} features, in a file mapped into memory, each "
+        "search in a process of its own:",
+        _table("search; seconds", rows),
+        f"The search takes {_spread(similar['mib'], '.1f')} MiB of memory, and with "
+        f"{many['n_queries']:,} queries {many['mib']:.0f} MiB. It is "
+        f"{_spread(similar['times_sklearn'], '.1f')} times as fast as scikit-learn's search of one "
+        "block after another in double precision.",
+    ]
+
+
 def render_scale(result):
     """Cost of coordinating a run, gain of a second worker, and memory of streaming."""
     costs = result["costs"]
@@ -897,6 +937,7 @@ SECTIONS = {
     "torch_speed": ("Speed of torchvision's ResNet-50", render_torch_speed),
     "search": ("A search over layers", render_search),
     "surface_cost": ("A search over layers and sizes", render_surface_cost),
+    "neighbors": ("Nearest neighbours", render_neighbors),
     "scale": ("Scale", render_scale),
     "page": ("The page of an embedding", render_page),
     "scientific": ("Scientific images", render_scientific),

@@ -41,6 +41,7 @@ from sklearn_resnet.cli.pictures import (
     PictureOptions,
     compute_umap,
     draw_map,
+    find_map_neighbors,
     importing_umap,
     make_title,
     write_page,
@@ -432,6 +433,7 @@ def _compute_map(features, options, progress):
             f"embedding is in {str(options.output)!r}; leave -p, -t and --html out."
         )
     with progress.timed("umap"):
-        xy = compute_umap(features, options.features.seed)
+        neighbors = find_map_neighbors(features)
+        xy = compute_umap(features, options.features.seed, neighbors)
     progress.show_array("UMAP", xy)
-    return Map("umap", xy)
+    return Map("umap", xy, neighbors)

@@ -16,7 +16,12 @@ from sklearn_resnet.cli.check.summary import (
     describe_suspects,
     describe_unreadable,
 )
-from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files
+from sklearn_resnet.cli.pictures import (
+    MIN_MAPPED,
+    compute_umap,
+    drawing_files,
+    find_map_neighbors,
+)
 from sklearn_resnet.cli.streams import printable
 from sklearn_resnet.plotting._overview import read_whole
 from sklearn_resnet.plotting.explorer import page as explorer
@@ -55,7 +60,9 @@ def write_report_page(path, findings, title, seed, progress):
     if not has_map:
         explorer.write_plain_page(path, title, section)
         return
-    xy = compute_umap(findings.features[is_mapped], seed)
+    features = findings.features[is_mapped]
+    neighbors = find_map_neighbors(features)
+    xy = compute_umap(features, seed, neighbors)
     paths = findings.table["path"][is_mapped].tolist()
     with drawing_files():  # colours are matplotlib's
         explorer.write_page(
@@ -64,9 +71,10 @@ def write_report_page(path, findings, title, seed, progress):
             labels=_make_columns(findings, is_mapped),
             paths=paths,
             images=paths,
-            features=findings.features[is_mapped],
+            features=features,
             title=title,
             section=section,
+            neighbors=neighbors,
         )
 
 

@@ -1,4 +1,4 @@
 """The interactive page of an embedding: its data, made in Python, and its HTML, CSS and JavaScript.
 
-Imports `_io`, `_images`, `_runtime`, and the colours and thumbnails of `plotting`.
+Imports `_features`, `_io`, `_images`, `_runtime`, and the colours and thumbnails of `plotting`.
 """

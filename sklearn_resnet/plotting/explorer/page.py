@@ -20,7 +20,7 @@ from sklearn_resnet.plotting.explorer.columns import (
     list_scale_colors,
 )
 from sklearn_resnet.plotting.explorer.figure import make_figure
-from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_neighbors
+from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_others, list_others
 from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import make_sheets, thumbnail_side
 
@@ -39,7 +39,7 @@ def check_bokeh():
     check_optional("bokeh", extra="explore", purpose="The interactive page")
 
 
-def write_page(path, xy, *, labels, paths, images, features, title, section=""):
+def write_page(path, xy, *, labels, paths, images, features, title, section="", neighbors=None):
     """Write the page.
 
     Parameters
@@ -52,6 +52,9 @@ def write_page(path, xy, *, labels, paths, images, features, title, section=""):
         See `EmbeddingDisplay.to_html`.
     section : str, default=""
         HTML below the map. Elements with the attribute ``data-point`` show that point on it.
+    neighbors : tuple of ndarray, default=None
+        The distances and rows of the nearest neighbours of each row of `features`, which may be
+        its own; None finds them.
 
     Raises
     ------
@@ -77,7 +80,15 @@ def write_page(path, xy, *, labels, paths, images, features, title, section=""):
     regions = as_regions(images)
     if paths is None and images is not None:
         paths = name_images(images, regions)
-    data = _collect_data(xy, columns, paths, images, features)
+    others = (
+        find_others(xy if features is None else features, _N_NEIGHBORS)
+        if neighbors is None
+        else list_others(neighbors[1], _N_NEIGHBORS)
+    )
+    data = _collect_data(xy, columns, paths, images, others)
+    data["distance"] = (
+        "distance on the map" if features is None else "Euclidean distance of features"
+    )
     data |= describe_regions(regions, getattr(images, "options", {}).get("page"))
     page = _assemble(title, data, make_figure(xy, data["pointSize"]), section)
     with atomic_write(path) as temporary:
@@ -112,7 +123,7 @@ def _check_lengths(n_points, columns, others):
             )
 
 
-def _collect_data(xy, columns, paths, images, features):
+def _collect_data(xy, columns, paths, images, neighbors):
     """Compute the data that the page's scripts read."""
     described = {
         name: describe_column(values) | color_column(values, f"no {name}")
@@ -129,7 +140,6 @@ def _collect_data(xy, columns, paths, images, features):
     if images is not None:
         side = thumbnail_side(images)
         sheets, n_columns = make_sheets(images, side)
-    neighbors = find_neighbors(xy if features is None else features, _N_NEIGHBORS)
     folder, names = ("", None) if paths is None else _split_folder(paths)
     return {
         "n": len(xy),
@@ -141,7 +151,6 @@ def _collect_data(xy, columns, paths, images, features):
         "scale": list_scale_colors(),
         "neighbors": neighbors.ravel().tolist(),
         "nNeighbors": neighbors.shape[1],
-        "distance": "distance on the map" if features is None else "Euclidean distance of features",
         "box": [*xy.min(0).tolist(), *xy.max(0).tolist()],
         "pointSize": float(np.clip(900 / np.sqrt(len(xy)), 4, 12)),
         "side": side,
