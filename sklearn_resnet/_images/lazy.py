@@ -36,6 +36,8 @@ from sklearn_resnet._runtime.threads import prefetch_map
 
 _DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None, "rescale": None}
 _MAX_MEASURED = 64  # images, to infer a value range
+_MAX_CHUNK = 8  # images that a thread decodes at once
+_CHUNKS_PER_THREAD = 4  # of a batch, so that all threads are busy until its end
 _WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
 
 
@@ -387,7 +389,9 @@ class LazyImages(_LazySource):
                     begun.append(np.empty(shape, dtype))
                 yield i, begun[-1][n % batch_size]
 
-        images = self._decode(load, allocate(), batch_size)
+        n_images = min(batch_size, len(self))
+        chunk_size = max(1, min(_MAX_CHUNK, n_images // (_CHUNKS_PER_THREAD * self._n_threads)))
+        images = self._decode(load, allocate(), batch_size, chunk_size)
         while n_filled := sum(1 for _ in islice(images, batch_size)):
             yield begun.popleft()[:n_filled]
 
@@ -495,7 +499,7 @@ class LazyImages(_LazySource):
         yield from self._decode(load, rows, 2 * self._n_threads)
         self.file_log.warn()
 
-    def _decode(self, load, rows, n_ahead):
+    def _decode(self, load, rows, n_ahead, chunk_size=1):
         """Decode images into arrays, up to `n_ahead` of them ahead of their use.
 
         Parameters
@@ -506,6 +510,8 @@ class LazyImages(_LazySource):
             The index of each image, in order, and the array for it. It is consumed along with the
             images, so that no more memory is needed than for `n_ahead` of them.
         n_ahead : int
+        chunk_size : int, default=1
+            As for `prefetch_map`. Threads share the image of regions, which they take one by one.
 
         Yields
         ------
@@ -524,7 +530,9 @@ class LazyImages(_LazySource):
             return i, array, list(filter(None, reports))
 
         self._find_form()  # before the threads need it
-        results = prefetch_map(load_and_report, rows, self._n_threads, n_ahead)
+        if any(map(is_cut, self._items)):
+            chunk_size = 1
+        results = prefetch_map(load_and_report, rows, self._n_threads, n_ahead, chunk_size)
         try:
             for i, array, reports in self._read_ahead(results):
                 difference = self._compare_names(i, reports)
