@@ -3,7 +3,8 @@
 from importlib.metadata import version as _version
 
 from sklearn_resnet import datasets
-from sklearn_resnet._features.cache import CacheInfo, cache_info, clear_cache
+from sklearn_resnet._features.cache import cache_info, clear_cache
+from sklearn_resnet._features.cache_info import CacheInfo
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.lazy import LazyImages
