@@ -5,6 +5,7 @@ import os
 import sqlite3
 import warnings
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ FILE = "features-2.sqlite"
 OLD_FILES = ("features.sqlite",)  # of former formats, which are not used
 _FORMAT = 2  # of the database; databases of other formats are not used
 _BLOCK_BYTES = 2**16  # of features that are read and verified at once
+_MAX_ROWS = 2**20  # of a block
 _MAX_KEYS = 2000  # in one query
 _LOCK_TIMEOUT = 60  # seconds to wait for other processes that write
 _TABLES = (
@@ -25,11 +27,17 @@ _TABLES = (
     # their features at each tap, and a checksum
     "CREATE TABLE features (block INTEGER NOT NULL, tap INTEGER NOT NULL, value BLOB NOT NULL, "
     "PRIMARY KEY (block, tap))",
-    # the last block of each image; it is verified, and need not be right
-    "CREATE TABLE images (key BLOB PRIMARY KEY, block INTEGER NOT NULL, row INTEGER NOT NULL) "
-    "WITHOUT ROWID",
+    # the last block of each image and its row there, as one number; they are verified, because
+    # two images may have the same id
+    "CREATE TABLE images (id INTEGER PRIMARY KEY, place INTEGER NOT NULL)",
     "CREATE TABLE secrets (secret BLOB NOT NULL)",
 )
+_READ = (  # a damaged value may have another type
+    "SELECT digests, value FROM blocks JOIN features ON blocks.id = features.block "
+    f"WHERE block = ? AND tap = ? AND typeof(digests) = 'blob' AND typeof(value) = 'blob' "
+    f"AND length(digests) % {HASH_BYTES} = 0"
+)
+_DIGEST = np.dtype(f"V{HASH_BYTES}")
 
 _counts = Counter()  # hits and misses of this process, by the path of a database
 
@@ -83,7 +91,8 @@ class FolderStore:
                 "it was written by another version of sklearn-resnet, in format "
                 f"{self._find_format()}, and this one reads format {_FORMAT}"
             )
-        secret = execute("SELECT secret FROM secrets").fetchone()
+        # a damaged value may have another type
+        secret = execute("SELECT secret FROM secrets WHERE typeof(secret) = 'blob'").fetchone()
         if secret is None or len(secret[0]) != SECRET_BYTES:
             raise sqlite3.DatabaseError("it is damaged: its secret is missing")
         self.secret = secret[0]
@@ -100,54 +109,53 @@ class FolderStore:
         is_hit = np.zeros(len(digests), bool)
         with self._disabled_by_errors():
             if self._is_readable:
-                wanted = np.frombuffer(b"".join(digests), f"V{HASH_BYTES}")
-                for block, places, rows in self._locate(key, digests):
+                wanted = np.frombuffer(b"".join(digests), _DIGEST)
+                for block, places, rows in self._locate(_make_ids(key, wanted)):
                     self._read_block(key, taps, block, places, rows, wanted, out, is_hit)
         n_hits = int(is_hit.sum()) * len(taps)
         _counts[self.where, "hits"] += n_hits
         _counts[self.where, "misses"] += len(digests) * len(taps) - n_hits
         return is_hit
 
-    def _locate(self, key, digests):
-        """Yield blocks, the places of their images in `digests`, and the rows of these."""
-        found = {}
-        keys = [key + digest for digest in digests]
-        for start in range(0, len(keys), _MAX_KEYS):
-            part = keys[start : start + _MAX_KEYS]
-            query = f"SELECT key, block, row FROM images WHERE key IN ({','.join('?' * len(part))})"
-            for name, block, row in self._connection.execute(query, part):
-                found[name] = block, row
-        nowhere = (-1, 0)
-        located = np.array([found.get(name, nowhere) for name in keys], np.int64).reshape(-1, 2)
-        order = np.argsort(located[:, 0], kind="stable")
-        blocks, starts = np.unique(located[order, 0], return_index=True)
-        for block, places in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True):
-            if block >= 0:
-                yield block, places, located[places, 1]
+    def _locate(self, ids):
+        """Yield blocks, the positions of their images in `ids`, and the rows of these."""
+        found, listed = [], ids.tolist()
+        for start in range(0, len(ids), _MAX_KEYS):
+            part = listed[start : start + _MAX_KEYS]
+            query = (
+                f"SELECT id, place FROM images WHERE id IN ({','.join('?' * len(part))}) "
+                "AND typeof(place) = 'integer'"
+            )
+            found += self._connection.execute(query, part)
+        found = np.fromiter(chain.from_iterable(found), np.int64, 2 * len(found)).reshape(-1, 2)
+        if len(found) == 0:
+            return
+        found = found[np.argsort(found[:, 0])]
+        nearest = np.minimum(np.searchsorted(found[:, 0], ids), len(found) - 1)
+        positions = np.flatnonzero(found[nearest, 0] == ids)
+        blocks, rows = np.divmod(found[nearest[positions], 1], _MAX_ROWS)
+        order = np.argsort(blocks, kind="stable")
+        blocks, starts = np.unique(blocks[order], return_index=True)
+        for block, chosen in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True):
+            yield block, positions[chosen], rows[chosen]
 
     def _read_block(self, key, taps, block, places, rows, wanted, out, is_hit):
         """Fill in the features of images in a block, and mark them as hits."""
-        execute = self._connection.execute
-        digests = execute("SELECT digests FROM blocks WHERE id = ?", (block,)).fetchone()
-        if digests is None:  # evicted since
-            return
-        held = np.frombuffer(digests[0], f"V{HASH_BYTES}") if len(digests[0]) % HASH_BYTES == 0 else []
-        is_right = (0 <= rows) & (rows < len(held))
-        is_right[is_right] = held[rows[is_right]] == wanted[places[is_right]]
-        if not is_right.all():
-            self._warn_once("it is damaged: an image is not in its block")
-            places, rows = places[is_right], rows[is_right]
         features = []
-        query = "SELECT value FROM features WHERE block = ? AND tap = ?"
         for tap in taps:
-            value = execute(query, (block, tap)).fetchone()
-            if value is None:
+            found = self._connection.execute(_READ, (block, tap)).fetchone()
+            if found is None:  # evicted since
                 return
-            data = memoryview(value[0])[:-HASH_BYTES]
-            if _checksum(key, tap, digests[0], data) != value[0][-HASH_BYTES:]:
+            digests, value = found
+            data = memoryview(value)[:-HASH_BYTES]
+            if _checksum(key, tap, digests, data) != value[-HASH_BYTES:]:
                 self._warn_once("it is damaged: a value does not match its checksum")
                 return
+            held = np.frombuffer(digests, _DIGEST)
             features.append(np.frombuffer(data, np.float32).reshape(len(held), -1))
+        is_right = rows < len(held)
+        is_right[is_right] = held[rows[is_right]] == wanted[places[is_right]]
+        places, rows = places[is_right], rows[is_right]
         if out is not None:
             start = 0
             for each in features:
@@ -160,7 +168,7 @@ class FolderStore:
         if not self._is_writable:
             return
         row_bytes = max(1, *(rows[:1].nbytes for rows in features.values()))
-        step = max(1, _BLOCK_BYTES // row_bytes)
+        step = min(max(1, _BLOCK_BYTES // row_bytes), _MAX_ROWS)
         with self._disabled_by_errors(), self._transaction():
             for start in range(0, len(digests), step):
                 rows = slice(start, start + step)
@@ -180,8 +188,8 @@ class FolderStore:
             ],
         )
         self._connection.executemany(
-            "INSERT OR REPLACE INTO images VALUES (?, ?, ?)",  # replaces damaged ones
-            [(key + digest, block, row) for row, digest in enumerate(digests)],
+            "INSERT OR REPLACE INTO images VALUES (?, ?)",  # replaces damaged ones
+            [(id_, block * _MAX_ROWS + row) for row, id_ in enumerate(_list_ids(key, joined))],
         )
 
     def _evict(self, max_bytes):
@@ -195,12 +203,11 @@ class FolderStore:
         n_evicted = min(n_blocks, int(n_blocks * (excess / total + 0.05)) + 1)
         oldest = execute("SELECT id, key, digests FROM blocks ORDER BY id LIMIT ?", (n_evicted,))
         for block, key, digests in oldest.fetchall():
-            images = (
-                (key + digests[start : start + HASH_BYTES], block)
-                for start in range(0, len(digests), HASH_BYTES)
+            places = (
+                (id_, block * _MAX_ROWS + row) for row, id_ in enumerate(_list_ids(key, digests))
             )
             # a later block may have the same image
-            self._connection.executemany("DELETE FROM images WHERE key = ? AND block = ?", images)
+            self._connection.executemany("DELETE FROM images WHERE id = ? AND place = ?", places)
             execute("DELETE FROM features WHERE block = ?", (block,))
             execute("DELETE FROM blocks WHERE id = ?", (block,))
 
@@ -250,7 +257,10 @@ class FolderStore:
         n_features = n_bytes = 0
         with self._disabled_by_errors():
             if self._is_readable:
-                query = "SELECT count(*) FROM images JOIN features USING (block)"
+                query = (
+                    "SELECT count(*) FROM images JOIN features "
+                    f"ON features.block = images.place / {_MAX_ROWS}"
+                )
                 n_features = self._connection.execute(query).fetchone()[0]
                 n_bytes = self._used_bytes()
         hits, misses = (_counts[self.where, kind] for kind in ("hits", "misses"))
@@ -260,6 +270,16 @@ class FolderStore:
         """Close the connection."""
         if self._connection is not None:
             self._connection.close()
+
+
+def _make_ids(key, digests):
+    """Make the numbers of images from a key and an array of digests."""
+    halves = digests.view(np.int64).reshape(-1, 2) ^ np.frombuffer(key, np.int64)
+    return halves[:, 0] ^ halves[:, 1]
+
+
+def _list_ids(key, joined):
+    return _make_ids(key, np.frombuffer(joined, _DIGEST)).tolist()
 
 
 def _checksum(key, tap, digests, data):
