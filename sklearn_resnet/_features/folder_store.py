@@ -274,8 +274,8 @@ class FolderStore:
 
 def _make_ids(key, digests):
     """Make the numbers of images from a key and an array of digests."""
-    halves = digests.view(np.int64).reshape(-1, 2) ^ np.frombuffer(key, np.int64)
-    return halves[:, 0] ^ halves[:, 1]
+    halves = digests.view(np.int64).reshape(-1, 2)
+    return (halves[:, 0] * 3 + halves[:, 1]) ^ np.frombuffer(key, np.int64)[0]
 
 
 def _list_ids(key, joined):
