@@ -251,10 +251,7 @@ def measure_photo_keys(resnet):
     photos = np.random.default_rng(0).integers(0, 256, (64, 224, 224, 3), np.uint8)
     resnet.fit(photos).transform(photos)
     return summarize_rounds(
-        [
-            100 * time_keys(photos) / time_call(resnet.transform, photos)[0]
-            for _ in range(_ROUNDS)
-        ]
+        [100 * time_keys(photos) / time_call(resnet.transform, photos)[0] for _ in range(_ROUNDS)]
     )
 
 

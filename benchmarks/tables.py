@@ -534,11 +534,12 @@ def render_search(result):
         (title, *(_spread(result[key][name], ".3g") for name in (*columns, "classifier_share")))
         for key, title in (("blas_default", "default"), ("blas_1", "1"))
     ]
-    warm, keys = result["warm"], result["keys_percent"]
+    warm, keys, neighbors = result["warm"], result["keys_percent"], result["neighbors"]
     warm_rows = [
         (
             name,
             _spread(warm[name]["times_uncached"], ".3g"),
+            _spread(warm[name]["shuffled_times_uncached"], ".3g"),
             f"{warm[name]['relative_filling_time']:.2f}",
         )
         for name in ("memory", "folder")
@@ -553,10 +554,15 @@ def render_search(result):
             "a cache; whole search, times as fast; share of the classifiers",
             rows,
         ),
+        "With `KNeighborsClassifier` and 5 numbers of neighbours instead, in passes of `transform` "
+        f"without a cache: {_spread(neighbors['network'], '.3g')} for the network, "
+        f"{_spread(neighbors['features'], '.3g')} for `fit` and `transform` of `ResNetFeatures`, and "
+        f"{_spread(neighbors['beyond_classifier'], '.3g')} for everything but `fit` and `predict` of the "
+        "classifier, the search itself included.",
         f"A transform of {warm['n_images']:,} digits at layer 82:",
         _table(
-            "cache; once cached, times as fast as computing; computing and caching, relative to "
-            "computing",
+            "cache; once cached, times as fast as computing; in an order not seen before; computing "
+            "and caching, relative to computing",
             warm_rows,
         ),
         f"Computing the cache keys takes {_spread(keys['digits'], '.3g')} % of the network's time for "

@@ -110,7 +110,9 @@ class MemoryStore:
     def info(self):
         """Return a `CacheInfo`."""
         with self.lock:
-            n_features = sum(len(table.index) * len(table.features) for table in self._tables.values())
+            n_features = sum(
+                len(table.index) * len(table.features) for table in self._tables.values()
+            )
             return CacheInfo("memory", self._hits, self._misses, n_features, self._n_bytes)
 
     def close(self):
@@ -209,7 +211,9 @@ class _Table:
     def _reserve(self, n_rows, features):
         """Make room for rows."""
         if not self.features:
-            self.features = {tap: np.empty((0, rows.shape[1]), np.float32) for tap, rows in features.items()}
+            self.features = {
+                tap: np.empty((0, rows.shape[1]), np.float32) for tap, rows in features.items()
+            }
         capacity = len(self.last_use)
         if n_rows > capacity:
             capacity = max(n_rows, capacity * 9 // 8)

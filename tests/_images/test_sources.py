@@ -1,6 +1,5 @@
 """Each source of images keeps the same protocol."""
 
-
 import dask.array as da
 import dask.bag as db
 import numpy as np
