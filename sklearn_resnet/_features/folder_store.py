@@ -57,10 +57,14 @@ class FolderStore:
     Attributes
     ----------
     secret : bytes
-        For `digests`; of this database.
+        For `keyed_digests`; of this database.
+    finds_all : bool
+        False: each image is looked up.
     where : str
         The path of the database.
     """
+
+    finds_all = False
 
     def __init__(self, folder):
         self._path = Path(folder).expanduser().absolute() / FILE
@@ -99,10 +103,6 @@ class FolderStore:
 
     def _find_format(self):
         return self._connection.execute("PRAGMA user_version").fetchone()[0]
-
-    def get_all(self, key, taps, whole, out=None):
-        """Return False: only images are looked up, one by one."""
-        return False
 
     def get_many(self, key, taps, digests, out=None, whole=None):
         """Look up images; see `MemoryStore.get_many`."""

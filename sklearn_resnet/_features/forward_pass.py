@@ -317,7 +317,7 @@ class _CachedPass:
         features, layers = self.features, self.forward.layers
         is_view = features is None or isinstance(positions, slice)
         out = None if features is None else features[positions]
-        whole = part.digest_of_all()
+        whole = part.digest_of_all() if self.store.finds_all else None
         if whole is not None and self.store.get_all(self.key, layers, whole, out):
             return None, np.ones(len(part), bool)
         digests = part.keyed_digests(self.store.secret)

@@ -19,8 +19,12 @@ class MemoryStore:
     Attributes
     ----------
     secret : bytes
-        For `digests`; of this process, so that nobody can make images with equal digests.
+        For `keyed_digests`; of this process, so that nobody can make images with equal digests.
+    finds_all : bool
+        Whether `get_all` may find images.
     """
+
+    finds_all = True
 
     def __init__(self):
         self.lock = make_fork_safe_lock()

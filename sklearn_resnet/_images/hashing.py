@@ -8,7 +8,7 @@ from blake3 import blake3
 
 HASH_BYTES = 16
 SECRET_BYTES = 32
-_MAX_SMALL = 4096  # bytes of an image below which calls of Python take longer than BLAKE3
+MAX_SMALL = 4096  # bytes of an image below which calls of Python take longer than BLAKE3
 _N_SUMS = 4
 _BLOCK_BYTES = 2**18  # that stay in the processor's cache
 
@@ -65,7 +65,7 @@ def hash_rows(pixels, secret):
         Comparable for rows of the same length only.
     """
     n_rows, n_bytes = pixels.shape
-    if n_bytes > _MAX_SMALL:
+    if n_bytes > MAX_SMALL:
         return [hash_content(row) for row in pixels]
     if n_bytes % 4:
         pixels = np.pad(pixels, ((0, 0), (0, -n_bytes % 4)))

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from sklearn_resnet._images.file_log import FileLog
-from sklearn_resnet._images.hashing import hash_content, hash_rows
+from sklearn_resnet._images.hashing import MAX_SMALL, hash_content, hash_rows
 from sklearn_resnet._images.intensity import (
     Extent,
     InferredRange,
@@ -246,8 +246,9 @@ class ArraySource(_InMemory):
         return [hash_rows(_as_rows(split_channels(image)), secret) for image in self.images]
 
     def digest_of_all(self):
-        """Hash the pixels of all images."""
-        return hash_content(_as_rows(self.images))
+        """Hash the pixels of all images; None for large images, whose digests are as fast."""
+        pixels = _as_rows(self.images)
+        return hash_content(pixels) if pixels.shape[1] <= MAX_SMALL else None
 
     def infer_value_range(self):
         """Infer the black and the white level."""

@@ -180,9 +180,9 @@ def test_the_same_bytes_of_other_shapes_are_no_hits_as_a_whole():
 
 
 def test_images_padded_with_zeros_are_others():
-    """Of 1, 2 and 3 bytes, which are padded to whole words."""
+    """Of 5, 6 and 7 bytes, which are padded to whole words."""
     parameters = {"weights": None, "random_state": 0, "value_range": (0, 255), "pooling": "max"}
-    for width in (3, 2, 1, 2, 3):
+    for width in (5, 6, 7, 6, 5):
         X = np.zeros((2, 1, width), np.uint8)
         X[1, 0, 0] = 9
         exact = ResNetFeatures(2, cache=None, **parameters).fit_transform(X)
