@@ -20,7 +20,7 @@ def hash_content(*parts):
 
     Parameters
     ----------
-    *parts : bytes-like
+    *parts : bytes-like or contiguous ndarray
 
     Returns
     -------
@@ -91,5 +91,7 @@ def _draw_keys(secret, n_words):
 def _hash(parts):
     content_hash = blake3()
     for part in parts:
+        if isinstance(part, np.ndarray):  # BLAKE3 takes bytes only
+            part = part.reshape(-1).view(np.uint8)
         content_hash.update(part)
     return content_hash

@@ -91,3 +91,9 @@ def test_the_hash_of_a_row_does_not_depend_on_its_company():
 def test_long_rows_are_hashed_as_contents():
     rows = np.random.default_rng(0).integers(0, 256, (3, 5000), dtype=np.uint8)
     assert hash_rows(rows, SECRET) == [hash_content(row) for row in rows]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "bool", "<u2", "f8"])
+def test_an_array_of_any_dtype_is_hashed_as_its_bytes(dtype):
+    array = np.arange(12).reshape(3, 4).astype(dtype)
+    assert hash_content(b"one", array) == hash_content(b"one", array.tobytes())
