@@ -171,8 +171,8 @@ def build_graph(computation, n_images):
     table = computation.weights.table
     images = ops.parameter([n_images, *computation.image_shape], np.dtype(computation.dtype))
     is_grey = _can_stay_grey(computation, table)
-    x = _normalize(ops, images, computation, is_grey)
-    maps = _Builder(ops, computation, table, x, is_grey).build()
+    pixels = _arrange_channels(ops, images, computation, is_grey)
+    maps = _Builder(ops, computation, table, pixels, is_grey).build()
     features = [
         _pool(ops, maps[tap], pooling, computation.grid)
         for tap in computation.taps
@@ -194,21 +194,27 @@ def _first_convolution(table):
     return next(layer for layer in table if layer.kind == "conv")
 
 
-def _normalize(ops, images, computation, is_grey):
-    """Convert images of any form to float32 (n, channels, height, width), normalised."""
-    x = ops.convert(images, "f32")
-    if len(x.shape) == 3:
-        x = ops.reshape(x, [*x.shape, 1], False)
-    n_channels = x.shape[3]
+def _arrange_channels(ops, images, computation, is_grey):
+    """Give images of any form the channels of the network, last.
+
+    Returns the pixels, and the levels of each channel that become 0 and 1.
+    """
     weights, normalization = computation.weights, computation.weights.normalization
     zero, step = normalization.levels(computation.value_range)
+    x = images if len(images.shape) == 4 else ops.reshape(images, [*images.shape, 1], False)
+    n_channels = x.shape[3]
     if is_grey:
         zero, step = zero[:1], step[:1]
     elif n_channels == 1 < weights.n_channels:
         x = ops.broadcast(x, [*x.shape[:3], weights.n_channels])
     elif normalization.order == "BGR":
         x = ops.gather(x, [2, 1, 0], 3)
-    x = ops.divide(ops.subtract(x, zero), step)
+    return x, zero, step
+
+
+def _normalize(ops, pixels, zero, step):
+    """Normalise pixels in float32: (n, channels, height, width)."""
+    x = ops.divide(ops.subtract(ops.convert(pixels, "f32"), zero), step)
     # The convolutions compute with the channels last. So nothing is copied if this is the last step.
     return ops.transpose(x, [0, 3, 1, 2])
 
@@ -216,7 +222,7 @@ def _normalize(ops, images, computation, is_grey):
 class _Builder:
     """Adds the layers of a network to a graph."""
 
-    def __init__(self, ops, computation, table, x, is_grey):
+    def __init__(self, ops, computation, table, pixels, is_grey):
         self.ops = ops
         self.table = table
         self.is_grey = is_grey
@@ -224,7 +230,8 @@ class _Builder:
         self.taps = computation.taps
         self.ranges = dict(computation.ranges or ())
         self.arrays = load_arrays(computation.weights, table[: max(computation.taps) + 1])
-        self.nodes = {0: x}  # by the index of the layer
+        self.pixels = pixels
+        self.nodes = {0: _normalize(ops, *pixels)}  # by the index of the layer
         self.rounded = {}
 
     def build(self):
@@ -245,8 +252,10 @@ class _Builder:
         kernel, *bias = self.arrays[layer.name]
         if self.is_grey and layer is self.first:
             kernel = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
-        kernel = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))  # (out, in, height, width)
-        x, kernel = self.round_inputs(layer, source, kernel)
+        kernel = kernel.transpose(3, 2, 0, 1)  # (out, in, height, width)
+        if layer is self.first and layer.name in self.ranges:
+            return self.add_conv_of_pixels(layer, kernel, *bias)
+        x, kernel = self.round_inputs(layer, source, np.ascontiguousarray(kernel))
         convolve = self.ops.convolution
         if layer.groups > 1:
             out, *rest = kernel.shape
@@ -265,11 +274,31 @@ class _Builder:
         if source.index not in self.rounded:
             low, high = map(np.float32, self.ranges[layer.name])
             self.rounded[source.index] = self.ops.fake_quantize(x, low, high, low, high, 256)
-        # symmetric from -127 to 127, with a scale for each output channel
-        limit = np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-20))
+        return self.rounded[source.index], self.round_kernel(kernel)
+
+    def round_kernel(self, kernel):
+        limit = _find_limit(kernel)
         limits = -limit, limit, -limit, limit
-        rounded = self.ops.fake_quantize(self.ops.constant(kernel), *limits, 255)
-        return self.rounded[source.index], rounded
+        return self.ops.fake_quantize(self.ops.constant(kernel), *limits, 255)
+
+    def add_conv_of_pixels(self, layer, kernel, bias=0):
+        """Convolve pixels, which have 8 bits already, with a kernel that normalises them."""
+        x, zero, step = self.pixels
+        border = np.rint(zero).astype(np.uint8)  # is zero when normalised, within half a level
+        for axis in (1, 2):
+            shape = [layer.kernel // 2 if i == axis else n for i, n in enumerate(x.shape)]
+            sides = np.broadcast_to(border, shape)
+            x = self.ops.concat([sides, x, sides], axis)
+        x = self.ops.transpose(self.ops.convert(x, "f32"), [0, 3, 1, 2])
+        low, high = map(np.float32, self.ranges[layer.name])
+        x = self.ops.fake_quantize(x, low, high, low, high, 256)
+        kernel = np.ascontiguousarray(kernel / _per_channel(step))
+        scale = _find_limit(kernel) / 127
+        # of the rounded kernel: the levels that are normalised to zero then give exactly the bias
+        offset = np.sum(np.rint(kernel / scale) * scale * _per_channel(zero), axis=(1, 2, 3))
+        strides, no_pads = [layer.stride] * 2, [0, 0]
+        node = self.ops.convolution(x, self.round_kernel(kernel), strides, no_pads, no_pads, [1, 1])
+        return self.ops.add(node, _per_channel(bias - offset))
 
     def add_bn(self, layer):
         gamma, beta, mean, variance = (a.astype(np.float64) for a in self.arrays[layer.name])
@@ -299,6 +328,11 @@ class _Builder:
 
     def add_add(self, layer):
         return self.ops.add(*(self.nodes[i] for i in layer.inputs))
+
+
+def _find_limit(kernel):
+    """Find the largest weight of each output channel: rounded to 127, symmetrically."""
+    return np.maximum(np.abs(kernel).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-20))
 
 
 def _zeros_at_border(sizes, n_windows, stride, kernel):
