@@ -52,6 +52,11 @@ def describe_device():
     return get_core().get_property("CPU", "FULL_DEVICE_NAME")
 
 
+def has_bfloat16():
+    """Whether the processor computes in bfloat16; OpenVINO computes in float32 otherwise."""
+    return "BF16" in get_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def release():
     """Drop the core before a fork: the child would wait for threads that only the parent has."""
     get_core.cache_clear()
@@ -88,13 +93,19 @@ def compile_network(computation):
         "CPU",
         {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": _HINTS[computation.precision],
+            "INFERENCE_PRECISION_HINT": _find_hint(computation),
             "INFERENCE_NUM_THREADS": count_threads(),
             # it would pin all processes of a search to the same cores
             "ENABLE_CPU_PINNING": False,
         },
     )
     return partial(_run, compiled)
+
+
+def _find_hint(computation):
+    if computation.precision == "int8" and not computation.ranges:  # nothing is rounded
+        return _HINTS["float32"]
+    return _HINTS[computation.precision]
 
 
 def _run(compiled, batches, batch_size):
@@ -194,6 +205,13 @@ def _first_convolution(table):
     return next(layer for layer in table if layer.kind == "conv")
 
 
+def _has_8_bits(computation):
+    """Whether pixels need no rounding to 8 bits, and some level is about zero when normalised."""
+    zero, _ = computation.weights.normalization.levels(computation.value_range)
+    is_8_bits = (computation.dtype, computation.value_range) == ("uint8", (0.0, 255.0))
+    return is_8_bits and zero.min() >= 0 and zero.max() <= 255
+
+
 def _arrange_channels(ops, images, computation, is_grey):
     """Give images of any form the channels of the network, last.
 
@@ -231,6 +249,7 @@ class _Builder:
         self.ranges = dict(computation.ranges or ())
         self.arrays = load_arrays(computation.weights, table[: max(computation.taps) + 1])
         self.pixels = pixels
+        self.has_8_bits = _has_8_bits(computation)
         self.nodes = {0: _normalize(ops, *pixels)}  # by the index of the layer
         self.rounded = {}
 
@@ -253,7 +272,7 @@ class _Builder:
         if self.is_grey and layer is self.first:
             kernel = kernel.sum(axis=2, keepdims=True, dtype=np.float64).astype(np.float32)
         kernel = kernel.transpose(3, 2, 0, 1)  # (out, in, height, width)
-        if layer is self.first and layer.name in self.ranges:
+        if layer is self.first and self.ranges and self.has_8_bits:
             return self.add_conv_of_pixels(layer, kernel, *bias)
         x, kernel = self.round_inputs(layer, source, np.ascontiguousarray(kernel))
         convolve = self.ops.convolution
@@ -290,8 +309,8 @@ class _Builder:
             sides = np.broadcast_to(border, shape)
             x = self.ops.concat([sides, x, sides], axis)
         x = self.ops.transpose(self.ops.convert(x, "f32"), [0, 3, 1, 2])
-        low, high = map(np.float32, self.ranges[layer.name])
-        x = self.ops.fake_quantize(x, low, high, low, high, 256)
+        limits = [np.float32(0), np.float32(255)] * 2
+        x = self.ops.fake_quantize(x, *limits, 256)
         kernel = np.ascontiguousarray(kernel / _per_channel(step))
         scale = _find_limit(kernel) / 127
         # of the rounded kernel: the levels that are normalised to zero then give exactly the bias

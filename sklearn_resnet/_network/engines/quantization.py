@@ -14,10 +14,9 @@ from sklearn_resnet._runtime.imports import hidden_module, import_optional
 
 MAX_IMAGES = 300  # the default of NNCF
 _MAX_CALIBRATIONS = 1_000  # on disk, of a few kB each
-# Only the inputs of convolutions are rounded. NNCF would round more; rounding the sums of the
-# residual blocks costs the most accuracy.
+# Only the inputs of convolutions have ranges, except the pixels, the input of the first one. NNCF
+# would round more; rounding the sums of the residual blocks costs the most accuracy.
 _ROUNDED = ("Convolution", "GroupConvolution")
-_RANGE_OF_UINT8 = (0.0, 255.0)
 
 
 def calibrate_ranges(computation, images, max_calibrations=_MAX_CALIBRATIONS):
@@ -63,20 +62,7 @@ def calibrate_ranges(computation, images, max_calibrations=_MAX_CALIBRATIONS):
         memory.reduce_size(items_limit=max_calibrations)
     except OSError:  # a folder inside it is not writable
         ranges = _calibrate(key, images, computation)
-    return tuple(sorted((*ranges, *_range_of_pixels(computation))))
-
-
-def _range_of_pixels(computation):
-    """The range of the first convolution, if the pixels have 8 bits and need no rounding."""
-    zero, _ = computation.weights.normalization.levels(_RANGE_OF_UINT8)
-    is_rounded = computation.dtype == "uint8" and computation.value_range == _RANGE_OF_UINT8
-    if not is_rounded or zero.min() < 0 or zero.max() > 255:  # no pixel can be zero when normalised
-        return ()
-    return ((_first_convolution(computation).name, _RANGE_OF_UINT8),)
-
-
-def _first_convolution(computation):
-    return next(layer for layer in computation.weights.table if layer.kind == "conv")
+    return ranges
 
 
 def _open_memory():
@@ -95,7 +81,7 @@ def _calibrate(key, images, computation):
 
     graph = build_graph(computation, 1)
     others = {node.get_type_name() for node in graph.get_ops()} - set(_ROUNDED)
-    first = _first_convolution(computation).name
+    first = next(layer.name for layer in computation.weights.table if layer.kind == "conv")
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
         rounded = nncf.quantize(
             graph,

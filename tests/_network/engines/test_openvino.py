@@ -144,10 +144,15 @@ def test_fifty_transforms_compile_once_and_do_not_grow():
     ("layers", "size", "n_images"), [(16, 16, 130), (None, 40, 20)], ids=["layer 16", "last"]
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, size, n_images, dtype):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_features_are_bit_equal_at_any_batch_size_order_and_subset(
+    layers, size, n_images, dtype, precision
+):
+    if precision == "bfloat16" and not engine.has_bfloat16():
+        pytest.skip("the processor has no bfloat16")
     X = RNG.integers(0, 256, (n_images, size, size), dtype=np.uint8)
     X = X if dtype == "uint8" else (X / np.float32(255)).astype(np.float32)
-    resnet = small(layers).fit(X)
+    resnet = small(layers, precision=precision).fit(X)
     expected = resnet.transform(X)
     assert len(np.unique(expected, axis=0)) == n_images
     for batch_size in (1, 7, 64):
@@ -171,6 +176,33 @@ def test_bfloat16_gives_nearly_the_same_in_float32():
     # a processor that has no such numbers computes in more
     able = engine.get_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert np.array_equal(found, exact) == ("BF16" not in able)
+    assert engine.has_bfloat16() == ("BF16" in able)
+
+
+def list_precisions(computation):
+    """The precisions in which the convolutions are executed."""
+    nodes = compile_computation(computation).args[0].get_runtime_model().get_ops()
+    infos = [node.get_rt_info() for node in nodes]
+    return {
+        str(i["runtimePrecision"].value) for i in infos if i["layerType"].value == "Convolution"
+    }
+
+
+def test_bfloat16_is_the_precision_in_which_convolutions_are_executed():
+    if not engine.has_bfloat16():
+        pytest.skip("the processor has no bfloat16")
+    assert list_precisions(make_computation(precision="bfloat16")) == {"bf16"}
+    assert list_precisions(make_computation()) == {"f32"}
+
+
+def test_zeros_are_around_the_pooled_maps_of_networks_of_keras():
+    """Where all is below zero, windows that reach over the border find the zeros."""
+    zeros = engine._zeros_at_border((6, 5), (3, 3), 2, 3)
+    assert zeros.dtype == np.float32
+    np.testing.assert_array_equal(
+        zeros == 0, [[True, True, True], [True, False, True], [True, False, True]]
+    )
+    assert (zeros[1:, 1] == np.finfo(np.float32).min).all()
 
 
 def test_the_threads_are_as_many_as_may_be_kept_busy(monkeypatch):
