@@ -143,7 +143,7 @@ def test_fifty_transforms_compile_once_and_do_not_grow():
 @pytest.mark.parametrize(
     ("layers", "size", "n_images"), [(16, 16, 130), (None, 40, 20)], ids=["layer 16", "last"]
 )
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.long)])
 def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, size, n_images, dtype):
     X = RNG.integers(0, 256, (n_images, size, size), dtype=np.uint8)
     X = X if dtype == "uint8" else (X / np.float32(255)).astype(np.float32)
@@ -239,7 +239,10 @@ def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("n_before", [1, 10], ids=["compiled", "compiled and dropped"])
+@pytest.mark.parametrize(
+    "n_before",
+    [pytest.param(1, id="compiled"), pytest.param(10, id="dropped", marks=pytest.mark.long)],
+)
 def test_a_forked_process_computes_as_its_parent_does(n_before):
     """OpenVINO's threads are not forked: a child would wait for them without end."""
     program = (
