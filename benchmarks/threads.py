@@ -30,7 +30,7 @@ from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet.datasets import load_image_folder
 
 _LAYER = 82
-_ROUNDS = 5
+_ROUNDS = 7
 _COMMAND_ROUNDS = 3
 _WORKER = Path(__file__).with_name("threads_worker.py")
 # The cores of each process; None leaves them to the system. The threads of each process.
@@ -217,7 +217,9 @@ def measure_command(folder):
         outputs = [Path(temporary) / f"{i}.npy" for i in range(3)]
         commands = [
             [embedding, folder, out, *options, "--no-cache", *more]
-            for out, more in zip(outputs, ([], [], ["--workers", "2"]), strict=True)
+            for out, more in zip(
+                outputs, ([], [], ["--workers", "2", "--part-size", "50"]), strict=True
+            )
         ]
         commands[0] = ["taskset", "-c", "0", *commands[0]]
         seconds = [[] for _ in commands]
@@ -260,4 +262,4 @@ def measure(folder):
     named = {
         kind: {f"threads_{n}": value for n, value in each.items()} for kind, each in rates.items()
     }
-    return {**results, **named, "command": measure_command(folder / "clothing" / "train")}
+    return {**results, **named, "command": measure_command(folder / "clothing")}

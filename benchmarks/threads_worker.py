@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import warnings
 
 import numpy as np
 
@@ -20,6 +21,7 @@ def main(path, start, stop, layer, core):
         os.sched_setaffinity(0, [int(core)])
     from sklearn_resnet import ResNetFeatures
 
+    warnings.simplefilter("ignore")  # photos of 224 are large for the bundled weights
     images = np.load(path)[int(start) : int(stop)]
     resnet = ResNetFeatures(int(layer), weights="procedural", cache=None).fit(images)
     resnet.transform(images[: len(images) // 4])
