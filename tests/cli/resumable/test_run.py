@@ -870,6 +870,21 @@ def test_workers_write_the_same_bytes(output):
     assert contents(f"one/{output}") == contents(f"two/{output}")
 
 
+@pytest.mark.parametrize(("n_workers", "expected"), [(2, [2]), (8, [3])])
+def test_there_are_no_more_workers_than_parts(n_workers, expected, monkeypatch):
+    opened = []
+
+    def open_pool(n, scheduler):
+        opened.append(n)
+        return PoolElsewhere(".")
+
+    monkeypatch.setattr(_compute, "open_pool", open_pool)
+    embed("out.parquet", "--workers", n_workers)
+    assert opened == expected
+    run("photos", "whole.parquet", "--workers", n_workers)  # one part
+    assert opened == expected
+
+
 @pytest.fixture
 def regions(photos):
     """A table of 10 regions of 5 images, those of the fifth in the third part of 4."""
