@@ -97,6 +97,7 @@ def test_halves_share_no_group():
         assert set(groups[train][a]).isdisjoint(groups[train][b])
 
 
+@pytest.mark.long
 def test_scores_of_layers_side_by_side():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 60)

@@ -26,7 +26,7 @@ def bash(line, cwd):
         pytest.param("2>&-", marks=pytest.mark.long),
         "<&- >&- 2>&-",
         pytest.param("> >(true) 2> >(true)", marks=pytest.mark.long),
-        ">/dev/full 2>/dev/full",
+        pytest.param(">/dev/full 2>/dev/full", marks=pytest.mark.long),
     ],
 )
 def test_streams_that_cannot_be_written_harm_no_file(tmp_path, streams):

@@ -142,9 +142,13 @@ def test_fifty_transforms_compile_once_and_do_not_grow():
 
 
 @pytest.mark.parametrize(
-    ("layers", "size", "n_images"), [(16, 16, 130), (None, 40, 20)], ids=["layer 16", "last"]
+    ("layers", "size", "n_images"),
+    [
+        pytest.param(16, 16, 130, id="layer 16"),
+        pytest.param(None, 40, 20, id="last", marks=pytest.mark.long),
+    ],
 )
-@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.long)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, size, n_images, dtype):
     X = RNG.integers(0, 256, (n_images, size, size), dtype=np.uint8)
     X = X if dtype == "uint8" else (X / np.float32(255)).astype(np.float32)
@@ -196,6 +200,7 @@ def test_openvino_reports_to_nobody_that_it_was_imported(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_telemetry_that_was_imported_before_is_there_afterwards():
     program = (
         "import sys, types\n"
@@ -217,7 +222,10 @@ def weights_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("use_file", [False, True], ids=["random", "file"])
+@pytest.mark.parametrize(
+    "use_file",
+    [pytest.param(False, id="random", marks=pytest.mark.long), pytest.param(True, id="file")],
+)
 def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path):
     for i in range(3):
         pixels = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)

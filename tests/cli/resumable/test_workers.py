@@ -145,6 +145,7 @@ def test_few_tasks_are_submitted_ahead_of_their_turn():
     assert submitted == [0, 1]
 
 
+@pytest.mark.long
 def test_an_error_of_a_task_is_raised(tmp_path):
     with pytest.raises(ValueError, match="task . fails"):
         run(fail, tmp_path)
