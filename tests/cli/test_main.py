@@ -855,6 +855,7 @@ def test_a_range_is_kept_when_files_are_added(cells, tmp_path):
     assert "former table" not in run(*command[:-2], "percentile:1,99", command[-1])
 
 
+@pytest.mark.long
 def test_workers_use_the_range_of_all_files(cells):
     run("cells", "out.npy", *RESNET, *OF_CELLS, "--workers", 2, "--part-size", 2, "-q")
     np.testing.assert_array_equal(np.load("out.npy"), embed_cells())
