@@ -24,6 +24,9 @@ from benchmarks.surface import (  # noqa: E402
 from benchmarks.surface_cost import CLASSIFIERS, measure_cost, search  # noqa: E402
 
 
+pytestmark = pytest.mark.long
+
+
 def make_squares(n=40):
     """Make images of two classes: a dark and a bright square."""
     rng = np.random.default_rng(0)
@@ -97,7 +100,6 @@ def test_halves_share_no_group():
         assert set(groups[train][a]).isdisjoint(groups[train][b])
 
 
-@pytest.mark.long
 def test_scores_of_layers_side_by_side():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 60)

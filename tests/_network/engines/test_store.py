@@ -95,6 +95,7 @@ def test_numerics_name_the_device_and_all_libraries_that_compute():
         assert describe_processor() in device
 
 
+@pytest.mark.long
 def test_engines_agree_at_every_depth():
     every = tuple(range(190))
     ours, theirs = (
