@@ -23,7 +23,6 @@ from benchmarks.surface import (  # noqa: E402
 )
 from benchmarks.surface_cost import CLASSIFIERS, measure_cost, search  # noqa: E402
 
-
 pytestmark = pytest.mark.long
 
 
