@@ -49,6 +49,7 @@ def test_larger_images_go_through_fewer_at_a_time(image_shape, n_images):
     assert request_size(image_shape) == n_images
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_power_of_two_goes_through_at_a_time(height, width):
     n_images = request_size((height, width))
@@ -56,7 +57,7 @@ def test_a_power_of_two_goes_through_at_a_time(height, width):
 
 
 @given(st.lists(st.integers(0, 20), max_size=12), st.integers(1, 9))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_batches_are_regrouped_across_their_borders(lengths, size):
     images = np.arange(sum(lengths) * 2).reshape(-1, 2)
     ends = np.cumsum(lengths)
@@ -141,7 +142,11 @@ def test_fifty_transforms_compile_once_and_do_not_grow():
 
 
 @pytest.mark.parametrize(
-    ("layers", "size", "n_images"), [(16, 16, 130), (None, 40, 20)], ids=["layer 16", "last"]
+    ("layers", "size", "n_images"),
+    [
+        pytest.param(16, 16, 130, id="layer 16"),
+        pytest.param(None, 40, 20, id="last", marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -227,6 +232,7 @@ def test_openvino_reports_to_nobody_that_it_was_imported(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_telemetry_that_was_imported_before_is_there_afterwards():
     program = (
         "import sys, types\n"
@@ -248,7 +254,10 @@ def weights_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("use_file", [False, True], ids=["random", "file"])
+@pytest.mark.parametrize(
+    "use_file",
+    [pytest.param(False, id="random", marks=pytest.mark.long), pytest.param(True, id="file")],
+)
 def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path):
     for i in range(3):
         pixels = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -271,7 +280,10 @@ def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("n_before", [1, 10], ids=["compiled", "compiled and dropped"])
+@pytest.mark.parametrize(
+    "n_before",
+    [pytest.param(1, id="compiled"), pytest.param(10, id="dropped", marks=pytest.mark.long)],
+)
 def test_a_forked_process_computes_as_its_parent_does(n_before):
     """OpenVINO's threads are not forked: a child would wait for them without end."""
     program = (

@@ -336,6 +336,7 @@ def test_a_clone_forgets_the_ranges_and_a_pickle_is_small(patches):
     assert len(pickle.dumps(resnet)) < 20_000
 
 
+@pytest.mark.long
 def test_a_pickle_gives_equal_bits_where_nothing_is_cached(patches, tmp_path):
     resnet = small(51).fit(patches)
     np.save(tmp_path / "X.npy", patches)
