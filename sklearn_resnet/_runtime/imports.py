@@ -1,6 +1,7 @@
 """Imports: optional dependencies with one error message, and libraries without their output."""
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
@@ -82,10 +83,18 @@ def deferred_module(name):
 def import_scikit_learn():
     """Import scikit-learn's base in half of its time, for a process that may use little of it.
 
-    ``sklearn.utils.fixes`` imports scipy.stats and pandas for functions that are seldom called.
+    ``sklearn.utils.fixes`` imports scipy.stats and pandas for functions that are seldom called. All that
+    imports make stays, so that looking for garbage in it is vain.
     """
-    with deferred_module("pandas"), deferred_module("scipy.stats"):
-        import sklearn.base  # noqa: F401
+    if "sklearn.base" in sys.modules:
+        return
+    gc.disable()
+    try:
+        with deferred_module("pandas"), deferred_module("scipy.stats"):
+            import sklearn.base  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def import_optional(module, *, extra, purpose):

@@ -351,6 +351,7 @@ def test_help_and_layers_import_nothing_heavy():
         "for argument in ('--help', 'layers'):\n"
         "    try:\n        main([argument])\n    except SystemExit:\n        pass\n"
         "heavy = {'tensorflow', 'keras', 'openvino', 'umap', 'matplotlib', 'skimage', 'nncf'}\n"
+        "heavy |= {'sklearn', 'scipy', 'joblib', 'h5py', 'pooch', 'filelock'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
@@ -358,6 +359,22 @@ def test_help_and_layers_import_nothing_heavy():
     assert done.returncode == 0, done.stderr
     assert "embedding digits" in done.stdout
     assert "conv3_block4_out" in done.stdout
+
+
+def test_one_photo_imports_no_tables_no_statistics_and_no_pictures(photos):
+    program = (
+        "import sys\nfrom sklearn_resnet.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as exit:\n    assert not exit.code\n"
+        "heavy = {'pandas', 'pyarrow', 'scipy.stats', 'scipy.optimize', 'scipy.ndimage', 'umap',\n"
+        "    'scipy.spatial', 'matplotlib', 'skimage', 'sklearn.pipeline', 'sklearn.metrics'}\n"
+        "assert 'openvino' in sys.modules\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    arguments = [photos / "cat" / "2.png", "out.npy", *RESNET, "--no-cache", "-q"]
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert np.load("out.npy").shape == (1, 64)
 
 
 @pytest.mark.long
