@@ -152,7 +152,7 @@ import numpy as np
 from sklearn.neighbors import KNeighborsClassifier  # its predict calls scipy.stats.mode
 from sklearn.utils.fixes import _mode
 X = np.arange(8.0).reshape(-1, 1)
-print(KNeighborsClassifier(3).fit(X, X[:, 0] > 4).predict(X).sum(), _mode(np.array([1, 2, 2]))[0])
+print(KNeighborsClassifier(3).fit(X, X[:, 0] > 4).predict(X).sum(), _mode(np.array([1, 2, 2]))[0].item())
 import pandas, scipy.stats
 from sklearn.utils import fixes
 assert scipy.stats.mode and fixes.scipy.stats is scipy.stats and pandas.DataFrame
