@@ -1,7 +1,7 @@
 from . import datasets as datasets
-from ._features.cache_info import CacheInfo as CacheInfo
 from ._features.cache import cache_info as cache_info
 from ._features.cache import clear_cache as clear_cache
+from ._features.cache_info import CacheInfo as CacheInfo
 from ._image_loader import ImageLoader as ImageLoader
 from ._images.errors import ImageReadError as ImageReadError
 from ._images.lazy import LazyImages as LazyImages
