@@ -151,8 +151,7 @@ def plan_table(output, images, labels, resnet, options, further=None):
 
 def _hash_computation(resnet, images):
     forward = resnet._plan(resnet._separate(images))
-    tap_keys, options = forward.make_tap_keys(None), images.options
-    described = [sorted(tap_keys.items()), forward.layers, sorted(options.items())]
+    described = [forward.make_key(None), forward.layers, sorted(images.options.items())]
     if images.boxes is not None:
         described.append((images.margin, images.pad))
     return hash_text(repr(tuple(described)))
