@@ -32,8 +32,10 @@ from sklearn_resnet.cli.inputs import (
     check_input,
     check_on_error,
     load_input,
+    pick_input,
     reads_files,
 )
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
@@ -122,6 +124,18 @@ class Embedding:
     shape: tuple
     metadata: dict
     written: tuple
+
+
+def make_embed_options(params):
+    """Make the options of the parameters of the command."""
+    return EmbedOptions(
+        output=params["output"],
+        input=pick_input(params),
+        features=pick(FeatureOptions, params),
+        pictures=pick(PictureOptions, params),
+        parts=pick(RunOptions, params),
+        quiet=params["quiet"],
+    )
 
 
 def embed(options):
