@@ -3,18 +3,23 @@
 import ctypes
 import os
 
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
+_OPTIONS = {  # of glibc's malloc.h, by the environment variable that sets the same
+    "MALLOC_ARENA_MAX": (-8, 1),
+    "MALLOC_MMAP_THRESHOLD_": (-3, 4 * 2**20),  # batches are larger, most single images smaller
+    "MALLOC_TRIM_THRESHOLD_": (-1, 16 * 2**20),
+}
 
 
-def use_one_arena():
-    """Let all threads allocate from one arena, so that memory that one frees serves the others.
+def reduce_memory():
+    """Let all threads allocate from one arena, and return the memory of large arrays when they are freed.
 
-    glibc has arenas for each thread, which keep the memory that decoding gave back. Nothing changes
-    with another C library, or if the environment variable MALLOC_ARENA_MAX is set. Only for processes
-    of the command: the allocator of a user's process is the user's.
+    By default, glibc has arenas for each thread, which keep the memory that decoding gave back. Nothing
+    changes with another C library, or if an environment variable sets one of these options. Only for
+    processes of the command: the allocator of a user's process is the user's.
     """
-    if os.name != "posix" or "MALLOC_ARENA_MAX" in os.environ:
+    if os.name != "posix" or not os.environ.keys().isdisjoint(_OPTIONS):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_ARENA_MAX, 1)
+        for option, value in _OPTIONS.values():
+            mallopt(option, value)

@@ -32,8 +32,8 @@ def count_arenas():
     return text.value.count(b"<heap nr=")
 
 """
-_IMPORT = "from sklearn_resnet.cli.memory import use_one_arena\n"
-_CALL = f"{_IMPORT}use_one_arena()\n"
+_IMPORT = "from sklearn_resnet.cli.memory import reduce_memory\n"
+_CALL = f"{_IMPORT}reduce_memory()\n"
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 
