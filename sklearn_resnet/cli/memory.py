@@ -11,7 +11,7 @@ _OPTIONS = {  # of glibc's malloc.h, by the environment variable that sets the s
 
 
 def reduce_memory():
-    """Let all threads allocate from one arena, and return the memory of large arrays when they are freed.
+    """Let threads allocate from the present arenas, and return the memory of large arrays to the system.
 
     By default, glibc has arenas for each thread, which keep the memory that decoding gave back. Nothing
     changes with another C library, or if an environment variable sets one of these options. Only for
