@@ -320,13 +320,14 @@ class EmbeddingDisplay:
         Hovering over a point shows its image, labels, path, and nearest neighbours; a click pins it.
         You can search points, hide labels, select points with a box or a lasso, and save the
         selection as a CSV file. If the points are regions, the pinned card also shows the whole
-        image with the region on it; a click enlarges it, with all regions of the image. The page is
-        drawn by Bokeh; install it with ``pip install 'sklearn-resnet[explore]'``.
+        image with the region on it; a click enlarges it, with all regions of the image. You can put
+        tags on points, save them as a CSV file, and load them again.
 
         Parameters
         ----------
         path : path
-            File to write. The page is a single file that needs no network.
+            File to write. The page is a single file that needs no network. If it would have more than
+            200 MB, its thumbnails are in a folder beside it, with the ending "_files".
         images : array-like of n_samples images or paths, default=None
             Images of the points. By default, those of the display. The page holds thumbnails of at
             most 160 x 160 pixels, or fewer for more than 1,500 images; for regions, also the whole
@@ -340,6 +341,7 @@ class EmbeddingDisplay:
             Names of the images. By default, those of `images` if these are paths, or numbers.
         features : array-like of shape (n_samples, n_features), default=None
             Features used to measure the Euclidean distance to neighbours. By default, the embedding.
+            A page of more than 200,000 points has no neighbours.
         title : str, default=None
             Title of the page.
 
@@ -350,10 +352,8 @@ class EmbeddingDisplay:
 
         Raises
         ------
-        ImportError
-            If Bokeh is not installed.
         ValueError
-            If there are more than 200,000 points, or a parameter does not have one value for each
+            If there are more than 1,000,000 points, or a parameter does not have one value for each
             point.
         OSError
             If the file cannot be written.

@@ -168,9 +168,19 @@ def _read_lazy(images, side):
     return found
 
 
-def show_lazy(images, side):
-    """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
-    rendering = choose_lazy_rendering(images)
+def show_lazy(images, side, rendering=None):
+    """Yield lazy images as PIL images in RGB, or None for those that cannot be read.
+
+    Parameters
+    ----------
+    images : LazyImages
+    side : int
+        The greatest width and height, in pixels.
+    rendering : optional
+        As `choose_lazy_rendering` returns it. By default, it is chosen for these images.
+    """
+    if rendering is None:
+        rendering = choose_lazy_rendering(images)
     order = images.reading_order()
     if order is None:
         for _, image in _show_in_order(images, range(len(images)), rendering, side):
