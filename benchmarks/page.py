@@ -19,14 +19,14 @@ _N_PHOTOS = 1_000
 # Drags the map in circles, one movement per frame that the browser can draw; returns the times of the
 # frames in which the map had moved.
 _DRAG = """(seconds) => new Promise((done) => {
-    const plot = Bokeh.documents[0].get_model_by_name("plot");
-    const element = Bokeh.index.get_by_id(plot.id).canvas_view.events_el;
+    const element = document.getElementById("map");
     const box = element.getBoundingClientRect();
+    const getLeft = () => window.page.inspect().views[0][0];
     const began = performance.now(), times = [];
-    let last = plot.x_range.start;
+    let last = getLeft();
     const step = (time) => {
-        if (plot.x_range.start !== last) times.push(time);
-        last = plot.x_range.start;
+        if (getLeft() !== last) times.push(time);
+        last = getLeft();
         const angle = (performance.now() - began) / 300;
         if (angle > (seconds * 1000) / 300) return done(times);
         element.dispatchEvent(new PointerEvent("pointermove", {

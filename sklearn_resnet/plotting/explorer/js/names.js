@@ -53,15 +53,29 @@ function drawClusterNames(context, pane) {
     context.strokeText(text, x - textWidth / 2, textY);
     context.fillText(text, x - textWidth / 2, textY);
     const left = x - (medoids.length * (EXEMPLAR_SIDE + 2)) / 2;
-    medoids.forEach((i, k) => drawImage(context, i, left + k * (EXEMPLAR_SIDE + 2), textY + size / 2 + 4, EXEMPLAR_SIDE, drawSoon));
+    context.fillStyle = cssVariable("--paper");
+    medoids.forEach((i, k) => {
+      const imageX = left + k * (EXEMPLAR_SIDE + 2), imageY = textY + size / 2 + 4;
+      context.fillRect(imageX - 2, imageY - 2, EXEMPLAR_SIDE + 4, EXEMPLAR_SIDE + 4);
+      drawImage(context, i, imageX, imageY, EXEMPLAR_SIDE, drawSoon);
+    });
   }
 }
 
 const shorten = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
 
+// again when another level is in view
+let listed = "";
+function listClustersInView() {
+  const now = levels.length && activePane.view ? `${panes.indexOf(activePane)} ${levelInView(activePane)}` : "";
+  if (now === listed || byId("clusters").contains(root.activeElement)) return;
+  listed = now;
+  listClusters();
+}
+
 function listClusters() {
   byId("clusters-section").hidden = !levels.length;
-  if (!levels.length) return;
+  if (!levels.length || !activePane.view) return;
   const level = levelInView(activePane);
   const shown = clustersOf(activePane).filter((cluster) => cluster.level === level);
   byId("clusters").replaceChildren(...shown.map((cluster) => {

@@ -12,6 +12,7 @@ function drawSoon() {
   requestAnimationFrame(() => {
     isScheduled = false;
     panes.forEach(draw);
+    listClustersInView();
   });
 }
 

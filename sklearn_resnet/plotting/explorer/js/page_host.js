@@ -38,4 +38,7 @@ const pageData = JSON.parse(textOf("data"));
 explore(document, pageData, pageHost).then((page) => {
   window.page = page;
   document.documentElement.dataset.ready = "true";
+}, (error) => {
+  document.getElementById("pinned").textContent = `This browser cannot show the map: ${error.message}`;
+  throw error;
 });

@@ -8,17 +8,41 @@ const panes = data.maps.map(makePane);
 let activePane = panes[0];
 
 function makePane(map, k) {
-  const element = k === 0 ? byId("map") : makePaneElement(map.name);
+  const element = k === 0 ? byId("map") : makePaneElement();
   const xy = positions[k];
-  const canvas = element.querySelector(".points"), overlay = element.querySelector(".overlay");
-  const renderer = (isGpuUsed ? makeWebglRenderer : makeSoftwareRenderer)(canvas, xy);
   const { clientWidth: width, clientHeight: height } = element;
-  const pane = { ...map, element, xy, overlay, renderer, width, height, view: null, isMoving: false, isStale: true };
+  const pane = { ...map, element, xy, overlay: element.querySelector(".overlay"), width, height, view: null, isMoving: false, isStale: true };
+  pane.renderer = makeRenderer(pane);
   if (data.maps.length > 1) {
     element.setAttribute("aria-label", `${map.name}. ${element.getAttribute("aria-label")}`);
     element.append(make("p", { className: "map-name", textContent: map.name, title: map.quality ?? "" }));
   }
   return pane;
+}
+
+function makeRenderer(pane) {
+  const canvas = pane.element.querySelector(".points");
+  if (!isGpuUsed) return makeSoftwareRenderer(canvas, pane.xy);
+  canvas.addEventListener("webglcontextlost", () => {
+    if (!ending.signal.aborted) drawInSoftware(pane);
+  });
+  try {
+    return makeWebglRenderer(canvas, pane.xy);
+  } catch {
+    return makeSoftwareRenderer(replaceCanvas(pane), pane.xy); // its driver cannot do it
+  }
+}
+
+function drawInSoftware(pane) {
+  pane.renderer = makeSoftwareRenderer(replaceCanvas(pane), pane.xy);
+  redrawAll();
+}
+
+// a canvas that had a WebGL context can have no other
+function replaceCanvas({ element }) {
+  const former = element.querySelector(".points"), canvas = former.cloneNode(false);
+  former.replaceWith(canvas);
+  return canvas;
 }
 
 function makePaneElement() {

@@ -26,7 +26,6 @@ fitWindow();
 updateTags();
 setColumn(columns[0].name);
 listSelection();
-listClusters();
 container.dataset.ready = "true";
 
 return {
@@ -48,9 +47,15 @@ return {
     column: column.name,
     views: panes.map((pane) => rangesOf(pane)),
     renderer: panes[0].renderer.name,
-    colors: Array.from(pointColor, asHex),
-    markers: Array.from(pointMarker, (k) => MARKERS[k]),
-    tags: Array.from(tagCodes, (code) => tagNames[code] ?? null),
+    get colors() {
+      return Array.from(pointColor, asHex);
+    },
+    get markers() {
+      return Array.from(pointMarker, (k) => MARKERS[k]);
+    },
+    get tags() {
+      return Array.from(tagCodes, (code) => tagNames[code] ?? null);
+    },
   }),
   // where a point is in the window; for tests
   locate(i, k = 0) {

@@ -13,7 +13,7 @@ void main() {
   shade = vec4(color.rgb, alpha);
 }`;
 const FRAGMENT_SHADER = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec4 shade; flat in float marker; uniform sampler2D atlas; uniform float size, n;
 out vec4 result;
 void main() {
