@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
+    from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
 Images: TypeAlias = ArrayLike | Sequence[str | os.PathLike] | LazyImages
 
 _FIGURE_SIZE = (8, 6)  # in inches
@@ -373,6 +375,84 @@ class EmbeddingDisplay:
             title="Embedding" if title is None else title,
         )
         return self
+
+    def explore(
+        self,
+        *,
+        images: Images | None = None,
+        labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
+        paths: Sequence[str | os.PathLike] | None = None,
+        features: ArrayLike | None = None,
+        title: str | None = None,
+        tags: ArrayLike | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> "EmbeddingExplorer":
+        """Show the embedding and its images in a widget of a notebook.
+
+        The widget shows the same as the page of `to_html`, and Python reads and sets its selection:
+        ``widget.selection`` holds row numbers, and ``widget.selected(X)`` the rows of any data of the
+        same length. The kernel reads and sends thumbnails when they are needed. Install it with
+        ``pip install 'sklearn-resnet[explore]'``.
+
+        Parameters
+        ----------
+        images, labels, paths, features, title
+            As for `to_html`.
+        tags : array-like of shape (n_samples,), default=None
+            Tags to start with; None or NaN for no tag. For example, ``tags`` of another widget.
+        names : dict of str to str, default=None
+            Names of clusters, as ``names`` of another widget.
+
+        Returns
+        -------
+        widget : EmbeddingExplorer
+            The widget, which a notebook shows as the last expression of a cell.
+
+        Raises
+        ------
+        ImportError
+            If anywidget is not installed.
+        ValueError
+            If there are more than 1,000,000 points, or a parameter does not have one value for each
+            point.
+
+        See Also
+        --------
+        to_html : Writes a page.
+        """
+        from sklearn_resnet.plotting.explorer.content import make_content
+        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
+        checked = self._check_images(self.images if images is None else images)
+        _, y = check_points(self.embedding, self.y)
+        self._warn_about_columns()
+        content = make_content(
+            {"Embedding": self._points},
+            labels=y if labels is None else labels,
+            paths=paths,
+            images=checked,
+            features=features,
+            tags=tags,
+            names=names,
+        )
+        return EmbeddingExplorer(content, "Embedding" if title is None else title, self._draw_png)
+
+    def _repr_png_(self) -> bytes:
+        """Draw the display again as a PNG file, for notebooks."""
+        return self._draw_png()
+
+    def _draw_png(self):
+        import io
+
+        from matplotlib.figure import Figure
+
+        file = io.BytesIO()
+        figure = getattr(self, "figure_", None)
+        if figure is None:
+            figure = Figure(figsize=_FIGURE_SIZE, layout="constrained")
+            type(self)(self.embedding, self.y, axis_names=self.axis_names).plot(figure.subplots())
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
     @property
     def _points(self):

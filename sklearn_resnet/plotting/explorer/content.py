@@ -102,6 +102,7 @@ def make_content(
     for part, arrays in parts:
         metadata |= part
         buffers |= {name: _as_bytes(array) for name, array in arrays.items()}
+    metadata["tagColumn"] = _unused_name("tag", [each["name"] for each in metadata["columns"]], "page")
     return Content(metadata, buffers, sheets)
 
 
@@ -170,7 +171,7 @@ def _describe_columns(xy, columns):
     }
     if _MIN_CLUSTERED <= len(xy) <= MAX_SEARCHED:
         found = find_clusters(xy)
-        name = _unused_name("cluster", described)
+        name = _unused_name("cluster", described, "HDBSCAN")
         described[name] = describe_column(found) | color_column(found, "in no cluster")
     elif not columns:
         everything = np.full(len(xy), "all")
@@ -245,10 +246,10 @@ def _describe_tags(tags, names):
     return described | {"tagNames": tag_names}, {"tags": codes.astype(np.int32)}
 
 
-def _unused_name(name, taken):
+def _unused_name(name, taken, origin):
     """Return a name of a column that the user's columns do not have."""
     while name in taken:
-        name = f"{name} (HDBSCAN)"
+        name = f"{name} ({origin})"
     return name
 
 
