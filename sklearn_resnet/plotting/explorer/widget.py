@@ -29,17 +29,15 @@ def _as_rows(values, n_points):
                 str(values.shape),
             )
         return np.flatnonzero(values)
-    rows = np.unique(values).astype(np.int64, casting="unsafe")
-    is_row = values.size == 0 or (
-        values.dtype.kind in "iu" and rows[0] >= 0 and rows[-1] < n_points
-    )
-    if not is_row:
+    if not values.size:
+        return np.empty(0, np.int64)
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_points:
         raise ParameterError(
             "selection",
             f"must hold row numbers from 0 to {n_points - 1}, or a mask of all rows",
             repr(values.tolist()[:5]),
         )
-    return rows
+    return np.unique(values).astype(np.int64)
 
 
 class _Array(traitlets.TraitType):
@@ -216,12 +214,13 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         """Send the sheet that a view asks for."""
         if content.get("kind") != "sheet":
             return
-        k = content["k"]
+        answer = {"kind": "sheet", "k": content["k"]}
         try:
-            self.send({"kind": "sheet", "k": k}, buffers=[self._sheets.make(k)])
+            sheet = self._sheets.make(content["k"])
         except Exception as exc:
-            self.send({"kind": "sheet", "k": k, "error": str(exc)})
+            self.send(answer | {"error": str(exc)})
             raise
+        self.send(answer, buffers=[sheet])
 
     def _ipython_display_(self):
         """Show the widget, and a picture that it hides."""
