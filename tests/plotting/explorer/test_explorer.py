@@ -144,7 +144,8 @@ def test_two_fingers_zoom(show, file):
 def test_keys_add_to_a_selection_and_remove_from_it(show, file):
     page = show(file)
     page.click("#tool-box")
-    around = [([*np.array(place(page, i)), [-12, -12], [12, 12]]).tolist() for i in (3, 44)]
+    corners = np.array([[-12, -12], [12, 12]])
+    around = [(corners + place(page, i)).tolist() for i in (3, 44)]
     drag(page, around[0])
     assert selected(page) == [3]
     page.keyboard.down("Shift")

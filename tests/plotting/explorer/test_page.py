@@ -987,3 +987,42 @@ def test_a_plain_page_follows_the_theme(browser, scheme, tmp_path):
     assert page.inner_text("#section") == "text"
     assert not page.evaluate("window.isHacked")
     page.close()
+
+
+@pytest.mark.long
+def test_sheets_of_a_large_page_are_beside_it(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.page.MAX_BYTES", 1000)
+    path, folder = tmp_path / "a page.html", tmp_path / "a page_files"
+    folder.mkdir()
+    (folder / "0000-mine.webp").write_text("mine")
+    write(path)
+    (sheet,) = read_data(path)["sheetFiles"]
+    assert sheet.startswith("a%20page_files/0000-")
+    assert read_elements(path.read_text("utf-8"), "sheet") == {}
+    page = show(path)
+    _, images, _, _ = make_data()
+    hover(page, 17)
+    page.wait_for_timeout(200)
+    page.wait_for_selector("#hover canvas.large")
+    shot = Image.open(io.BytesIO(page.locator("#hover canvas.large").screenshot())).convert("RGB")
+    np.testing.assert_allclose(np.asarray(shot).mean((0, 1)), images[17].mean((0, 1)), atol=12)
+    former = {found.name for found in folder.iterdir()}
+    write(path, images=255 - images)
+    now = {found.name for found in folder.iterdir()}
+    assert len(now) == len(former) == 3  # a sheet, the list of sheets, and the file of another
+    assert len(now & former) == 2
+    assert (folder / "0000-mine.webp").read_text() == "mine"
+
+
+@pytest.mark.long
+def test_many_points_have_small_dots_and_no_neighbours(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.content.MAX_SEARCHED", 50)
+    page = show(write(tmp_path / "page.html", features=None))
+    data = read_data(tmp_path / "page.html")
+    assert [column["name"] for column in data["columns"]] == ["label"]
+    assert "neighbors" not in data
+    page.mouse.click(*place(page, 20))
+    page.wait_for_selector("#pinned[data-index='20']")
+    assert page.locator("#neighbors").count() == 0
+    assert "computed for at most 50 images" in page.inner_text("#pinned")
+    assert data["pointSize"] == 12
