@@ -18,6 +18,7 @@ _WINDOW = {"width": 1360, "height": 860}
 _N_PHOTOS = 1_000
 _N_SMALL_PHOTOS = 10_000
 _N_POINTS = 1_000_000
+_N_PLACED = 5_000
 # Drags the map in circles, one movement per frame that the browser can draw; returns the times of the
 # frames in which the map had moved.
 _DRAG = """(seconds) => new Promise((done) => {
@@ -43,13 +44,21 @@ _DRAG = """(seconds) => new Promise((done) => {
 
 
 def write_digits(path, data):
-    """Write the page of MNIST's 60,000 digits: UMAP of layer 82."""
+    """Write the page of MNIST's 60,000 digits: UMAP of layer 82.
+
+    UMAP places some of the digits, and the others are near the most similar of these. That takes
+    seconds; UMAP of all takes minutes.
+    """
+    from sklearn.neighbors import KNeighborsRegressor
     from umap import UMAP
 
     with np.load(data / "mnist.npz") as file:
         images, labels = file["x_train"], file["y_train"]
     features = ResNetFeatures(82, weights="procedural", cache=None).fit_transform(images)
-    xy = UMAP(random_state=0, n_jobs=1).fit_transform(features)
+    placed = features[:_N_PLACED]
+    xy = UMAP(random_state=0, n_jobs=1).fit_transform(placed)
+    xy = KNeighborsRegressor(3).fit(placed, xy).predict(features)
+    xy += np.random.default_rng(0).normal(0, 0.05, xy.shape)
     _write(path, xy, labels, images, features)
 
 
@@ -62,14 +71,15 @@ def write_photos(path, data):
     images = np.asarray(ImageLoader(224).fit_transform(paths))
     images = np.concatenate([images, images[:, :, ::-1]])[:_N_PHOTOS]
     labels = np.array(labels * 2)[:_N_PHOTOS]
-    features = ResNetFeatures("conv3", weights="procedural", cache=None).fit_transform(images)
+    resnet = ResNetFeatures("conv3", weights="procedural", image_size=64, cache=None)
+    features = resnet.fit_transform(images)
     xy = np.random.default_rng(0).standard_normal((_N_PHOTOS, 2))  # any positions will do
     _write(path, xy, labels, images, features)
 
 
 def write_small_photos(path, data):
     """Write the page of 10,000 photos of clothing, mirrored and turned, without features."""
-    paths = load_image_folder(data / "clothing" / "train")
+    paths, _ = load_image_folder(data / "clothing" / "train", return_X_y=True)
     images = np.asarray(ImageLoader(64).fit_transform(paths))
     images = np.concatenate([images, images[:, :, ::-1]])
     images = np.concatenate([np.rot90(images, k, (1, 2)) for k in range(4)])
