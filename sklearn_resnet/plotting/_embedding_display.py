@@ -16,12 +16,14 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.plotting._cluster_names import find_map_clusters
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend_beside
+from sklearn_resnet.plotting._names_on_map import draw_names
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
@@ -226,6 +228,7 @@ class EmbeddingDisplay:
         point_size: float | None = None,
         alpha: float | None = None,
         legend: str | bool = "auto",
+        names: str | None = None,
         density: bool | None = None,
     ) -> Self:
         """Draw the scatter plot.
@@ -258,6 +261,13 @@ class EmbeddingDisplay:
             - `"auto"`: on the data if there are at most 20 labels, they form separate clusters, and
               no thumbnails are drawn; otherwise beside the axes;
             - `False`: nowhere, and without the colour bar of a scale.
+        names : {"clusters"}, default=None
+            With `"clusters"`, names are written on the clusters that HDBSCAN [1]_ finds on the map
+            at up to three levels of detail, the coarser the larger. The label of most points names
+            a cluster, or two labels together; otherwise a number does: "cluster 2.1" lies in
+            "cluster 2". With `thumbnails`, images are drawn beside the names instead of at their
+            points: the most typical ones of each cluster. Without `y`, the colours are those of the
+            largest clusters. `legend="auto"` draws a legend if a label names no cluster.
         density : bool, default=None
             Whether to draw the density of the points instead of each point: each cell of a fine
             grid has the mean colour of its points, and is more opaque the more there are. Labels
@@ -273,6 +283,11 @@ class EmbeddingDisplay:
         ------
         ValueError
             If `thumbnails` is set but there are no images, or a parameter has an invalid value.
+
+        References
+        ----------
+        .. [1] R. Campello, D. Moulavi and J. Sander, "Density-based clustering based on hierarchical
+               density estimates", PAKDD, 2013.
         """
         if legend not in ("auto", "on data", True, False):
             raise ParameterError(
