@@ -28,7 +28,7 @@ class Cluster:
     level : int
         From 0 for the coarsest.
     name : str
-        Unique in its level.
+        Unique, but for clusters with the same points at two levels.
     parent : int or None
         The cluster of the level above that contains it, as an index of `MapClusters.clusters`. None
         for a cluster outside of these.
@@ -73,6 +73,11 @@ class MapClusters:
     clusters: tuple[Cluster, ...]
     codes: tuple[np.ndarray, ...]
 
+    def name_points(self, level):
+        """The name of each point's cluster at a level, None outside of all clusters."""
+        names = np.array([*(cluster.name for cluster in self.clusters), None], dtype=object)
+        return names[self.codes[level]]
+
 
 def find_map_clusters(xy, y=None, features=None):
     """Find clusters at up to three levels of detail, by HDBSCAN, and name them.
@@ -109,11 +114,7 @@ def find_map_clusters(xy, y=None, features=None):
         for i, rows in enumerate(groups):
             codes[-1][rows] = len(clusters) + i
         numbers += _number(parents, is_same, numbers)
-        kept = [
-            clusters[parent].name if same else None
-            for parent, same in zip(parents, is_same, strict=True)
-        ]
-        chosen = _choose_names(shares, kept, numbers[len(clusters) :])
+        chosen = _choose_names(shares, parents, is_same, numbers[len(clusters) :], clusters)
         clusters += [
             _describe(level, name, parent, found, rows, xy, features)
             for name, parent, found, rows in zip(chosen, parents, shares, groups, strict=True)
@@ -238,17 +239,25 @@ def _number(parents, is_same, coarser):
     return numbers
 
 
-def _choose_names(shares, kept, numbers):
-    """Choose names that differ, for all clusters of a level; some keep theirs."""
-    names, used, counts = list(kept), set(kept), {}
-    for i, found in enumerate(shares):
-        base = _join_labels(found)
-        while names[i] is None:
-            counts[base] = counts.get(base, 0) + 1
-            name = f"cluster {numbers[i]}" if base is None else _repeat(base, counts[base])
-            if base is None or name not in used:
-                names[i] = name
-                used.add(name)
+def _choose_names(shares, parents, is_same, numbers, coarser):
+    """Choose names for all clusters of a level, which differ from each other and the coarser ones."""
+    used = {cluster.name for cluster in coarser}
+    counts, names = {}, []
+    for found, parent, same, number in zip(shares, parents, is_same, numbers, strict=True):
+        label = _join_labels(found)
+        if same:
+            names.append(coarser[parent].name)
+        elif label is None:
+            names.append(f"cluster {number}")
+        elif parent >= 0 and coarser[parent].label == found[0][0]:
+            counts[parent] = counts.get(parent, 0) + 1
+            names.append(f"{coarser[parent].name}, part {counts[parent]}")
+        else:
+            n = 1
+            while _repeat(label, n) in used:
+                n += 1
+            names.append(_repeat(label, n))
+        used.add(names[-1])
     return names
 
 

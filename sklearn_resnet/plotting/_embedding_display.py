@@ -68,11 +68,11 @@ class EmbeddingDisplay:
     legend_ : matplotlib Legend or None
         Legend with the labels, beside the axes.
     names_ : list of matplotlib Text
-        Labels written on the data.
+        Labels or names of clusters written on the data.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the scale.
     thumbnails_ : list of matplotlib AnnotationBbox
-        Images drawn at their points.
+        Images drawn at their points, or beside names.
 
     See Also
     --------
@@ -289,18 +289,12 @@ class EmbeddingDisplay:
         .. [1] R. Campello, D. Moulavi and J. Sander, "Density-based clustering based on hierarchical
                density estimates", PAKDD, 2013.
         """
-        if legend not in ("auto", "on data", True, False):
-            raise ParameterError(
-                "legend",
-                "must be 'auto', 'on data', True or False",
-                repr(legend),
-                "True draws it beside the axes.",
-            )
+        _check_legend(legend, names)
         images = self._check_images(self.images, is_needed=thumbnails)
         self._warn_about_columns()
         _, y = check_points(self.embedding, self.y)
         xy = self._points
-        coloring = color_points(y, len(xy), palette)
+        coloring, clusters = _color(xy, y, palette, names)
         if density is None:
             density = len(xy) > MAX_POINTS_AS_DOTS and point_size is None and alpha is None
         if density and palette is None:
@@ -308,15 +302,23 @@ class EmbeddingDisplay:
         self._coloring = coloring
         self._set_up_axes(ax, xy)
         fit_title(self.ax_, title)
-        if legend == "auto" and thumbnails:
+        if legend == "auto" and clusters:
+            legend = not set(coloring.names) <= {cluster.name for cluster in clusters}
+        elif legend == "auto" and thumbnails:
             legend = True
         self._draw_legend(xy, coloring, legend, title, is_own_figure=ax is None)
-        side = choose_thumbnail_side(self.ax_, len(xy)) if thumbnails else None
+        side = None
+        if thumbnails and not clusters:
+            side = choose_thumbnail_side(self.ax_, len(xy))
         if density:
             draw_density(self.ax_, xy, coloring)
         else:
             draw_dots(self.ax_, xy, coloring, point_size, alpha)
-        if thumbnails:
+        if clusters:
+            self.names_, self.thumbnails_ = draw_names(
+                self.ax_, xy, clusters, coloring, images if thumbnails else None
+            )
+        elif thumbnails:
             self.thumbnails_ = draw_thumbnails(self.ax_, xy, images, coloring, side)
         return self
 
@@ -467,6 +469,42 @@ class EmbeddingDisplay:
             dpi = self.figure_.dpi
             self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
         fit_axes(self.ax_, right=1.05 * width)
+
+
+def _check_legend(legend, names):
+    if legend not in ("auto", "on data", True, False):
+        raise ParameterError(
+            "legend",
+            "must be 'auto', 'on data', True or False",
+            repr(legend),
+            "True draws it beside the axes.",
+        )
+    if names not in (None, "clusters"):
+        raise ParameterError(
+            "names",
+            "must be 'clusters' or None",
+            repr(names),
+            "legend='on data' writes the labels on the plot.",
+        )
+    if names is not None and legend == "on data":
+        raise ParameterError(
+            "legend",
+            "must not be 'on data' if names='clusters', which takes the same places",
+            None,
+            "legend=True draws the labels beside the axes.",
+        )
+
+
+def _color(xy, y, palette, names):
+    """Choose the colour of each point, and find the clusters that are to be named."""
+    coloring = color_points(y, len(xy), palette)
+    if names is None:
+        return coloring, ()
+    found = find_map_clusters(xy, None if isinstance(coloring, Scale) else y)
+    if y is None and found.clusters:
+        coloring = color_points(found.name_points(0), len(xy), palette)
+        coloring = coloring if palette else coloring.without_markers()
+    return coloring, found.clusters
 
 
 def check_points(embedding, y):
