@@ -174,19 +174,19 @@ def _find_levels(xy):
 
 
 def _nest(fine, coarse):
-    """Replace each fine cluster that contains coarse ones by these.
+    """Make a level complete: each coarse cluster is divided into two or more, or stays whole.
 
-    Clusters of the same tree of HDBSCAN are nested or disjoint, but a larger one may have the shorter
-    minimum size.
+    Clusters of one tree of HDBSCAN are nested or disjoint. But the level with the shorter minimum size
+    may have a larger cluster, a single one within a coarse cluster, or none.
     """
-    kept = np.where(fine < 0, -1, fine)
-    offset = fine.max() + 1
-    for code in range(offset):
-        inside = coarse[fine == code]
-        if (inside >= 0).any() and (len(np.unique(inside)) > 1):
-            kept[fine == code] = np.where(inside < 0, -1, offset + inside)
-    _, codes = np.unique(np.append(kept, -1), return_inverse=True)
-    return codes[:-1] - 1
+    nested, offset = fine.copy(), fine.max() + 1
+    for code in range(coarse.max() + 1):
+        is_member = coarse == code
+        parts = np.unique(fine[is_member & (fine >= 0)])
+        if len(parts) < 2:
+            nested[np.isin(fine, parts) & (coarse < 0)] = -1  # of one that is larger
+            nested[is_member] = offset + code
+    return np.unique(np.append(nested, -1), return_inverse=True)[1][:-1] - 1
 
 
 def _spread(xy, sample, levels):
@@ -249,7 +249,7 @@ def _choose_names(shares, parents, is_same, numbers, coarser):
             names.append(coarser[parent].name)
         elif label is None:
             names.append(f"cluster {number}")
-        elif parent >= 0 and coarser[parent].label == found[0][0]:
+        elif parent >= 0 and _is_named_by(coarser[parent], label):
             counts[parent] = counts.get(parent, 0) + 1
             names.append(f"{coarser[parent].name}, part {counts[parent]}")
         else:
@@ -259,6 +259,10 @@ def _choose_names(shares, parents, is_same, numbers, coarser):
             names.append(_repeat(label, n))
         used.add(names[-1])
     return names
+
+
+def _is_named_by(cluster, label):
+    return cluster.label == label and cluster.share >= _MIN_SHARE
 
 
 def _repeat(label, n):

@@ -108,10 +108,10 @@ def draw_names(ax, xy, clusters, coloring, images=None):
 
 
 def _shorten(cluster, clusters):
-    """The name to write: without the word before a number in a coarser cluster; None if it has one."""
+    """The name to write; None for a part of a cluster with the same label."""
     if cluster.parent is None:
         return cluster.name
-    if cluster.label is not None and clusters[cluster.parent].label == cluster.label:
+    if cluster.name.startswith(f"{clusters[cluster.parent].name}, part "):
         return None
     return cluster.name.removeprefix("cluster ")
 
