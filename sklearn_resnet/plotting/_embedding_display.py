@@ -303,7 +303,8 @@ class EmbeddingDisplay:
         self._set_up_axes(ax, xy)
         fit_title(self.ax_, title)
         if legend == "auto" and clusters:
-            legend = not set(coloring.names) <= {cluster.name for cluster in clusters}
+            is_written = set(coloring.names) <= {cluster.name for cluster in clusters}
+            legend = isinstance(coloring, Scale) or not is_written
         elif legend == "auto" and thumbnails:
             legend = True
         self._draw_legend(xy, coloring, legend, title, is_own_figure=ax is None)
