@@ -16,12 +16,14 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.plotting._cluster_names import find_map_clusters
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend_beside
+from sklearn_resnet.plotting._names_on_map import draw_names
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
@@ -68,11 +70,11 @@ class EmbeddingDisplay:
     legend_ : matplotlib Legend or None
         Legend with the labels, beside the axes.
     names_ : list of matplotlib Text
-        Labels written on the data.
+        Labels or names of clusters written on the data.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the scale.
     thumbnails_ : list of matplotlib AnnotationBbox
-        Images drawn at their points.
+        Images drawn at their points, or beside names.
 
     See Also
     --------
@@ -228,6 +230,7 @@ class EmbeddingDisplay:
         point_size: float | None = None,
         alpha: float | None = None,
         legend: str | bool = "auto",
+        names: str | None = None,
         density: bool | None = None,
     ) -> Self:
         """Draw the scatter plot.
@@ -260,6 +263,13 @@ class EmbeddingDisplay:
             - `"auto"`: on the data if there are at most 20 labels, they form separate clusters, and
               no thumbnails are drawn; otherwise beside the axes;
             - `False`: nowhere, and without the colour bar of a scale.
+        names : {"clusters"}, default=None
+            With `"clusters"`, names are written on the clusters that HDBSCAN [1]_ finds on the map
+            at up to three levels of detail, the coarser the larger. The label of most points names
+            a cluster, or two labels together; otherwise a number does: "cluster 2.1" lies in
+            "cluster 2". With `thumbnails`, images are drawn beside the names instead of at their
+            points: the most typical ones of each cluster. Without `y`, the colours are those of the
+            largest clusters. `legend="auto"` draws a legend if a label names no cluster.
         density : bool, default=None
             Whether to draw the density of the points instead of each point: each cell of a fine
             grid has the mean colour of its points, and is more opaque the more there are. Labels
@@ -275,19 +285,18 @@ class EmbeddingDisplay:
         ------
         ValueError
             If `thumbnails` is set but there are no images, or a parameter has an invalid value.
+
+        References
+        ----------
+        .. [1] R. Campello, D. Moulavi and J. Sander, "Density-based clustering based on hierarchical
+               density estimates", PAKDD, 2013.
         """
-        if legend not in ("auto", "on data", True, False):
-            raise ParameterError(
-                "legend",
-                "must be 'auto', 'on data', True or False",
-                repr(legend),
-                "True draws it beside the axes.",
-            )
+        _check_legend(legend, names)
         images = self._check_images(self.images, is_needed=thumbnails)
         self._warn_about_columns()
         _, y = check_points(self.embedding, self.y)
         xy = self._points
-        coloring = color_points(y, len(xy), palette)
+        coloring, clusters = _color(xy, y, palette, names)
         if density is None:
             density = len(xy) > MAX_POINTS_AS_DOTS and point_size is None and alpha is None
         if density and palette is None:
@@ -295,15 +304,24 @@ class EmbeddingDisplay:
         self._coloring = coloring
         self._set_up_axes(ax, xy)
         fit_title(self.ax_, title)
-        if legend == "auto" and thumbnails:
+        if legend == "auto" and clusters:
+            is_written = set(coloring.names) <= {cluster.name for cluster in clusters}
+            legend = isinstance(coloring, Scale) or not is_written
+        elif legend == "auto" and thumbnails:
             legend = True
         self._draw_legend(xy, coloring, legend, title, is_own_figure=ax is None)
-        side = choose_thumbnail_side(self.ax_, len(xy)) if thumbnails else None
+        side = None
+        if thumbnails and not clusters:
+            side = choose_thumbnail_side(self.ax_, len(xy))
         if density:
             draw_density(self.ax_, xy, coloring)
         else:
             draw_dots(self.ax_, xy, coloring, point_size, alpha)
-        if thumbnails:
+        if clusters:
+            self.names_, self.thumbnails_ = draw_names(
+                self.ax_, xy, clusters, coloring, images if thumbnails else None
+            )
+        elif thumbnails:
             self.thumbnails_ = draw_thumbnails(self.ax_, xy, images, coloring, side)
         return self
 
@@ -532,6 +550,42 @@ class EmbeddingDisplay:
             dpi = self.figure_.dpi
             self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
         fit_axes(self.ax_, right=1.05 * width)
+
+
+def _check_legend(legend, names):
+    if legend not in ("auto", "on data", True, False):
+        raise ParameterError(
+            "legend",
+            "must be 'auto', 'on data', True or False",
+            repr(legend),
+            "True draws it beside the axes.",
+        )
+    if names not in (None, "clusters"):
+        raise ParameterError(
+            "names",
+            "must be 'clusters' or None",
+            repr(names),
+            "legend='on data' writes the labels on the plot.",
+        )
+    if names is not None and legend == "on data":
+        raise ParameterError(
+            "legend",
+            "must not be 'on data' if names='clusters', which takes the same places",
+            None,
+            "legend=True draws the labels beside the axes.",
+        )
+
+
+def _color(xy, y, palette, names):
+    """Choose the colour of each point, and find the clusters that are to be named."""
+    coloring = color_points(y, len(xy), palette)
+    if names is None:
+        return coloring, ()
+    found = find_map_clusters(xy, None if isinstance(coloring, Scale) else y)
+    if y is None and found.clusters:
+        coloring = color_points(found.name_points(0), len(xy), palette)
+        coloring = coloring if palette else coloring.without_markers()
+    return coloring, found.clusters
 
 
 def check_points(embedding, y):

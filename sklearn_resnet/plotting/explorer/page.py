@@ -6,6 +6,7 @@ import html
 import json
 import zlib
 from importlib.resources import files
+from urllib.parse import quote
 
 from sklearn_resnet._io.atomic import atomic_write, check_writable
 from sklearn_resnet._io.csv_text import escape_text
@@ -116,7 +117,7 @@ def _write_sheets(path, sheets):
         temporary.write_text(json.dumps(names), encoding="utf-8")
     for name in former - set(names):
         (folder / name).unlink(missing_ok=True)
-    return [f"{html.escape(folder.name)}/{name}" for name in names]
+    return [f"{quote(folder.name)}/{name}" for name in names]
 
 
 def _read_list(path):

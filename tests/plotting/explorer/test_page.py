@@ -1,18 +1,14 @@
 """The page of an embedding: its data, and its behaviour in a browser without a network."""
 
-import base64
 import io
-import json
-import os
 import re
-import shutil
-import zlib
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from explorer_pages import change_buffer, drag, hover, place, read_data, read_elements, selected
 from matplotlib.colors import to_hex
 from matplotlib.path import Path as Polygon
 from PIL import Image
@@ -53,115 +49,9 @@ def write(path, **options):
     return path
 
 
-ARRAYS = {
-    "neighbors": np.int32,
-    "place": np.uint32,
-    "boxes": np.int32,
-    "overviewOf": np.int32,
-    "xy0": np.float32,
-}
-
-
-def read_elements(text, kind):
-    """What the script elements of a kind hold: buffers, or sheets."""
-    found = {}
-    pattern = rf'<script type="text/plain" id="{kind}-([^"]*)" data-encoding="(\w*)">([^<]*)<'
-    for name, encoding, content in re.findall(pattern, text):
-        found[name] = base64.b64decode(content)
-        if encoding == "zlib":
-            found[name] = zlib.decompress(found[name])
-    return found
-
-
-def read_data(path):
-    """The data in a page, with its arrays as lists."""
-    text = path.read_text("utf-8")
-    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
-    buffers = read_elements(text, "buffer")
-    for name, dtype in ARRAYS.items():
-        if name in buffers:
-            data[name] = np.frombuffer(buffers[name], dtype).tolist()
-    if "boxes" in data:
-        data["boxes"] = np.reshape(data["boxes"], (-1, 4)).tolist()
-    if "names" in buffers:
-        data["names"] = buffers["names"].decode().split("\0")
-    return data
-
-
-def change_buffer(path, name, array):
-    """Replace an array of a page."""
-    element = f'<script type="text/plain" id="buffer-{name}" data-encoding="zlib">'
-    content = base64.b64encode(zlib.compress(array.tobytes())).decode()
-    text, n_replaced = re.subn(f"{element}[^<]*", element + content, path.read_text("utf-8"))
-    assert n_replaced == 1
-    return text
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium of the system."""
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        if "CI" in os.environ:
-            pytest.fail("There is no Chromium: .ci/run installs it.")
-        pytest.skip("needs Chromium (Debian's package chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     return write(tmp_path_factory.mktemp("page") / "page.html", title=f"Map of {HOSTILE}")
-
-
-@pytest.fixture
-def show(browser):
-    """Open a page offline; at the end, it must have complained of nothing and asked for nothing."""
-    opened, complaints = [], []
-
-    def hear(message):
-        is_of_tests = "willReadFrequently" in message.text  # they read canvases
-        if message.type in ("error", "warning") and not is_of_tests:
-            complaints.append(message.text)
-
-    def watch(url, own):
-        if not url.startswith(("data:", "blob:", own)):
-            complaints.append(url)
-
-    def show(file, **options):
-        options = {"viewport": {"width": 1200, "height": 800}, "offline": True} | options
-        context = browser.new_context(**options)
-        page = context.new_page()
-        opened.append(context)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", hear)
-        page.on("request", lambda request: watch(request.url, file.as_uri()))
-        page.goto(file.as_uri())
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield show
-    for context in opened:
-        context.close()
-    assert complaints == []
-
-
-def place(page, i, pane=0):
-    """Where a point lies in the window."""
-    return page.evaluate("([i, k]) => window.page.locate(i, k)", [i, pane])
-
-
-def hover(page, i):
-    page.mouse.move(*place(page, i))
-    page.wait_for_selector(f"#hover[data-index='{i}']")
-
-
-def selected(page):
-    return page.evaluate("window.page.inspect().selection")
 
 
 def drawn_color(page, selector):
@@ -176,14 +66,6 @@ def drawn_color(page, selector):
         }""",
         selector,
     )
-
-
-def drag(page, points):
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point, steps=8)
-    page.mouse.up()
 
 
 @pytest.mark.parametrize("i", [17, *(pytest.param(i, marks=pytest.mark.long) for i in (0, N - 1))])
@@ -424,7 +306,7 @@ def test_everything_is_reached_by_keys(show, file):
     assert page.evaluate(x_start) > before
     page.keyboard.press("+")
     page.keyboard.press("0")
-    page.wait_for_function(f"Math.abs({x_start} - {before}) < 1e-6")
+    page.wait_for_function(f"() => Math.abs({x_start} - {before}) < 1e-6")
     page.keyboard.press("Enter")
     page.wait_for_selector("#unpin")
 
@@ -1105,3 +987,42 @@ def test_a_plain_page_follows_the_theme(browser, scheme, tmp_path):
     assert page.inner_text("#section") == "text"
     assert not page.evaluate("window.isHacked")
     page.close()
+
+
+@pytest.mark.long
+def test_sheets_of_a_large_page_are_beside_it(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.page.MAX_BYTES", 1000)
+    path, folder = tmp_path / "a page.html", tmp_path / "a page_files"
+    folder.mkdir()
+    (folder / "0000-mine.webp").write_text("mine")
+    write(path)
+    (sheet,) = read_data(path)["sheetFiles"]
+    assert sheet.startswith("a%20page_files/0000-")
+    assert read_elements(path.read_text("utf-8"), "sheet") == {}
+    page = show(path)
+    _, images, _, _ = make_data()
+    hover(page, 17)
+    page.wait_for_timeout(200)
+    page.wait_for_selector("#hover canvas.large")
+    shot = Image.open(io.BytesIO(page.locator("#hover canvas.large").screenshot())).convert("RGB")
+    np.testing.assert_allclose(np.asarray(shot).mean((0, 1)), images[17].mean((0, 1)), atol=12)
+    former = {found.name for found in folder.iterdir()}
+    write(path, images=255 - images)
+    now = {found.name for found in folder.iterdir()}
+    assert len(now) == len(former) == 3  # a sheet, the list of sheets, and the file of another
+    assert len(now & former) == 2
+    assert (folder / "0000-mine.webp").read_text() == "mine"
+
+
+@pytest.mark.long
+def test_many_points_have_small_dots_and_no_neighbours(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.content.MAX_SEARCHED", 50)
+    page = show(write(tmp_path / "page.html", features=None))
+    data = read_data(tmp_path / "page.html")
+    assert [column["name"] for column in data["columns"]] == ["label"]
+    assert "neighbors" not in data
+    page.mouse.click(*place(page, 20))
+    page.wait_for_selector("#pinned[data-index='20']")
+    assert page.locator("#neighbors").count() == 0
+    assert "computed for at most 50 images" in page.inner_text("#pinned")
+    assert data["pointSize"] == 12
