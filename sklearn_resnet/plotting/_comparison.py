@@ -1,6 +1,9 @@
 """compare_embeddings: several embeddings of the same samples, side by side, with scores."""
 
 import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,15 +11,75 @@ from sklearn.utils import Bunch, check_array, check_consistent_length
 
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, as_label, is_missing, is_scale
-from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay, check_points
+from sklearn_resnet.plotting._embedding_display import (
+    EmbeddingDisplay,
+    Images,
+    check_images,
+    check_points,
+    draw_png,
+)
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
 from sklearn_resnet.plotting._map_quality import score_map
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
 
 _MAX_COLUMNS = 4
 _PANEL_SIZE = (3.4, 3.4)  # in inches
 _N_FOLDS = 5
 _SAMPLE_SIZE = 10_000  # for the silhouette, whose cost is quadratic
+
+
+class EmbeddingComparison(Bunch):
+    """The result of `compare_embeddings`, which documents its attributes."""
+
+    def explore(
+        self,
+        *,
+        images: Images | None = None,
+        labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
+        paths: Sequence[str | os.PathLike] | None = None,
+        features: ArrayLike | None = None,
+        title: str | None = None,
+        tags: ArrayLike | None = None,
+    ) -> "EmbeddingExplorer":
+        """Show the maps side by side in a widget, with one selection.
+
+        What is selected, pinned, hidden or tagged on one map is so on all of them.
+
+        Parameters
+        ----------
+        images, labels, paths, features, title, tags
+            As for `EmbeddingDisplay.explore`. By default, the labels are `y`, and the features those
+            given to `compare_embeddings`.
+
+        Returns
+        -------
+        widget : EmbeddingExplorer
+
+        Raises
+        ------
+        ImportError
+            If anywidget is not installed.
+        ValueError
+            If there are more than three maps, or a parameter does not have one value for each point.
+        """
+        from sklearn_resnet.plotting.explorer.content import make_content
+        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
+        content = make_content(
+            self.embeddings,
+            labels=self.y if labels is None else labels,
+            paths=paths,
+            images=None if images is None else check_images(images, len(self.y)),
+            features=self.features if features is None else features,
+            tags=tags,
+        )
+        title = "Comparison of embeddings" if title is None else title
+        return EmbeddingExplorer(content, title, lambda: draw_png(self.figure))
 
 
 def compare_embeddings(
@@ -30,7 +93,7 @@ def compare_embeddings(
     alpha: float | None = None,
     legend: str | bool = "auto",
     density: bool | None = None,
-) -> Bunch:
+) -> EmbeddingComparison:
     """Draw several embeddings of the same samples side by side, and score them.
 
     The title of each plot shows the name of the embedding and its scores: the accuracy of a
@@ -66,8 +129,9 @@ def compare_embeddings(
 
     Returns
     -------
-    result : Bunch
-        Dictionary-like object, with the following attributes.
+    result : EmbeddingComparison
+        Dictionary-like object, with the following attributes, and a method ``explore`` that shows up
+        to three maps side by side in a widget of a notebook, with one selection.
 
         figure : matplotlib Figure
             Figure containing the plots.
@@ -84,6 +148,12 @@ def compare_embeddings(
             neighbours on the map; 1 is best. The first is 1 if all neighbours on the map are
             neighbours by features, and falls with the rank of those that are not; a random map has
             0.5.
+        embeddings : dict of str to ndarray of shape (n_samples, 2)
+            The points of each map.
+        y : ndarray of shape (n_samples,)
+            The labels.
+        features : ndarray of shape (n_samples, n_features) or None
+            The features, if they were given.
 
     Raises
     ------
@@ -149,7 +219,16 @@ def compare_embeddings(
             density=density,
         )
     _draw_shared_legend(figure, displays, legend)
-    return Bunch(figure=figure, axes=axes, scores=pd.DataFrame.from_dict(scores, orient="index"))
+    return EmbeddingComparison(
+        figure=figure,
+        axes=axes,
+        scores=pd.DataFrame.from_dict(scores, orient="index"),
+        embeddings={
+            str(name): each._points for name, each in zip(embeddings, displays, strict=True)
+        },
+        y=displays[0].y,
+        features=features,
+    )
 
 
 def _score_neighbors(features, xy, n_neighbors):

@@ -1,6 +1,7 @@
 """EmbeddingDisplay: a scatter plot of an embedding."""
 
 import contextlib
+import io
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -460,17 +461,13 @@ class EmbeddingDisplay:
         return self._draw_png()
 
     def _draw_png(self):
-        import io
-
         from matplotlib.figure import Figure
 
-        file = io.BytesIO()
-        figure = getattr(self, "figure_", None)
-        if figure is None:
-            figure = Figure(figsize=_FIGURE_SIZE, layout="constrained")
-            type(self)(self.embedding, self.y, axis_names=self.axis_names).plot(figure.subplots())
-        figure.savefig(file, format="png")
-        return file.getvalue()
+        if hasattr(self, "figure_"):
+            return draw_png(self.figure_)
+        figure = Figure(figsize=_FIGURE_SIZE, layout="constrained")
+        type(self)(self.embedding, self.y, axis_names=self.axis_names).plot(figure.subplots())
+        return draw_png(figure)
 
     @property
     def _points(self):
@@ -488,24 +485,9 @@ class EmbeddingDisplay:
             )
 
     def _check_images(self, given, is_needed=False):
-        images = as_images(given)
-        if images is None and (is_needed or given is not None):
-            raise ParameterError(
-                "images",
-                "must hold an image for each point, in an array of shape (n, height, width) or (n, "
-                "height, width, channels), a list of arrays or of paths, or a table of regions, for "
-                "thumbnails",
-                type(given).__name__,
-                "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
-            )
-        if images is not None and len(images) != len(self.embedding):
-            raise ParameterError(
-                "images",
-                f"must hold one image for each of the {len(self.embedding)} points",
-                str(len(images)),
-                "Remove the same rows from both.",
-            )
-        return images
+        if given is None and not is_needed:
+            return None
+        return check_images(given, len(self.embedding))
 
     def _set_up_axes(self, ax, xy):
         """Prepare axes whose limits contain the points."""
@@ -586,6 +568,41 @@ def _color(xy, y, palette, names):
         coloring = color_points(found.name_points(0), len(xy), palette)
         coloring = coloring if palette else coloring.without_markers()
     return coloring, found.clusters
+
+
+def check_images(given, n_points):
+    """Convert images of points to a sequence of images.
+
+    Raises
+    ------
+    ValueError
+        If `given` does not hold one image for each point.
+    """
+    images = as_images(given)
+    if images is None:
+        raise ParameterError(
+            "images",
+            "must hold an image for each point, in an array of shape (n, height, width) or (n, "
+            "height, width, channels), a list of arrays or of paths, or a table of regions, for "
+            "thumbnails",
+            type(given).__name__,
+            "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
+        )
+    if len(images) != n_points:
+        raise ParameterError(
+            "images",
+            f"must hold one image for each of the {n_points} points",
+            str(len(images)),
+            "Remove the same rows from both.",
+        )
+    return images
+
+
+def draw_png(figure):
+    """Return a figure as a PNG file."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def check_points(embedding, y):

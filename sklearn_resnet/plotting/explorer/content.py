@@ -80,6 +80,8 @@ def make_content(
         If there are more points than a browser can handle, or a parameter does not have one value
         for each point.
     """
+    if len(maps) > MAX_MAPS:
+        raise ValueError(f"An explorer shows at most {MAX_MAPS} maps. Got {len(maps)} instead.")
     xy = next(iter(maps.values()))
     columns = as_columns(labels)
     if features is not None:
@@ -102,7 +104,9 @@ def make_content(
     for part, arrays in parts:
         metadata |= part
         buffers |= {name: _as_bytes(array) for name, array in arrays.items()}
-    metadata["tagColumn"] = _unused_name("tag", [each["name"] for each in metadata["columns"]], "page")
+    metadata["tagColumn"] = _unused_name(
+        "tag", [each["name"] for each in metadata["columns"]], "page"
+    )
     return Content(metadata, buffers, sheets)
 
 

@@ -175,7 +175,9 @@ def _describe_section(section):
 
 def read_markup(title, link=""):
     """The elements of an explorer, which belong into an element with the id "explorer"."""
-    return _fill(read_file("explorer.html"), {"heading": html.escape(escape_text(title)), "link": link})
+    return _fill(
+        read_file("explorer.html"), {"heading": html.escape(escape_text(title)), "link": link}
+    )
 
 
 def read_css():

@@ -1,7 +1,6 @@
 """The widget of an embedding with its images, for notebooks. Importing it needs anywidget."""
 
 import base64
-import json
 import uuid
 
 import numpy as np

@@ -78,9 +78,7 @@ def server(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
     command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={notebooks}"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment, stdout=log, stderr=log, cwd=notebooks
-        )
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=notebooks)
     try:
         yield notebooks, wait_for_address(process, folder)
     finally:
@@ -150,7 +148,9 @@ def open_notebook(server, browser, name, sources=None):
     page.set_default_timeout(SECONDS * 1000)
     page.goto(f"{address}lab/workspaces/{name.partition('.')[0]}/tree/{name}?token={TOKEN}&reset")
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_selector("[data-status='idle'], .jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.wait_for_selector(
+        "[data-status='idle'], .jp-Notebook-ExecutionIndicator[data-status='idle']"
+    )
     try:
         yield Notebook(page)
     finally:
@@ -180,7 +180,12 @@ def test_hover_lasso_and_selection_from_both_sides(server, browser):
         page.locator("#tool-lasso").click()
         (left, top), (right, bottom) = np.min(places, 0), np.max(places, 0)
         middle = (left + right) / 2
-        outline = [(left - 9, top - 9), (middle, top - 9), (middle, bottom + 9), (left - 9, bottom + 9)]
+        outline = [
+            (left - 9, top - 9),
+            (middle, top - 9),
+            (middle, bottom + 9),
+            (left - 9, bottom + 9),
+        ]
         page.mouse.move(*outline[0])
         page.mouse.down()
         for place in outline[1:]:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from sklearn_resnet import EmbeddingDisplay, ImageLoader
+from sklearn_resnet import EmbeddingDisplay, ImageLoader, compare_embeddings
 
 pytest.importorskip("anywidget")
 
@@ -185,3 +186,20 @@ def test_without_anywidget_the_error_names_the_extra(display, monkeypatch):
     monkeypatch.delitem(sys.modules, "sklearn_resnet.plotting.explorer.widget", raising=False)
     with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
         display.explore()
+
+
+def test_a_comparison_shows_its_maps_side_by_side(display, images):
+    xy, features = display.embedding, np.random.RandomState(2).standard_normal((N, 5))
+    comparison = compare_embeddings({"a": xy, "b": xy[:, ::-1]}, display.y, features=features)
+    widget = comparison.explore(images=images)
+    metadata = json.loads(widget._metadata)
+    assert [each["name"] for each in metadata["maps"]] == ["a", "b"]
+    assert metadata["distance"] == "Euclidean distance of features"
+    np.testing.assert_array_equal(
+        np.frombuffer(widget._buffers["xy1"], "<f4")[::2], xy[:, 1].astype("<f4")
+    )
+    with pytest.raises(ValueError, match="one image for each of the 30 points"):
+        comparison.explore(images=images[1:])
+    four = compare_embeddings(dict.fromkeys("abcd", xy), display.y)
+    with pytest.raises(ValueError, match="at most 3 maps"):
+        four.explore()
