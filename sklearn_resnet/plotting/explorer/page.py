@@ -78,9 +78,9 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
 def write_plain_page(path, title, section):
     """Write a page without a map, with HTML as `write_page` shows it below the map."""
     parts = _describe_title(title)
-    parts["css"] = read_css() + _read("page.css") + read_section_css()
+    parts["css"] = read_css() + read_file("page.css") + read_section_css()
     parts["section"] = section
-    page = _fill(_read("plain.html"), parts)
+    page = _fill(read_file("plain.html"), parts)
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -138,16 +138,16 @@ def _assemble(title, metadata, buffers, section):
     parts = {
         **_describe_title(title),
         "image-source": " file: 'self'" if metadata["sheetFiles"] else "",
-        "css": read_css() + _read("page.css"),
+        "css": read_css() + read_file("page.css"),
         "section-css": section["section-css"],
         "markup": read_markup(title, section["link"]),
         "section": section["section"],
         "data": _as_script(metadata),
         "buffers": buffers,
-        "js": read_script() + _read("js/page_host.js"),
+        "js": read_script() + read_file("js/page_host.js"),
     }
     del parts["heading"]
-    return _fill(_read("page.html"), parts)
+    return _fill(read_file("page.html"), parts)
 
 
 def _fill(page, parts):
@@ -175,28 +175,31 @@ def _describe_section(section):
 
 def read_markup(title, link=""):
     """The elements of an explorer, which belong into an element with the id "explorer"."""
-    return _fill(_read("explorer.html"), {"heading": html.escape(escape_text(title)), "link": link})
+    return _fill(
+        read_file("explorer.html"), {"heading": html.escape(escape_text(title)), "link": link}
+    )
 
 
 def read_css():
     """The style of an explorer."""
-    return _read("explorer.css")
+    return read_file("explorer.css")
 
 
 def read_section_css():
     """The style of HTML below the map."""
-    return _read("section.css")
+    return read_file("section.css")
 
 
 def read_script():
     """The function ``explore(root, data, host)``, made of JavaScript files that share variables."""
-    scripts = [f"// {name}.js\n{_read(f'js/{name}.js')}" for name in _SCRIPTS]
+    scripts = [f"// {name}.js\n{read_file(f'js/{name}.js')}" for name in _SCRIPTS]
     return (
         '"use strict";\nasync function explore(root, data, host) {\n' + "\n".join(scripts) + "}\n"
     )
 
 
-def _read(name):
+def read_file(name):
+    """Read a file of the explorer, such as "js/dom.js"."""
     path = files("sklearn_resnet.plotting") / "explorer"
     for part in name.split("/"):
         path = path / part

@@ -2,8 +2,6 @@
 
 const MAX_UNDONE = 100;
 const NO_TAG = "no tag";
-let tagColumnName = "tag";
-while (ownColumns.some(({ name }) => name === tagColumnName)) tagColumnName += " (page)";
 let tagNames = [...(data.tagNames ?? [])];
 const tagCodes = data.tagNames?.length ? await readArray("tags", Int32Array) : new Int32Array(nPoints).fill(-1);
 const undone = []; // rows with the codes that they had
@@ -16,7 +14,7 @@ function describeTags() {
     return { name, count: counts[k], color, marker: MARKERS[Math.floor(k / data.tagColors.length) % MARKERS.length] };
   });
   tagGroups.push({ name: NO_TAG, count: counts[tagNames.length], color: null, marker: "circle" });
-  return { name: tagColumnName, names: tagNames, codes: tagCodes, groups: tagGroups, groupOf: tagNames.map((_, k) => k) };
+  return { name: data.tagColumn, names: tagNames, codes: tagCodes, groups: tagGroups, groupOf: tagNames.map((_, k) => k) };
 }
 
 function updateTags() {
@@ -26,7 +24,7 @@ function updateTags() {
   byId("tags").replaceChildren(...tagNames.map((name, k) => makeTagButton(name, k, described.groups[k])));
   byId("undo-tag").disabled = !undone.length;
   byId("save-tags").disabled = described.groups.at(-1).count === nPoints;
-  if (column.codes === tagCodes) setColumn(tagColumnName);
+  if (column.codes === tagCodes) setColumn(data.tagColumn);
   if (pinned >= 0) showPinned(pinned);
 }
 
@@ -110,9 +108,9 @@ function saveTags() {
 // reads a CSV file with the columns "index" and "tag"
 function loadTags(text) {
   const [header, ...lines] = parseCsv(text);
-  const place = ["index", tagColumnName, "path"].map((name) => (header ?? []).map(restoreText).indexOf(name));
+  const place = ["index", data.tagColumn, "path"].map((name) => (header ?? []).map(restoreText).indexOf(name));
   const [indexAt, tagAt, pathAt] = place;
-  if (indexAt < 0 || tagAt < 0) throw new Error(`it has no columns "index" and "${tagColumnName}"`);
+  if (indexAt < 0 || tagAt < 0) throw new Error(`it has no columns "index" and "${data.tagColumn}"`);
   const wanted = new Map();
   let nOthers = 0;
   for (const line of lines) {
