@@ -9,7 +9,9 @@ from sklearn.utils import check_array
 
 from sklearn_resnet._io.csv_text import as_text, escape_text
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet.plotting._coloring import as_array, encode_labels
+from sklearn_resnet.plotting._cluster_names import find_map_clusters
+from sklearn_resnet.plotting._coloring import Scale, as_array, color_points, encode_labels
+from sklearn_resnet.plotting._map_quality import describe_quality, score_map
 from sklearn_resnet.plotting._palette import MISSING, MISSING_ON_DARK, PALETTE
 from sklearn_resnet.plotting.explorer.columns import (
     as_columns,
@@ -48,9 +50,7 @@ class Content:
     sheets: Sheets | None
 
 
-def make_content(
-    maps, *, labels, paths, images, features, tags=None, names=None, clusters=None, quality=None
-):
+def make_content(maps, *, labels, paths, images, features, tags=None, names=None):
     """Collect the content of an explorer.
 
     Parameters
@@ -63,12 +63,8 @@ def make_content(
         See `EmbeddingDisplay.to_html`.
     tags : array-like of shape (n,), default=None
         The tag of each point; None without one.
-    names : dict, default=None
-        The user's names of clusters, by "level:index".
-    clusters : dict of str to (list of dict, dict of int to ndarray), default=None
-        For a map, its clusters, as `explorer/js/names.js` reads them, and the codes of each level.
-    quality : dict of str to str, default=None
-        A sentence on the quality of each map.
+    names : dict of str to str, default=None
+        The user's names of clusters, by the names that `find_map_clusters` gives them.
 
     Returns
     -------
@@ -92,7 +88,7 @@ def make_content(
         paths = name_images(images, regions)
     sheets = None if images is None else Sheets(images, xy)
     parts = [
-        _describe_maps(maps, clusters or {}, quality or {}),
+        _describe_maps(maps, columns, features),
         _describe_columns(xy, columns),
         _describe_neighbors(xy, features),
         _describe_names(paths),
@@ -149,15 +145,25 @@ def _as_bytes(array):
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _describe_maps(maps, clusters, quality):
+def _describe_maps(maps, columns, features):
+    """Describe the maps, with their clusters and their quality.
+
+    The codes of the clusters of the first map are buffers "cluster0" to "cluster2", those of the
+    second map "cluster0-1" and so on.
+    """
     described, arrays = [], {}
+    y = _find_label_column(columns)
     for k, (name, xy) in enumerate(maps.items()):
-        found, codes = clusters.get(name, ((), {}))
         box = [*xy.min(0).tolist(), *xy.max(0).tolist()]
-        described.append({"name": escape_text(name), "box": box, "clusters": list(found)})
-        described[-1]["quality"] = quality.get(name, "")
+        described.append({"name": escape_text(name), "box": box, "clusters": [], "quality": ""})
         arrays[f"xy{k}"] = xy.astype(np.float32)
-        arrays |= {f"cluster{level}": each.astype(np.int32) for level, each in codes.items()}
+        if len(xy) >= _MIN_CLUSTERED:
+            found = find_map_clusters(xy, y, features)
+            described[-1]["clusters"] = list(map(_describe_cluster, found.clusters))
+            suffix = f"-{k}" if k else ""
+            arrays |= {f"cluster{level}{suffix}": codes for level, codes in enumerate(found.codes)}
+        if features is not None:
+            described[-1]["quality"] = describe_quality(score_map(features, xy))
     n_points = len(xy)
     # dots shrink as their number grows; those of more than a page had before overlap
     smallest, opacity = (4, 0.6) if n_points <= MAX_SEARCHED else (2, 0.35)
@@ -166,6 +172,25 @@ def _describe_maps(maps, clusters, quality):
         "pointSize": float(np.clip(900 / np.sqrt(n_points), smallest, 12)),
         "pointAlpha": 0.85 if n_points < 5_000 else opacity,
     }, arrays
+
+
+def _find_label_column(columns):
+    """The first column of labels, or None."""
+    for values in map(as_array, columns.values()):
+        if not isinstance(color_points(values, len(values)), Scale):
+            return values
+    return None
+
+
+def _describe_cluster(cluster):
+    return {
+        "level": cluster.level,
+        "name": escape_text(cluster.name),
+        "medoids": [int(row) for row in cluster.medoids],
+        "count": int(cluster.count),
+        "at": [float(value) for value in cluster.at],
+        "size": float(cluster.size),
+    }
 
 
 def _describe_columns(xy, columns):

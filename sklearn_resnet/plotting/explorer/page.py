@@ -199,6 +199,7 @@ def read_script():
 
 
 def read_file(name):
+    """Read a file of the explorer, such as "js/dom.js"."""
     path = files("sklearn_resnet.plotting") / "explorer"
     for part in name.split("/"):
         path = path / part

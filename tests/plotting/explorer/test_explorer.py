@@ -43,8 +43,8 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    options = {"quality": {"grid": "Poor.", "shuffled": "Good: believe it."}}
-    return write(tmp_path_factory.mktemp("two") / "page.html", make_maps(), **options)
+    features = make_maps()["shuffled"]
+    return write(tmp_path_factory.mktemp("two") / "page.html", make_maps(), features=features)
 
 
 def download(page, button, folder):
@@ -66,7 +66,9 @@ def test_a_lasso_in_one_map_selects_in_all(show, two):
     expected = np.flatnonzero(points[:, 0] < middle)
     assert selected(page) == expected.tolist()
     assert page.inner_text("#n-selected") == str(len(expected))
-    assert "grid: Poor. shuffled: Good: believe it." in page.inner_text("#quality")
+    first, second = page.inner_text("#quality").split("shuffled: ")
+    assert first.startswith("grid: Of the 10 nearest neighbours by features, this map keeps ")
+    assert "this map keeps 100%" in second
 
 
 @pytest.mark.long
@@ -249,62 +251,54 @@ def test_given_tags_and_a_column_of_that_name(show, tmp_path):
     assert page.evaluate("window.page.inspect().tags") == tags.tolist()
 
 
-def make_clusters(xy):
-    """Two clusters, the left and the right half, and five of ten points."""
-    codes = {0: (xy[:, 0] > 2.5).astype(int), 1: np.arange(N) // 12}
-    codes[1][-1] = -1
-    found = []
-    for level, each in codes.items():
-        for code in range(each.max() + 1):
-            rows = np.flatnonzero(each == code)
-            name = f"{HOSTILE} {code}" if level == 0 else f"fine {code}"
-            size = float(np.ptp(xy[rows], axis=0).mean())
-            found.append({"level": level, "name": name, "medoids": rows[:2].tolist()})
-            found[-1] |= {"count": len(rows), "at": xy[rows].mean(0).tolist(), "size": size}
-    return found, codes
-
-
 @pytest.fixture(scope="module")
 def named(tmp_path_factory):
+    """A page of four blobs, which fall into finer clusters."""
+    rng = np.random.RandomState(0)
+    centres = np.array([[0, 0], [3, 0], [30, 30], [60, 0]])
+    xy = np.repeat(centres, 100, axis=0) + rng.normal(0, 0.3, (400, 2))
+    labels = np.repeat([HOSTILE, "a", "b", "c"], 100)
+    options = {"labels": labels, "paths": None, "images": np.zeros((400, 8, 8), np.uint8)}
     path = tmp_path_factory.mktemp("named") / "page.html"
-    clusters = {"grid": make_clusters(make_maps()["grid"])}
-    return write(path, clusters=clusters, names={"0:1": "mine"})
+    return write(path, {"blobs": xy}, **options, names={"b": "mine"})
+
+
+def show_coarsest(page):
+    for _ in range(4):
+        page.click("#zoom-out")
+    page.wait_for_function("() => document.querySelectorAll('#clusters li').length === 4")
 
 
 @pytest.mark.long
 def test_clusters_are_renamed_selected_and_saved(show, named, tmp_path):
     page = show(named)
-    page.click("#zoom-out")
-    page.click("#zoom-out")
-    page.click("#zoom-out")
-    page.wait_for_function("() => document.querySelectorAll('#clusters li').length === 2")
+    show_coarsest(page)
     values = page.eval_on_selector_all("#clusters input", "all => all.map(e => e.value)")
-    assert values == [f"{HOSTILE} 0", "mine"]
-    page.locator("#clusters input").first.fill("other")
+    assert sorted(values) == sorted([HOSTILE, "a", "mine", "c"])
+    field = page.locator("#clusters input").nth(values.index(HOSTILE))
+    field.fill("other")
     page.keyboard.press("Tab")
-    page.locator("#clusters button").first.click()
-    codes = make_clusters(make_maps()["grid"])[1]
-    assert selected(page) == np.flatnonzero(codes[0] == 0).tolist()
-    page.evaluate("window.page.select([0, 59])")
+    page.locator("#clusters button").nth(values.index(HOSTILE)).click()
+    assert selected(page) == list(range(100))
+    page.evaluate("window.page.select([0, 250, 350])")
     table = pd.read_csv(download(page, "#save", tmp_path))
-    assert table["cluster level 0"].tolist() == ["other", "mine"]
-    assert table["cluster level 1"].fillna("").tolist() == ["fine 0", ""]
+    assert table["cluster level 0"].tolist() == ["other", "mine", "c"]
     assert page.evaluate("window.isHacked") is None
+    page.evaluate("window.page.setNames({c: 'set'})")
+    values = page.eval_on_selector_all("#clusters input", "all => all.map(e => e.value)")
+    assert sorted(values) == sorted([HOSTILE, "a", "b", "set"])
 
 
 @pytest.mark.long
 def test_names_follow_the_zoom(show, named):
     page = show(named)
-    for _ in range(4):
-        page.click("#zoom-out")
-    page.wait_for_function("() => document.querySelectorAll('#clusters li').length === 2")
+    show_coarsest(page)
+    for _ in range(12):
+        page.click("#zoom-in")
+    page.wait_for_function("() => document.querySelectorAll('#clusters li').length > 4")
     page.click("#zoom-fit")
-    page.click("#zoom-in")
-    page.wait_for_function("() => document.querySelectorAll('#clusters li').length === 5")
     ink = """() => { const c = document.getElementById("overlay");
         return c.getContext("2d").getImageData(0, 0, c.width, c.height).data.filter((v, k) => k % 4 === 3 && v).length; }"""
-    for _ in range(5):
-        page.click("#zoom-out")
     page.wait_for_timeout(200)
     drawn = page.evaluate(ink)
     page.click("#cluster-names")

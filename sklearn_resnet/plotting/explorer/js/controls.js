@@ -40,7 +40,7 @@ onClick("zoom-fit", () => fitView(activePane));
 onClick("images", toggleImages);
 byId("images").hidden = !hasImages;
 onClick("cluster-names", toggleNames);
-byId("cluster-names").hidden = !levels.length;
+byId("cluster-names").hidden = !hasClusters;
 onClick("select-matches", () => select(matches));
 onClick("save", saveSelection);
 onClick("clear", () => select([]));

@@ -1,37 +1,33 @@
 // Names of clusters: on the map by level of zoom, and in a list in which the user renames them.
 
-const MIN_DIAMETER = 120; // pixels of a typical cluster of the level that is shown
+const MIN_SIZE = 42; // pixels from the centre of a typical cluster of the level that is shown
 const NAME_SIZES = [20, 16, 13]; // pixels, from the coarsest level
 const EXEMPLAR_SIDE = 30;
 const clustersOf = (pane) => pane.clusters ?? [];
-const levels = [...new Set(panes.flatMap(clustersOf).map(({ level }) => level))].sort((a, b) => a - b);
-const clusterCodes = new Map(await Promise.all(levels.map(async (level) => [level, await readArray(`cluster${level}`, Int32Array)])));
-let ownNames = { ...data.names }; // by "level:index"
-let areNamesOn = levels.length > 0;
+const levelsOf = (pane) => [...new Set(clustersOf(pane).map(({ level }) => level))];
+let ownNames = { ...data.names }; // by the name that the cluster had
+let areNamesOn = true;
 
-// the index of a cluster among those of its level, by which the rows are coded
-for (const pane of panes) {
-  const counts = {};
-  for (const cluster of clustersOf(pane)) {
-    counts[cluster.level] ??= 0;
-    cluster.key = `${cluster.level}:${counts[cluster.level]++}`;
-  }
-}
-
-const nameOfCluster = ({ key, name }) => ownNames[key] ?? name;
+// for each row, the index of its cluster among those of the pane, or -1
+const clusterCodes = new Map(await Promise.all(panes.map(async (pane, k) => {
+  const read = (level) => readArray(`cluster${level}${k ? `-${k}` : ""}`, Int32Array);
+  return [pane, await Promise.all(levelsOf(pane).map(read))];
+})));
+const hasClusters = panes.some((pane) => clustersOf(pane).length);
+const nameOfCluster = ({ name }) => ownNames[name] ?? name;
 
 // the finest level whose clusters are large enough, else the coarsest
 function levelInView(pane) {
   const isLegible = (level) => {
     const sizes = clustersOf(pane).filter((cluster) => cluster.level === level).map(({ size }) => size).sort((a, b) => a - b);
-    return sizes.length && sizes[sizes.length >> 1] / pane.view.scale >= MIN_DIAMETER;
+    return sizes[sizes.length >> 1] / pane.view.scale >= MIN_SIZE;
   };
-  return levels.filter(isLegible).at(-1) ?? levels[0];
+  return levelsOf(pane).filter(isLegible).at(-1) ?? 0;
 }
 
 function drawClusterNames(context, pane) {
   if (!areNamesOn || !clustersOf(pane).length) return;
-  const level = levelInView(pane), size = NAME_SIZES[Math.min(levels.indexOf(level), NAME_SIZES.length - 1)];
+  const level = levelInView(pane), size = NAME_SIZES[Math.min(level, NAME_SIZES.length - 1)];
   const shown = clustersOf(pane).filter((cluster) => cluster.level === level).sort((a, b) => b.count - a.count);
   const taken = [];
   context.font = `600 ${size}px system-ui, "DejaVu Sans", sans-serif`;
@@ -67,15 +63,15 @@ const shorten = (text) => (text.length > 40 ? `${text.slice(0, 39)}…` : text);
 // again when another level is in view
 let listed = "";
 function listClustersInView() {
-  const now = levels.length && activePane.view ? `${panes.indexOf(activePane)} ${levelInView(activePane)}` : "";
+  const now = hasClusters && activePane.view ? `${panes.indexOf(activePane)} ${levelInView(activePane)}` : "";
   if (now === listed || byId("clusters").contains(root.activeElement)) return;
   listed = now;
   listClusters();
 }
 
 function listClusters() {
-  byId("clusters-section").hidden = !levels.length;
-  if (!levels.length || !activePane.view) return;
+  byId("clusters-section").hidden = !hasClusters;
+  if (!hasClusters || !activePane.view) return;
   const level = levelInView(activePane);
   const shown = clustersOf(activePane).filter((cluster) => cluster.level === level);
   byId("clusters").replaceChildren(...shown.map((cluster) => {
@@ -91,14 +87,14 @@ function listClusters() {
 }
 
 function renameCluster(cluster, name) {
-  if (name && name !== cluster.name) ownNames[cluster.key] = name;
-  else delete ownNames[cluster.key];
+  if (name && name !== cluster.name) ownNames[cluster.name] = name;
+  else delete ownNames[cluster.name];
   host.changed?.("names", { ...ownNames });
   drawSoon();
 }
 
-function selectCluster({ key, level }) {
-  const code = Number(key.split(":")[1]), codes = clusterCodes.get(level), found = [];
+function selectCluster(cluster) {
+  const codes = clusterCodes.get(activePane)[cluster.level], code = clustersOf(activePane).indexOf(cluster), found = [];
   for (let i = 0; i < nPoints; i++) if (codes[i] === code) found.push(i);
   select(found);
 }
@@ -109,12 +105,11 @@ function setNames(names) {
   drawSoon();
 }
 
-// columns of a CSV file: the names of each level
+// columns of a CSV file: the names of the clusters of each level
 function clusterColumns() {
-  const named = panes.find((pane) => clustersOf(pane).length);
-  return levels.map((level) => ({
-    name: `cluster level ${level}`,
-    codes: clusterCodes.get(level),
-    names: clustersOf(named).filter((cluster) => cluster.level === level).map(nameOfCluster),
-  }));
+  return panes.flatMap((pane) => clusterCodes.get(pane).map((codes, level) => ({
+    name: `${panes.length > 1 ? `${pane.name} ` : ""}cluster level ${level}`,
+    codes,
+    names: clustersOf(pane).map(nameOfCluster),
+  })));
 }

@@ -87,7 +87,7 @@ function findCandidates(pane) {
   if (!isCrowded) {
     const found = pointsInView(pane);
     if (!isImagesOn && found.length > MAX_AUTOMATIC) return [];
-    return found.sort((a, b) => places[a] - places[b]);
+    return found.sort((a, b) => levelRanks[a] - levelRanks[b]);
   }
   const found = [];
   for (const i of levelOrder) {

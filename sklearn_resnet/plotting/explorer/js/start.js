@@ -18,7 +18,14 @@ const observer = new ResizeObserver(fitWindow);
 for (const { element } of panes) observer.observe(element);
 observer.observe(container);
 
-byId("quality").textContent = panes.map(({ name, quality }) => (quality && panes.length > 1 ? `${name}: ${quality}` : quality)).filter(Boolean).join(" ");
+function showQuality() {
+  const judged = panes.filter(({ quality }) => quality);
+  byId("quality").textContent = judged.map(({ name, quality }) => (panes.length > 1 ? `${name}: ${quality}` : quality)).join("\n");
+  byId("quality-section").hidden = !judged.length;
+  byId("quality-section").open = container.clientWidth > NARROW;
+}
+
+showQuality();
 setTheme(data.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 setTool("pan");
 activate(activePane);

@@ -5,8 +5,10 @@ const sheets = new Map(); // by index, least recently used first
 const nPerSheet = data.nColumns ** 2;
 const hasImages = data.nSheets > 0;
 const areSmall = data.side <= 48;
-// points in the order of levels: a spread sample first
-const levelOrder = hasImages ? invert(places) : drawingOrder;
+// points in the order of levels, a spread sample first; at random if all are in one sheet
+const hasLevels = data.nSheets > 1;
+const levelOrder = hasLevels ? invert(places) : drawingOrder;
+const levelRanks = hasLevels ? places : invert(drawingOrder);
 
 function invert(order) {
   const inverse = new Uint32Array(order.length);
