@@ -94,7 +94,7 @@ async function render({ model, el }) {
   const place = document.createElement("div");
   el.append(place);
   const root = place.attachShadow({ mode: "open" });
-  root.innerHTML = `<style>${model.get("_css")}</style><div id="explorer" data-theme="light">${model.get("_markup")}</div>`;
+  root.innerHTML = `<style>${model.get("_style")}</style><div id="explorer" data-theme="light">${model.get("_markup")}</div>`;
   root.addEventListener("keydown", (event) => event.stopPropagation());
   const host = makeHost(model);
   const data = { ...JSON.parse(model.get("_metadata")), theme: findTheme() };
