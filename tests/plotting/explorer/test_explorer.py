@@ -293,7 +293,7 @@ def test_clusters_are_renamed_selected_and_saved(show, named, tmp_path):
 def test_names_follow_the_zoom(show, named):
     page = show(named)
     show_coarsest(page)
-    for _ in range(12):
+    for _ in range(16):
         page.click("#zoom-in")
     page.wait_for_function("() => document.querySelectorAll('#clusters li').length > 4")
     page.click("#zoom-fit")
