@@ -118,8 +118,9 @@ def describe_quality(quality):
     share = quality.neighborhood_preservation
     chance = k / (quality.n_points - 1)
     nearest = "nearest neighbour" if k == 1 else f"{k} nearest neighbours"
+    points = "as the nearest point" if k == 1 else f"among the {k} nearest points"
     return (
-        f"Of the {nearest} by features, this map keeps {share:.0%} among the {k} nearest points "
+        f"Of the {nearest} by features, this map keeps {share:.0%} {points} "
         f"(a random map: {_as_percent(chance)}). Its trustworthiness is "
         f"{quality.trustworthiness:.2f} (1: all neighbours on the map are neighbours by features; "
         "0.5: a random map). Distances between clusters, and their sizes, mean little."

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sklearn_resnet.plotting._cluster_names import find_map_clusters, find_medoids
+from sklearn_resnet.plotting._cluster_names import _nest, find_map_clusters, find_medoids
 
 
 def make_map(n=40, spread=0.05, seed=0):
@@ -117,13 +117,14 @@ def test_a_map_without_gaps_has_several_clusters():
         assert np.bincount(codes[codes >= 0]).max() <= len(xy) / 4
 
 
-def test_a_large_cluster_without_parts_stays_whole_at_each_level():
-    xy, *_ = make_map(20)
-    large = np.random.RandomState(1).uniform([-50, -2], [-46, 2], (2_000, 2))
-    found = find_map_clusters(np.vstack([xy, large]))
-    check_invariants(found, len(xy) + len(large))
-    finest = found.codes[-1]
-    assert (finest >= 0).mean() > 0.5
+def test_a_level_divides_each_cluster_or_keeps_it_whole():
+    coarse = np.array([0] * 6 + [1] * 6 + [2] * 6 + [3] * 6 + [-1] * 4)
+    divided, single, none = [0, 0, 0, 1, 1, -1], [2, 2, -1, -1, -1, -1], [-1] * 6
+    fine = np.array([*divided, *single, *none, *[3] * 6, 3, 3, 4, -1])
+    found = _nest(fine, coarse)
+    groups = {tuple(np.flatnonzero(found == code)) for code in range(found.max() + 1)}
+    assert groups == {(0, 1, 2), (3, 4), *(tuple(range(i, i + 6)) for i in (6, 12, 18)), (26,)}
+    assert found.min() == -1
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 9, 10, 40])
@@ -186,10 +187,10 @@ def test_medoids_are_typical_and_differ():
     lengths = np.linalg.norm(features - features.mean(0), axis=1)
     assert lengths[found[0]] == lengths[:401].min()
     assert lengths[list(found)].max() <= np.median(lengths)
-    distances = [
-        np.linalg.norm(features[a] - features[b]) for a in found[1:] for b in found[1:] if a < b
-    ]
-    assert min(distances) > 1
+    line = np.concatenate([np.linspace(-1, 1, 41), [-9, 9] * 30])[:, None]
+    spread = line[list(find_medoids(line, np.arange(len(line)), 4)), 0]
+    assert abs(spread[0]) < 0.1
+    assert np.diff(np.sort(spread)).min() > 0.4
     assert find_medoids(features, rows[5:7], 4) in [(5, 6), (6, 5)]
     assert len(set(find_medoids(np.ones((9, 2)), np.arange(9), 4))) == 4
 

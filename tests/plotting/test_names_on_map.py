@@ -1,11 +1,13 @@
 """Names of clusters on the map: sizes by level, no overlaps, exemplars beside them."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from sklearn_resnet import EmbeddingDisplay
-from sklearn_resnet.plotting._cluster_names import find_map_clusters
+from sklearn_resnet.plotting._cluster_names import Cluster, find_map_clusters
 from sklearn_resnet.plotting._names_on_map import list_written, place_box
 
 
@@ -186,8 +188,8 @@ def test_a_box_is_placed_where_it_costs_least():
 
 
 def test_a_cluster_that_stays_whole_is_written_once():
-    xy, _ = make_map()
-    clusters = find_map_clusters(np.vstack([xy, np.random.RandomState(0).rand(100, 2) + 50]))
-    names = [cluster.name for cluster in list_written(clusters.clusters)]
-    assert len(names) == len(set(names))
-    assert {cluster.name for cluster in clusters.clusters} == set(names)
+    whole = Cluster(0, "a", None, None, 0.0, (0,), 9, (0.0, 0.0), 1.0)
+    same = replace(whole, level=1, parent=0)
+    part = replace(same, level=2, parent=1, name="b", count=4)
+    other = replace(whole, level=2, name="c")
+    assert list_written((whole, same, part, other)) == [whole, part, other]
