@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_resnet._io.atomic import atomic_write
 from sklearn_resnet._io.columns import label_texts, parse_texts, to_array
+from sklearn_resnet._io.csv_rows import RowColumn, cut_rows
 from sklearn_resnet._io.csv_text import as_text, restore_text, write_csv
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_local
@@ -98,26 +99,41 @@ class Npy(TableFormat):
         with atomic_write(path) as temporary:
             np.save(temporary, table.features)
 
-    def read(self, path):
-        """Map the features into memory; read labels and paths from the .csv beside it, if any."""
+    def read(self, path, rows=None):
+        """Map the features into memory; read labels and paths from the .csv beside it, if any.
+
+        With `rows`, these are `RowColumn`s of these rows, if each row is a line.
+        """
         if is_local(path):
             features = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             with path.open("rb") as file:
                 features = np.load(file, allow_pickle=False)
-        rows = rows_path(path)
-        if not rows.is_file():
+        csv = rows_path(path)
+        if not csv.is_file():
             return Table(features)
         if manifest_path(path).is_file():
             try:
-                self.read_metadata(path)
+                self._check_manifest(path)
             except (ValueError, LookupError, TypeError):
                 warn_caller(
-                    f"{str(rows)!r} does not belong to {str(path)!r}, which was written again: the "
+                    f"{str(csv)!r} does not belong to {str(path)!r}, which was written again: the "
                     "table is read without labels and paths."
                 )
                 return Table(features)
-        return Table(features, *_read_csv(rows, n_features=0)[1:])
+        cut, n_rows = (None, 0) if rows is None or not is_local(path) else cut_rows(csv, rows)
+        if cut is None:
+            with csv.open("rb") as file:
+                return Table(features, *_read_csv(file, n_features=0)[1:])
+        _, labels, paths, columns = _read_csv(cut, n_features=0)
+        labels, paths = (
+            None if values is None else RowColumn(rows, values, (n_rows,))
+            for values in (labels, paths)
+        )
+        columns = {
+            name: RowColumn(rows, values, (n_rows,)) for name, values in (columns or {}).items()
+        }
+        return Table(features, labels, paths, columns or None)
 
     def files(self, path):
         """List the array, and the files that a resumable run writes beside it."""
@@ -152,9 +168,18 @@ class Npy(TableFormat):
                     file.write(np.ascontiguousarray(features, "<f4").data)
             for i, part in enumerate(parts):
                 write_csv(rows, _read_intact(part, part_format.read_columns), is_first=i == 0)
-            digests = [_hash_file(array), _hash_file(rows)]
+            files = {"digests": [_hash_file(array), _hash_file(rows)]}
+        if is_local(path):
+            files["stats"] = [_read_stat(path), _read_stat(rows_path(path))]
         with atomic_write(manifest_path(path)) as manifest:
-            manifest.write_text(json.dumps(metadata | {"digests": digests}), encoding="utf-8")
+            manifest.write_text(json.dumps(metadata | files), encoding="utf-8")
+
+    def _check_manifest(self, path):
+        """Raise ValueError if the manifest describes other files; hash them only if they changed."""
+        metadata = json.loads(manifest_path(path).read_text(encoding="utf-8"))
+        stats = metadata.get("stats")
+        if stats is None or stats != [_read_stat(path), _read_stat(rows_path(path))]:
+            self.read_metadata(path)
 
     def read_metadata(self, path):
         """Read the manifest; raise ValueError if it describes other files."""
@@ -259,7 +284,8 @@ class Csv(TableFormat):
 
     def read(self, path):
         """Read a table."""
-        return _read_csv(path)
+        with path.open("rb") as file:
+            return _read_csv(file)
 
 
 class Parquet(TableFormat):
@@ -413,7 +439,7 @@ def _further_columns(table):
     return [(name, to_array(values)) for name, values in (table.columns or {}).items()]
 
 
-def _read_csv(path, n_features=None):
+def _read_csv(file, n_features=None):
     """Read a .csv of columns and features.
 
     Features are to the right of the path and the label, if there are any; with `n_features` of 0, all
@@ -421,19 +447,18 @@ def _read_csv(path, n_features=None):
     """
     import pandas as pd
 
-    with path.open("rb") as file:
-        names = pd.read_csv(file, nrows=0).columns
-        file.seek(0)
-        n_further = len(names)
-        if n_features is None:
-            n_further = min((i for i, name in enumerate(names) if name in COLUMNS), default=0)
-        text = [*COLUMNS, *names[:n_further]]
-        frame = pd.read_csv(
-            file,
-            dtype=dict.fromkeys(text, str),
-            keep_default_na=False,  # "None" and "NA" are labels, too
-            na_values={name: ["", "nan"] for name in names.difference(text)},
-        )
+    names = pd.read_csv(file, nrows=0).columns
+    file.seek(0)
+    n_further = len(names)
+    if n_features is None:
+        n_further = min((i for i, name in enumerate(names) if name in COLUMNS), default=0)
+    text = [*COLUMNS, *names[:n_further]]
+    frame = pd.read_csv(
+        file,
+        dtype=dict.fromkeys(text, str),
+        keep_default_na=False,  # "None" and "NA" are labels, too
+        na_values={name: ["", "nan"] for name in names.difference(text)},
+    )
     labels, paths = (
         np.array([*map(restore_text, frame[name])], str) if name in frame else None
         for name in ("label", "path")
@@ -487,6 +512,12 @@ def _take(features, rows):
 def _hash_file(path):
     with path.open("rb") as file:
         return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
+
+
+def _read_stat(path):
+    """Describe a local file by what changes when it is written again."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ino]
 
 
 def _read_intact(part, read):

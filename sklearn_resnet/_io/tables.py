@@ -1,5 +1,6 @@
 """Tables of features with their labels and paths, written and read in any format."""
 
+from sklearn_resnet._io.csv_rows import RowColumn
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import (
     DAMAGE_ERRORS,
@@ -33,7 +34,7 @@ def write_table(path, features, names, labels=None, paths=None, columns=None):
     find_format(path).write(path, Table(features, labels, paths, columns), names)
 
 
-def read_table(path, parameter="path"):
+def read_table(path, parameter="path", rows=None):
     """Read a table that `write_table` or a resumable run wrote.
 
     Parameters
@@ -43,6 +44,9 @@ def read_table(path, parameter="path"):
         and paths in a .csv beside it: ``out_rows.csv`` beside ``out.npy``.
     parameter : str, default="path"
         The name of `path` in errors.
+    rows : ndarray of int, default=None
+        In ascending order: rows whose labels, paths and other columns are read from the .csv beside
+        a .npy, which are then `RowColumn`s. Other formats are read as a whole.
 
     Returns
     -------
@@ -61,13 +65,34 @@ def read_table(path, parameter="path"):
     if not path.exists():
         raise FileNotFoundError(f"The table {str(path)!r} does not exist.")
     try:
-        table = find_format(path).read(path)
+        # other formats read their columns with the features
+        options = {"rows": rows} if rows is not None and path.suffix == ".npy" else {}
+        table = find_format(path).read(path, **options)
         _check_shapes(table)
     except DAMAGE_ERRORS as exc:
         raise ValueError(
             f"The table {str(path)!r} cannot be read: {str(exc).rstrip('.')}."
         ) from exc
     return table
+
+
+def read_rows(path, table, rows):
+    """Read the columns of some rows of a table that `read_table` read without these rows.
+
+    Parameters
+    ----------
+    path : path
+    table : Table
+    rows : ndarray of int
+        In ascending order.
+
+    Returns
+    -------
+    Table
+    """
+    columns = (table.labels, table.paths, *(table.columns or {}).values())
+    is_partial = any(isinstance(column, RowColumn) for column in columns)
+    return read_table(path, rows=rows) if is_partial else table
 
 
 def _check_shapes(table):

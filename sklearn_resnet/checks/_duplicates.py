@@ -13,7 +13,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sklearn_resnet.checks._neighbors import describe_pixels, find_neighbors
+from sklearn_resnet._features.neighbors import find_neighbors
+from sklearn_resnet.checks._pixels import describe_pixels
 from sklearn_resnet.checks._registration import align_coarsely, align_finely, compare_colors
 from sklearn_resnet.checks._thumbnails import halve
 

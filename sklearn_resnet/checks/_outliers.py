@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_resnet.checks._neighbors import find_neighbors
+from sklearn_resnet._features.neighbors import find_neighbors
 
 _N_NEIGHBORS = 30  # fewer would call a few similar outliers typical
 

@@ -32,8 +32,10 @@ from sklearn_resnet.cli.inputs import (
     check_input,
     check_on_error,
     load_input,
+    pick_input,
     reads_files,
 )
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
@@ -41,6 +43,7 @@ from sklearn_resnet.cli.pictures import (
     PictureOptions,
     compute_umap,
     draw_map,
+    find_map_neighbors,
     importing_umap,
     make_title,
     write_page,
@@ -120,6 +123,18 @@ class Embedding:
     shape: tuple
     metadata: dict
     written: tuple
+
+
+def make_embed_options(params):
+    """Make the options of the parameters of the command."""
+    return EmbedOptions(
+        output=params["output"],
+        input=pick_input(params),
+        features=pick(FeatureOptions, params),
+        pictures=pick(PictureOptions, params),
+        parts=pick(RunOptions, params),
+        quiet=params["quiet"],
+    )
 
 
 def embed(options):
@@ -429,6 +444,7 @@ def _compute_map(features, options, progress):
             f"embedding is in {str(options.output)!r}; leave -p, -t and --html out."
         )
     with progress.timed("umap"):
-        xy = compute_umap(features, options.features.seed)
+        neighbors = find_map_neighbors(features)
+        xy = compute_umap(features, options.features.seed, neighbors)
     progress.show_array("UMAP", xy)
-    return Map("umap", xy)
+    return Map("umap", xy, neighbors)

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_resnet._features.neighbors import find_neighbors
 from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._io.paths import is_url
 from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.plotting import EmbeddingDisplay
 from sklearn_resnet.plotting._coloring import MAX_CLASSES, is_missing
 from sklearn_resnet.plotting._saving import save_figure
+from sklearn_resnet.plotting.explorer import page as explorer
 
 MIN_MAPPED = 4  # images that UMAP needs
-_MIN_APPROXIMATED = 4096  # images; from here on, UMAP searches neighbors approximately
+_N_NEIGHBORS = 15  # UMAP's default
 _MAX_COLORS = 20  # columns that colour the points of a page, which holds their values
 _PLACES = (*BOX, "page", "segment")  # columns that number places
 _AXIS_NAMES = {
@@ -62,10 +64,13 @@ class Map:
     ----------
     kind : {"pca", "umap"}
     xy : ndarray of shape (n, 2)
+    neighbors : tuple of ndarray or None
+        The result of `find_map_neighbors`; None if they were not needed.
     """
 
     kind: str
     xy: np.ndarray
+    neighbors: tuple | None = None
 
     @property
     def axis_names(self):
@@ -78,11 +83,16 @@ def import_umap():
     # umap imports it, which takes 3 s and 500 MB, for a part that is not used here
     is_imported = "tensorflow" in sys.modules
     with nullcontext() if is_imported else hidden_module("tensorflow"):
-        from umap import UMAP, umap_
-    # umap does not cache these, and compiling them takes seconds in each process
-    for name in ("smooth_knn_dist", "compute_membership_strengths"):
+        from umap import UMAP, layouts, umap_
+    # umap does not cache these, and compiling them takes seconds in each process. The parallel layout
+    # would share the cache of the other one, in whose place numba would load it
+    for module, name in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
         with suppress(AttributeError, RuntimeError):  # another version, or no folder to write to
-            getattr(umap_, name).enable_caching()
+            getattr(module, name).enable_caching()
     return UMAP
 
 
@@ -107,27 +117,22 @@ def _exit_at_once_on_ctrl_c():
             signal.signal(signal.SIGINT, before)
 
 
-def _find_neighbors(features, n_neighbors):
-    """Find the nearest neighbors of each row, itself included, and their distances.
+def find_map_neighbors(features):
+    """Find the neighbors of each row that UMAP and the page need, once for both.
 
-    The result equals UMAP's own, except for the choice among neighbors at equal distances. UMAP
-    compiles a sort, and calls a distance function from Python for each pair of rows, which takes
-    longer than the layout.
+    Parameters
+    ----------
+    features : ndarray of shape (n, n_features)
+
+    Returns
+    -------
+    distances, rows : ndarray of shape (n, n_neighbors)
+        See `find_neighbors`. A row is its own neighbor, too.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    n_candidates = min(2 * n_neighbors, len(features))  # some are at equal distances
-    nearest = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute").fit(features)
-    indices = nearest.kneighbors(features, return_distance=False).astype(np.int32)
-    # computed again, as scikit-learn's distances between equal rows are not exactly zero
-    differences = (features - features[column] for column in indices.T)
-    squares = [np.sum(each**2, axis=1, dtype=np.float64) for each in differences]
-    distances = np.sqrt(np.stack(squares, axis=1))
-    order = np.lexsort((indices, distances), axis=1)[:, :n_neighbors]
-    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(distances, order, axis=1)
+    return find_neighbors(features, min(_N_NEIGHBORS, len(features)))
 
 
-def compute_umap(features, seed):
+def compute_umap(features, seed, neighbors=None):
     """Map features to two dimensions by UMAP.
 
     Parameters
@@ -136,19 +141,23 @@ def compute_umap(features, seed):
         The features, of at least `MIN_MAPPED` images.
     seed : int or None
         An int makes the map reproducible, and slower.
+    neighbors : tuple of ndarray, default=None
+        The result of `find_map_neighbors`; by default, they are found. UMAP would find them on one
+        thread if there is a seed, compiling for seconds and, for few images, by a function called
+        from Python for each pair of rows.
 
     Returns
     -------
     ndarray of shape (n, 2)
     """
     n_images = len(features)
-    n_neighbors = min(15, n_images - 1)
-    neighbors = (None, None)
-    if n_images < _MIN_APPROXIMATED:
-        neighbors = _find_neighbors(np.asarray(features, np.float32), n_neighbors)
+    n_neighbors = min(_N_NEIGHBORS, n_images - 1)
+    if neighbors is None:
+        neighbors = find_map_neighbors(np.asarray(features, np.float32))
+    distances, rows = (found[:, :n_neighbors] for found in neighbors)
     umap = import_umap()(
         n_neighbors=n_neighbors,
-        precomputed_knn=neighbors,
+        precomputed_knn=(rows.astype(np.int32), distances),
         # the spectral layout needs more points than it has dimensions to start from
         init="spectral" if n_images > 10 else "random",
         random_state=seed,
@@ -208,16 +217,16 @@ def write_page(path, embedding_map, data, features, title):
         Features used to measure the distance to neighbors.
     title : str
     """
-    display = EmbeddingDisplay(
-        embedding_map.xy, data.labels, axis_names=embedding_map.axis_names, images=data.images
-    )
     with drawing_files():  # colours are matplotlib's
-        display.to_html(
+        explorer.write_page(
             path,
+            embedding_map.xy.astype(float),
             labels=list_colors(data.labels, data.columns) or None,
             paths=data.paths,
+            images=data.images,
             features=features,
             title=title,
+            neighbors=embedding_map.neighbors,
         )
 
 

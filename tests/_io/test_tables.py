@@ -1,5 +1,6 @@
 """Features, labels and paths to files, and back."""
 
+import shutil
 import sys
 import zipfile
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from sklearn_resnet._io import table_formats
 from sklearn_resnet._io.table_formats import FORMATS, Table, TableFormat
 from sklearn_resnet._io.tables import read_table, write_table
 from sklearn_resnet.cli.tables import check_table_path
@@ -266,6 +268,25 @@ def test_rows_that_were_changed_beside_their_npy_are_not_taken(tmp_path):
     rows.write_text(rows.read_text().replace("4", "5"))
     with pytest.raises(ValueError, match="the manifest describes other files"):
         FORMATS[".npy"].read_metadata(output)
+
+
+def test_a_npy_is_hashed_only_if_its_files_changed(tmp_path, monkeypatch):
+    output = tmp_path / "out.npy"
+    columns = {"path": list("abcd"), "label": list("1234")}
+    FORMATS[".npz"].write_part(tmp_path / "part.npz", columns, FEATURES, {})
+    FORMATS[".npy"].join([tmp_path / "part.npz"], output, {})
+    hashed, hash_file = [], table_formats._hash_file
+    monkeypatch.setattr(table_formats, "_hash_file", lambda path: hashed.append(path.name) or hash_file(path))  # fmt: skip
+    assert read_table(output).labels.tolist() == list("1234")
+    assert hashed == []
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path, copy)
+    assert read_table(copy / "out.npy").labels.tolist() == list("1234")
+    assert hashed == ["out.npy", "out_rows.csv"]
+    rows = tmp_path / "out_rows.csv"
+    rows.write_text(rows.read_text().replace("4", "5"))
+    with pytest.warns(UserWarning, match="does not belong"):
+        assert read_table(output).labels is None
 
 
 def test_columns_of_a_part_without_rows_are_text(tmp_path):

@@ -1,15 +1,26 @@
 """Maps: the coordinates of UMAP itself, without tensorflow."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from sklearn_resnet.cli.pictures import Map, compute_umap, import_umap, list_colors, make_title
+from sklearn_resnet.cli.pictures import (
+    Map,
+    compute_umap,
+    find_map_neighbors,
+    import_umap,
+    list_colors,
+    make_title,
+    write_page,
+)
 
 FEATURES = np.random.default_rng(1).normal(size=(6, 24)).astype(np.float32)
 
@@ -48,6 +59,17 @@ def test_a_map_is_that_of_umap(n_images):
         n_jobs=1,
     )
     np.testing.assert_array_equal(compute_umap(features, 3), umap.fit_transform(features))
+
+
+def test_the_page_shows_the_neighbors_that_the_map_was_made_of(tmp_path):
+    features = np.arange(6.0)[:, None]
+    neighbors = find_map_neighbors(features[[0, 5, 1, 4, 2, 3]])
+    embedding_map = Map("umap", np.zeros((6, 2)), neighbors)
+    data = SimpleNamespace(labels=None, columns={}, paths=None, images=None)
+    write_page(tmp_path / "map.html", embedding_map, data, features, "six")
+    written = re.search(r'"neighbors":(\[[\d,]*\])', (tmp_path / "map.html").read_text("utf-8"))[1]
+    others = [[j for j in rows if j != i] for i, rows in enumerate(neighbors[1].tolist())]
+    assert json.loads(written) == [j for rows in others for j in rows]
 
 
 class Watched:
@@ -142,7 +164,13 @@ with drawing_files():
 """
 
 
-@pytest.mark.parametrize("named", ["module://not_installed.backend", "tkagg", "nonsense"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "module://not_installed.backend",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("tkagg", "nonsense")),
+    ],
+)
 def test_files_are_drawn_without_the_backend_of_the_environment(named):
     done = subprocess.run(
         [sys.executable, "-c", _DRAWING],

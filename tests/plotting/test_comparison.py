@@ -104,7 +104,9 @@ def test_titles_name_the_maps_and_their_scores():
     assert found.axes[0].get_title() == "map\n10-NN R² 0.99"
 
 
-@pytest.mark.parametrize(("n_maps", "rows"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3)])
+@pytest.mark.parametrize(
+    ("n_maps", "rows"), [(1, 1), (4, 1), (5, 2), (8, 2), pytest.param(9, 3, marks=pytest.mark.long)]
+)
 def test_maps_stand_in_rows_of_at_most_four(n_maps, rows):
     found = compare_embeddings(
         {str(i): make_map(1 + i) for i in range(n_maps)}, LABELS, legend=False

@@ -36,6 +36,7 @@ def _close_figures():
     plt.close("all")
 
 
+@pytest.mark.long  # test_common_checks.py runs the same
 def test_common_tests():
     with plt.rc_context({"figure.max_open_warning": 0}):
         results = check_estimator(EmbeddingPlot(), on_skip=None)

@@ -29,6 +29,7 @@ from sklearn_resnet.cli.features import (
 )
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, is_collection, load_files
 from sklearn_resnet.cli.labels import read_labels
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import importing_umap, name_weights
 from sklearn_resnet.cli.progress import Progress
@@ -67,6 +68,12 @@ class CheckOptions:
     mirrored: bool
     features: FeatureOptions
     quiet: bool
+
+
+def make_check_options(params):
+    """Make the options of the parameters of the command."""
+    defaults = {"model": "resnet", "dimensions": None, "pooling": "avg", "precision": "float32"}
+    return pick(CheckOptions, params | {"features": pick(FeatureOptions, defaults | params)})
 
 
 def check(options):

@@ -16,7 +16,12 @@ from sklearn_resnet.cli.check.summary import (
     describe_suspects,
     describe_unreadable,
 )
-from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files
+from sklearn_resnet.cli.pictures import (
+    MIN_MAPPED,
+    compute_umap,
+    drawing_files,
+    find_map_neighbors,
+)
 from sklearn_resnet.cli.streams import printable
 from sklearn_resnet.plotting._overview import read_whole
 from sklearn_resnet.plotting.explorer.content import MAX_POINTS
@@ -49,7 +54,9 @@ def write_report_page(path, findings, title, seed):
     if not has_map:
         write_plain_page(path, title, section)
         return
-    xy = compute_umap(findings.features[is_mapped], seed)
+    features = findings.features[is_mapped]
+    neighbors = find_map_neighbors(features)
+    xy = compute_umap(features, seed, neighbors)
     paths = findings.table["path"][is_mapped].tolist()
     with drawing_files():  # colours are matplotlib's
         write_page(
@@ -58,9 +65,10 @@ def write_report_page(path, findings, title, seed):
             labels=_make_columns(findings, is_mapped),
             paths=paths,
             images=paths,
-            features=findings.features[is_mapped],
+            features=features,
             title=title,
             section=section,
+            neighbors=neighbors,
         )
 
 

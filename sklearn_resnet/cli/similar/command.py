@@ -14,7 +14,7 @@ from sklearn_resnet._images.regions import BOX
 from sklearn_resnet._io.atomic import check_writable
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._io.table_formats import Table
-from sklearn_resnet._io.tables import read_table
+from sklearn_resnet._io.tables import read_rows, read_table
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.inputs import load_files
 from sklearn_resnet.cli.ownership import check_picture, claim_picture
@@ -22,6 +22,7 @@ from sklearn_resnet.cli.pictures import drawing_files
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.region_inputs import has_boxes, list_files
+from sklearn_resnet.cli.similar import PICTURES
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.queries import load_in_order, parse_query
@@ -34,7 +35,6 @@ from sklearn_resnet.cli.similar.record import (
 )
 from sklearn_resnet.cli.streams import printable
 
-PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
 
 
@@ -114,7 +114,7 @@ def find_and_draw(options, describe):
     path, progress = as_path(options.table), Progress()
     default = path.with_name(f"{path.stem}_similar.png")
     output = default if options.output is None else as_path(options.output)
-    table = read_table(path, "table")
+    table = read_table(path, "table", rows=np.array([], int))
     queries = [parse_query(text) for text in options.queries]
     _check_output(output, [path, *(as_path(query.path) for query in queries)])
     record = read_resnet_record(path)
@@ -153,6 +153,7 @@ def _find(options, path, table, record, progress, describe):
             f"describes. Got {table.features.shape[1]} instead. Make it again."
         )
     distances, rows = find_similar(table.features, features, options.n_neighbors, options.metric)
+    table = read_rows(path, table, np.unique(rows))
     data = None
     if table.paths is None:
         data = read_images_again(record, len(table.features), progress, describe)

@@ -1,17 +1,15 @@
 """The nearest rows of a table to each of some queries."""
 
 import numpy as np
+from sklearn.utils import check_array
 
+from sklearn_resnet._features.neighbors import BLOCK_VALUES, find_nearest
 from sklearn_resnet._runtime.errors import ParameterError
-
-METRICS = ("cosine", "euclidean")
-_BLOCK_VALUES = 2**23  # 64 MiB, so that a memory-mapped table is never in memory as a whole
+from sklearn_resnet.cli.similar import METRICS
 
 
-def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=_BLOCK_VALUES):
+def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=BLOCK_VALUES):
     """Find the rows of a table that are nearest to each query, by brute force.
-
-    It wraps `sklearn.neighbors.NearestNeighbors`, which needs all rows in memory and refuses NaN.
 
     Parameters
     ----------
@@ -20,7 +18,7 @@ def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=
     query : array-like of shape (n_queries, n_features)
     n_neighbors : int, default=10
     metric : {"cosine", "euclidean"}, default="cosine"
-    block_values : int, default=8_388_608
+    block_values : int, default=BLOCK_VALUES
         The number of features in a block.
 
     Returns
@@ -45,26 +43,10 @@ def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=
     >>> rows
     array([[2, 1]])
     """
-    from sklearn.neighbors import NearestNeighbors  # slow to import
-
     if metric not in METRICS:
         raise ParameterError("metric", f"must be one of {', '.join(METRICS)}", repr(metric))
-    query = np.asarray(query, np.float64)
-    n_rows = max(1, block_values // features.shape[1])
-    distances, rows = np.empty((len(query), 0)), np.empty((len(query), 0), int)
-    for start in range(0, len(features), n_rows):
-        block = np.asarray(features[start : start + n_rows], np.float64)
-        finite = np.flatnonzero(np.isfinite(block).all(1))
-        if not len(finite):
-            continue
-        search = NearestNeighbors(
-            n_neighbors=min(n_neighbors, len(finite)), metric=metric, algorithm="brute"
-        )
-        new_distances, new = search.fit(block[finite]).kneighbors(query)
-        distances = np.hstack([distances, new_distances])
-        rows = np.hstack([rows, start + finite[new]])
-        nearest = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
-        distances, rows = (np.take_along_axis(a, nearest, 1) for a in (distances, rows))
+    query = check_array(query, dtype=np.float64, input_name="query")
+    distances, rows = find_nearest(features, query, n_neighbors, metric, block_values)
     if not rows.size:
         raise ValueError("The table must have a row of finite features. All of its rows hold NaN.")
     return distances, rows

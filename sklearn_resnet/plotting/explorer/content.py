@@ -19,13 +19,13 @@ from sklearn_resnet.plotting.explorer.columns import (
     describe_column,
     list_scale_colors,
 )
-from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_neighbors
+from sklearn_resnet.plotting.explorer.neighbors import find_others, list_others
 from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import Sheets
 
 MAX_POINTS = 1_000_000
 MAX_MAPS = 3
-MAX_SEARCHED = 200_000  # points, for which neighbours and clusters are computed
+MAX_SEARCHED = 200_000  # points, for which neighbours are computed
 _N_NEIGHBORS = 8
 _MIN_CLUSTERED = 10
 _NO_BOX = np.iinfo(np.int32).min
@@ -50,7 +50,7 @@ class Content:
     sheets: Sheets | None
 
 
-def make_content(maps, *, labels, paths, images, features, tags=None, names=None):
+def make_content(maps, *, labels, paths, images, features, tags=None, names=None, neighbors=None):
     """Collect the content of an explorer.
 
     Parameters
@@ -65,6 +65,9 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
         The tag of each point; None without one.
     names : dict of str to str, default=None
         The user's names of clusters, by the names that `find_map_clusters` gives them.
+    neighbors : tuple of ndarray, default=None
+        The distances and rows of the nearest neighbours of each row of `features`, which may be
+        its own; None finds them.
 
     Returns
     -------
@@ -87,10 +90,11 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     if paths is None and images is not None:
         paths = name_images(images, regions)
     sheets = None if images is None else Sheets(images, xy)
+    clusters = _find_clusters(maps, columns, features)
     parts = [
-        _describe_maps(maps, columns, features),
-        _describe_columns(xy, columns),
-        _describe_neighbors(xy, features),
+        _describe_maps(maps, clusters, features),
+        _describe_columns(len(xy), columns, clusters),
+        _describe_neighbors(xy, features, neighbors),
         _describe_names(paths),
         _describe_places(regions, getattr(images, "options", {}).get("page")),
         _describe_sheets(sheets),
@@ -145,20 +149,29 @@ def _as_bytes(array):
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def _describe_maps(maps, columns, features):
+def _find_clusters(maps, columns, features):
+    """Find the clusters of each map; none if there are few points."""
+    y = _find_label_column(columns)
+    return {
+        name: find_map_clusters(xy, y, features)
+        for name, xy in maps.items()
+        if len(xy) >= _MIN_CLUSTERED
+    }
+
+
+def _describe_maps(maps, clusters, features):
     """Describe the maps, with their clusters and their quality.
 
     The codes of the clusters of the first map are buffers "cluster0" to "cluster2", those of the
     second map "cluster0-1" and so on.
     """
     described, arrays = [], {}
-    y = _find_label_column(columns)
     for k, (name, xy) in enumerate(maps.items()):
         box = [*xy.min(0).tolist(), *xy.max(0).tolist()]
         described.append({"name": escape_text(name), "box": box, "clusters": [], "quality": ""})
         arrays[f"xy{k}"] = xy.astype(np.float32)
-        if len(xy) >= _MIN_CLUSTERED:
-            found = find_map_clusters(xy, y, features)
+        if name in clusters:
+            found = clusters[name]
             described[-1]["clusters"] = list(map(_describe_cluster, found.clusters))
             suffix = f"-{k}" if k else ""
             arrays |= {f"cluster{level}{suffix}": codes for level, codes in enumerate(found.codes)}
@@ -193,17 +206,17 @@ def _describe_cluster(cluster):
     }
 
 
-def _describe_columns(xy, columns):
+def _describe_columns(n_points, columns, clusters):
     described = {
         name: describe_column(values) | color_column(values, f"no {name}")
         for name, values in columns.items()
     }
-    if _MIN_CLUSTERED <= len(xy) <= MAX_SEARCHED:
-        found = find_clusters(xy)
+    if clusters:
+        found = next(iter(clusters.values())).name_points(-1)  # the finest
         name = _unused_name("cluster", described, "HDBSCAN")
         described[name] = describe_column(found) | color_column(found, "in no cluster")
     elif not columns:
-        everything = np.full(len(xy), "all")
+        everything = np.full(n_points, "all")
         described["images"] = describe_column(everything) | color_column(everything)
     arrays = {}
     for k, column in enumerate(described.values()):
@@ -216,16 +229,19 @@ def _describe_columns(xy, columns):
     }, arrays
 
 
-def _describe_neighbors(xy, features):
+def _describe_neighbors(xy, features, neighbors):
     described = {
         "distance": "distance on the map" if features is None else "Euclidean distance of features",
         "nNeighbors": 0,
         "neighborNote": "",
     }
     if len(xy) > MAX_SEARCHED:
-        note = f"Nearest neighbours and clusters are computed for at most {MAX_SEARCHED:,} images."
+        note = f"Nearest neighbours are computed for at most {MAX_SEARCHED:,} images."
         return described | {"neighborNote": note}, {}
-    found = find_neighbors(xy if features is None else features, _N_NEIGHBORS)
+    if neighbors is None:
+        found = find_others(xy if features is None else features, _N_NEIGHBORS)
+    else:
+        found = list_others(neighbors[1], _N_NEIGHBORS)
     return described | {"nNeighbors": found.shape[1]}, {"neighbors": found.astype(np.int32)}
 
 

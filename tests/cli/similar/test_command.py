@@ -295,7 +295,7 @@ def test_the_weights_may_have_moved():
 
 
 def test_ctrl_c_ends_it_without_a_traceback(monkeypatch):
-    def interrupt(*args):
+    def interrupt(*args, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_similar_run, "read_table", interrupt)
