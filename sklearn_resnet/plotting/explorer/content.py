@@ -212,7 +212,8 @@ def _describe_columns(n_points, columns, clusters):
         for name, values in columns.items()
     }
     if clusters:
-        found = next(iter(clusters.values())).name_points(-1)  # the finest
+        first = next(iter(clusters.values()))
+        found = first.name_points(-1) if first.codes else np.full(n_points, None)  # the finest
         name = _unused_name("cluster", described, "HDBSCAN")
         described[name] = describe_column(found) | color_column(found, "in no cluster")
     elif not columns:

@@ -128,7 +128,7 @@ class Notebook:
         )
         if n_views:
             page.wait_for_function(f"{FIND}?.explorer.inspect().views.length === {n_views}")
-        return page.locator(".jp-Cell").nth(i).locator(".jp-OutputArea").inner_text()
+        return page.locator(".jp-Cell").nth(i).locator(".jp-OutputArea").inner_text().strip()
 
     def ask(self, expression):
         """Evaluate JavaScript on the explorer of the widget."""
