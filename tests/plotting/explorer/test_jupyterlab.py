@@ -119,16 +119,22 @@ class Notebook:
 
     def run(self, i, n_views=0):
         """Run a cell; return the text that it prints."""
-        page = self.page
-        page.locator(".jp-Cell").nth(i).locator(".jp-InputArea-editor").click()
-        page.keyboard.press("Control+Enter")
-        prompt = page.locator(".jp-Cell").nth(i).locator(".jp-InputPrompt")
+        page, cell = self.page, self.page.locator(".jp-Cell").nth(i)
+        prompt = cell.locator(".jp-InputPrompt")
+        former = prompt.inner_text()
+        for _ in range(5):  # JupyterLab runs nothing until it has heard from the kernel
+            cell.locator(".jp-InputArea-editor").click()
+            page.keyboard.press("Control+Enter")
+            page.wait_for_timeout(1000)
+            if prompt.inner_text() != former:
+                break
         page.wait_for_function(
-            "([prompt]) => /\\d/.test(prompt.textContent)", arg=[prompt.element_handle()]
+            "([prompt, former]) => /\\d/.test(prompt.innerText) && prompt.innerText !== former",
+            arg=[prompt.element_handle(), former],
         )
         if n_views:
             page.wait_for_function(f"{FIND}?.explorer.inspect().views.length === {n_views}")
-        return page.locator(".jp-Cell").nth(i).locator(".jp-OutputArea").inner_text().strip()
+        return cell.locator(".jp-OutputArea").inner_text().strip()
 
     def ask(self, expression):
         """Evaluate JavaScript on the explorer of the widget."""
