@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,16 +123,16 @@ class Notebook:
         page, cell = self.page, self.page.locator(".jp-Cell").nth(i)
         prompt = cell.locator(".jp-InputPrompt")
         former = prompt.inner_text()
-        for _ in range(5):  # JupyterLab runs nothing until it has heard from the kernel
+        for _ in range(10):  # JupyterLab drops what it is told before it hears from the kernel
             cell.locator(".jp-InputArea-editor").click()
             page.keyboard.press("Control+Enter")
             page.wait_for_timeout(1000)
-            if prompt.inner_text() != former:
+            element = prompt.element_handle()
+            page.wait_for_function("(prompt) => !prompt.innerText.includes('*')", arg=element)
+            if re.search(r"\d", prompt.inner_text()) and prompt.inner_text() != former:
                 break
-        page.wait_for_function(
-            "([prompt, former]) => /\\d/.test(prompt.innerText) && prompt.innerText !== former",
-            arg=[prompt.element_handle(), former],
-        )
+        else:
+            raise AssertionError(f"cell {i} did not run")
         if n_views:
             page.wait_for_function(f"{FIND}?.explorer.inspect().views.length === {n_views}")
         return cell.locator(".jp-OutputArea").inner_text().strip()
