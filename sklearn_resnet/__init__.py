@@ -20,6 +20,7 @@ from sklearn_resnet.plotting import (
     RegionDisplay,
     compare_embeddings,
     draw_regions,
+    show_images,
 )
 
 __version__ = _version("sklearn-resnet")
@@ -44,4 +45,5 @@ __all__ = [
     "list_layers",
     "list_weights",
     "show_engine",
+    "show_images",
 ]

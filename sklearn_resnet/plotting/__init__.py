@@ -4,6 +4,7 @@ Imports everything except `cli`.
 """
 
 from sklearn_resnet.plotting._comparison import compare_embeddings
+from sklearn_resnet.plotting._contact_sheet import show_images
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
 from sklearn_resnet.plotting._embedding_plot import EmbeddingPlot
 from sklearn_resnet.plotting._region_display import RegionDisplay, draw_regions
@@ -16,4 +17,5 @@ __all__ = [
     "RegionDisplay",
     "compare_embeddings",
     "draw_regions",
+    "show_images",
 ]

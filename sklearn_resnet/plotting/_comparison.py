@@ -11,11 +11,16 @@ from sklearn_resnet.plotting._coloring import Scale, as_label, is_missing, is_sc
 from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay, check_points
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
+from sklearn_resnet.plotting._saving import ShownAsPicture
 
 _MAX_COLUMNS = 4
 _PANEL_SIZE = (3.4, 3.4)  # in inches
 _N_FOLDS = 5
 _SAMPLE_SIZE = 10_000  # for the silhouette, whose cost is quadratic
+
+
+class EmbeddingComparison(ShownAsPicture, Bunch):
+    """The result of `compare_embeddings`, which documents its attributes."""
 
 
 def compare_embeddings(
@@ -127,7 +132,9 @@ def compare_embeddings(
             density=density,
         )
     _draw_shared_legend(figure, displays, legend)
-    return Bunch(figure=figure, axes=axes, scores=pd.DataFrame.from_dict(scores, orient="index"))
+    return EmbeddingComparison(
+        figure=figure, axes=axes, scores=pd.DataFrame.from_dict(scores, orient="index")
+    )
 
 
 def score_map(xy, y, n_neighbors=10):

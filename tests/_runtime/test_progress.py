@@ -1,6 +1,8 @@
 """Progress bars."""
 
+import io
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +15,24 @@ def test_a_program_without_a_console_has_no_bar(monkeypatch, is_shown):
     with count_images(is_shown, total=3) as bar:
         bar.update(3)
     assert bar.disable
+
+
+@pytest.mark.parametrize(
+    ("shell", "is_notebook"),
+    [(SimpleNamespace(kernel=object()), True), (SimpleNamespace(), False), (None, False)],
+)
+def test_a_notebook_has_a_bar_although_its_stderr_is_no_terminal(monkeypatch, shell, is_notebook):
+    ipython = SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    for is_shown in (True, False):
+        with count_images(is_shown, total=3) as bar:
+            bar.update(3)
+        assert bar.disable == (not is_shown or not is_notebook)
+        assert ("3/3" in sys.stderr.getvalue()) == is_notebook
+    monkeypatch.setattr(sys, "stderr", None)
+    with count_images(total=3) as bar:
+        assert bar.disable
 
 
 def test_an_image_counts_when_all_its_parts_are_done():
