@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sklearn_resnet._images.failures import warn_about_failures
+from sklearn_resnet._images.failures import describe_failures
 from sklearn_resnet._images.items import is_array
 from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.plotting._saving import PRINT_DPI
 from sklearn_resnet.plotting._thumbnails import as_images, open_files, read_list, show_lazy
 
@@ -228,7 +229,7 @@ def _check_images(images):
     if isinstance(images, np.ndarray) and images.ndim == 3:
         shape = images.shape
         if shape[2] in (3, 4) and shape[1] > 4:
-            got = f"an array of shape {shape}, which is one image"
+            got = f"one image, of shape {shape},"
             raise ParameterError("images", "must be several images", got, "Pass [image].")
     found = as_images(images)
     if found is None or not len(found):
@@ -282,5 +283,7 @@ def _read(images, side):
     else:
         source = open_files(list(images), side)
     shown = list(show_lazy(source, side))
-    warn_about_failures(source.failures, len(source), "their places are empty")
+    if source.failures:
+        failures = sorted(source.failures.values())
+        warn_caller(describe_failures(failures, len(source), "their places are empty"))
     return shown
