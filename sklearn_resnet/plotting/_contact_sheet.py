@@ -216,7 +216,9 @@ def _wrap(probe, text, width, n_characters):
         while True:
             # matplotlib breaks no long word; textwrap does
             lines = [
-                part.strip() for line in text.split("\n") for part in textwrap.wrap(line, n_characters)
+                part.strip()
+                for line in text.split("\n")
+                for part in textwrap.wrap(line, n_characters)
             ]
             probe.set_text("\n".join(lines))
             excess = probe.get_window_extent().width / (width * probe.figure.dpi)

@@ -2,12 +2,12 @@
 
 from matplotlib.figure import Figure
 
-from sklearn_resnet.plotting._saving import is_shown_by_notebook
+from sklearn_resnet.plotting._saving import close_in_notebook
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook does not show twice if it is the last expression of a cell."""
+    """A figure that a notebook does not show again below a cell whose last expression it is."""
 
     def _ipython_display_(self):
-        if not is_shown_by_notebook(self):
-            raise NotImplementedError  # IPython then shows it as any figure
+        close_in_notebook(self)
+        raise NotImplementedError  # IPython then shows it as any figure

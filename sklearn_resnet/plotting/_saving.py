@@ -56,16 +56,13 @@ class ShownAsPicture:
             return None
         figure = figure.figure  # of a subfigure, the whole one
         picture = draw_png(figure)
-        if is_shown_by_notebook(figure):
-            import matplotlib.pyplot as plt
-
-            plt.close(figure)  # or the notebook would show it again below the cell
+        close_in_notebook(figure)
         return picture
 
 
-def is_shown_by_notebook(figure):
-    """Whether the notebook shows this figure at the end of the cell, as all that are open."""
+def close_in_notebook(figure):
+    """Close a figure that is being shown, or a notebook would show it again at the end of the cell."""
     import matplotlib.pyplot as plt
 
-    is_open = getattr(figure, "number", None) in plt.get_fignums()
-    return is_open and "inline" in plt.get_backend()
+    if "inline" in plt.get_backend():
+        plt.close(figure)
