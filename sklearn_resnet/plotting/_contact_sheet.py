@@ -112,11 +112,11 @@ def show_images(
 
     from sklearn_resnet.plotting._notebook_figure import NotebookFigure
 
-    images = _check_images(images)
-    captions = _check_captions(captions, len(images))
-    n_columns = _check_columns(n_columns, len(images))
+    checked = _check_images(images)
+    captions = _check_captions(captions, len(checked))
+    n_columns = _check_columns(n_columns, len(checked))
     side = min(TILE, max(_MIN_TILE, (_WIDTH - _GAP) / n_columns - _GAP))
-    read = _read(images, math.ceil(side * PRINT_DPI))
+    read = _read(checked, math.ceil(side * PRINT_DPI))
     tiles = list(map(Tile, read, captions))
     figure = plt.figure(FigureClass=NotebookFigure)
     draw_tiles(figure, tiles, n_columns, side=side, title=title)

@@ -88,13 +88,13 @@ def test_nothing_overlaps_and_all_is_within_the_figure(title, n_columns):
 
 
 def test_texts_are_text():
-    captions = ["$\\frac{", "$x$", "猫", "\udc80", "<b>"]
-    figure = show_images(GREY, captions, title="$\\frac \udc80")
-    assert list_captions(figure) == ["$\\frac{", "$x$", "猫", "\\udc80", "<b>"]
+    captions = ["$\\frac{$", "$x$", "猫", "\udc80", "<b>"]
+    figure = show_images(GREY, captions, title="$\\frac{$ \udc80")
+    assert list_captions(figure) == ["$\\frac{$", "$x$", "猫", "\\udc80", "<b>"]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         figure.canvas.draw()
-    assert figure.texts[0].get_text() == "$\\frac \\udc80"
+    assert figure.texts[0].get_text() == "$\\frac{$ \\udc80"
 
 
 def test_small_images_keep_their_pixels():
