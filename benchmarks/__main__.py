@@ -1,6 +1,7 @@
 """Measure, and fill RESULTS.md and the pages that quote results: ``python -m benchmarks DATA``."""
 
 import argparse
+import json
 import os
 from importlib import import_module
 from pathlib import Path
@@ -13,11 +14,18 @@ _NEED_PEERS = ("peers", "torch_speed", "torch_weights")
 
 
 def measure(name, data):
-    """Run one benchmark and write its results."""
-    found = import_module(f"benchmarks.{name}").measure(data)
+    """Run one benchmark, or one part of it such as ``speed.photos_82``, and write its results."""
+    name, _, part = name.partition(".")
+    path, module = RESULTS / f"{name}.json", import_module(f"benchmarks.{name}")
     machine = describe_machine()
-    machine["versions"] |= found.pop("versions", {})
-    write_results(RESULTS / f"{name}.json", machine | found)
+    if part:
+        results = json.loads(path.read_text(encoding="utf-8")) | machine
+        results[part] = module.PARTS[part](data)
+    else:
+        found = module.measure(data)
+        machine["versions"] |= found.pop("versions", {})
+        results = machine | found
+    write_results(path, results)
 
 
 def render():

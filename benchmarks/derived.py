@@ -37,19 +37,21 @@ def derive_results(results):
 
 
 def compare_precisions(speed):
-    """Return the ranges of float32 and int8 speed over workloads, and the minimum int8 cosines."""
+    """Return the ranges of speeds over workloads, and the minimum cosines to float32."""
     works = [speed[work] for work in _WORKS]
-    float32 = [work["float32_times_predict"]["median"] for work in works]
-    int8 = [work["int8_times_predict"]["median"] for work in works]
-    ratios = [a / b for a, b in zip(int8, float32, strict=True)]
-    return {
-        "float32_times_predict": {"min": min(float32), "max": max(float32)},
-        "int8_times_float32": {"min": min(ratios), "max": max(ratios)},
-        "int8_cosine": {
-            "min_mean": min(work["int8_cosine"]["mean"] for work in works),
-            "min": min(work["int8_cosine"]["min"] for work in works),
-        },
-    }
+    ranges = {}
+    for key in ("float32_times_predict", "bfloat16_times_float32", "int8_times_float32"):
+        medians = [work[key]["median"] for work in works]
+        ranges[key] = {"min": min(medians), "max": max(medians)}
+    shares = [work["float32_share_of_product"]["native"]["median"] for work in works]
+    ranges["share_of_product"] = {"min": min(shares), "max": max(shares)}
+    for precision in ("bfloat16", "int8"):
+        cosines = [work[f"{precision}_cosine"] for work in works]
+        ranges[f"{precision}_cosine"] = {
+            "min_mean": min(cosine["mean"] for cosine in cosines),
+            "min": min(cosine["min"] for cosine in cosines),
+        }
+    return ranges
 
 
 def find_torch_error(torch_weights):

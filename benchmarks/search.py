@@ -3,13 +3,15 @@
 import statistics
 import tempfile
 import time
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
@@ -18,12 +20,14 @@ from benchmarks.measuring import divide, summarize_rounds, time_call
 from sklearn_resnet import ResNetFeatures, clear_cache
 from sklearn_resnet._features import forward_pass
 from sklearn_resnet._features.forward_pass import ForwardPass
+from sklearn_resnet._images.hashing import SECRET_BYTES
 from sklearn_resnet._images.sources import as_source
 
 _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
 # after a product, OpenBLAS' threads spin for some 30 ms on the cores that the network then needs
 _BLAS_THREADS = {"blas_default": None, "blas_1": 1}
+_CALLS = {ResNetFeatures: ("fit", "transform"), KNeighborsClassifier: ("fit", "predict")}
 
 
 class Clock:
@@ -31,10 +35,35 @@ class Clock:
 
     def __init__(self):
         self.seconds, self.n_images, self.feature_seconds = 0.0, 0, 0.0
+        self.call_seconds = Counter()  # by class, of its `fit`, `transform` and `predict`
 
     @contextmanager
     def measure(self):
         """Measure the time of the block."""
+        with ExitStack() as stack:
+            stack.enter_context(self._measure_features())
+            for cls, names in _CALLS.items():
+                for name in names:
+                    stack.enter_context(self._measure_calls(cls, name))
+            yield
+
+    @contextmanager
+    def _measure_calls(self, cls, name):
+        method = getattr(cls, name)
+
+        def timed(*args, **kwargs):
+            seconds, result = time_call(lambda: method(*args, **kwargs))
+            self.call_seconds[cls] += seconds
+            return result
+
+        setattr(cls, name, timed)
+        try:
+            yield
+        finally:
+            setattr(cls, name, method)
+
+    @contextmanager
+    def _measure_features(self):
         compile_computation, compute = forward_pass.compile_computation, ForwardPass.compute
 
         def timed_compute(*args, **kwargs):
@@ -95,6 +124,37 @@ def run_search(resnet, X, y):
     return seconds, clock, search.cv_results_["mean_test_score"]
 
 
+def measure_neighbors(X, y, resnet):
+    """Search with a classifier that multiplies no matrices of NumPy, whose threads stay as they are.
+
+    Returns
+    -------
+    dict
+        In passes through the deepest layer, with `transform` around them: the time of `fit` and
+        `transform` of ResNetFeatures, all time but that of `fit` and `predict` of the classifier,
+        which includes that of the search itself, and the time of the network alone.
+    """
+    model = make_pipeline(clone(resnet).set_params(tap_layers=_LAYERS), KNeighborsClassifier())
+    grid = {
+        "resnetfeatures__layers": _LAYERS,
+        "kneighborsclassifier__n_neighbors": [1, 3, 5, 9, 15],
+    }
+    plain = clone(resnet).set_params(layers=_LAYERS[-1], cache=None).fit(X)
+    rounds = {"features": [], "beyond_classifier": [], "network": []}
+    for _ in range(_ROUNDS + 1):
+        time_pass(resnet, _LAYERS[-1], X)
+        one_pass, _ = time_call(plain.transform, X)
+        clear_cache()
+        clock, search = Clock(), GridSearchCV(model, grid, cv=5)
+        with clock.measure():
+            seconds, _ = time_call(search.fit, X, y)
+        beyond = seconds - clock.call_seconds[KNeighborsClassifier]
+        rounds["features"].append(clock.call_seconds[ResNetFeatures] / one_pass)
+        rounds["beyond_classifier"].append(beyond / one_pass)
+        rounds["network"].append(clock.seconds / one_pass)
+    return {name: summarize_rounds(values[1:]) for name, values in rounds.items()}  # first: warm-up
+
+
 def time_pass(resnet, layers, X):
     """Return the seconds of the network for one pass."""
     clock = Clock()
@@ -141,6 +201,8 @@ def measure_grid(X, y, resnet):
 def measure_warm(X, resnet):
     """Measure a transform of cached images, and the keys of the cache."""
     times = {"computed": [], "memory": [], "folder": []}
+    shuffled_times = {"memory": [], "folder": []}
+    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         caches = {"computed": None, "memory": "memory", "folder": folder}
         fitted = {
@@ -154,10 +216,19 @@ def measure_warm(X, resnet):
                 seconds, features = time_call(each.transform, X)
                 np.testing.assert_array_equal(features, expected)
                 times[name].append(seconds)
-        keys = [time_call(as_source(X).digests)[0] for _ in range(_ROUNDS)]
+            order = rng.permutation(len(X))  # a selection that was not seen before
+            shuffled = X[order]
+            for name, seconds_of_all in shuffled_times.items():
+                seconds, features = time_call(fitted[name].transform, shuffled)
+                np.testing.assert_array_equal(features, expected[order])
+                seconds_of_all.append(seconds)
+        keys = [time_keys(X) for _ in range(_ROUNDS)]
     warm = {
         name: {
             "times_uncached": summarize_rounds(divide(times["computed"], times[name])),
+            "shuffled_times_uncached": summarize_rounds(
+                divide(times["computed"], shuffled_times[name])
+            ),
             "relative_filling_time": cold[name] / cold["computed"],
         }
         for name in ("memory", "folder")
@@ -169,15 +240,18 @@ def measure_warm(X, resnet):
     }
 
 
+def time_keys(X):
+    """Return the seconds of the keys of images that were not seen before."""
+    images, secret = as_source(X), bytes(SECRET_BYTES)
+    return time_call(lambda: (images.digest_of_all(), images.keyed_digests(secret)))[0]
+
+
 def measure_photo_keys(resnet):
     """Measure the keys of colour images of 224 x 224, in percent of the network's time."""
     photos = np.random.default_rng(0).integers(0, 256, (64, 224, 224, 3), np.uint8)
     resnet.fit(photos).transform(photos)
     return summarize_rounds(
-        [
-            100 * time_call(as_source(photos).digests)[0] / time_call(resnet.transform, photos)[0]
-            for _ in range(_ROUNDS)
-        ]
+        [100 * time_keys(photos) / time_call(resnet.transform, photos)[0] for _ in range(_ROUNDS)]
     )
 
 
@@ -185,6 +259,8 @@ def measure(data):
     """Return the cost of the search, of cached transforms and of keys."""
     X, y = load_mnist(data, 60_000)[:2]
     resnet = ResNetFeatures(weights=Path(data) / WEIGHTS, cache_size=1024)
+    neighbors = measure_neighbors(X[:2000], y[:2000], resnet)
     grid = measure_grid(X[:2000], y[:2000], resnet)
     warm, keys = measure_warm(X, resnet)
-    return {"layers": _LAYERS, "n_images": 2000, **grid, "warm": warm, "keys_percent": keys}
+    figures = {"neighbors": neighbors, **grid, "warm": warm, "keys_percent": keys}
+    return {"layers": _LAYERS, "n_images": 2000, **figures}

@@ -4,8 +4,6 @@ import copy
 import os
 import pickle
 import re
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -17,6 +15,7 @@ import polars as pl
 import pytest
 import sklearn
 import skops.io
+from computations import make_computation
 from PIL import Image
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -35,7 +34,9 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 
-from sklearn_resnet import EmbeddingPlot, ImageLoader, ResNetFeatures
+from sklearn_resnet import EmbeddingPlot, ImageLoader, ResNetFeatures, clear_cache
+from sklearn_resnet._network.engines import store
+from sklearn_resnet._network.engines.store import compile_computation
 from sklearn_resnet.datasets import sample_patches
 
 N = 24
@@ -85,22 +86,19 @@ def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, kind,
         np.testing.assert_array_equal(again.transform(X[5:14]), expected[5:14])
 
 
-def test_features_are_bit_equal_with_one_thread_and_with_two(patches, tmp_path):
-    np.save(tmp_path / "X.npy", patches[0])
-    program = (
-        "import sys, numpy as np\nfrom sklearn_resnet import ResNetFeatures\n"
-        "X = np.load(sys.argv[1])\n"
-        "features = [ResNetFeatures(n, weights=None, random_state=0).fit_transform(X)\n"
-        "            for n in (16, 82, -1)]\n"
-        "np.save(sys.argv[2], np.hstack(features))\n"
-    )
+@pytest.mark.parametrize("layer", [16, 82, -1])
+def test_features_are_bit_equal_with_one_thread_and_with_two(layer, patches, monkeypatch):
+    features = []
     for threads in ("1", "2"):
-        command = [sys.executable, "-c", program, tmp_path / "X.npy", tmp_path / f"{threads}.npy"]
-        done = subprocess.run(
-            command, env=os.environ | {"OMP_NUM_THREADS": threads}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "1.npy"), np.load(tmp_path / "2.npy"))
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        clear_cache()
+        store._compile.cache_clear()
+        features.append(small(layer).fit_transform(patches[0]))
+        run = compile_computation(make_computation(taps=(1,)))
+        n_threads = run.args[0].get_property("INFERENCE_NUM_THREADS")
+        assert n_threads == min(int(threads), joblib.cpu_count())
+    store._compile.cache_clear()
+    np.testing.assert_array_equal(*features)
 
 
 def dump_skops(estimator):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sklearn_checks import (
     ESTIMATORS,
+    WHOLE_NETWORK,
     list_own_checks,
     name_of,
     run_check_estimator,
@@ -31,7 +32,14 @@ def close_figures():
     plt.close("all")
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        pytest.param(each, marks=pytest.mark.long) if each is WHOLE_NETWORK else each
+        for each in ESTIMATORS
+    ],
+    ids=name_of,
+)
 def test_check_estimator(estimator):
     statuses = run_check_estimator(estimator)
     assert set(statuses) == {"passed"}

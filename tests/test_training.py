@@ -147,6 +147,7 @@ def few(tmp_path_factory):
     sys.path.remove(str(TRAINING))
 
 
+@pytest.mark.long
 def test_the_material_goes_by_its_seed(tmp_path):
     counts = dict.fromkeys(FEW, 0) | dict.fromkeys(("doodle", "shader", "silhouette", "solid"), 1)
     one, same, other = (_made(tmp_path / str(i), seed, counts) for i, seed in enumerate((0, 0, 1)))
@@ -154,6 +155,7 @@ def test_the_material_goes_by_its_seed(tmp_path):
     assert not any(np.array_equal(one[bank], other[bank]) for bank in BANKS)
 
 
+@pytest.mark.long
 def test_the_material_is_labelled_by_class(few):
     assert few["class_kinds"].tolist() == [kind for kind, n in FEW.items() for _ in range(n)]
     sizes = {name: few[name].shape[1:] for name in BANKS}

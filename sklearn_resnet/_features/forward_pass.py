@@ -156,8 +156,8 @@ class ForwardPass:
         parts = self.split(features)
         return np.concatenate([parts[layer] for layer in self.layers], axis=1)
 
-    def make_tap_keys(self, image_format):
-        """Make a key for each tap from everything, except the image, that determines its features.
+    def make_key(self, image_format):
+        """Make a key from everything, except the image and the tap, that determines features.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ class ForwardPass:
 
         Returns
         -------
-        dict of int to bytes
+        bytes
         """
         computation = self.computation
         settings = (
@@ -180,7 +180,7 @@ class ForwardPass:
             self.value_range,
             image_format,
         )
-        return {tap: hash_content(repr((tap, settings)).encode()) for tap in computation.taps}
+        return hash_content(repr(settings).encode())
 
 
 def _warn_about_overflow(features):
@@ -265,12 +265,12 @@ class _CachedPass:
         self.features = features
         self.bar = bar
         self.store = store
-        self.tap_keys = forward.make_tap_keys(images.image_format)
-        self.writer = _BufferedWriter(store, forward.max_cache_bytes)
-        # position, key and file version of the images in computation
+        self.key = forward.make_key(images.image_format)
+        self.writer = _BufferedWriter(store, self.key, forward.max_cache_bytes)
+        # position, digest and file version of the images in computation
         self.running = deque()
-        self.first = {}  # by key, the position of the first of identical images
-        self.duplicates = []  # position and key of the others
+        self.first = {}  # by digest, the position of the first of identical images
+        self.duplicates = []  # position and digest of the others
 
     def fill(self):
         """Fill in `features`, and put those that were computed into the store."""
@@ -285,8 +285,8 @@ class _CachedPass:
         finally:  # cache the features computed before an error
             self.writer.flush()
         failures = self.images.failures
-        for i, key in self.duplicates:
-            first = self.first[key]
+        for i, digest in self.duplicates:
+            first = self.first[digest]
             if self.features is not None:
                 self.features[i] = self.features[first]
             if first in failures:
@@ -294,26 +294,37 @@ class _CachedPass:
 
     def _find_misses(self):
         """Fill in the hits; yield the positions of the misses, one of identical images."""
-        wanted = [self.tap_keys[layer] for layer in self.forward.layers]
         for positions in self._split_images():
             part = self.images[positions]
-            versions, keys = part.file_versions(), part.digests()
-            rows = self.store.get_many([tap_key + key for key in keys for tap_key in wanted])
-            if None not in rows:
-                self._fill_hits(positions, rows, len(keys))
+            versions = part.file_versions()
+            digests, is_hit = self._look_up(part, positions)
+            self.bar.update(int(is_hit.sum()))
+            if is_hit.all():
                 continue
             places = np.arange(len(self.images))[positions].tolist()
-            for j, (i, key) in enumerate(zip(places, keys, strict=True)):
-                row = rows[j * len(wanted) : (j + 1) * len(wanted)]
-                if None not in row:
-                    self._fill_hits(i, row, 1)
-                elif key in self.first:
-                    self.duplicates.append((i, key))
+            for j in np.flatnonzero(~is_hit).tolist():
+                i, digest = places[j], digests[j]
+                if digest in self.first:
+                    self.duplicates.append((i, digest))
                     self.bar.update()
                 else:
-                    self.first[key] = i
-                    self.running.append((i, key, versions[j]))
+                    self.first[digest] = i
+                    self.running.append((i, digest, versions[j]))
                     yield i
+
+    def _look_up(self, part, positions):
+        """Fill in the hits among some images; return the digests, if needed, and which are hits."""
+        features, layers = self.features, self.forward.layers
+        is_view = features is None or isinstance(positions, slice)
+        out = None if features is None else features[positions]
+        whole = part.digest_of_all() if self.store.finds_all else None
+        if whole is not None and self.store.get_all(self.key, layers, whole, out):
+            return None, np.ones(len(part), bool)
+        digests = part.keyed_digests(self.store.secret)
+        is_hit = self.store.get_many(self.key, layers, digests, out, whole)
+        if not is_view:
+            features[positions] = out
+        return digests, is_hit
 
     def _split_images(self):
         """Yield the positions of the images that are looked up at once, in the order of reading."""
@@ -322,30 +333,20 @@ class _CachedPass:
             rows = slice(start, start + n_at_once)
             yield rows if order is None else order[rows]
 
-    def _fill_hits(self, positions, rows, n_images):
-        if self.features is not None:
-            found = np.frombuffer(b"".join(rows), np.float32)
-            self.features[positions] = found.reshape(n_images, -1)
-        self.bar.update(n_images)
-
     def _take(self, part):
         """Take the next computed features."""
         running = [self.running.popleft() for _ in part]
-        positions, keys, _ = zip(*running, strict=True)
+        positions, digests, _ = zip(*running, strict=True)
         if self.features is not None:
             self.features[list(positions)] = self.forward.select(part)
         is_valid = self._find_valid(running)
-        for tap, rows in self.forward.split(part).items():
-            tap_key = self.tap_keys[tap]
-            self.writer.put(
-                [tap_key + key for key in compress(keys, is_valid)],
-                [row.tobytes() for row in compress(rows, is_valid)],
-            )
-        self.writer.flush_if_full()
+        self.writer.put(
+            list(compress(digests, is_valid)), self.forward.split(np.asarray(part)[is_valid])
+        )
         self.bar.update(len(part))
 
     def _find_valid(self, running):
-        """Find for each image whether it was read, from the same file as its key."""
+        """Find for each image whether it was read, from the same file as its digest."""
         versioned = [i for i, _, version in running if version is not None]
         versions = (
             dict(zip(versioned, self.images[versioned].file_versions(), strict=True))
@@ -357,24 +358,30 @@ class _CachedPass:
 
 
 class _BufferedWriter:
-    """Writes rows to a store, many at once."""
+    """Writes features to a store, many at once."""
 
-    def __init__(self, store, max_bytes):
+    def __init__(self, store, key, max_bytes):
         self._store = store
+        self._key = key
         self._max_bytes = max_bytes
-        self._keys, self._rows = [], []
-        self._n_bytes = 0
+        self._clear()
 
-    def put(self, keys, rows):
-        self._keys += keys
-        self._rows += rows
-        self._n_bytes += sum(map(len, rows))
+    def _clear(self):
+        self._digests, self._parts, self._n_bytes = [], [], 0
 
-    def flush_if_full(self):
+    def put(self, digests, features):
+        """Buffer features, by tap."""
+        self._digests += digests
+        self._parts.append(features)
+        self._n_bytes += sum(rows.nbytes for rows in features.values())
         if self._n_bytes >= _WRITE_BYTES:
             self.flush()
 
     def flush(self):
-        if self._rows:
-            self._store.put(self._keys, self._rows, self._max_bytes)
-        self._keys, self._rows, self._n_bytes = [], [], 0
+        """Write the buffered features."""
+        if self._digests:
+            features = {
+                tap: np.concatenate([part[tap] for part in self._parts]) for tap in self._parts[0]
+            }
+            self._store.put(self._key, self._digests, features, self._max_bytes)
+        self._clear()

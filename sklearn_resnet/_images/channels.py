@@ -97,9 +97,11 @@ class SeparateChannels(ImageSource):
 
     def digests(self):
         """Hash the content of each channel."""
-        return self._of_channels(
-            digest for image in self._images.channel_digests() for digest in image
-        )
+        return self._of_channels(chain.from_iterable(self._images.channel_digests()))
+
+    def keyed_digests(self, secret):
+        """Hash the content of each channel."""
+        return self._of_channels(chain.from_iterable(self._images.keyed_channel_digests(secret)))
 
     def file_versions(self):
         """Find the version of the file of each channel; None without a file."""

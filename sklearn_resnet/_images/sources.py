@@ -8,13 +8,15 @@ from itertools import islice
 import numpy as np
 
 from sklearn_resnet._images.file_log import FileLog
-from sklearn_resnet._images.hashing import hash_content
+from sklearn_resnet._images.hashing import MAX_SMALL, hash_content, hash_rows
 from sklearn_resnet._images.intensity import (
     Extent,
     InferredRange,
     infer_list_range,
     infer_value_range,
 )
+
+_LOOKUP_BYTES = 2**26  # of pixels whose features are looked up at once
 
 
 class ImageSource:
@@ -61,6 +63,12 @@ class ImageSource:
         Hash the content of each image.
     channel_digests()
         Hash the content of each channel of each image.
+    keyed_digests(secret)
+        Hash the content of each image for a store of features with a secret, if that is faster.
+    keyed_channel_digests(secret)
+        Hash each channel of each image, as `keyed_digests` does the same grey image.
+    digest_of_all()
+        Hash the content of all images at once; None if that is not faster.
     file_versions()
         Find the version of the file of each image; None without a file.
     add_failure(i, cause)
@@ -103,6 +111,17 @@ class ImageSource:
 
     def reading_order(self):
         """Return None: values in memory are read in any order."""
+
+    def keyed_digests(self, secret):
+        """Return `digests`."""
+        return self.digests()
+
+    def keyed_channel_digests(self, secret):
+        """Return `channel_digests`."""
+        return self.channel_digests()
+
+    def digest_of_all(self):
+        """Return None: only the values of an array are hashed faster."""
 
 
 def as_source(X, check=None):
@@ -205,15 +224,31 @@ class ArraySource(_InMemory):
         """The array."""
         return [self.images]
 
+    @property
+    def lookup_size(self):
+        """The number of images whose features are looked up in the cache at once."""
+        return max(1, _LOOKUP_BYTES * len(self) // self.images.nbytes)
+
     def digests(self):
         """Hash the pixels of each image."""
-        pixels = np.ascontiguousarray(self.images).reshape(-1).view(np.uint8)
-        size, pixels = len(pixels) // len(self), memoryview(pixels)
-        return [hash_content(pixels[i : i + size]) for i in range(0, len(pixels), size)]
+        return list(map(hash_content, _as_rows(self.images)))
 
     def channel_digests(self):
         """Hash the pixels of each channel, as `digests` does those of the same grey image."""
         return [list(map(hash_content, split_channels(image))) for image in self.images]
+
+    def keyed_digests(self, secret):
+        """Hash the pixels of each image."""
+        return hash_rows(_as_rows(self.images), secret)
+
+    def keyed_channel_digests(self, secret):
+        """Hash the pixels of each channel."""
+        return [hash_rows(_as_rows(split_channels(image)), secret) for image in self.images]
+
+    def digest_of_all(self):
+        """Hash the pixels of all images; None for large images, whose digests are as fast."""
+        pixels = _as_rows(self.images)
+        return hash_content(pixels) if pixels.shape[1] <= MAX_SMALL else None
 
     def infer_value_range(self):
         """Infer the black and the white level."""
@@ -252,6 +287,11 @@ class ListSource(_InMemory):
 
     def _select(self, chosen):
         return [self.images[i] for i in chosen]
+
+
+def _as_rows(images):
+    """Return the bytes of an array of images, a row for each."""
+    return np.ascontiguousarray(images).reshape(-1).view(np.uint8).reshape(len(images), -1)
 
 
 def _hash_array(image):

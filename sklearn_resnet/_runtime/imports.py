@@ -1,11 +1,14 @@
 """Imports: optional dependencies with one error message, and libraries without their output."""
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
 import sys
 import tempfile
+import types
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -51,6 +54,47 @@ def hidden_module(name):
     finally:
         del sys.modules[name]
         sys.modules.update(before)
+
+
+@contextlib.contextmanager
+def deferred_module(name):
+    """Defer a module that is imported inside the context to the first use of its attributes."""
+    if name in sys.modules:
+        yield
+        return
+    stand_in: Any = types.ModuleType(name)
+
+    def give_way():
+        if sys.modules.get(name) is stand_in:
+            del sys.modules[name]
+
+    def load(attribute):
+        give_way()
+        return getattr(importlib.import_module(name), attribute)
+
+    stand_in.__getattr__ = load
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        give_way()
+
+
+def import_scikit_learn():
+    """Import scikit-learn's base in half of its time, for a process that may use little of it.
+
+    ``sklearn.utils.fixes`` imports scipy.stats and pandas for functions that are seldom called. All that
+    imports make stays, so that looking for garbage in it is vain.
+    """
+    if "sklearn.base" in sys.modules:
+        return
+    gc.disable()
+    try:
+        with deferred_module("pandas"), deferred_module("scipy.stats"):
+            import sklearn.base  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def import_optional(module, *, extra, purpose):

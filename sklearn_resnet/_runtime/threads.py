@@ -6,8 +6,6 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import joblib
-
 _limit = None
 _task_lock = threading.Lock()
 
@@ -41,6 +39,8 @@ def count_threads():
     """
     if _limit is not None:
         return _limit
+    import joblib  # late: it imports asyncio and multiprocessing, and help needs none of them
+
     cores = joblib.cpu_count()
     share = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return max(1, min(cores, int(share))) if share.isdecimal() else cores

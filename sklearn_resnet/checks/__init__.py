@@ -3,6 +3,7 @@
 Imports `_features`, `_images`, `_runtime`, `ImageLoader` and `ResNetFeatures`.
 """
 
-from sklearn_resnet.checks._check_images import check_images, choose_size
+import lazy_loader
 
-__all__ = ["check_images", "choose_size"]
+# The names are in __init__.pyi; each is imported when it is first used
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

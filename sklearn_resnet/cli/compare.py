@@ -26,8 +26,10 @@ from sklearn_resnet.cli.inputs import (
     check_apart,
     check_input,
     load_input,
+    pick_input,
     reads_files,
 )
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files, importing_umap
 from sklearn_resnet.cli.progress import Progress
@@ -71,6 +73,18 @@ class ComparePlan:
     options: CompareOptions
     layers: dict
     features: FeatureOptions
+
+
+def make_compare_options(params):
+    """Make the options of the parameters of the command."""
+    return CompareOptions(
+        output=params["output"],
+        maps=params["compare"],
+        input=pick_input(params),
+        features=pick(FeatureOptions, params),
+        picture=params["picture"],
+        quiet=params["quiet"],
+    )
 
 
 def compare(options):

@@ -32,8 +32,10 @@ from sklearn_resnet.cli.inputs import (
     check_input,
     check_on_error,
     load_input,
+    pick_input,
     reads_files,
 )
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
@@ -65,7 +67,6 @@ from sklearn_resnet.cli.resumable.run import (
     work_files,
 )
 from sklearn_resnet.cli.tables import check_table_path
-from sklearn_resnet.plotting.explorer.page import check_bokeh
 
 _MAX_THUMBNAILS = 200
 
@@ -122,6 +123,18 @@ class Embedding:
     shape: tuple
     metadata: dict
     written: tuple
+
+
+def make_embed_options(params):
+    """Make the options of the parameters of the command."""
+    return EmbedOptions(
+        output=params["output"],
+        input=pick_input(params),
+        features=pick(FeatureOptions, params),
+        pictures=pick(PictureOptions, params),
+        parts=pick(RunOptions, params),
+        quiet=params["quiet"],
+    )
 
 
 def embed(options):
@@ -218,8 +231,6 @@ def plan_embedding(options, progress):
     EmbedPlan
     """
     source, features = options.input.source, options.features
-    if options.pictures.html:
-        check_bokeh()
     check_apart(source, options.output)
     is_resumable = features.model == "resnet" and options.output.suffix in SUFFIXES
     in_parts = is_resumable and options.input.is_many

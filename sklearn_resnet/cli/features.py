@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.sources import as_source
@@ -62,11 +61,6 @@ class Features:
     values: np.ndarray
     names: list
     metadata: dict
-
-
-def default_cache():
-    """Return the folder of the user's cache of features."""
-    return platformdirs.user_cache_path("sklearn-resnet") / "features"
 
 
 def make_resnet(options):

@@ -25,6 +25,7 @@ from sklearn_resnet._io.table_formats import DAMAGE_ERRORS
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.cli.errors import renamed_parameters
 from sklearn_resnet.cli.labels import read_labels
+from sklearn_resnet.cli.options import NAMED, pick
 from sklearn_resnet.cli.region_inputs import (
     RegionOptions,
     has_boxes,
@@ -38,11 +39,6 @@ from sklearn_resnet.cli.region_inputs import (
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMED = {
-    "digits": datasets.load_digits,
-    "mnist": datasets.fetch_mnist,
-    "cifar10": datasets.fetch_cifar10,
-}
 # Names of images and labels in .npz files.
 _NPZ_KEYS = (("x", "y"), ("X", "y"), ("images", "labels"), ("x_train", "y_train"))
 
@@ -131,6 +127,11 @@ class InputOptions:
     def file_range(self):
         """The black and the white level of image files; None for arrays, or if it is inferred."""
         return self.value_range if reads_files(self.source) else None
+
+
+def pick_input(params):
+    """Make the options of INPUT of the parameters of a command."""
+    return pick(InputOptions, params | {"regions": pick(RegionOptions, params)})
 
 
 @dataclass(frozen=True)
@@ -352,7 +353,7 @@ def _read(options, quiet=True):
     if options.patches is not None:
         return _cut_patches(path, options)
     if source in NAMED:
-        return Input(*NAMED[source](return_X_y=True))
+        return Input(*getattr(datasets, NAMED[source])(return_X_y=True))
     if is_table(source) or options.regions.makes_regions:
         return _read_table(options, quiet)
     if is_collection(source):

@@ -1,28 +1,20 @@
 """The command `embedding`: its arguments, options and help."""
 
-from dataclasses import fields
+from contextlib import contextmanager
 from functools import partial
 
 import click
 
 from sklearn_resnet._io.paths import as_path
 from sklearn_resnet._network.layers import list_layers, match_architecture
+from sklearn_resnet._runtime.imports import import_scikit_learn
 from sklearn_resnet.cli import options
-from sklearn_resnet.cli.check.command import CheckOptions, check
-from sklearn_resnet.cli.compare import CompareOptions, compare
-from sklearn_resnet.cli.embed import EmbedOptions, embed
 from sklearn_resnet.cli.errors import describe_error, exit_on_error, spell
-from sklearn_resnet.cli.features import FeatureOptions
 from sklearn_resnet.cli.group import CommandGroup
-from sklearn_resnet.cli.inputs import NAMED, InputOptions
 from sklearn_resnet.cli.param_types import Layers, Maps, Sizes
-from sklearn_resnet.cli.pictures import PictureOptions
 from sklearn_resnet.cli.progress import warnings_in_one_line
-from sklearn_resnet.cli.region_inputs import RegionOptions
-from sklearn_resnet.cli.resumable.plan import PART_SIZE, RunOptions
-from sklearn_resnet.cli.search import SearchOptions, search
-from sklearn_resnet.cli.similar.command import PICTURES, SimilarOptions, find_and_draw
-from sklearn_resnet.cli.similar.neighbors import METRICS
+from sklearn_resnet.cli.resumable import PART_SIZE
+from sklearn_resnet.cli.similar import METRICS, PICTURES
 from sklearn_resnet.cli.streams import print_result
 from sklearn_resnet.cli.weights import describe_weights
 
@@ -150,7 +142,7 @@ _NOT_COMPARED = (
     cls=CommandGroup,
     help=_HELP,
     sections=_SECTIONS,
-    inputs=tuple(NAMED),
+    inputs=tuple(options.NAMED),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.argument("source", metavar="INPUT")
@@ -236,7 +228,7 @@ _NOT_COMPARED = (
 @click.option(
     "--html",
     is_flag=True,
-    help="Write a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
+    help="Write a page to explore the map, with the images in it.",
 )
 @click.option(
     "--compare",
@@ -289,45 +281,28 @@ def main(ctx, **params):
     _check_combinations(ctx)
     params["cache"] = options.choose_cache(params)
     advice = "" if params["cache"] is None else _CACHE_ADVICE
-    with exit_on_error(ctx, advice, _REMEDIES), warnings_in_one_line():
+    with _computing(ctx, advice, _REMEDIES):
         params["output"] = _name_output(params)
         params["architecture"] = match_architecture(params["architecture"])
         if params["compare"] is None:
-            embed(_make_embed_options(params))
+            from sklearn_resnet.cli.embed import embed, make_embed_options
+
+            embed(make_embed_options(params))
         else:
-            compare(_make_compare_options(params))
+            from sklearn_resnet.cli.compare import compare, make_compare_options
+
+            compare(make_compare_options(params))
 
 
-def _make_embed_options(params):
-    return EmbedOptions(
-        output=params["output"],
-        input=_pick_input(params),
-        features=_pick(FeatureOptions, params),
-        pictures=_pick(PictureOptions, params),
-        parts=_pick(RunOptions, params),
-        quiet=params["quiet"],
-    )
+@contextmanager
+def _computing(ctx, advice="", remedies=None):
+    """Import scikit-learn, print warnings in one line, and turn errors into messages.
 
-
-def _make_compare_options(params):
-    return CompareOptions(
-        output=params["output"],
-        maps=params["compare"],
-        input=_pick_input(params),
-        features=_pick(FeatureOptions, params),
-        picture=params["picture"],
-        quiet=params["quiet"],
-    )
-
-
-def _pick_input(params):
-    return _pick(InputOptions, params | {"regions": _pick(RegionOptions, params)})
-
-
-def _pick(kind, params):
-    """Make a dataclass of the parameters that it has fields for."""
-    names = {field.name for field in fields(kind)}
-    return kind(**{name: value for name, value in params.items() if name in names})
+    Within it, a command imports its module: help and completion need none of them.
+    """
+    with exit_on_error(ctx, advice, remedies), warnings_in_one_line():
+        import_scikit_learn()
+        yield
 
 
 def _name_output(params):
@@ -379,7 +354,9 @@ def _name_output(params):
 def similar(ctx, queries, table, **chosen):
     """Find similar images, and draw them."""
     describe = partial(describe_error, ctx=click.Context(main))  # INPUT was an argument of main
-    with exit_on_error(ctx, remedies=_SIMILAR_REMEDIES), warnings_in_one_line():
+    with _computing(ctx, remedies=_SIMILAR_REMEDIES):
+        from sklearn_resnet.cli.similar.command import SimilarOptions, find_and_draw
+
         print_result(find_and_draw(SimilarOptions(queries, table, **chosen), describe))
 
 
@@ -457,9 +434,11 @@ def search_cuts(ctx, **params):
     options.check_regions(ctx.params)
     options.check_cache(params)
     params["cache"] = options.choose_cache(params)
-    with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
+    with _computing(ctx, _CACHE_ADVICE, _REMEDIES):
+        from sklearn_resnet.cli.search import make_search_options, search
+
         params["architecture"] = match_architecture(params["architecture"])
-        text = search(_make_search_options(params))
+        text = search(make_search_options(params))
         if not params["quiet"]:
             print_result(text)
 
@@ -514,22 +493,13 @@ def check_folders(ctx, **params):
     """Check folders of images."""
     options.check_cache(params)
     params["cache"] = options.choose_cache(params)
-    with exit_on_error(ctx, _CACHE_ADVICE, _REMEDIES), warnings_in_one_line():
+    with _computing(ctx, _CACHE_ADVICE, _REMEDIES):
+        from sklearn_resnet.cli.check.command import check, make_check_options
+
         params["architecture"] = match_architecture(params["architecture"])
-        defaults = {"model": "resnet", "dimensions": None, "pooling": "avg", "precision": "float32"}
-        params["features"] = _pick(FeatureOptions, defaults | params)
-        text = check(_pick(CheckOptions, params))
+        text = check(make_check_options(params))
         if not params["quiet"]:
             print_result(text)
-
-
-def _make_search_options(params):
-    # of PCA, and of a table
-    others = {"model": "resnet", "dimensions": None, "image_size": None}
-    others |= {"patches": None, "patch_size": None}
-    params = params | others
-    params["input"], params["features"] = _pick_input(params), _pick(FeatureOptions, params)
-    return _pick(SearchOptions, params)
 
 
 @main.command(short_help="List the layers at which a network can be cut.")

@@ -1,13 +1,14 @@
 """Options that several commands share, and what the options of the cache mean together."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import click
+import platformdirs
 
 from sklearn_resnet._images.rescaling import PERCENTILE
 from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
-from sklearn_resnet.cli.features import default_cache
 from sklearn_resnet.cli.param_types import (
     Channels,
     Grid,
@@ -17,6 +18,12 @@ from sklearn_resnet.cli.param_types import (
     Pooling,
     Rescale,
 )
+
+NAMED = {
+    "digits": "load_digits",
+    "mnist": "fetch_mnist",
+    "cifar10": "fetch_cifar10",
+}  # of `datasets`
 
 architecture = click.option(
     "--architecture",
@@ -279,3 +286,14 @@ def choose_cache(params):
     if params["no_cache"] or is_unrepeatable or is_elsewhere:
         return None
     return params["cache"] or default_cache()
+
+
+def default_cache():
+    """Return the folder of the user's cache of features."""
+    return platformdirs.user_cache_path("sklearn-resnet") / "features"
+
+
+def pick(kind, params):
+    """Make a dataclass of the parameters that it has fields for."""
+    names = {field.name for field in fields(kind)}
+    return kind(**{name: value for name, value in params.items() if name in names})

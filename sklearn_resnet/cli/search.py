@@ -20,9 +20,11 @@ from sklearn_resnet.cli.inputs import (
     check_on_error,
     load_files,
     load_input,
+    pick_input,
     read_for_each,
     reads_files,
 )
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import drawing_files, name_source, name_weights
 from sklearn_resnet.cli.progress import Progress
@@ -55,6 +57,16 @@ class SearchOptions:
     features: FeatureOptions
     picture: str
     quiet: bool
+
+
+def make_search_options(params):
+    """Make the options of the parameters of the command."""
+    # of PCA, and of a table
+    others = {"model": "resnet", "dimensions": None, "image_size": None}
+    others |= {"patches": None, "patch_size": None}
+    params = params | others
+    params |= {"input": pick_input(params), "features": pick(FeatureOptions, params)}
+    return pick(SearchOptions, params)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_resnet._io.paths import as_path, is_local, strip_archive_suffix
-from sklearn_resnet.cli.features import default_cache
+from sklearn_resnet.cli.options import default_cache
 from sklearn_resnet.cli.param_types import spell_normalization, spell_rescale
 
 _DEFAULTS = {

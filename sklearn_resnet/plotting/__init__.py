@@ -3,19 +3,7 @@
 Imports everything except `cli`.
 """
 
-from sklearn_resnet.plotting._comparison import compare_embeddings
-from sklearn_resnet.plotting._contact_sheet import show_images
-from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay
-from sklearn_resnet.plotting._embedding_plot import EmbeddingPlot
-from sklearn_resnet.plotting._region_display import RegionDisplay, draw_regions
-from sklearn_resnet.plotting.layer_search.display import LayerSearchDisplay
+import lazy_loader
 
-__all__ = [
-    "EmbeddingDisplay",
-    "EmbeddingPlot",
-    "LayerSearchDisplay",
-    "RegionDisplay",
-    "compare_embeddings",
-    "draw_regions",
-    "show_images",
-]
+# The names are in __init__.pyi; each is imported when it is first used
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

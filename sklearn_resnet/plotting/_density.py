@@ -1,7 +1,6 @@
 """Point density as an image, as datashader draws it: colour shows the labels, opacity the count."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from sklearn_resnet.plotting._palette import MISSING
 
@@ -34,6 +33,8 @@ def draw_density(ax, xy, coloring):
 
 
 def _draw(ax, xy, values, paint):
+    from scipy.ndimage import gaussian_filter
+
     low, high = np.sort(np.transpose([ax.get_xlim(), ax.get_ylim()]), axis=0)
     pixels = np.array(ax.get_window_extent().size)
     width, height = np.maximum(1, np.rint(pixels / ax.figure.dpi * _CELLS_PER_INCH)).astype(int)

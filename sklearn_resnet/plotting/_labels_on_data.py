@@ -1,8 +1,6 @@
 """Labels written on the data, at the densest region of each cluster."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
 MAX_LABELS = 20
 _N_CELLS = 100  # along the longer side of the axes
@@ -61,6 +59,8 @@ def place_labels(points, codes, sizes, window):
 
 def _estimate_densities(points, codes, n_labels, cell, shape):
     """The density of each label's points on a grid, of shape (n_labels, *shape)."""
+    from scipy.ndimage import gaussian_filter
+
     cells = np.clip((points / cell).astype(int), 0, shape - 1)
     density = np.zeros((n_labels, *shape))
     np.add.at(density, (codes, *cells.T), 1)
@@ -70,6 +70,8 @@ def _estimate_densities(points, codes, n_labels, cell, shape):
 
 def are_separated(points, codes):
     """Whether, for each label, most points have mostly that label among their nearest neighbours."""
+    from scipy.spatial import cKDTree
+
     sample = np.random.RandomState(0).permutation(len(points))[:_SAMPLE_SIZE]
     points, codes = points[sample], codes[sample]
     if len(points) <= _N_NEIGHBORS:
@@ -102,7 +104,7 @@ def draw_labels_on_data(ax, xy, coloring, *, always):
         return []
     window, point = ax.get_window_extent(), ax.figure.dpi / 72
     font_size = np.clip(0.035 * window.height / point, 7, 11)
-    texts = [_write(ax, name, font_size) for name in coloring.names]
+    texts = [write_label(ax, name, font_size) for name in coloring.names]
     sizes = np.array([text.get_window_extent().size for text in texts]) + font_size / 2 * point
     known = coloring.codes >= 0
     points = ax.transData.transform(xy[known]) - window.p0
@@ -119,7 +121,8 @@ def draw_labels_on_data(ax, xy, coloring, *, always):
     return texts
 
 
-def _write(ax, name, font_size):
+def write_label(ax, name, font_size):
+    """Write a name, still without a position, in letters that can be read on points."""
     from matplotlib.patheffects import withStroke
 
     return ax.text(

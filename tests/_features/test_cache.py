@@ -24,7 +24,8 @@ from sklearn_resnet._features.cache import (
 from sklearn_resnet._images.image_cache import image_cache
 
 pytestmark = pytest.mark.cache
-KEYS = [bytes([i]) * 32 for i in range(20)]
+KEY = b"k" * 16
+KEYS = [bytes([i]) * 16 for i in range(20)]
 ROWS = [bytes([i]) * 400 for i in range(20)]
 PLENTY = 2**30
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 12), dtype=np.uint8)
@@ -41,12 +42,24 @@ def small(layers=4, **parameters):
 
 def put(cache, keys=KEYS, rows=ROWS, max_bytes=PLENTY):
     with open_store(cache) as store:
-        store.put(keys, rows, max_bytes)
+        put_rows(store, keys, rows, max_bytes)
 
 
-def get_many(cache, keys=KEYS):
+def put_rows(store, digests, rows, max_bytes=PLENTY):
+    rows = np.frombuffer(b"".join(rows), np.float32).reshape(len(digests), -1)
+    store.put(KEY, list(digests), {0: rows}, max_bytes)
+
+
+def get_many(cache, keys=KEYS, width=100):
     with open_store(cache) as store:
-        return store.get_many(keys)
+        return get_rows(store, keys, width)
+
+
+def get_rows(store, digests, width=100):
+    """Look up rows; None for a miss."""
+    out = np.empty((len(digests), width), np.float32)
+    is_hit = store.get_many(KEY, [0], list(digests), out)
+    return [row.tobytes() if hit else None for row, hit in zip(out, is_hit, strict=True)]
 
 
 def test_rows_that_were_put_are_hits(cache):
@@ -58,10 +71,10 @@ def test_rows_that_were_put_are_hits(cache):
 
 
 def test_more_keys_than_fit_into_one_query(cache):
-    keys = [i.to_bytes(32, "big") for i in range(5000)]
+    keys = [i.to_bytes(16, "big") for i in range(5000)]
     rows = [i.to_bytes(4, "big") for i in range(5000)]
     put(cache, keys, rows)
-    assert get_many(cache, keys) == rows
+    assert get_many(cache, keys, width=1) == rows
 
 
 def test_info_counts(cache):
@@ -73,7 +86,7 @@ def test_info_counts(cache):
     info = cache_info(cache)
     assert (info.hits, info.misses, info.n_features) == (13, 10, 10)
     assert info.n_bytes >= 4000
-    assert info.where == ("memory" if cache == "memory" else str(cache / "features.sqlite"))
+    assert info.where == ("memory" if cache == "memory" else str(cache / "features-2.sqlite"))
 
 
 def test_clear(cache):
@@ -98,21 +111,21 @@ def test_the_memory_evicts_the_least_recently_used():
     put("memory", KEYS[10:11], ROWS[10:11], max_bytes=6 * (400 + 250))
     assert get_many("memory", KEYS[:11]) == [*ROWS[:5], *[None] * 5, ROWS[10]]
     assert cache_info().n_bytes == 6 * (400 + 250)
-    put("memory", KEYS[:1], [b""], max_bytes=0)
+    put("memory", KEYS[:1], ROWS[:1], max_bytes=0)
     assert cache_info().n_features == cache_info().n_bytes == 0
 
 
 def test_a_folder_evicts_the_oldest(tmp_path):
     rows = [os.urandom(4000) for _ in range(1000)]
-    keys = [os.urandom(32) for _ in range(1000)]
+    keys = [os.urandom(16) for _ in range(1000)]
     for i in range(0, 1000, 100):
         put(tmp_path, keys[i : i + 100], rows[i : i + 100], max_bytes=2**21)
         assert cache_info(tmp_path).n_bytes <= 2**21
-    found = [row is not None for row in get_many(tmp_path, keys)]
+    found = [row is not None for row in get_many(tmp_path, keys, width=1000)]
     assert found[-100:] == [True] * 100
     assert found == sorted(found)
     assert 300 < sum(found) < 600
-    assert (tmp_path / "features.sqlite").stat().st_size < 2**21 + 2**20
+    assert (tmp_path / "features-2.sqlite").stat().st_size < 2**21 + 2**20
 
 
 def test_bounds():
@@ -135,7 +148,7 @@ def test_a_folder_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     put("~/features")
     assert [path.name for path in tmp_path.iterdir()] == ["features"]
-    assert cache_info("~/features").where == str(tmp_path / "features" / "features.sqlite")
+    assert cache_info("~/features").where == str(tmp_path / "features" / "features-2.sqlite")
     assert cache_info("features").where == cache_info("~/features").where
     assert cache_info("~/features").n_features == 20
     clear_cache("~/features")
@@ -179,9 +192,9 @@ def test_threads_share_the_memory(cache):
     def work(i):
         try:
             for j in range(30):
-                key, row = bytes([i, j]) * 16, bytes([i, j]) * 50
+                key, row = bytes([i, j]) * 8, bytes([i, j]) * 50
                 put(cache, [key], [row])
-                assert get_many(cache, [key]) == [row]
+                assert get_many(cache, [key], width=25) == [row]
         except Exception as exc:
             errors.append(exc)
 
@@ -288,25 +301,25 @@ def test_a_full_disk(tmp_path):
 
 def test_a_full_database_is_still_read(tmp_path):
     with open_store(tmp_path) as store:
-        store.put([b"known"], [bytes(8)], 2**30)
+        put_rows(store, KEYS[:1], ROWS[:1])
         store._connection.execute("PRAGMA max_page_count = 10")  # as on a full disk
         with pytest.warns(UserWarning, match="full"):
-            store.put([b"large"], [bytes(400_000)], 2**30)
-        assert store.get_many([b"known"]) == [bytes(8)]
+            put_rows(store, KEYS[1:2], [bytes(400_000)])
+        assert get_rows(store, KEYS[:1]) == ROWS[:1]
 
 
 def test_one_of_another_version(tmp_path):
     small(cache=tmp_path).fit_transform(IMAGES)
-    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+    with sqlite3.connect(tmp_path / "features-2.sqlite") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    before = (tmp_path / "features.sqlite").read_bytes()
+    before = (tmp_path / "features-2.sqlite").read_bytes()
     transform_with_one_warning(tmp_path, "another version of sklearn-resnet, in format 99")
-    assert (tmp_path / "features.sqlite").read_bytes() == before
+    assert (tmp_path / "features-2.sqlite").read_bytes() == before
 
 
 def test_a_file_that_is_no_database(tmp_path):
-    (tmp_path / "features.sqlite").write_bytes(os.urandom(20_000))
+    (tmp_path / "features-2.sqlite").write_bytes(os.urandom(20_000))
     transform_with_one_warning(tmp_path, "not a database")
     clear_cache(tmp_path)
     small(cache=tmp_path).fit_transform(IMAGES)
@@ -317,7 +330,7 @@ def test_a_file_that_is_no_database(tmp_path):
 def test_a_damaged_database_never_gives_a_wrong_value(tmp_path, seed):
     put(tmp_path)
     rng = random.Random(seed)
-    path = tmp_path / "features.sqlite"
+    path = tmp_path / "features-2.sqlite"
     content = bytearray(path.read_bytes())
     if seed % 3 == 0:
         content = content[: rng.randrange(len(content))]
@@ -337,25 +350,62 @@ def test_a_damaged_database_never_gives_a_wrong_value(tmp_path, seed):
 
 def test_a_changed_value_is_found_by_its_checksum_and_replaced(tmp_path):
     put(tmp_path)
-    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
-        wrong = bytes([7]) * 404
-        connection.execute("UPDATE features SET value = ? WHERE key = ?", (wrong, KEYS[3]))
+    with sqlite3.connect(tmp_path / "features-2.sqlite") as connection:
+        wrong = bytes([7]) * (20 * 400 + 16)
+        connection.execute("UPDATE features SET value = ?", (wrong,))
     connection.close()
     with pytest.warns(UserWarning, match="does not match its checksum"):
         found = get_many(tmp_path)
-    assert found == [*ROWS[:3], None, *ROWS[4:]]
+    assert found == [None] * 20
     put(tmp_path)
     assert get_many(tmp_path) == ROWS
 
 
-def test_a_value_of_another_key_is_not_taken(tmp_path):
+@pytest.mark.parametrize("row", [4, 99])
+def test_a_value_of_another_image_is_not_taken(tmp_path, row):
     put(tmp_path)
-    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
-        other = "(SELECT value FROM features WHERE key = ?)"
-        connection.execute(f"UPDATE features SET value = {other} WHERE key = ?", (KEYS[4], KEYS[3]))
+    with sqlite3.connect(tmp_path / "features-2.sqlite") as connection:
+        connection.execute("UPDATE images SET place = place - 3 + ? WHERE place % 1024 = 3", (row,))
+    connection.close()
+    assert get_many(tmp_path) == [*ROWS[:3], None, *ROWS[4:]]
+    put(tmp_path)
+    assert get_many(tmp_path) == ROWS
+
+
+@pytest.mark.parametrize("changed", ["tap", "key", "digests"])
+def test_a_block_of_another_tap_or_computation_is_not_taken(tmp_path, changed):
+    put(tmp_path)
+    key, tap = (b"o" * 16 if changed == "key" else KEY), int(changed == "tap")
+    digests = KEYS[::-1] if changed == "digests" else KEYS
+    with open_store(tmp_path) as store:
+        store.put(key, digests, {tap: np.ones((20, 100), np.float32)}, PLENTY)
+    with sqlite3.connect(tmp_path / "features-2.sqlite") as connection:
+        connection.execute("DELETE FROM features WHERE block = 1")
+        connection.execute("UPDATE features SET block = 1, tap = 0")
+        connection.execute("UPDATE images SET place = place % (1024 * 1024) + 1024 * 1024")
     connection.close()
     with pytest.warns(UserWarning, match="does not match its checksum"):
-        assert get_many(tmp_path) == [*ROWS[:3], None, *ROWS[4:]]
+        assert get_many(tmp_path) == [None] * 20
+
+
+def test_a_database_of_a_former_format_is_left_alone_until_the_cache_is_cleared(tmp_path):
+    (tmp_path / "features.sqlite").write_bytes(b"format 1")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(cache=tmp_path).fit_transform(IMAGES)
+    assert (tmp_path / "features.sqlite").read_bytes() == b"format 1"
+    clear_cache(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_databases_have_secrets_of_their_own(tmp_path):
+    secrets = set()
+    for folder in ("a", "b", "a"):
+        with open_store(tmp_path / folder) as store:
+            secrets.add(store.secret)
+    with open_store("memory") as store:
+        secrets.add(store.secret)
+    assert len(secrets) == 3
 
 
 @pytest.fixture
@@ -369,12 +419,12 @@ def impatient(monkeypatch):
 @pytest.mark.usefixtures("impatient")
 def test_a_database_that_others_write_to_without_end_is_still_read(tmp_path):
     put(tmp_path, KEYS[:5], ROWS[:5])
-    other = sqlite3.connect(tmp_path / "features.sqlite", isolation_level=None)
+    other = sqlite3.connect(tmp_path / "features-2.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with open_store(tmp_path) as store:
         with pytest.warns(UserWarning, match="cannot be used: database is locked"):
-            store.put(KEYS[5:], ROWS[5:], PLENTY)
-        assert store.get_many(KEYS) == [*ROWS[:5], *[None] * 15]
+            put_rows(store, KEYS[5:], ROWS[5:])
+        assert get_rows(store, KEYS) == [*ROWS[:5], *[None] * 15]
     other.execute("ROLLBACK")
     other.close()
 
@@ -385,28 +435,29 @@ def test_a_write_that_fails_ends_its_transaction(tmp_path):
     """Or the lock would keep other processes waiting until the run ends."""
     with open_store(tmp_path) as store:
         with pytest.raises(TypeError):  # after the rows were written
-            store.put(KEYS[:9], ROWS[:9], None)
+            put_rows(store, KEYS[:9], ROWS[:9], None)
         put(tmp_path, KEYS[:3], ROWS[:3])
     assert get_many(tmp_path) == [*ROWS[:3], *[None] * 17]
 
 
 def test_a_journal_does_not_outlive_its_database(tmp_path):
     put(tmp_path)
-    (tmp_path / "features.sqlite-journal").write_bytes(b"old")
+    (tmp_path / "features-2.sqlite-journal").write_bytes(b"old")
     clear_cache(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_database_outlives_a_journal_that_cannot_be_deleted(tmp_path):
     put(tmp_path)
-    (tmp_path / "features.sqlite-journal").mkdir()
-    with pytest.raises(OSError, match="features.sqlite-journal"):
+    (tmp_path / "features-2.sqlite-journal").mkdir()
+    with pytest.raises(OSError, match="features-2.sqlite-journal"):
         clear_cache(tmp_path)
-    assert (tmp_path / "features.sqlite").exists()
+    assert (tmp_path / "features-2.sqlite").exists()
 
 
 _WRITER = """
 import sys
+import numpy as np
 from sklearn_resnet._features.cache import open_store
 seed, folder = int(sys.argv[1]), sys.argv[2]
 with open_store(folder) as store:
@@ -414,8 +465,9 @@ with open_store(folder) as store:
     i = 0
     while True:
         numbers = [(seed, i + j) for j in range(20)]
-        keys = [f"{s:016}{n:016}".encode() for s, n in numbers]
-        store.put(keys, [key * 50 for key in keys], 2**22)
+        keys = [f"{s:08}{n:08}".encode() for s, n in numbers]
+        rows = np.frombuffer(b"".join(key * 100 for key in keys), np.float32).reshape(20, 400)
+        store.put(b"k" * 16, keys, {0: rows}, 2**22)
         i = (i + 20) % 2000
 """
 
@@ -429,7 +481,7 @@ def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
         assert process.stdout.readline()
         return process
 
-    keys = [f"{s:016}{n:016}".encode() for s in range(3) for n in range(2000)]
+    keys = [f"{s:08}{n:08}".encode() for s in range(3) for n in range(2000)]
     stayers, rng = [start(0), start(1)], random.Random(0)
     n_found = 0
     try:
@@ -438,8 +490,8 @@ def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
             time.sleep(rng.uniform(0, 0.1))  # anywhere in a transaction
             victim.kill()
             victim.communicate()
-            rows = get_many(tmp_path, keys)
-            assert all(row in (None, key * 50) for key, row in zip(keys, rows, strict=True))
+            rows = get_many(tmp_path, keys, width=400)
+            assert all(row in (None, key * 100) for key, row in zip(keys, rows, strict=True))
             n_found += sum(row is not None for row in rows)
             assert [process.poll() for process in stayers] == [None, None]
     finally:

@@ -529,6 +529,6 @@ def test_the_key_of_a_tap_has_all_taps_in_it():
     """With trained weights, a tap changes the last bits of other features."""
     alone, both = small(4).fit(IMAGES), small(4, tap_layers=[4, 9]).fit(IMAGES)
     key_alone, key_both = (
-        resnet._plan(as_source(IMAGES)).make_tap_keys("28 x 28")[4] for resnet in (alone, both)
+        resnet._plan(as_source(IMAGES)).make_key("28 x 28") for resnet in (alone, both)
     )
     assert key_alone != key_both

@@ -312,7 +312,7 @@ def fill_with_all(folder):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(not hasattr(signal, "alarm"), reason="nothing would end it if it blocked")
-@pytest.mark.parametrize("on_error", ["skip", "nan"])
+@pytest.mark.parametrize("on_error", ["skip", pytest.param("nan", marks=pytest.mark.long)])
 def test_a_folder_of_everything_is_embedded(tmp_path, monkeypatch, on_error):
     from click.testing import CliRunner
 

@@ -280,6 +280,7 @@ def test_a_member_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch
     assert len(read(f"{archive}/1.npy")) == 10**6
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory by /proc")
 def test_a_member_that_is_larger_than_it_says_takes_little_memory(tmp_path):
     archive = pack(tmp_path / "a.zip", {"1.npy": bytes(2**29)}, compression=zipfile.ZIP_DEFLATED)

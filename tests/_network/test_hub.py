@@ -454,6 +454,7 @@ def run(code, **variables):
     return done.stdout.strip()
 
 
+@pytest.mark.long
 def test_the_variables_of_huggingface_hub_choose_server_cache_and_offline_mode(server, tmp_path):
     code = "from sklearn_resnet._network.hub import fetch_hub; print(fetch_hub('hf://org/net'))"
     variables = {"HF_ENDPOINT": server.url, "HF_HUB_CACHE": str(tmp_path / "cache")}

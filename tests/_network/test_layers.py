@@ -27,7 +27,12 @@ KINDS = {
 
 
 @pytest.mark.parametrize(
-    "architecture", [a for a in ARCHITECTURES if get_architecture(a).style == "keras"]
+    "architecture",
+    [
+        pytest.param(a, marks=pytest.mark.long) if "152" in a else a
+        for a in ARCHITECTURES
+        if get_architecture(a).style == "keras"
+    ],
 )
 def test_table_equals_keras(architecture):
     import keras

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sklearn_resnet._network.layers import layer_table
@@ -58,6 +58,7 @@ def test_another_grid_is_an_error(grid):
     assert f"Got {grid!r} instead" in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 90))
 def test_cells_cover_an_axis_and_differ_by_few_pixels(n_cells, size):
     """Those of PyTorch's adaptive pooling, also if there are more of them than pixels."""

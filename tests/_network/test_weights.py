@@ -186,6 +186,7 @@ def test_imagenet_damaged_in_the_cache_is_an_error_that_says_so(stand_in):
         find_weights("ResNet50V2", "imagenet", None, imagenet)
 
 
+@pytest.mark.long  # it waits
 def test_a_host_that_never_answers_is_given_up_in_time(stand_in):
     *_, imagenet = stand_in
     with http.server.socketserver.TCPServer(("127.0.0.1", 0), None, True) as silent:

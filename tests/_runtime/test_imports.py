@@ -11,6 +11,7 @@ import pytest
 
 from sklearn_resnet._runtime.imports import (
     check_optional,
+    deferred_module,
     hidden_module,
     import_optional,
     quiet_stderr,
@@ -112,6 +113,53 @@ def test_a_module_is_hidden_and_then_as_before(monkeypatch, name, before):
         importlib.import_module(name)
     assert sys.modules.get(name, "not there") is module.get(before, "not there")
     monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_a_deferred_module_is_imported_at_its_first_use(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with deferred_module("colorsys"):
+        import colorsys
+    assert "colorsys" not in sys.modules
+    assert colorsys.rgb_to_hsv(0, 0, 0) == (0, 0, 0)
+    assert colorsys.rgb_to_hsv is sys.modules["colorsys"].rgb_to_hsv
+    with pytest.raises(AttributeError, match="missing"):
+        colorsys.missing  # noqa: B018
+
+
+def test_a_deferred_module_whose_names_are_imported_is_imported(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with deferred_module("colorsys"):
+        from colorsys import rgb_to_hsv
+
+        assert sys.modules["colorsys"].rgb_to_hsv is rgb_to_hsv
+    assert sys.modules["colorsys"].rgb_to_hsv is rgb_to_hsv
+
+
+def test_an_imported_module_is_not_deferred():
+    with deferred_module("contextlib"):
+        import contextlib as within
+    assert within is contextlib is sys.modules["contextlib"]
+
+
+def test_scikit_learn_works_without_what_its_base_imports():
+    program = """
+import sys
+from sklearn_resnet._runtime.imports import import_scikit_learn
+import_scikit_learn()
+assert "sklearn.base" in sys.modules
+assert not {"pandas", "scipy.stats"} & set(sys.modules)
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier  # its predict calls scipy.stats.mode
+from sklearn.utils.fixes import _mode
+X = np.arange(8.0).reshape(-1, 1)
+print(KNeighborsClassifier(3).fit(X, X[:, 0] > 4).predict(X).sum(), _mode(np.array([1, 2, 2]))[0].item())
+import pandas, scipy.stats
+from sklearn.utils import fixes
+assert scipy.stats.mode and fixes.scipy.stats is scipy.stats and pandas.DataFrame
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["3", "2"]
 
 
 def test_an_optional_dependency_is_imported():

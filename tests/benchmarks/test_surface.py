@@ -23,6 +23,8 @@ from benchmarks.surface import (  # noqa: E402
 )
 from benchmarks.surface_cost import CLASSIFIERS, measure_cost, search  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 
 def make_squares(n=40):
     """Make images of two classes: a dark and a bright square."""

@@ -11,7 +11,7 @@ from ome_zarr import add_array
 from PIL import Image
 from special_files import save_pickle
 
-from sklearn_resnet.cli import inputs as _inputs
+from sklearn_resnet import datasets
 from sklearn_resnet.cli.inputs import (
     InputOptions,
     check_apart,
@@ -49,7 +49,7 @@ def test_a_name_is_a_dataset():
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_a_name_is_fetched(monkeypatch, name):
-    monkeypatch.setitem(_inputs.NAMED, name, lambda return_X_y: (IMAGES, LABELS))
+    monkeypatch.setattr(datasets, f"fetch_{name}", lambda return_X_y: (IMAGES, LABELS))
     data = read_input(name)
     assert data.images is IMAGES
     assert data.labels is LABELS

@@ -164,7 +164,13 @@ with drawing_files():
 """
 
 
-@pytest.mark.parametrize("named", ["module://not_installed.backend", "tkagg", "nonsense"])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "module://not_installed.backend",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("tkagg", "nonsense")),
+    ],
+)
 def test_files_are_drawn_without_the_backend_of_the_environment(named):
     done = subprocess.run(
         [sys.executable, "-c", _DRAWING],

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sklearn_resnet import LayerSearchDisplay
-from sklearn_resnet.cli.features import FeatureOptions, default_cache
+from sklearn_resnet.cli.features import FeatureOptions
 from sklearn_resnet.cli.inputs import InputOptions
+from sklearn_resnet.cli.options import default_cache
 from sklearn_resnet.cli.region_inputs import RegionOptions
 from sklearn_resnet.cli.search import SearchOptions
 from sklearn_resnet.cli.search_report import describe_search, name_stem, spell_command

@@ -21,7 +21,13 @@ def bash(line, cwd):
 
 
 @pytest.mark.parametrize(
-    "streams", ["2>&-", "<&- >&- 2>&-", "> >(true) 2> >(true)", ">/dev/full 2>/dev/full"]
+    "streams",
+    [
+        pytest.param("2>&-", marks=pytest.mark.long),
+        "<&- >&- 2>&-",
+        pytest.param("> >(true) 2> >(true)", marks=pytest.mark.long),
+        pytest.param(">/dev/full 2>/dev/full", marks=pytest.mark.long),
+    ],
 )
 def test_streams_that_cannot_be_written_harm_no_file(tmp_path, streams):
     (tmp_path / "labels.txt").write_text("a\n" * 1797)
@@ -32,7 +38,7 @@ def test_streams_that_cannot_be_written_harm_no_file(tmp_path, streams):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("stream", ["2>&-", "2> >(true)"])
+@pytest.mark.parametrize("stream", ["2>&-", pytest.param("2> >(true)", marks=pytest.mark.long)])
 def test_the_exit_code_of_a_usage_error_is_kept(tmp_path, stream):
     assert bash(f"layers --bogus {stream}", tmp_path).returncode == 2
 

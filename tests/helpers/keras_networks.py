@@ -1,5 +1,7 @@
 """Networks of `keras.applications`, the reference of the layer tables and engines."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from sklearn_resnet._network.engines.keras import import_keras
@@ -18,12 +20,23 @@ def load_network(weights):
     return network
 
 
-def build_network(architecture="ResNet50V2", last=None, seed=0):
-    """Make a Keras network whose every weight is drawn, batch normalisation's too."""
+@lru_cache(2)
+def _build_whole(architecture, seed):
     import keras
 
     network = getattr(keras.applications, architecture)(include_top=False, weights=None)
     rng = np.random.default_rng(seed)
     for layer in network.layers:
         layer.set_weights([rng.uniform(0.1, 1, w.shape) for w in layer.get_weights()])
+    return network
+
+
+def build_network(architecture="ResNet50V2", last=None, seed=0):
+    """Make a Keras network whose every weight is drawn, batch normalisation's too.
+
+    The last networks are kept: do not change their weights.
+    """
+    import keras
+
+    network = _build_whole(architecture, seed)
     return network if last is None else keras.Model(network.input, network.get_layer(last).output)

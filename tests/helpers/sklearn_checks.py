@@ -7,13 +7,14 @@ from sklearn.base import clone
 
 from sklearn_resnet import EmbeddingPlot, ImageLoader, ResNetFeatures
 
+WHOLE_NETWORK = ResNetFeatures(weights=None, random_state=0)
 ESTIMATORS = (
     ImageLoader(),
     ImageLoader(size=8, mode="L", resize="pad"),
     ImageLoader(mode="channels"),
     ImageLoader(mode="channels", rescale="percentile"),
     ImageLoader(channels=[0], rescale=("percentile", 1, 99), rescale_by="image", page=0, level=0),
-    ResNetFeatures(weights=None, random_state=0),
+    WHOLE_NETWORK,
     ResNetFeatures(layers=82, weights=None, random_state=0),
     ResNetFeatures(layers=[16, "conv3"], weights=None, random_state=0),
     ResNetFeatures(layers=16, weights=None, random_state=0, pooling="max"),

@@ -80,7 +80,9 @@ TITLE = "photos/train: UMAP of 60,000 images, ResNet50V2, layer 82 (conv3_block4
 
 
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])
-@pytest.mark.parametrize("size", [(3.5, 3), (8, 6), (14, 10)], ids=str)
+@pytest.mark.parametrize(
+    "size", [(3.5, 3), pytest.param((8, 6), marks=pytest.mark.long), (14, 10)], ids=str
+)
 @pytest.mark.parametrize("kind", ["on data", "legend", "scale", "thumbnails", "density"])
 def test_all_lies_within_a_figure_of_any_size(size, layout, kind):
     xy, y = make_clusters(names="abcd" if kind == "on data" else "abcdefghijklmnop")

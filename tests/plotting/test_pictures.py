@@ -74,6 +74,51 @@ def test_density_with_labels_on_data():
     return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend="on data").figure_
 
 
+def make_nested_clusters():
+    """Clusters at three levels: six groups of five, of three blobs each."""
+    rng = np.random.RandomState(0)
+    blob = np.repeat(np.arange(90), 40)
+    middles = np.zeros((len(blob), 2))
+    for distance, part, n_parts in ((24, blob // 15, 6), (6, blob // 3 % 5, 5), (2, blob % 3, 3)):
+        angles = 2 * np.pi * part / n_parts + 0.4
+        middles += distance * np.column_stack([np.cos(angles), np.sin(angles)])
+    return middles + 0.4 * rng.standard_normal((len(blob), 2)), blob
+
+
+@compared
+def test_names_of_clusters_at_three_levels():
+    xy, _ = make_nested_clusters()
+    return EmbeddingDisplay.from_embedding(xy, ax=make_ax((8, 6)), names="clusters").figure_
+
+
+@compared
+def test_names_by_label_at_three_levels():
+    xy, blob = make_nested_clusters()
+    kinds = np.array(["shoes", "bags", "coats", "hats", "socks", "ties"], object)[blob // 15]
+    kinds[blob // 3 % 5 == 1] = "shirts"
+    kinds[blob % 15 == 7] = "jeans"
+    ax = make_ax((6, 5))
+    return EmbeddingDisplay.from_embedding(xy, kinds, ax=ax, names="clusters", legend=False).figure_
+
+
+@compared
+def test_names_with_exemplars():
+    xy, blob = make_nested_clusters()
+    y, x = np.mgrid[:16, :16]
+    angle = blob[:, None, None]
+    images = np.uint8(127 + 120 * np.sin(x * np.cos(angle) + y * np.sin(angle)))
+    display = EmbeddingDisplay(xy, images=images)
+    return display.plot(make_ax((8, 6)), thumbnails=True, names="clusters").figure_
+
+
+@compared
+def test_names_on_density():
+    xy, y = make_clusters(60_000, 12)
+    ax = make_ax((4.2, 3.4))
+    xy += 14 * np.column_stack([np.arange(60_000) % 4, np.arange(60_000) % 12 // 4])
+    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, names="clusters").figure_
+
+
 @compared
 def test_scale_with_missing_values():
     xy, _ = make_clusters(600, 12)

@@ -445,6 +445,7 @@ def test_given_axes_are_used_and_the_display_is_drawn_again(image):
     assert {color for _, color in drawn_boxes(display)} == {"#ff0000", "#0000ff"}
 
 
+@pytest.mark.long
 def test_many_regions_are_few_artists(image):
     rng = np.random.RandomState(0)
     corners = rng.randint(0, 25, (10_000, 2))

@@ -1,37 +1,22 @@
-"""TIFF files to pixels: tifffile reads the tags, and tifffile, Pillow or NumPy the samples."""
+"""TIFF files to pixels: the images in a file, their planes and levels of resolution."""
 
 import contextlib
-import importlib.util
 import logging
 import math
 from dataclasses import replace
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from sklearn_resnet._images.decoding.formats import (
-    RAW_TAGS,
-    FormatError,
-    check_no_raw,
-    refuse_tiff,
-)
-from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_array, check_unpacked
-from sklearn_resnet._images.decoding.pillow import wrap_pillow_image
-from sklearn_resnet._images.decoding.pixels import (
-    N_COLOURS,
-    PREMULTIPLIED,
-    STRAIGHT,
-    UNSPECIFIED,
-    Pixels,
-)
+from sklearn_resnet._images.decoding.formats import RAW_TAGS, FormatError, check_no_raw
+from sklearn_resnet._images.decoding.limits import check_array, check_unpacked
+from sklearn_resnet._images.decoding.pixels import Pixels
 from sklearn_resnet._images.decoding.selection import (
     PAGES_AS_CHANNELS,
     ChannelQuery,
     Selection,
     Stack,
-    check_channels,
     choose_channels,
     choose_level,
     choose_pages,
@@ -39,6 +24,14 @@ from sklearn_resnet._images.decoding.selection import (
     name_channels,
     project,
     select_planes,
+)
+from sklearn_resnet._images.decoding.tiff_samples import (
+    decode_by_pillow,
+    has_imagecodecs,
+    is_decodable,
+    is_packed,
+    put_samples_last,
+    unpack,
 )
 from sklearn_resnet._images.decoding.tiff_series import (
     MASK,
@@ -51,30 +44,19 @@ from sklearn_resnet._images.decoding.tiff_series import (
     find_series,
     make_reader,
 )
-from sklearn_resnet._images.file_log import Remark
+from sklearn_resnet._images.decoding.tiff_tags import (
+    JPEG,
+    check_samples,
+    is_planar,
+    read_orientation,
+    read_tags,
+)
 
 # tifffile logs what it finds odd in a file; errors say enough
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _COLOR_MAP, _INK_SET = 262, 270, 274, 320, 332
-_ICC_PROFILE, _GDAL_NODATA = 34675, 42113
-_YCBCR_COEFFICIENTS, _YCBCR_SUBSAMPLING, _REFERENCE_BLACK_WHITE = 529, 530, 532
-_JPEG = (6, 7)
-_PACKBITS = 32773
-_8_BIT_MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
-_RAW_MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F")
-_SPACES = {
-    0: "grey",
-    1: "grey",
-    2: "RGB",
-    3: "palette",
-    5: "CMYK",
-    6: "YCbCr",
-    8: "CIELab",
-    9: "ICCLab",
-}
-_EXTRA = {0: UNSPECIFIED, 1: PREMULTIPLIED, 2: STRAIGHT, 999: STRAIGHT}  # CorelDRAW writes 999
+_DESCRIPTION = 270
 _BYTE_ORDERS = {"<": "little", ">": "big"}
 _MAX_SEARCHED_PAGES = 100  # for the first of full resolution; each takes time to read
 
@@ -196,7 +178,7 @@ def _decode_series(opened, selection, max_pixels, report, crop):
     shapes = [level.plane_shape for level in levels]
     level = levels[choose_level(shapes, selection, orientation)]
     key, n_samples = level.series.keyframe, level.n_samples
-    _check_samples(key)
+    check_samples(key)
     dtype = np.dtype(key.dtype or np.uint8)
     n_at_once = n_samples * (math.prod(level.shape) if level.is_whole else level.n_in_page)
     shape = level.plane_shape if crop is None else crop.shape
@@ -204,9 +186,9 @@ def _decode_series(opened, selection, max_pixels, report, crop):
     shape = (key.imagelength, key.imagewidth) if crop is None else crop.shape
     check_array((*shape, key.samplesperpixel), dtype, max_pixels)
     has_channels = "C" in full.axes and full.shape[full.axes.index("C")] > 1
-    tags = _read_tags(key, selection, (lambda _: None) if has_channels else report)
+    tags = read_tags(key, selection, (lambda _: None) if has_channels else report)
     tags["orientation"] = orientation
-    if key.compression in _JPEG and tags["space"] == "YCbCr":
+    if key.compression in JPEG and tags["space"] == "YCbCr":
         tags["space"] = "RGB"  # decoders convert it
 
     def decode(page):
@@ -313,12 +295,12 @@ def _decode_page(file, levels, selection, max_pixels, report, crop):
     _, first = levels[0]
     shapes = [(page.imagelength, page.imagewidth) for _, page in levels]
     i, page = levels[choose_level(shapes, selection, read_orientation(first))]
-    _check_samples(page)
+    check_samples(page)
     shape = (page.imagelength, page.imagewidth) if crop is None else crop.shape
     check_array((*shape, page.samplesperpixel), np.dtype(page.dtype or np.uint8), max_pixels)
     if crop is None:
         check_unpacked(file, page, page.compression, max_pixels)
-    tags = _read_tags(first, selection, report)
+    tags = read_tags(first, selection, report)
     if not (is_packed(page) or is_decodable(page)):
         if crop is not None:
             return crop.decode_by_pillow(file, page, page, tags, selection)
@@ -326,9 +308,9 @@ def _decode_page(file, levels, selection, max_pixels, report, crop):
     if crop is not None:
         samples = crop.decode(file, page, page)
     elif is_packed(page):
-        samples = _unpack(file, page, page)
+        samples = unpack(file, page, page)
     else:
-        samples = _put_samples_last(page.asarray(), page)
+        samples = put_samples_last(page.asarray(), page)
     names = find_band_names(first)
     is_plain = not (tags["white_is_zero"] and tags["extra"])
     if (
@@ -348,7 +330,7 @@ def _decode_plane(file, page, level, tags, is_deep, crop):
     """Decode the array of a page of a series."""
     key = level.series.keyframe
     if is_packed(key) and crop is None:
-        return _put_axes(_unpack(file, page, key), key)
+        return _put_axes(unpack(file, page, key), key)
     if is_packed(key) or is_decodable(key) or has_imagecodecs():
         return page.asarray() if crop is None else _put_axes(crop.decode(file, page, key), key)
     wanted = Selection(is_deep=is_deep and key.bitspersample > 8)
@@ -451,260 +433,3 @@ def _check_description(tiff):
             raise ValueError(
                 "it is damaged: it ends before its description, which names its planes"
             )
-
-
-def _check_samples(page):
-    """Refuse samples that no reader expects, by name."""
-    if page.imagedepth > 1:
-        raise ValueError("it holds a volume, not an image")
-    for name in ("bitspersample", "sampleformat"):
-        if isinstance(getattr(page, name), tuple):
-            raise ValueError(f"its samples differ in their {name}: {getattr(page, name)}")
-    if page.sampleformat not in (1, 2, 3):
-        raise ValueError(
-            f"samples of the format {page.sampleformat} (SampleFormat) are not supported"
-        )
-    if page.samplesperpixel > 1 and page.planarconfig not in (1, 2):
-        raise ValueError(
-            f"samples of the order {page.planarconfig} (PlanarConfiguration) are not supported"
-        )
-    if page.compression == 1:
-        page.predictor = 1  # that of another compression, which some writers leave
-        n_bits = page.bitspersample * (1 if is_planar(page) else page.samplesperpixel)
-        n_rows = page.imagelength * (page.samplesperpixel if is_planar(page) else 1)
-        n_bytes = n_rows * -(-page.imagewidth * n_bits // 8)
-        if any(page.dataoffsets) and sum(page.databytecounts) < n_bytes:
-            raise ValueError(f"it is damaged: it has {sum(page.databytecounts)} of {n_bytes} bytes")
-
-
-def read_orientation(page):
-    orientation = _value(page, _ORIENTATION)
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _read_tags(page, selection, report):
-    """Read what gives the samples a meaning, as arguments of `Pixels`."""
-    space = _find_space(page)
-    n_extra = page.samplesperpixel - N_COLOURS[space]
-    if n_extra < 0:
-        raise ValueError(f"it has {page.samplesperpixel} samples per pixel, too few for {space}")
-    kinds = [_EXTRA.get(int(kind), UNSPECIFIED) for kind in page.extrasamples]
-    extra = tuple((kinds + [UNSPECIFIED] * n_extra)[:n_extra])
-    if UNSPECIFIED in extra and not is_by_channel(selection):
-        if space == "grey" and extra.count(UNSPECIFIED) > 1:
-            check_channels(find_band_names(page), page.samplesperpixel, selection)
-        report(
-            Remark(
-                "unspecified samples, such as infrared, were left out",
-                f"{page.samplesperpixel} samples per pixel, {extra.count(UNSPECIFIED)} unspecified",
-                "To use them, pass ImageLoader(mode='channels') or channels=[...].",
-            )
-        )
-    is_unsigned = page.sampleformat == 1 and page.bitspersample <= 16
-    if space not in ("grey", "RGB", "CMYK") and (not is_unsigned or PREMULTIPLIED in extra):
-        raise ValueError(
-            f"its samples, of {space}, must be unsigned integers of at most 16 bits, not multiplied "
-            f"by alpha. Got {page.bitspersample} bits of sample format {page.sampleformat}"
-        )
-    return {
-        "space": space,
-        "bits": page.bitspersample if is_unsigned else None,
-        "white_is_zero": page.photometric == 0,
-        "extra": extra,
-        "palette": _read_palette(page) if space == "palette" else None,
-        "no_data": _read_no_data(page),
-        "orientation": read_orientation(page),
-        "profile": _value(page, _ICC_PROFILE),
-    }
-
-
-def _find_space(page):
-    if _value(page, _PHOTOMETRIC) is None:
-        raise ValueError("it has no tag PhotometricInterpretation, which names its colour space")
-    space = _SPACES.get(page.photometric)
-    if space is None:
-        name = getattr(page.photometric, "name", page.photometric)
-        raise ValueError(f"its colour space (PhotometricInterpretation {name}) is not supported")
-    if space == "CMYK" and _value(page, _INK_SET, 1) != 1:
-        raise ValueError("its inks are not cyan, magenta, yellow and black (InkSet)")
-    if space == "YCbCr" and page.compression not in _JPEG:
-        _check_ycbcr(page)
-    return space
-
-
-def _check_ycbcr(page):
-    """Refuse YCbCr other than that of BT.601 with the full range and all chroma samples."""
-    zero, white = 2 ** (page.bitspersample - 1), 2**page.bitspersample - 1
-    for code, name, expected in (
-        (_YCBCR_SUBSAMPLING, "YCbCrSubSampling", (1, 1)),
-        (_YCBCR_COEFFICIENTS, "YCbCrCoefficients", (0.299, 0.587, 0.114)),
-        (_REFERENCE_BLACK_WHITE, "ReferenceBlackWhite", (0, white, zero, white, zero, white)),
-    ):
-        value = _value(page, code)
-        if value is None:
-            continue
-        if len(value) == 2 * len(expected):  # fractions
-            value = [a / b if b else math.nan for a, b in zip(value[::2], value[1::2], strict=True)]
-        if not np.allclose(value, expected, rtol=1e-3):
-            raise ValueError(f"its {name} {tuple(value)} is not supported, only {expected}")
-
-
-def _value(page, code, default=None):
-    tag = page.tags.get(code)
-    return default if tag is None else tag.value
-
-
-def _read_palette(page):
-    """Read the colour map as 8 bits; some writers store 8 bits where 16 belong."""
-    colours = _value(page, _COLOR_MAP)
-    if colours is None:
-        raise ValueError("it has indices of a palette, but no palette")
-    colours = np.asarray(colours).reshape(3, -1).T
-    return (np.rint(colours / 257) if colours.max() > 255 else colours).astype(np.uint8)
-
-
-def _read_no_data(page):
-    """Read the value of samples without data; None if no sample can have it."""
-    try:
-        value = float(str(_value(page, _GDAL_NODATA)).strip("\0 "))
-    except ValueError:
-        return None
-    return value if page.sampleformat == 3 or value.is_integer() else None
-
-
-def is_packed(page):
-    """Whether samples are not aligned to bytes, and the standard library decompresses them."""
-    return (
-        page.bitspersample in range(2, 16)
-        and page.bitspersample != 8
-        and page.sampleformat == 1
-        and page.predictor == 1
-        and (page.compression == 1 or page.compression in DECOMPRESSORS)
-    )
-
-
-def _unpack(file, page, key):
-    """Read samples that are not aligned to bytes; each row of a strip or tile is."""
-    n_samples, n_together = key.samplesperpixel, 1 if is_planar(key) else key.samplesperpixel
-    height, width = key.imagelength, key.imagewidth
-    if key.is_tiled:
-        n_rows, n_columns = key.tilelength, key.tilewidth
-    else:
-        n_rows, n_columns = min(key.rowsperstrip, height), width
-    corners = product(
-        range(0, n_samples, n_together), range(0, height, n_rows), range(0, width, n_columns)
-    )
-    samples = np.zeros((height, width, n_samples), np.uint16)
-    segments = zip(corners, page.dataoffsets, page.databytecounts, strict=False)
-    for (first, top, left), offset, n_bytes in segments:
-        file.seek(offset)
-        content = file.read(n_bytes)
-        if key.compression != 1:
-            content = DECOMPRESSORS[key.compression]().decompress(content)
-        shape = (min(n_rows, height - top) if not key.is_tiled else n_rows, n_columns, n_together)
-        values = unpack_rows(content, shape, key.bitspersample, key.fillorder)
-        target = samples[top : top + n_rows, left : left + n_columns, first : first + n_together]
-        target[:] = values[: target.shape[0], : target.shape[1]]
-    return samples
-
-
-def unpack_rows(content, shape, bits, fill_order):
-    n_values = shape[1] * shape[2]
-    n_bytes = -(-n_values * bits // 8)  # rounded up
-    rows = np.frombuffer(content, np.uint8, shape[0] * n_bytes).reshape(-1, n_bytes)
-    order = "little" if fill_order == 2 else "big"
-    one_by_one = np.unpackbits(rows, 1, n_values * bits, order)
-    return one_by_one.reshape(*shape, bits) @ (1 << np.arange(bits)[::-1]).astype(np.uint16)
-
-
-def is_planar(page):
-    return page.planarconfig == 2 and page.samplesperpixel > 1
-
-
-def is_decodable(page):
-    """Whether tifffile decodes a page; JPEG is left to Pillow, which converts its colours."""
-    is_known = page.compression in DECOMPRESSORS or page.compression in (1, _PACKBITS)
-    is_plain = page.bitspersample in (1, 8, 16, 32, 64) and page.predictor in (1, 2)
-    if page.dtype is not None and is_known and is_plain:
-        return True
-    # looked for last, because that searches the file system
-    return page.compression not in _JPEG and has_imagecodecs()
-
-
-def has_imagecodecs():
-    """Whether tifffile can decode all compressions."""
-    return importlib.util.find_spec("imagecodecs") is not None
-
-
-def _put_samples_last(array, page):
-    shape = (page.imagelength, page.imagewidth)
-    if is_planar(page):
-        return np.moveaxis(array.reshape(page.samplesperpixel, *shape), 0, -1)
-    return array.reshape(*shape, page.samplesperpixel)
-
-
-def decode_by_pillow(file, i, page, tags, selection):
-    """Decode a compression that tifffile does not know; Pillow turns the image upright."""
-    file.seek(0)
-    image = None
-    with contextlib.suppress(UnidentifiedImageError, SyntaxError):
-        image = Image.open(file, formats=["TIFF"])
-        image.seek(i)
-    if (
-        image is None
-        or not _is_readable_by_pillow(image, page, tags)
-        or _loses_samples(image, page, selection)
-    ):
-        refuse_tiff(
-            f"{page.samplesperpixel} samples of {page.bitspersample} bits, the compression "
-            f"{getattr(page.compression, 'name', page.compression)} and the predictor "
-            f"{getattr(page.predictor, 'name', page.predictor)}"
-        )
-    is_stored = page.bitspersample < 8 and selection.is_deep
-    if UNSPECIFIED in tags["extra"] and image.mode == "RGBA":
-        if is_by_channel(selection):
-            is_stored = True
-        else:
-            image = image.convert("RGB")  # drops what Pillow takes for alpha
-            tags["extra"] = ()
-    pixels = wrap_pillow_image(image)
-    is_8_bit = isinstance(pixels.samples, Image.Image) and not is_stored
-    if is_8_bit and tags["no_data"] is None and page.sampleformat != 2:
-        return replace(pixels, profile=tags["profile"])
-    samples = np.atleast_3d(np.asarray(pixels.samples))
-    if image.mode in ("1", "L"):
-        samples = _undo_8_bits(samples, image.mode, page.bitspersample, tags["white_is_zero"])
-    samples = samples.astype(page.dtype)  # Pillow widens and signs integers
-    return Pixels(samples=samples, **tags | {"orientation": 1})
-
-
-def _loses_samples(image, page, selection):
-    """Whether Pillow's image lacks low bytes or channels that are wanted."""
-    is_shallow = page.bitspersample > 8 and image.mode in _8_BIT_MODES
-    has_fewer = len(image.getbands()) < page.samplesperpixel
-    return (selection.is_deep and is_shallow) or (is_by_channel(selection) and has_fewer)
-
-
-def _is_readable_by_pillow(image, page, tags):
-    """Whether Pillow reads the samples right; and as they are stored, if some are no data."""
-    space, extra = tags["space"], tags["extra"]
-    if extra and not (page.bitspersample == 8 and space == "RGB" and len(extra) == 1):
-        return False
-    if space == "YCbCr" and page.compression not in _JPEG:
-        return False
-    if page.parent.byteorder == ">" and (page.bitspersample == 32 or page.sampleformat == 2):
-        return False
-    if page.planarconfig == 2 and page.bitspersample == 32:
-        return False
-    if is_planar(page) and (space in ("CIELab", "ICCLab") or UNSPECIFIED in extra):
-        return False
-    is_deep = page.bitspersample > 8 and image.mode in ("RGB", "RGBA", "CMYK")  # loses low bytes
-    is_raw = image.mode in _RAW_MODES and not is_deep and PREMULTIPLIED not in extra
-    return tags["no_data"] is None or is_raw
-
-
-def _undo_8_bits(samples, mode, bits, is_inverted):
-    """Recover the samples that Pillow has inverted and scaled to 8 bits."""
-    white, samples = 1 if mode == "1" else 255, samples.astype(np.uint8)
-    samples = white - samples if is_inverted else samples
-    return samples // (white // (2**bits - 1))

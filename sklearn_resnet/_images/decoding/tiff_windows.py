@@ -12,16 +12,9 @@ from PIL import Image
 from sklearn_resnet._images.decoding.limits import DECOMPRESSORS, check_segment
 from sklearn_resnet._images.decoding.pixels import Pixels
 from sklearn_resnet._images.decoding.selection import PAGES_AS_CHANNELS
-from sklearn_resnet._images.decoding.tiff import (
-    decode_by_pillow,
-    decode_opened,
-    is_packed,
-    is_planar,
-    list_page_levels,
-    list_series_levels,
-    read_orientation,
-    unpack_rows,
-)
+from sklearn_resnet._images.decoding.tiff import decode_opened, list_page_levels, list_series_levels
+from sklearn_resnet._images.decoding.tiff_samples import decode_by_pillow, is_packed, unpack_rows
+from sklearn_resnet._images.decoding.tiff_tags import is_planar, read_orientation
 from sklearn_resnet._images.decoding.tiles import assemble, cut_tile, list_tiles, read_rows
 from sklearn_resnet._images.image_cache import ImageCache
 
@@ -118,7 +111,7 @@ class TiffCrop(NamedTuple):
         file, page, key
             As for `decode`.
         tags : dict
-            Changed as `tiff.decode_by_pillow` does.
+            Changed as `tiff_samples.decode_by_pillow` does.
         selection : Selection
 
         Returns

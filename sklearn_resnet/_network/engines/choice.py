@@ -49,8 +49,16 @@ def choose_engine(engine="auto", precision="float32"):
     Warns
     -----
     UserWarning
-        Once, if Keras cannot use a GPU that is present.
+        Once, if Keras cannot use a GPU that is present, or if the processor cannot compute in
+        bfloat16.
     """
+    choice = _choose(engine, precision)
+    if precision == "bfloat16" and choice.engine == "openvino":
+        _check_bfloat16()
+    return choice
+
+
+def _choose(engine, precision):
     for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
         if value not in known:
             raise ParameterError(name, f"must be one of {', '.join(map(repr, known))}", repr(value))
@@ -76,6 +84,16 @@ def _check_installed(choice, purpose="engine='keras'"):
     if choice.engine == "keras":
         check_optional("keras", extra="keras", purpose=purpose)
     return choice
+
+
+@lru_cache
+def _check_bfloat16():
+    """Warn, once, if the processor has no instructions for bfloat16."""
+    if not load_engine("openvino").has_bfloat16():
+        warn_caller(
+            "This processor has no instructions for bfloat16, so precision='bfloat16' computes in "
+            "float32, at its speed. To use it without this warning, pass precision='float32'."
+        )
 
 
 @lru_cache

@@ -14,7 +14,7 @@ from sklearn_resnet._runtime.imports import hidden_module, import_optional
 
 MAX_IMAGES = 300  # the default of NNCF
 _MAX_CALIBRATIONS = 1_000  # on disk, of a few kB each
-# Only the inputs of convolutions are rounded, except the pixels, the input of the first one. NNCF
+# Only the inputs of convolutions have ranges, except the pixels, the input of the first one. NNCF
 # would round more; rounding the sums of the residual blocks costs the most accuracy.
 _ROUNDED = ("Convolution", "GroupConvolution")
 

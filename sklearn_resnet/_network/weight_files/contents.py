@@ -117,7 +117,8 @@ def _list_keys(architecture, tensors, backbone, names):
     """List the keys of each layer's tensors in Keras' order, by its name, in the order of the layers."""
     layers = [layer for layer in layer_table(architecture) if layer.name in names]
     if backbone is None:
-        keys = {layer.name: keras_matching.list_keys(tensors, layer.name) for layer in layers}
+        found = keras_matching.list_keys(tensors)
+        keys = {layer.name: found.get(layer.name) for layer in layers}
     else:
         keys = {
             layer.name: [backbone.keys[name] for name, _ in matching.list_tensors_of(layer)]

@@ -13,7 +13,7 @@ from sklearn_resnet._network.weight_files.formats import Tensor, reading
 def list_tensors(path):
     """List the weights of all layers; see `formats.list_tensors`."""
     with reading(path, "hdf5"), _open(path) as file:
-        layers = dict(_list_layers(file))
+        layers = {name: [group[key] for key in keys] for name, group, keys in _list_layers(file)}
         for dataset in chain.from_iterable(layers.values()):
             if dataset.external or dataset.file.filename != file.filename:
                 raise ValueError(f"it takes the numbers of {dataset.name!r} from another file")
@@ -28,10 +28,11 @@ def list_tensors(path):
 def read_tensors(path, keys):
     """Yield arrays; see `formats.read_tensors`."""
     with reading(path, "hdf5"), _open(path) as file:
-        layers = dict(_list_layers(file))
+        layers = {name: (group, names) for name, group, names in _list_layers(file)}
         for key in keys:
             name, _, number = key.rpartition("/")
-            yield key, np.asarray(layers[name][int(number)][()], np.float32)
+            group, names = layers[name]
+            yield key, np.asarray(group[names[int(number)]][()], np.float32)
 
 
 @contextlib.contextmanager
@@ -52,21 +53,19 @@ def _open(path):
 
 
 def _list_layers(file):
-    """Return pairs of a layer's name and its datasets, in Keras' order."""
+    """Yield the name of each layer, a group, and the keys of its datasets there, in Keras' order."""
     file = file.get("model_weights", file)  # in the older format, if it holds a whole model
     if "layer_names" in file.attrs:
         for name in file.attrs["layer_names"]:
             name = name.decode() if isinstance(name, bytes) else name
-            group = file[name]
-            yield name, [group[key] for key in group.attrs["weight_names"]]
+            yield name, file[name], file[name].attrs["weight_names"]
         return
-    layers = []
-
-    def visit(path, item):
+    paths: list[str] = []
+    file.visit(paths.append)
+    for path in paths:
         # version 3 keeps a layer's arrays in a group "vars", with the layer's name as attribute
-        name = item.attrs.get("name")
-        if path.endswith("/vars") and name is not None:
-            layers.append((name, [item[key] for key in sorted(item, key=int)]))
-
-    file.visititems(visit)
-    yield from layers
+        if path.endswith("/vars"):
+            group = file[path]
+            name = group.attrs.get("name")
+            if name is not None:
+                yield name, group, sorted(group, key=int)

@@ -10,19 +10,20 @@ FIRST_LAYER = "conv1_conv"
 
 def collect_layers(tensors, weightless):
     """Return the shapes of the arrays of each layer; an empty list for one without weights."""
-    numbered = {}
-    for key, tensor in tensors.items():
-        name, _, number = key.rpartition("/")
-        if number.isdecimal():
-            numbered.setdefault(name, {})[int(number)] = tensor.shape
-    shapes = {name: [arrays[i] for i in sorted(arrays)] for name, arrays in numbered.items()}
+    shapes = {
+        name: [tensors[key].shape for key in keys] for name, keys in list_keys(tensors).items()
+    }
     return {name: [] for name in weightless} | shapes
 
 
-def list_keys(tensors, name):
-    """List the keys of a layer's arrays in their order."""
-    keys = [key for key in tensors if re.fullmatch(rf"{re.escape(name)}/\d+", key)]
-    return sorted(keys, key=lambda key: int(key.rpartition("/")[2]))
+def list_keys(tensors):
+    """List the keys of each layer's arrays in their order, by its name."""
+    layers = {}
+    for key in tensors:
+        name, _, number = key.rpartition("/")
+        if number.isdecimal():
+            layers.setdefault(name, []).append((int(number), key))
+    return {name: [key for _, key in sorted(keys)] for name, keys in layers.items()}
 
 
 def count_channels(shapes):

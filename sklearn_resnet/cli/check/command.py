@@ -29,6 +29,7 @@ from sklearn_resnet.cli.features import (
 )
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, is_collection, load_files
 from sklearn_resnet.cli.labels import read_labels
+from sklearn_resnet.cli.options import pick
 from sklearn_resnet.cli.ownership import check_replaceable, claim
 from sklearn_resnet.cli.pictures import importing_umap, name_weights
 from sklearn_resnet.cli.progress import Progress
@@ -69,6 +70,12 @@ class CheckOptions:
     quiet: bool
 
 
+def make_check_options(params):
+    """Make the options of the parameters of the command."""
+    defaults = {"model": "resnet", "dimensions": None, "pooling": "avg", "precision": "float32"}
+    return pick(CheckOptions, params | {"features": pick(FeatureOptions, defaults | params)})
+
+
 def check(options):
     """Check folders of images, and write a table and a page of the findings.
 
@@ -107,7 +114,7 @@ def check(options):
     _write_table(output, table)
     with progress.timed("page"):
         title = _make_title(options.sources, table, computed.metadata)
-        write_report_page(page, findings, title, options.features.seed, progress)
+        write_report_page(page, findings, title, options.features.seed)
     metadata = computed.metadata | _describe_check(findings, options)
     metadata["table"] = hash_table(
         computed.values, *(table.get(name) for name in ("label", "path"))

@@ -2,3 +2,5 @@
 
 Knows the tables and inputs of `cli`; `cli.embed` calls it.
 """
+
+PART_SIZE = 10_000  # images in a part, by default

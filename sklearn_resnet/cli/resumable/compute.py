@@ -54,13 +54,14 @@ def compute_missing(plan, finished, options, progress, done):
     n_images = len(plan.images)
     n_done = n_images - sum(len(part.images) for part in missing)
     file_log = FileLog()
+    n_workers = min(options.n_workers, len(tasks))  # others would keep cores from those with a part
     with progress.count_images(total=n_images, initial=n_done) as bar:
-        if options.n_workers == 1 and options.scheduler is None:
+        if n_workers <= 1 and options.scheduler is None:
             for task in tasks:
                 file_log.update(embed_part(*task, bar))
                 done.append(task[0])
         else:
-            pool = open_pool(options.n_workers, options.scheduler)
+            pool = open_pool(n_workers, options.scheduler)
             turn = nullcontext if options.scheduler is None else dask_task
             embed = partial(embed_part, turn=turn)
             for part, *_ in run_in_workers(embed, tasks, pool, file_log.update):

@@ -11,6 +11,7 @@ from sklearn_resnet._io.csv_text import as_text
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_url
 from sklearn_resnet._io.table_formats import TableFormat, find_format
+from sklearn_resnet.cli.resumable import PART_SIZE
 from sklearn_resnet.cli.resumable.parts import (
     Part,
     hash_text,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from sklearn_resnet._resnet_features import ResNetFeatures
-
-
-PART_SIZE = 10_000  # images
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,7 @@ def plan_table(output, images, labels, resnet, options, further=None):
 
 def _hash_computation(resnet, images):
     forward = resnet._plan(resnet._separate(images))
-    tap_keys, options = forward.make_tap_keys(None), images.options
-    described = [sorted(tap_keys.items()), forward.layers, sorted(options.items())]
+    described = [forward.make_key(None), forward.layers, sorted(images.options.items())]
     if images.boxes is not None:
         described.append((images.margin, images.pad))
     return hash_text(repr(tuple(described)))

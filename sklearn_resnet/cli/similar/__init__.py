@@ -2,3 +2,6 @@
 
 Only `cli.main` imports it.
 """
+
+METRICS = ("cosine", "euclidean")
+PICTURES = (".png", ".jpg", ".pdf", ".svg")

@@ -22,6 +22,7 @@ from sklearn_resnet.cli.pictures import drawing_files
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import image_shape
 from sklearn_resnet.cli.region_inputs import has_boxes, list_files
+from sklearn_resnet.cli.similar import PICTURES
 from sklearn_resnet.cli.similar.contact_sheet import LINE_LENGTH, draw_sheet, save_sheet
 from sklearn_resnet.cli.similar.neighbors import find_similar
 from sklearn_resnet.cli.similar.queries import load_in_order, parse_query
@@ -34,7 +35,6 @@ from sklearn_resnet.cli.similar.record import (
 )
 from sklearn_resnet.cli.streams import printable
 
-PICTURES = (".png", ".jpg", ".pdf", ".svg")
 _TILE_SIDE = 192  # pixels
 
 

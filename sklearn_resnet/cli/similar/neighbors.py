@@ -5,8 +5,7 @@ from sklearn.utils import check_array
 
 from sklearn_resnet._features.neighbors import BLOCK_VALUES, find_nearest
 from sklearn_resnet._runtime.errors import ParameterError
-
-METRICS = ("cosine", "euclidean")
+from sklearn_resnet.cli.similar import METRICS
 
 
 def find_similar(features, query, n_neighbors=10, metric="cosine", block_values=BLOCK_VALUES):

@@ -8,7 +8,7 @@ import pytest
 import skimage
 import tifffile
 
-from sklearn_resnet._images.decoding import read_channel_names, read_image, tiff
+from sklearn_resnet._images.decoding import read_channel_names, read_image, tiff, tiff_samples
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage
 
@@ -81,7 +81,8 @@ def test_planes_are_decoded_by_pillow_where_imagecodecs_is_missing(path, monkeyp
     values = CHANNELS if compression == "lzw" else (CHANNELS >> 4).astype(np.uint8)
     tifffile.imwrite(path, values, compression=compression, **GREY, **OME)
     expected = read(path, channels=(4, 1))
-    monkeypatch.setattr(tiff, "has_imagecodecs", lambda: False)
+    for module in (tiff, tiff_samples):
+        monkeypatch.setattr(module, "has_imagecodecs", lambda: False)
     image = read(path, channels=(4, 1))
     assert abs(image.astype(int) - expected).max() <= (0 if compression == "lzw" else 2)
 
@@ -385,7 +386,8 @@ def test_a_slide_of_jpeg_has_its_colours_with_and_without_imagecodecs(
     path, monkeypatch, has_imagecodecs
 ):
     pytest.importorskip("imagecodecs")
-    monkeypatch.setattr(tiff, "has_imagecodecs", lambda: has_imagecodecs)
+    for module in (tiff, tiff_samples):
+        monkeypatch.setattr(module, "has_imagecodecs", lambda: has_imagecodecs)
     photo = np.zeros((64, 128, 3), np.uint8) + np.array([200, 30, 90], np.uint8)
     write_slide(path, photo, compression="jpeg", subsampling=(2, 2))
     for level in range(3):

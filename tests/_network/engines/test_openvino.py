@@ -49,6 +49,7 @@ def test_larger_images_go_through_fewer_at_a_time(image_shape, n_images):
     assert request_size(image_shape) == n_images
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_power_of_two_goes_through_at_a_time(height, width):
     n_images = request_size((height, width))
@@ -56,7 +57,7 @@ def test_a_power_of_two_goes_through_at_a_time(height, width):
 
 
 @given(st.lists(st.integers(0, 20), max_size=12), st.integers(1, 9))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_batches_are_regrouped_across_their_borders(lengths, size):
     images = np.arange(sum(lengths) * 2).reshape(-1, 2)
     ends = np.cumsum(lengths)
@@ -141,13 +142,22 @@ def test_fifty_transforms_compile_once_and_do_not_grow():
 
 
 @pytest.mark.parametrize(
-    ("layers", "size", "n_images"), [(16, 16, 130), (None, 40, 20)], ids=["layer 16", "last"]
+    ("layers", "size", "n_images"),
+    [
+        pytest.param(16, 16, 130, id="layer 16"),
+        pytest.param(None, 40, 20, id="last", marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, size, n_images, dtype):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_features_are_bit_equal_at_any_batch_size_order_and_subset(
+    layers, size, n_images, dtype, precision
+):
+    if precision == "bfloat16" and not engine.has_bfloat16():
+        pytest.skip("the processor has no bfloat16")
     X = RNG.integers(0, 256, (n_images, size, size), dtype=np.uint8)
     X = X if dtype == "uint8" else (X / np.float32(255)).astype(np.float32)
-    resnet = small(layers).fit(X)
+    resnet = small(layers, precision=precision).fit(X)
     expected = resnet.transform(X)
     assert len(np.unique(expected, axis=0)) == n_images
     for batch_size in (1, 7, 64):
@@ -171,6 +181,33 @@ def test_bfloat16_gives_nearly_the_same_in_float32():
     # a processor that has no such numbers computes in more
     able = engine.get_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert np.array_equal(found, exact) == ("BF16" not in able)
+    assert engine.has_bfloat16() == ("BF16" in able)
+
+
+def list_precisions(computation):
+    """The precisions in which the convolutions are executed."""
+    nodes = compile_computation(computation).args[0].get_runtime_model().get_ops()
+    infos = [node.get_rt_info() for node in nodes]
+    return {
+        str(i["runtimePrecision"].value) for i in infos if i["layerType"].value == "Convolution"
+    }
+
+
+def test_bfloat16_is_the_precision_in_which_convolutions_are_executed():
+    if not engine.has_bfloat16():
+        pytest.skip("the processor has no bfloat16")
+    assert list_precisions(make_computation(precision="bfloat16")) == {"bf16"}
+    assert list_precisions(make_computation()) == {"f32"}
+
+
+def test_zeros_are_around_the_pooled_maps_of_networks_of_keras():
+    """Where all is below zero, windows that reach over the border find the zeros."""
+    zeros = engine._zeros_at_border((6, 5), (3, 3), 2, 3)
+    assert zeros.dtype == np.float32
+    np.testing.assert_array_equal(
+        zeros == 0, [[True, True, True], [True, False, True], [True, False, True]]
+    )
+    assert (zeros[1:, 1] == np.finfo(np.float32).min).all()
 
 
 def test_the_threads_are_as_many_as_may_be_kept_busy(monkeypatch):
@@ -195,6 +232,7 @@ def test_openvino_reports_to_nobody_that_it_was_imported(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_telemetry_that_was_imported_before_is_there_afterwards():
     program = (
         "import sys, types\n"
@@ -216,7 +254,10 @@ def weights_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("use_file", [False, True], ids=["random", "file"])
+@pytest.mark.parametrize(
+    "use_file",
+    [pytest.param(False, id="random", marks=pytest.mark.long), pytest.param(True, id="file")],
+)
 def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path):
     for i in range(3):
         pixels = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -239,7 +280,10 @@ def test_files_to_features_import_nothing_heavy(use_file, weights_file, tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("n_before", [1, 10], ids=["compiled", "compiled and dropped"])
+@pytest.mark.parametrize(
+    "n_before",
+    [pytest.param(1, id="compiled"), pytest.param(10, id="dropped", marks=pytest.mark.long)],
+)
 def test_a_forked_process_computes_as_its_parent_does(n_before):
     """OpenVINO's threads are not forked: a child would wait for them without end."""
     program = (

@@ -16,7 +16,7 @@ from sklearn.datasets import load_sample_images
 
 from sklearn_resnet import ResNetFeatures, list_layers
 from sklearn_resnet._images.sources import as_source
-from sklearn_resnet._network.engines import quantization
+from sklearn_resnet._network.engines import openvino, quantization
 from sklearn_resnet._network.layers import layer_table
 from sklearn_resnet._network.weights import find_weights
 from sklearn_resnet.datasets import sample_patches
@@ -101,8 +101,12 @@ def test_features_are_close_to_those_of_full_precision(architecture, layers, pat
     assert np.abs(rounded - exact).max() > 1e-3 * np.abs(exact).max()
 
 
-def test_kernels_have_a_scale_for_each_channel_and_inputs_have_256_levels(tmp_path):
-    """As rounded by NumPy, in a network of one position and channels that differ a thousandfold."""
+def test_kernels_have_a_scale_for_each_channel_and_inputs_have_256_levels(tmp_path, monkeypatch):
+    """As rounded by NumPy, in a network of one position and channels that differ a thousandfold.
+
+    All else is in float32: the images, and so the first convolution, and sums.
+    """
+    monkeypatch.setitem(openvino._HINTS, "int8", "f32")
     name = "conv2_block1_1_conv"
     table = {layer.name: layer for layer in layer_table("ResNet50V2")}
     rng = np.random.default_rng(0)
@@ -119,8 +123,10 @@ def test_kernels_have_a_scale_for_each_channel_and_inputs_have_256_levels(tmp_pa
 
     def run(tap, ranges=None):
         taps = (table[tap].index,)
-        computation = make_computation(taps=taps, image_shape=(1, 1, 3), precision="int8")
-        images = rng.integers(0, 256, (40, 1, 1, 3), dtype=np.uint8)
+        computation = make_computation(
+            taps=taps, image_shape=(1, 1, 3), precision="int8", dtype="float32"
+        )
+        images = rng.integers(0, 256, (40, 1, 1, 3)).astype(np.float32)
         return compute(replace(computation, weights=weights, ranges=ranges), images)
 
     rng = np.random.default_rng(1)
@@ -134,6 +140,37 @@ def test_kernels_have_a_scale_for_each_channel_and_inputs_have_256_levels(tmp_pa
     error = np.abs(found - expected) / np.abs(expected).max(axis=0)
     assert error.max() < 1e-3
     assert (inputs > 0).mean() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("architecture", "image_shape"),
+    [
+        ("ResNet50V2", (12, 9, 3)),
+        ("ResNet50V2", (12, 9)),  # the channels are equal, and one is left
+        ("ResNet50", (12, 9, 3)),  # BGR, and another mean in each channel
+        ("ResNet50", (12, 9)),
+        ("ResNet50V1.5", (12, 9, 3)),
+    ],
+)
+def test_the_first_convolution_takes_pixels_of_8_bits_as_they_are(architecture, image_shape):
+    """Zeros of the normalised image are around them: in an image this small, most windows see some."""
+    images = np.random.default_rng(0).integers(0, 256, (20, *image_shape), dtype=np.uint8)
+    table = layer_table(architecture)
+    first, second = [layer for layer in table if layer.kind == "conv"][:2]
+    computation = make_computation(
+        architecture=architecture,
+        taps=(first.index, second.index),
+        image_shape=image_shape,
+        precision="int8",
+        ranges=((second.name, (0.0, 10.0)),),
+    )
+    rounded = compute(computation, images)[:, : first.width]
+    exact = compute(replace(computation, precision="float32", ranges=None), images)
+    exact = exact[:, : first.width]
+    error = np.abs(rounded - exact).max() / np.abs(exact).max()
+    assert 1e-4 < error < 0.02
+    as_floats = compute(replace(computation, dtype="float32"), images.astype(np.float32))
+    assert np.abs(rounded - as_floats[:, : first.width]).max() > 0
 
 
 def test_two_fits_give_equal_bits(patches, monkeypatch, tmp_path):
@@ -299,6 +336,7 @@ def test_a_clone_forgets_the_ranges_and_a_pickle_is_small(patches):
     assert len(pickle.dumps(resnet)) < 20_000
 
 
+@pytest.mark.long
 def test_a_pickle_gives_equal_bits_where_nothing_is_cached(patches, tmp_path):
     resnet = small(51).fit(patches)
     np.save(tmp_path / "X.npy", patches)

@@ -15,7 +15,11 @@ RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (9, 16, 16), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (9, 20, 17, 3), dtype=np.uint8)
 LONG = RNG.uniform(0, 1, (9, 40, 8, 1)).astype(np.float32)
-SHORT = ("ResNet50V2", "ResNet18", "ResNeXt50")  # architectures for `make test`
+SHORT = (  # for `make test`
+    *(("ResNet50V2", kind) for kind in ("grey", "colour", "float")),
+    ("ResNet18", "float"),
+    ("ResNeXt50", "colour"),
+)
 
 
 def test_equal_computations_are_compiled_once():
@@ -40,12 +44,17 @@ def test_the_stores_are_bounded():
     assert load_layers.cache_info().maxsize == 2
 
 
-@pytest.mark.parametrize("images", [GREY, COLOUR, LONG], ids=["grey", "colour", "float"])
 @pytest.mark.parametrize(
-    "architecture",
+    ("architecture", "images"),
     [
-        name if name in SHORT else pytest.param(name, marks=pytest.mark.long)
+        pytest.param(
+            name,
+            images,
+            id=f"{name}-{kind}",
+            marks=[] if (name, kind) in SHORT else pytest.mark.long,
+        )
         for name in ARCHITECTURES
+        for kind, images in (("grey", GREY), ("colour", COLOUR), ("float", LONG))
     ],
 )
 def test_engines_agree_at_some_depths_of_each_architecture(architecture, images):
@@ -86,6 +95,7 @@ def test_numerics_name_the_device_and_all_libraries_that_compute():
         assert describe_processor() in device
 
 
+@pytest.mark.long
 def test_engines_agree_at_every_depth():
     every = tuple(range(190))
     ours, theirs = (

@@ -862,12 +862,27 @@ def test_a_size_is_found_once_for_all_parts():
     assert "a/0.png' has 16 x 16 pixels and 'photos/b/9.png' has 9 x 9" in result.output
 
 
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("output", ["out.parquet", pytest.param("out.npy", marks=pytest.mark.long)])
 def test_workers_write_the_same_bytes(output):
     Path("photos/a/4.png").write_text("<html>")
     for folder, workers in (("one", 1), ("two", 2)):
         embed(f"{folder}/{output}", "--on-error", "nan", "--workers", workers)
     assert contents(f"one/{output}") == contents(f"two/{output}")
+
+
+@pytest.mark.parametrize(("n_workers", "expected"), [(2, [2]), (8, [3])])
+def test_there_are_no_more_workers_than_parts(n_workers, expected, monkeypatch):
+    opened = []
+
+    def open_pool(n, scheduler):
+        opened.append(n)
+        return PoolElsewhere(".")
+
+    monkeypatch.setattr(_compute, "open_pool", open_pool)
+    embed("out.parquet", "--workers", n_workers)
+    assert opened == expected
+    run("photos", "whole.parquet", "--workers", n_workers)  # one part
+    assert opened == expected
 
 
 @pytest.fixture
@@ -897,7 +912,7 @@ def test_regions_are_rows_with_all_their_columns(output, regions):
     assert table.columns["score"].dtype == float
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_workers", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_an_interrupted_table_of_regions_ends_with_the_same_bytes(
     output, n_workers, regions, computed
@@ -1089,22 +1104,26 @@ def test_a_clock_that_is_set_back_changes_nothing(output, monkeypatch):
     assert contents(output) == contents(f"whole/{output}")
 
 
-_LIMITED = """
-import resource, sys
-from sklearn_resnet.cli.main import main
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
-main()
-"""
+@contextmanager
+def limited_files(size):
+    """Let no file become larger, as on a full disk."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(("output", "limit"), [("out.parquet", 1000), ("out.npy", 1000), ("out.npy", 2000), ("out.csv", 3000), ("out.npz", 1000)])  # fmt: skip
 def test_a_full_disk_leaves_no_half_file(output, limit):
     options = PARTS if output in OUTPUTS else []
-    command = [sys.executable, "-c", _LIMITED, str(limit), "photos", output, *options, *OPTIONS, "-q"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    assert "Cannot write" in done.stderr
-    assert "File too large. Free some space" in done.stderr
+    with limited_files(limit):
+        text = run("photos", output, *options, "-q", code=1)
+    assert "Cannot write" in text
+    assert "File too large. Free some space" in text
     left = [path.name for path in Path().iterdir()]
     assert output not in left
     assert not [path for path in Path().rglob(".*") if path.is_file()]

@@ -55,6 +55,7 @@ def test_each_task_is_done_once_though_ctrl_c_reaches_the_workers(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [str(i) for i in range(8)]
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_is_replaced(tmp_path):
     assert sorted(run(die_once, tmp_path)) == list(range(8))
     assert len(list(tmp_path.glob("[0-9]"))) == 8
@@ -144,6 +145,7 @@ def test_few_tasks_are_submitted_ahead_of_their_turn():
     assert submitted == [0, 1]
 
 
+@pytest.mark.long
 def test_an_error_of_a_task_is_raised(tmp_path):
     with pytest.raises(ValueError, match="task . fails"):
         run(fail, tmp_path)

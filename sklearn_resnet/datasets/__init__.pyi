@@ -1,0 +1,9 @@
+from ._annotations import read_boxes as read_boxes
+from ._collections import fetch_cifar10 as fetch_cifar10
+from ._collections import fetch_mnist as fetch_mnist
+from ._collections import load_digits as load_digits
+from ._folders import load_image_folder as load_image_folder
+from ._patches import sample_patches as sample_patches
+from ._regions import find_regions as find_regions
+from ._tables import load_table as load_table
+from ._tiles import make_tiles as make_tiles
