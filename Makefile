@@ -54,7 +54,7 @@ lint: $(VENV)/.installed-test  ## Check style, formatting, types and the directi
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@mkdir -p build
-	$(BIN)/python -c "from sklearn_resnet.plotting.explorer.page import read_script as r; print(r())" > build/page.js
+	$(BIN)/python -c "from sklearn_resnet.plotting.explorer import page as p; print(p.read_script() + p.read_file('js/page_host.js'))" > build/page.js
 	$(BIN)/oxlint --no-ignore build/page.js
 
 format: $(VENV)/.installed-test  ## Fix style and formatting

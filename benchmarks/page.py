@@ -16,17 +16,20 @@ _ROUNDS = 5
 _DRAG_SECONDS = 4
 _WINDOW = {"width": 1360, "height": 860}
 _N_PHOTOS = 1_000
+_N_SMALL_PHOTOS = 10_000
+_N_POINTS = 1_000_000
+_N_PLACED = 5_000
 # Drags the map in circles, one movement per frame that the browser can draw; returns the times of the
 # frames in which the map had moved.
 _DRAG = """(seconds) => new Promise((done) => {
-    const plot = Bokeh.documents[0].get_model_by_name("plot");
-    const element = Bokeh.index.get_by_id(plot.id).canvas_view.events_el;
+    const element = document.getElementById("map");
     const box = element.getBoundingClientRect();
+    const getLeft = () => window.page.inspect().views[0][0];
     const began = performance.now(), times = [];
-    let last = plot.x_range.start;
+    let last = getLeft();
     const step = (time) => {
-        if (plot.x_range.start !== last) times.push(time);
-        last = plot.x_range.start;
+        if (getLeft() !== last) times.push(time);
+        last = getLeft();
         const angle = (performance.now() - began) / 300;
         if (angle > (seconds * 1000) / 300) return done(times);
         element.dispatchEvent(new PointerEvent("pointermove", {
@@ -40,18 +43,26 @@ _DRAG = """(seconds) => new Promise((done) => {
 })"""
 
 
-def write_digits(folder, data):
-    """Write the page of MNIST's 60,000 digits: UMAP of layer 82."""
+def write_digits(path, data):
+    """Write the page of MNIST's 60,000 digits: UMAP of layer 82.
+
+    UMAP places some of the digits, and the others are near the most similar of these. That takes
+    seconds; UMAP of all takes minutes.
+    """
+    from sklearn.neighbors import KNeighborsRegressor
     from umap import UMAP
 
     with np.load(data / "mnist.npz") as file:
         images, labels = file["x_train"], file["y_train"]
     features = ResNetFeatures(82, weights="procedural", cache=None).fit_transform(images)
-    xy = UMAP(random_state=0, n_jobs=1).fit_transform(features)
-    return _write(folder / "digits.html", xy, labels, images, features)
+    placed = features[:_N_PLACED]
+    xy = UMAP(random_state=0, n_jobs=1).fit_transform(placed)
+    xy = KNeighborsRegressor(3).fit(placed, xy).predict(features)
+    xy += np.random.default_rng(0).normal(0, 0.05, xy.shape)
+    _write(path, xy, labels, images, features)
 
 
-def write_photos(folder, data):
+def write_photos(path, data):
     """Write the page of 1,000 photos of clothing, some of them mirrored."""
     paths, labels = [], []
     for part in ("train", "validation"):
@@ -60,14 +71,35 @@ def write_photos(folder, data):
     images = np.asarray(ImageLoader(224).fit_transform(paths))
     images = np.concatenate([images, images[:, :, ::-1]])[:_N_PHOTOS]
     labels = np.array(labels * 2)[:_N_PHOTOS]
-    features = ResNetFeatures("conv3", weights="procedural", cache=None).fit_transform(images)
+    resnet = ResNetFeatures("conv3", weights="procedural", image_size=64, cache=None)
+    features = resnet.fit_transform(images)
     xy = np.random.default_rng(0).standard_normal((_N_PHOTOS, 2))  # any positions will do
-    return _write(folder / "photos.html", xy, labels, images, features)
+    _write(path, xy, labels, images, features)
+
+
+def write_small_photos(path, data):
+    """Write the page of 10,000 photos of clothing, mirrored and turned, without features."""
+    paths, _ = load_image_folder(data / "clothing" / "train", return_X_y=True)
+    images = np.asarray(ImageLoader(64).fit_transform(paths))
+    images = np.concatenate([images, images[:, :, ::-1]])
+    images = np.concatenate([np.rot90(images, k, (1, 2)) for k in range(4)])
+    images = np.resize(images, (_N_SMALL_PHOTOS, *images.shape[1:]))
+    xy = np.random.default_rng(0).standard_normal((_N_SMALL_PHOTOS, 2))
+    labels = np.arange(_N_SMALL_PHOTOS) % 10
+    _write(path, xy, labels, images, None)
+
+
+def write_points(path, data):
+    """Write the page of 1,000,000 points in 40 groups, without images."""
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 40, _N_POINTS)
+    centres, spreads = rng.uniform(-10, 10, (40, 2)), rng.uniform(0.2, 1, (40, 1))
+    xy = centres[groups] + spreads[groups] * rng.standard_normal((_N_POINTS, 2))
+    _write(path, xy, groups, None, None)
 
 
 def _write(path, xy, labels, images, features):
     EmbeddingDisplay(xy, labels, images=images).to_html(path, features=features)
-    return path
 
 
 def open_page(browser, path):
@@ -108,14 +140,28 @@ def measure_page(browser, path):
     }
 
 
+def write_pages(folder, data):
+    """Write the pages that the folder lacks; return their paths by name."""
+    writers = {
+        "digits_60000": write_digits,
+        "photos_1000": write_photos,
+        "photos_10000": write_small_photos,
+        "points_1000000": write_points,
+    }
+    paths = {name: folder / f"{name}.html" for name in writers}
+    for name, write in writers.items():
+        if not paths[name].exists():
+            write(paths[name], data)
+    return paths
+
+
 def measure(data):
-    """Return the results of both pages; DIGITS names a page that was written before."""
+    """Return the results of all pages; PAGES names a folder that may hold pages written before."""
     from playwright.sync_api import sync_playwright
 
     results = {"window": list(_WINDOW.values()), "n_rounds": _ROUNDS}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        digits = os.environ.get("DIGITS") or write_digits(Path(folder), data)
-        pages = {"digits_60000": Path(digits), "photos_1000": write_photos(Path(folder), data)}
+        pages = write_pages(Path(os.environ.get("PAGES") or folder), data)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )

@@ -14,13 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 _IMAGES = Path(__file__).parent / "images"
-_PLACE = """(i) => {
-    const model = (name) => Bokeh.documents[0].get_model_by_name(name);
-    const { x, y } = model("points").data, { x_range, y_range } = model("plot");
-    const box = document.getElementById("map").getBoundingClientRect();
-    const part = (value, range) => (value - range.start) / (range.end - range.start);
-    return [box.left + part(x[i], x_range) * box.width, box.bottom - part(y[i], y_range) * box.height];
-}"""
+_PLACE = "(i) => window.page.locate(i)"
 
 
 def take(browser, page_path, name, scheme, act):

@@ -3,6 +3,7 @@
 import re
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config as get_output_config
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -15,6 +16,7 @@ __all__ = [
     "check_feature_names_in",
     "fit_context",
     "get_output_config",
+    "safe_indexing",
     "safe_split",
 ]
 

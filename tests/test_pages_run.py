@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,6 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MARK = re.compile(r"<!-- not run: (.+) -->\n+\Z")
 SAVED = re.compile(r"\bsave this (?:script )?as\s+`([\w.]+)`", re.IGNORECASE)
 REASONS = {"installs packages"}
-HAS_BOKEH = find_spec("bokeh") is not None  # the extra "explore"
 
 
 @dataclass
@@ -124,8 +122,6 @@ def run_commands(block, folder, home):
     output = ""
     for line in block.code.splitlines():
         arguments = shlex.split(line, comments=True)
-        if not HAS_BOKEH:
-            arguments = [argument for argument in arguments if argument != "--html"]
         output += run(arguments, folder, home)
     return output
 
@@ -176,12 +172,11 @@ def test_the_readme_runs(folder, home):
     run_page(PAGES[0], folder, home)
     made = {path.name for path in folder.rglob("*") if path.is_file()}
     assert made >= {"map.png", "depths.png", "photos.npz", "photos_similar.png"}
-    assert ("photos_umap.html" in made) == HAS_BOKEH
+    assert "photos_umap.html" in made
 
 
 @pytest.mark.long
 def test_the_start_page_runs(folder, home):
-    pytest.importorskip("bokeh", reason="the page installs the extra 'explore'")
     run_page(PAGES[1], folder, home)
     assert {path.name for path in folder.iterdir()} >= {"photos", "out", "depth.png", "map.html"}
 

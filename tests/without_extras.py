@@ -84,7 +84,7 @@ def test_a_search_over_layers_is_drawn(digits):
 
 
 def test_nothing_imported_an_optional_dependency():
-    optional = {"keras", "tensorflow", "torch", "jax", "bokeh", "dask"}
+    optional = {"keras", "tensorflow", "torch", "jax", "anywidget", "dask"}
     optional |= {"aiohttp", "imagecodecs", "pillow_heif", "pillow_jxl"}
     optional |= {"astropy", "pydicom", "pylibjpeg", "zarr"}
     assert not optional & set(sys.modules)

@@ -13,7 +13,12 @@ def render(result):
             spread(result[key]["seconds_to_first_view"], ".2f", "-"),
             spread(result[key]["frames_per_second"], ".1f", "-"),
         )
-        for key, title in (("digits_60000", "60,000 digits"), ("photos_1000", "1,000 photos"))
+        for key, title in (
+            ("photos_1000", "1,000 photos"),
+            ("photos_10000", "10,000 photos"),
+            ("digits_60000", "60,000 digits"),
+            ("points_1000000", "1,000,000 points, without images"),
+        )
     ]
     return [
         f"Headless Chromium with software rendering, a window of {width} x {height}, "

@@ -16,10 +16,20 @@ _ORDER = (
         "dicom_window",
         "duplicates",
         "outliers",
+        "confident_errors",
         "retrieval",
         "clusters",
     ),
-    *("compare_maps", "thumbnails", "explore_page", "cache", "larger_than_memory", "dask"),
+    *(
+        "compare_maps",
+        "map_quality",
+        "cluster_names",
+        "thumbnails",
+        "explore_page",
+        "cache",
+        "larger_than_memory",
+        "dask",
+    ),
 )
 _FRAME = """.. raw:: html
 

@@ -67,7 +67,6 @@ from sklearn_resnet.cli.resumable.run import (
     work_files,
 )
 from sklearn_resnet.cli.tables import check_table_path
-from sklearn_resnet.plotting.explorer.page import check_bokeh
 
 _MAX_THUMBNAILS = 200
 
@@ -232,8 +231,6 @@ def plan_embedding(options, progress):
     EmbedPlan
     """
     source, features = options.input.source, options.features
-    if options.pictures.html:
-        check_bokeh()
     check_apart(source, options.output)
     is_resumable = features.model == "resnet" and options.output.suffix in SUFFIXES
     in_parts = is_resumable and options.input.is_many

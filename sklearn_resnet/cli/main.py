@@ -228,7 +228,7 @@ _NOT_COMPARED = (
 @click.option(
     "--html",
     is_flag=True,
-    help="Write a page to explore the map, with the images in it. Needs sklearn-resnet[explore].",
+    help="Write a page to explore the map, with the images in it.",
 )
 @click.option(
     "--compare",

@@ -159,13 +159,26 @@ def encode_labels(y):
     from natsort import natsorted
 
     known = ~is_missing(y)
-    labels = np.array([as_label(value) for value in y[known].tolist()], dtype=str)
+    values, indices = _find_distinct(y[known])
+    labels = np.array([as_label(value) for value in values], dtype=str)
     distinct, inverse = np.unique(labels, return_inverse=True)
+    inverse = inverse[indices]
     names = natsorted(distinct.tolist())
     position = {name: i for i, name in enumerate(names)}
     codes = np.full(len(y), -1)
     codes[known] = np.array([position[name] for name in distinct.tolist()], int)[inverse]
     return names, codes
+
+
+def _find_distinct(y):
+    """Return distinct values, and the index of each value among them."""
+    import pandas as pd
+
+    # among other objects, 1 and True are equal, but not as labels
+    if y.dtype == object and pd.api.types.infer_dtype(y, skipna=False) != "string":
+        return y.tolist(), np.arange(len(y))
+    indices, values = pd.factorize(y)
+    return values.tolist(), indices
 
 
 def group_rare(names, codes):

@@ -1,16 +1,31 @@
 """compare_embeddings: several embeddings of the same samples, side by side, with scores."""
 
 import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_array, check_consistent_length
 
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, as_label, is_missing, is_scale
-from sklearn_resnet.plotting._embedding_display import EmbeddingDisplay, check_points
+from sklearn_resnet.plotting._embedding_display import (
+    EmbeddingDisplay,
+    Images,
+    check_images,
+    check_points,
+)
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
+from sklearn_resnet.plotting._map_quality import score_map
+from sklearn_resnet.plotting._saving import ShownAsPicture, draw_png
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
 
 _MAX_COLUMNS = 4
 _PANEL_SIZE = (3.4, 3.4)  # in inches
@@ -18,22 +33,73 @@ _N_FOLDS = 5
 _SAMPLE_SIZE = 10_000  # for the silhouette, whose cost is quadratic
 
 
+class EmbeddingComparison(ShownAsPicture, Bunch):
+    """The result of `compare_embeddings`, which documents its attributes."""
+
+    def explore(
+        self,
+        *,
+        images: Images | None = None,
+        labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
+        paths: Sequence[str | os.PathLike] | None = None,
+        features: ArrayLike | None = None,
+        title: str | None = None,
+        tags: ArrayLike | None = None,
+    ) -> "EmbeddingExplorer":
+        """Show the maps side by side in a widget, with one selection.
+
+        What is selected, pinned, hidden or tagged on one map is so on all of them.
+
+        Parameters
+        ----------
+        images, labels, paths, features, title, tags
+            As for `EmbeddingDisplay.explore`. By default, the labels are `y`, and the features those
+            given to `compare_embeddings`.
+
+        Returns
+        -------
+        widget : EmbeddingExplorer
+
+        Raises
+        ------
+        ImportError
+            If anywidget is not installed.
+        ValueError
+            If there are more than three maps, or a parameter does not have one value for each point.
+        """
+        from sklearn_resnet.plotting.explorer.content import make_content
+        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
+        content = make_content(
+            self.embeddings,
+            labels=self.y if labels is None else labels,
+            paths=paths,
+            images=None if images is None else check_images(images, len(self.y)),
+            features=self.features if features is None else features,
+            tags=tags,
+        )
+        title = "Comparison of embeddings" if title is None else title
+        return EmbeddingExplorer(content, title, lambda: draw_png(self.figure))
+
+
 def compare_embeddings(
     embeddings: dict[str, ArrayLike],
     y: ArrayLike,
     *,
+    features: ArrayLike | None = None,
     n_neighbors: int = 10,
     palette: str | list | dict | None = None,
     point_size: float | None = None,
     alpha: float | None = None,
     legend: str | bool = "auto",
     density: bool | None = None,
-) -> Bunch:
+) -> EmbeddingComparison:
     """Draw several embeddings of the same samples side by side, and score them.
 
     The title of each plot shows the name of the embedding and its scores: the accuracy of a
     nearest-neighbour classifier on the map (R² of a regressor for numbers on a scale), and the
-    silhouette coefficient of the labels, which measures how well they are separated.
+    silhouette coefficient of the labels, which measures how well they are separated. With
+    `features`, it also shows how many of the neighbours by features are neighbours on the map.
 
     Parameters
     ----------
@@ -43,8 +109,11 @@ def compare_embeddings(
     y : array-like of shape (n_samples,)
         Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. The scores leave out
         samples without a value (None, NaN or "") and labels with a single sample.
+    features : array-like of shape (n_samples, n_features), default=None
+        The features from which the embeddings were computed, to score how well these keep their
+        neighbourhoods.
     n_neighbors : int, default=10
-        Number of neighbours of the classifier or regressor, reduced if there are fewer samples.
+        Number of neighbours of all scores, reduced if there are fewer samples.
     palette : str, list or dict, default=None
         Colours of the labels, or colour map of a scale. See `EmbeddingDisplay.plot`.
     point_size : float, default=None
@@ -60,8 +129,9 @@ def compare_embeddings(
 
     Returns
     -------
-    result : Bunch
-        Dictionary-like object, with the following attributes.
+    result : EmbeddingComparison
+        Dictionary-like object, with the following attributes, and a method ``explore`` that shows up
+        to three maps side by side in a widget of a notebook, with one selection.
 
         figure : matplotlib Figure
             Figure containing the plots.
@@ -72,11 +142,24 @@ def compare_embeddings(
             for numbers on a scale), the mean over shuffled folds, stratified by label;
             ``n_neighbors``; ``n_folds``, at most 5 and at most the number of samples of the rarest
             label; and the ``silhouette`` [1]_ of the labels, computed on at most 10,000 samples.
+            With `features`, also ``trustworthiness`` [2]_ and ``neighborhood_preservation``, Q_NX
+            of [3]_, on at most 2,000 samples whose neighbours are sought among all. The second is
+            the share of the nearest neighbours by features that are among as many nearest
+            neighbours on the map; 1 is best. The first is 1 if all neighbours on the map are
+            neighbours by features, and falls with the rank of those that are not; a random map has
+            0.5.
+        embeddings : dict of str to ndarray of shape (n_samples, 2)
+            The points of each map.
+        y : ndarray of shape (n_samples,)
+            The labels.
+        features : ndarray of shape (n_samples, n_features) or None
+            The features, if they were given.
 
     Raises
     ------
     ValueError
-        If `embeddings` is not a dict of tables with one row for each value of `y`.
+        If `embeddings` is not a dict of tables with one row for each value of `y`, or `features`
+        is not a table with as many rows.
 
     See Also
     --------
@@ -87,6 +170,10 @@ def compare_embeddings(
     ----------
     .. [1] P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of
            cluster analysis", J. Comput. Appl. Math. 20, 1987.
+    .. [2] J. Venna and S. Kaski, "Neighborhood preservation in nonlinear projection methods: an
+           experimental study", ICANN, 2001.
+    .. [3] J. A. Lee and M. Verleysen, "Quality assessment of dimensionality reduction: rank-based
+           criteria", Neurocomputing 72, 2009.
 
     Examples
     --------
@@ -113,10 +200,15 @@ def compare_embeddings(
     if y is None:
         raise ValueError("y must hold a value for each point, to score the maps. Got None instead.")
     displays = [EmbeddingDisplay(*check_points(xy, y)) for xy in embeddings.values()]
+    if features is not None:
+        features = check_array(features, input_name="features")
+        check_consistent_length(features, displays[0].y)
     figure, axes = _make_figure(len(embeddings))
     scores = {}
     for ax, name, display in zip(axes, embeddings, displays, strict=True):
-        scores[str(name)] = score_map(display.embedding[:, :2], display.y, n_neighbors)
+        scores[str(name)] = score_labels(display.embedding[:, :2], display.y, n_neighbors)
+        if features is not None:
+            scores[str(name)] |= _score_neighbors(features, display._points, n_neighbors)
         display.plot(
             ax,
             title=f"{name}\n{_describe(scores[str(name)])}",
@@ -127,10 +219,27 @@ def compare_embeddings(
             density=density,
         )
     _draw_shared_legend(figure, displays, legend)
-    return Bunch(figure=figure, axes=axes, scores=pd.DataFrame.from_dict(scores, orient="index"))
+    return EmbeddingComparison(
+        figure=figure,
+        axes=axes,
+        scores=pd.DataFrame.from_dict(scores, orient="index"),
+        embeddings={
+            str(name): each._points for name, each in zip(embeddings, displays, strict=True)
+        },
+        y=displays[0].y,
+        features=features,
+    )
 
 
-def score_map(xy, y, n_neighbors=10):
+def _score_neighbors(features, xy, n_neighbors):
+    quality = score_map(features, xy, n_neighbors)
+    return {
+        "trustworthiness": quality.trustworthiness,
+        "neighborhood_preservation": quality.neighborhood_preservation,
+    }
+
+
+def score_labels(xy, y, n_neighbors=10):
     """Score how well a map predicts and separates the labels.
 
     Parameters
@@ -194,7 +303,16 @@ def _score_silhouette(xy, codes):
 
 
 def _describe(scores):
-    """Format scores as a line of the title."""
+    """Format scores as lines of the title."""
+    lines = [_describe_labels(scores)]
+    share = scores.get("neighborhood_preservation", np.nan)
+    if np.isfinite(share):
+        trust = scores["trustworthiness"]
+        lines.append(f"keeps {share:.0%} of neighbours, trustworthiness {trust:.2f}")
+    return "\n".join(lines)
+
+
+def _describe_labels(scores):
     if not scores["n_folds"]:
         return "too few points to score"
     model = f"{scores['n_neighbors']}-NN"

@@ -16,17 +16,22 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.plotting._cluster_names import find_map_clusters
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS, draw_density
 from sklearn_resnet.plotting._dots import draw_dots
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend_beside
+from sklearn_resnet.plotting._names_on_map import draw_names
+from sklearn_resnet.plotting._saving import ShownAsPicture, draw_png
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
+
+    from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
 
 Images: TypeAlias = ArrayLike | Sequence[str | os.PathLike] | LazyImages
 
@@ -34,7 +39,7 @@ _FIGURE_SIZE = (8, 6)  # in inches
 _MIN_WIDTH = 5  # inches beside a legend: long names make the figure wider
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(ShownAsPicture):
     """Scatter plot of an embedding in two dimensions.
 
     It is recommended to use `from_estimator` or `from_embedding` to create an
@@ -66,11 +71,11 @@ class EmbeddingDisplay:
     legend_ : matplotlib Legend or None
         Legend with the labels, beside the axes.
     names_ : list of matplotlib Text
-        Labels written on the data.
+        Labels or names of clusters written on the data.
     colorbar_ : matplotlib Colorbar or None
         Colour bar of the scale.
     thumbnails_ : list of matplotlib AnnotationBbox
-        Images drawn at their points.
+        Images drawn at their points, or beside names.
 
     See Also
     --------
@@ -226,6 +231,7 @@ class EmbeddingDisplay:
         point_size: float | None = None,
         alpha: float | None = None,
         legend: str | bool = "auto",
+        names: str | None = None,
         density: bool | None = None,
     ) -> Self:
         """Draw the scatter plot.
@@ -258,6 +264,13 @@ class EmbeddingDisplay:
             - `"auto"`: on the data if there are at most 20 labels, they form separate clusters, and
               no thumbnails are drawn; otherwise beside the axes;
             - `False`: nowhere, and without the colour bar of a scale.
+        names : {"clusters"}, default=None
+            With `"clusters"`, names are written on the clusters that HDBSCAN [1]_ finds on the map
+            at up to three levels of detail, the coarser the larger. The label of most points names
+            a cluster, or two labels together; otherwise a number does: "cluster 2.1" lies in
+            "cluster 2". With `thumbnails`, images are drawn beside the names instead of at their
+            points: the most typical ones of each cluster. Without `y`, the colours are those of the
+            largest clusters. `legend="auto"` draws a legend if a label names no cluster.
         density : bool, default=None
             Whether to draw the density of the points instead of each point: each cell of a fine
             grid has the mean colour of its points, and is more opaque the more there are. Labels
@@ -273,19 +286,18 @@ class EmbeddingDisplay:
         ------
         ValueError
             If `thumbnails` is set but there are no images, or a parameter has an invalid value.
+
+        References
+        ----------
+        .. [1] R. Campello, D. Moulavi and J. Sander, "Density-based clustering based on hierarchical
+               density estimates", PAKDD, 2013.
         """
-        if legend not in ("auto", "on data", True, False):
-            raise ParameterError(
-                "legend",
-                "must be 'auto', 'on data', True or False",
-                repr(legend),
-                "True draws it beside the axes.",
-            )
+        _check_legend(legend, names)
         images = self._check_images(self.images, is_needed=thumbnails)
         self._warn_about_columns()
         _, y = check_points(self.embedding, self.y)
         xy = self._points
-        coloring = color_points(y, len(xy), palette)
+        coloring, clusters = _color(xy, y, palette, names)
         if density is None:
             density = len(xy) > MAX_POINTS_AS_DOTS and point_size is None and alpha is None
         if density and palette is None:
@@ -293,15 +305,24 @@ class EmbeddingDisplay:
         self._coloring = coloring
         self._set_up_axes(ax, xy)
         fit_title(self.ax_, title)
-        if legend == "auto" and thumbnails:
+        if legend == "auto" and clusters:
+            is_written = set(coloring.names) <= {cluster.name for cluster in clusters}
+            legend = isinstance(coloring, Scale) or not is_written
+        elif legend == "auto" and thumbnails:
             legend = True
         self._draw_legend(xy, coloring, legend, title, is_own_figure=ax is None)
-        side = choose_thumbnail_side(self.ax_, len(xy)) if thumbnails else None
+        side = None
+        if thumbnails and not clusters:
+            side = choose_thumbnail_side(self.ax_, len(xy))
         if density:
             draw_density(self.ax_, xy, coloring)
         else:
             draw_dots(self.ax_, xy, coloring, point_size, alpha)
-        if thumbnails:
+        if clusters:
+            self.names_, self.thumbnails_ = draw_names(
+                self.ax_, xy, clusters, coloring, images if thumbnails else None
+            )
+        elif thumbnails:
             self.thumbnails_ = draw_thumbnails(self.ax_, xy, images, coloring, side)
         return self
 
@@ -320,13 +341,14 @@ class EmbeddingDisplay:
         Hovering over a point shows its image, labels, path, and nearest neighbours; a click pins it.
         You can search points, hide labels, select points with a box or a lasso, and save the
         selection as a CSV file. If the points are regions, the pinned card also shows the whole
-        image with the region on it; a click enlarges it, with all regions of the image. The page is
-        drawn by Bokeh; install it with ``pip install 'sklearn-resnet[explore]'``.
+        image with the region on it; a click enlarges it, with all regions of the image. You can put
+        tags on points, save them as a CSV file, and load them again.
 
         Parameters
         ----------
         path : path
-            File to write. The page is a single file that needs no network.
+            File to write. The page is a single file that needs no network. If it would have more than
+            200 MB, its thumbnails are in a folder beside it, with the ending "_files".
         images : array-like of n_samples images or paths, default=None
             Images of the points. By default, those of the display. The page holds thumbnails of at
             most 160 x 160 pixels, or fewer for more than 1,500 images; for regions, also the whole
@@ -340,6 +362,7 @@ class EmbeddingDisplay:
             Names of the images. By default, those of `images` if these are paths, or numbers.
         features : array-like of shape (n_samples, n_features), default=None
             Features used to measure the Euclidean distance to neighbours. By default, the embedding.
+            A page of more than 200,000 points has no neighbours.
         title : str, default=None
             Title of the page.
 
@@ -350,10 +373,8 @@ class EmbeddingDisplay:
 
         Raises
         ------
-        ImportError
-            If Bokeh is not installed.
         ValueError
-            If there are more than 200,000 points, or a parameter does not have one value for each
+            If there are more than 1,000,000 points, or a parameter does not have one value for each
             point.
         OSError
             If the file cannot be written.
@@ -374,6 +395,80 @@ class EmbeddingDisplay:
         )
         return self
 
+    def explore(
+        self,
+        *,
+        images: Images | None = None,
+        labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
+        paths: Sequence[str | os.PathLike] | None = None,
+        features: ArrayLike | None = None,
+        title: str | None = None,
+        tags: ArrayLike | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> "EmbeddingExplorer":
+        """Show the embedding and its images in a widget of a notebook.
+
+        The widget shows the same as the page of `to_html`, and Python reads and sets its selection:
+        ``widget.selection`` holds row numbers, and ``widget.selected(X)`` the rows of any data of the
+        same length. The kernel reads and sends thumbnails when they are needed. Install it with
+        ``pip install 'sklearn-resnet[explore]'``.
+
+        Parameters
+        ----------
+        images, labels, paths, features, title
+            As for `to_html`.
+        tags : array-like of shape (n_samples,), default=None
+            Tags to start with; None or NaN for no tag. For example, ``tags`` of another widget.
+        names : dict of str to str, default=None
+            Names of clusters, as ``names`` of another widget.
+
+        Returns
+        -------
+        widget : EmbeddingExplorer
+            The widget, which a notebook shows as the last expression of a cell.
+
+        Raises
+        ------
+        ImportError
+            If anywidget is not installed.
+        ValueError
+            If there are more than 1,000,000 points, or a parameter does not have one value for each
+            point.
+
+        See Also
+        --------
+        to_html : Writes a page.
+        """
+        from sklearn_resnet.plotting.explorer.content import make_content
+        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
+        checked = self._check_images(self.images if images is None else images)
+        _, y = check_points(self.embedding, self.y)
+        self._warn_about_columns()
+        content = make_content(
+            {"Embedding": self._points},
+            labels=y if labels is None else labels,
+            paths=paths,
+            images=checked,
+            features=features,
+            tags=tags,
+            names=names,
+        )
+        return EmbeddingExplorer(content, "Embedding" if title is None else title, self._draw_png)
+
+    def _repr_png_(self) -> bytes:
+        """Return the figure as a PNG file, for notebooks; draw it if it is not drawn."""
+        return super()._repr_png_() or self._draw_png()
+
+    def _draw_png(self):
+        from matplotlib.figure import Figure
+
+        if hasattr(self, "figure_"):
+            return draw_png(self.figure_)
+        figure = Figure(figsize=_FIGURE_SIZE, layout="constrained")
+        type(self)(self.embedding, self.y, axis_names=self.axis_names).plot(figure.subplots())
+        return draw_png(figure)
+
     @property
     def _points(self):
         """The coordinates of the points, of shape (n_samples, 2)."""
@@ -390,24 +485,9 @@ class EmbeddingDisplay:
             )
 
     def _check_images(self, given, is_needed=False):
-        images = as_images(given)
-        if images is None and (is_needed or given is not None):
-            raise ParameterError(
-                "images",
-                "must hold an image for each point, in an array of shape (n, height, width) or (n, "
-                "height, width, channels), a list of arrays or of paths, or a table of regions, for "
-                "thumbnails",
-                type(given).__name__,
-                "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
-            )
-        if images is not None and len(images) != len(self.embedding):
-            raise ParameterError(
-                "images",
-                f"must hold one image for each of the {len(self.embedding)} points",
-                str(len(images)),
-                "Remove the same rows from both.",
-            )
-        return images
+        if given is None and not is_needed:
+            return None
+        return check_images(given, len(self.embedding))
 
     def _set_up_axes(self, ax, xy):
         """Prepare axes whose limits contain the points."""
@@ -452,6 +532,70 @@ class EmbeddingDisplay:
             dpi = self.figure_.dpi
             self.figure_.set_figwidth(max(_FIGURE_SIZE[0], _MIN_WIDTH + width / dpi))
         fit_axes(self.ax_, right=1.05 * width)
+
+
+def _check_legend(legend, names):
+    if legend not in ("auto", "on data", True, False):
+        raise ParameterError(
+            "legend",
+            "must be 'auto', 'on data', True or False",
+            repr(legend),
+            "True draws it beside the axes.",
+        )
+    if names not in (None, "clusters"):
+        raise ParameterError(
+            "names",
+            "must be 'clusters' or None",
+            repr(names),
+            "legend='on data' writes the labels on the plot.",
+        )
+    if names is not None and legend == "on data":
+        raise ParameterError(
+            "legend",
+            "must not be 'on data' if names='clusters', which takes the same places",
+            None,
+            "legend=True draws the labels beside the axes.",
+        )
+
+
+def _color(xy, y, palette, names):
+    """Choose the colour of each point, and find the clusters that are to be named."""
+    coloring = color_points(y, len(xy), palette)
+    if names is None:
+        return coloring, ()
+    found = find_map_clusters(xy, None if isinstance(coloring, Scale) else y)
+    if y is None and found.clusters:
+        coloring = color_points(found.name_points(0), len(xy), palette)
+        coloring = coloring if palette else coloring.without_markers()
+    return coloring, found.clusters
+
+
+def check_images(given, n_points):
+    """Convert images of points to a sequence of images.
+
+    Raises
+    ------
+    ValueError
+        If `given` does not hold one image for each point.
+    """
+    images = as_images(given)
+    if images is None:
+        raise ParameterError(
+            "images",
+            "must hold an image for each point, in an array of shape (n, height, width) or (n, "
+            "height, width, channels), a list of arrays or of paths, or a table of regions, for "
+            "thumbnails",
+            type(given).__name__,
+            "Pass it to EmbeddingDisplay, from_embedding or from_estimator.",
+        )
+    if len(images) != n_points:
+        raise ParameterError(
+            "images",
+            f"must hold one image for each of the {n_points} points",
+            str(len(images)),
+            "Remove the same rows from both.",
+        )
+    return images
 
 
 def check_points(embedding, y):

@@ -34,6 +34,8 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         Opacity of a point, from 0 to 1. By default it depends on the number of points.
     legend : {"auto", "on data"} or bool, default="auto"
         Where to write the labels. See `EmbeddingDisplay.plot`.
+    names : {"clusters"}, default=None
+        Whether to write names on the clusters of the map. See `EmbeddingDisplay.plot`.
     density : bool, default=None
         Whether to draw the density of the points instead of each point. By default, this is done
         for more than 50,000 points.
@@ -82,6 +84,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         "point_size": [Interval(Real, 0, None, closed="neither"), None],
         "alpha": [Interval(Real, 0, 1, closed="both"), None],
         "legend": [StrOptions({"auto", "on data"}), "boolean"],
+        "names": [StrOptions({"clusters"}), None],
         "density": ["boolean", None],
     }
 
@@ -94,6 +97,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         point_size: float | None = None,
         alpha: float | None = None,
         legend: str | bool = "auto",
+        names: str | None = None,
         density: bool | None = None,
     ) -> None:
         self.path = path
@@ -102,6 +106,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
         self.point_size = point_size
         self.alpha = alpha
         self.legend = legend
+        self.names = names
         self.density = density
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -138,6 +143,7 @@ class EmbeddingPlot(DocumentedParameters, OneToOneFeatureMixin, TransformerMixin
             point_size=self.point_size,
             alpha=self.alpha,
             legend=self.legend,
+            names=self.names,
             density=self.density,
         )
         if self.path is not None:

@@ -104,7 +104,7 @@ def draw_labels_on_data(ax, xy, coloring, *, always):
         return []
     window, point = ax.get_window_extent(), ax.figure.dpi / 72
     font_size = np.clip(0.035 * window.height / point, 7, 11)
-    texts = [_write(ax, name, font_size) for name in coloring.names]
+    texts = [write_label(ax, name, font_size) for name in coloring.names]
     sizes = np.array([text.get_window_extent().size for text in texts]) + font_size / 2 * point
     known = coloring.codes >= 0
     points = ax.transData.transform(xy[known]) - window.p0
@@ -121,7 +121,8 @@ def draw_labels_on_data(ax, xy, coloring, *, always):
     return texts
 
 
-def _write(ax, name, font_size):
+def write_label(ax, name, font_size):
+    """Write a name, still without a position, in letters that can be read on points."""
     from matplotlib.patheffects import withStroke
 
     return ax.text(

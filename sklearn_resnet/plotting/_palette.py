@@ -14,7 +14,7 @@ PALETTE = (
     "#3f90da", "#bd1f01", "#ffa90e", "#832db6", "#66ccee",
     "#e76300", "#a96b59", "#94a4a2", "#717581", "#b9ac70",
 )  # fmt: skip
-MARKERS = "o^s*DPv"  # one for each ten labels; all are filled, and Bokeh has them too
+MARKERS = "o^s*DPv"  # one for each ten labels; all are filled, and the page has them too
 MISSING = "0.8"  # the grey of points without a value
 MISSING_ON_DARK = "#4b535c"  # the same on a dark background
 

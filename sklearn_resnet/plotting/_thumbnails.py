@@ -1,7 +1,6 @@
 """Thumbnails: images drawn at their points, as many as fit without overlap."""
 
 import numpy as np
-from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.composite import (
@@ -9,6 +8,7 @@ from sklearn_resnet._images.composite import (
     is_grey_or_rgb,
     make_composite,
     render,
+    shrink,
 )
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.failures import warn_about_failures
@@ -168,9 +168,19 @@ def _read_lazy(images, side):
     return found
 
 
-def show_lazy(images, side):
-    """Yield lazy images as PIL images in RGB, or None for those that cannot be read."""
-    rendering = choose_lazy_rendering(images)
+def show_lazy(images, side, rendering=None):
+    """Yield lazy images as PIL images in RGB, or None for those that cannot be read.
+
+    Parameters
+    ----------
+    images : LazyImages
+    side : int
+        The greatest width and height, in pixels.
+    rendering : optional
+        As `choose_lazy_rendering` returns it. By default, it is chosen for these images.
+    """
+    if rendering is None:
+        rendering = choose_lazy_rendering(images)
     order = images.reading_order()
     if order is None:
         for _, image in _show_in_order(images, range(len(images)), rendering, side):
@@ -235,13 +245,6 @@ def find_shown_range(images):
     return black, white if is_well_exposed else highest
 
 
-def shrink(image, side):
-    """Convert an array of bytes to a PIL image in RGB of at most `side` pixels."""
-    image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
-    image.thumbnail((side, side))
-    return image.convert("RGB")
-
-
 def draw_thumbnails(ax, xy, images, coloring, side):
     """Draw thumbnails in frames of their points' colours, as many as fit without overlap.
 
@@ -259,25 +262,52 @@ def draw_thumbnails(ax, xy, images, coloring, side):
     -------
     list of matplotlib AnnotationBbox
     """
-    from matplotlib.colors import to_rgb
-    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
-    line_width = max(1.2, side / 16)
-    box = side + 2 * line_width  # with the frame and a gap
+    box = side + 2 * _frame_width(side)  # with the frame and a gap
     scale = ax.figure.dpi / 72
     window = ax.get_window_extent()
     points = ax.transData.transform(xy)
     chosen = choose_points(points, coloring.codes, box * scale, np.array([window.p0, window.p1]))
-    n_pixels = int(np.ceil(side * PRINT_DPI / 72))
+    read = read_chosen(images, chosen, int(np.ceil(side * PRINT_DPI / 72)))
+    return draw_images(ax, chosen, xy[chosen], read, coloring, [side] * len(chosen))
+
+
+def _frame_width(side):
+    return max(1.2, side / 16)
+
+
+def draw_images(ax, rows, places, images, coloring, sides):
+    """Draw images in frames of their points' colours.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    rows : list of int
+        The points of the images.
+    places : ndarray of shape (n_images, 2)
+        The centres of the images, in coordinates of the data.
+    images : list of PIL Image or None
+        None for an image that is left out.
+    coloring : Labels or Scale
+    sides : list of float
+        The sides of the squares that contain the images, in points.
+
+    Returns
+    -------
+    list of matplotlib AnnotationBbox
+    """
+    from matplotlib.colors import to_rgb
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
     drawn = []
-    for i, image in zip(chosen, read_chosen(images, chosen, n_pixels), strict=True):
+    for row, place, image, side in zip(rows, places, images, sides, strict=True):
         if image is None:
             continue
-        color = MISSING if coloring.is_missing[i] else coloring.colors_of([i])[0]
+        line_width = _frame_width(side)
+        color = MISSING if coloring.is_missing[row] else coloring.colors_of([row])[0]
         drawn.append(
             AnnotationBbox(
                 OffsetImage(np.asarray(image), zoom=(side - line_width) / max(image.size)),
-                xy[i],
+                place,
                 pad=0,
                 frameon=True,
                 bboxprops={"edgecolor": to_rgb(color), "linewidth": line_width},

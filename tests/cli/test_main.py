@@ -600,12 +600,6 @@ def test_a_page_of_two_components_needs_no_map(digits, pages):
     assert np.shape(pages[0][0].images) == (40, 8, 8)
 
 
-def test_a_missing_bokeh_is_found_before_anything_is_read(unreadable):
-    with hidden_module("bokeh"):
-        message = run(unreadable, "out.npy", "-m", "pca", "-d", 2, "--html", code=1)
-    assert "Install it with: pip install 'sklearn-resnet[explore]'" in message
-
-
 @pytest.mark.parametrize("pooling", ["mean", "avg,avg"])
 def test_a_wrong_pooling_is_named_as_an_option(digits, pooling):
     output = run(digits, "out.npy", *RESNET, "--pooling", pooling, code=1)

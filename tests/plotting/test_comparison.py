@@ -9,7 +9,8 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from sklearn_resnet import compare_embeddings
-from sklearn_resnet.plotting._comparison import score_map
+from sklearn_resnet.plotting._comparison import score_labels
+from sklearn_resnet.plotting._map_quality import score_map
 
 LABELS = np.array(list("abc"))[np.arange(120) % 3]
 
@@ -50,10 +51,10 @@ def test_scores_of_numbers():
 
 def test_missing_and_single_labels_are_left_out_of_scores():
     xy, y = make_map(1), LABELS.astype(object)
-    expected = score_map(xy[10:], y[10:])
+    expected = score_labels(xy[10:], y[10:])
     y[:9] = None
     y[9] = "single"
-    assert score_map(xy, y) == expected
+    assert score_labels(xy, y) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_missing_and_single_labels_are_left_out_of_scores():
 )
 def test_small_labels_take_fewer_folds_and_neighbours(counts, n_folds, n_neighbors):
     y = np.repeat(np.arange(len(counts)), counts)
-    scores = score_map(np.random.RandomState(0).rand(len(y), 2), y)
+    scores = score_labels(np.random.RandomState(0).rand(len(y), 2), y)
     assert (scores["n_folds"], scores["n_neighbors"]) == (n_folds, n_neighbors)
     assert 0 <= scores["accuracy"] <= 1
 
@@ -86,10 +87,10 @@ def test_what_cannot_be_scored_is_nan(y):
 def test_large_maps_are_scored_by_a_sample_of_their_silhouette():
     xy = make_map(1, 12_000)
     y = np.arange(12_000) % 3
-    scores = score_map(xy, y)
+    scores = score_labels(xy, y)
     assert scores["silhouette"] != silhouette_score(xy, y)
     assert scores["silhouette"] == pytest.approx(silhouette_score(xy, y), abs=0.01)
-    assert scores == score_map(xy, y)
+    assert scores == score_labels(xy, y)
 
 
 def test_titles_name_the_maps_and_their_scores():
@@ -201,7 +202,7 @@ def test_whole_numbers_are_one_label_whatever_holds_them():
     xy = make_map(1)
     y = np.arange(120) % 3
     mixed = np.array([float(label) if i % 2 else int(label) for i, label in enumerate(y)], object)
-    assert score_map(xy, mixed) == score_map(xy, y)
+    assert score_labels(xy, mixed) == score_labels(xy, y)
 
 
 def test_a_silhouette_that_the_sample_does_not_define_is_left_out():
@@ -235,5 +236,43 @@ def test_a_palette_gives_all_maps_their_colours():
 
 
 def test_a_small_scale_takes_fewer_folds_and_neighbours():
-    scores = score_map(make_map(1, 6), make_map(1, 6)[:, 0])
+    scores = score_labels(make_map(1, 6), make_map(1, 6)[:, 0])
     assert (scores["n_folds"], scores["n_neighbors"]) == (3, 4)
+
+
+def test_features_add_the_quality_of_each_map():
+    X = np.random.RandomState(1).standard_normal((120, 6))
+    maps = {"two": X[:, :2], "line": X[:, :1], "random": make_map(1)}
+    found = compare_embeddings(maps, LABELS, features=X, n_neighbors=7)
+    assert list(found.scores.columns)[-2:] == ["trustworthiness", "neighborhood_preservation"]
+    for name, xy in maps.items():
+        flat = np.column_stack([xy, 0 * xy[:, 0]])[:, :2]
+        quality = score_map(X, flat, 7)
+        assert found.scores.loc[name, "trustworthiness"] == quality.trustworthiness
+        shares = found.scores["neighborhood_preservation"]
+        assert shares[name] == quality.neighborhood_preservation
+    line = found.axes[0].get_title().replace("\n", " ")
+    assert f"keeps {shares['two']:.0%} of neighbours, trustworthiness 0." in line
+    without = compare_embeddings(maps, LABELS)
+    assert "trustworthiness" not in without.scores
+    assert "keeps" not in without.axes[0].get_title()
+
+
+def test_two_points_have_no_quality():
+    found = compare_embeddings({"a": make_map(1, 2)}, ["a", "b"], features=make_map(1, 2))
+    assert np.isnan(found.scores.loc["a", "trustworthiness"])
+    assert "keeps" not in found.axes[0].get_title()
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (make_map(1)[1:], "inconsistent numbers of samples"),
+        (make_map(np.nan), "features contains NaN"),
+        (make_map(1)[:, 0], "Expected 2D array"),
+    ],
+)
+def test_features_that_do_not_fit_are_an_error(features, message):
+    with pytest.raises(ValueError, match=message):
+        compare_embeddings({"a": make_map(1)}, LABELS, features=features)
+    assert plt.get_fignums() == []

@@ -141,6 +141,7 @@ def test_an_unknown_format_leaves_nothing(tmp_path):
         {"point_size": 0},
         {"alpha": 1.5},
         {"legend": "right"},
+        {"names": "labels"},
         {"density": 3},
     ],
 )
@@ -204,3 +205,11 @@ def test_it_goes_through_a_grid_search(tmp_path):
 
 def test_tags_name_the_dtypes_that_pass():
     assert get_tags(EmbeddingPlot()).transformer_tags.preserves_dtype == ["float64", "float32"]
+
+
+def test_names_of_clusters_are_those_of_the_display():
+    rng = np.random.RandomState(0)
+    xy = np.concatenate([rng.normal(middle, 0.1, (40, 2)) for middle in range(5)])
+    display = EmbeddingPlot(names="clusters").fit(xy).display_
+    names = {text.get_text() for text in display.names_}
+    assert {f"cluster {i}" for i in range(1, 6)} <= names

@@ -13,7 +13,13 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, compare_embeddings, draw_regions
+from sklearn_resnet import (
+    EmbeddingDisplay,
+    LayerSearchDisplay,
+    compare_embeddings,
+    draw_regions,
+    show_images,
+)
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
@@ -68,6 +74,51 @@ def test_density_with_labels_on_data():
     return EmbeddingDisplay.from_embedding(xy, y, ax=ax, legend="on data").figure_
 
 
+def make_nested_clusters():
+    """Clusters at three levels: six groups of five, of three blobs each."""
+    rng = np.random.RandomState(0)
+    blob = np.repeat(np.arange(90), 40)
+    middles = np.zeros((len(blob), 2))
+    for distance, part, n_parts in ((24, blob // 15, 6), (6, blob // 3 % 5, 5), (2, blob % 3, 3)):
+        angles = 2 * np.pi * part / n_parts + 0.4
+        middles += distance * np.column_stack([np.cos(angles), np.sin(angles)])
+    return middles + 0.4 * rng.standard_normal((len(blob), 2)), blob
+
+
+@compared
+def test_names_of_clusters_at_three_levels():
+    xy, _ = make_nested_clusters()
+    return EmbeddingDisplay.from_embedding(xy, ax=make_ax((8, 6)), names="clusters").figure_
+
+
+@compared
+def test_names_by_label_at_three_levels():
+    xy, blob = make_nested_clusters()
+    kinds = np.array(["shoes", "bags", "coats", "hats", "socks", "ties"], object)[blob // 15]
+    kinds[blob // 3 % 5 == 1] = "shirts"
+    kinds[blob % 15 == 7] = "jeans"
+    ax = make_ax((6, 5))
+    return EmbeddingDisplay.from_embedding(xy, kinds, ax=ax, names="clusters", legend=False).figure_
+
+
+@compared
+def test_names_with_exemplars():
+    xy, blob = make_nested_clusters()
+    y, x = np.mgrid[:16, :16]
+    angle = blob[:, None, None]
+    images = np.uint8(127 + 120 * np.sin(x * np.cos(angle) + y * np.sin(angle)))
+    display = EmbeddingDisplay(xy, images=images)
+    return display.plot(make_ax((8, 6)), thumbnails=True, names="clusters").figure_
+
+
+@compared
+def test_names_on_density():
+    xy, y = make_clusters(60_000, 12)
+    ax = make_ax((4.2, 3.4))
+    xy += 14 * np.column_stack([np.arange(60_000) % 4, np.arange(60_000) % 12 // 4])
+    return EmbeddingDisplay.from_embedding(xy, y, ax=ax, names="clusters").figure_
+
+
 @compared
 def test_scale_with_missing_values():
     xy, _ = make_clusters(600, 12)
@@ -88,6 +139,14 @@ def test_comparison():
     return compare_embeddings(
         {"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False
     ).figure
+
+
+@compared
+def test_contact_sheet(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    images = [*X[:7].reshape(-1, 8, 8), np.tile(np.arange(40.0), (20, 1))]
+    captions = [f"digit {label}" for label in y[:5]] + ["a long caption\nof three lines, wrapped"]
+    return show_images(images, [*captions, "$x^2$", None], n_columns=5, title="Digits, $5 each")
 
 
 @compared

@@ -273,15 +273,15 @@ def _describe_svg(path):
 
 
 def _describe_page(path):
-    """The blocks of JSON in a page, key by key."""
+    """The blocks of JSON in a page, key by key, and its arrays and sheets."""
     text = path.read_text(encoding="utf-8")
-    results, words = {}, {"whole file": digest(_normalise_ids(text).encode())}
+    results, words = {}, {"whole file": digest(text.encode())}
     blocks = re.findall(
         r'<script type="application/json" id="([\w-]+)">(.*?)</script>', text, re.DOTALL
     )
     for name, block in blocks:
         try:
-            data = json.loads(_normalise_ids(block))
+            data = json.loads(block)
         except ValueError:
             data = {"unreadable": block}
         for key, value in data.items() if isinstance(data, dict) else [("all", data)]:
@@ -290,20 +290,11 @@ def _describe_page(path):
                 continue
             is_long = len(repr(value)) > 400
             results[f"{name} {key}"] = digest_of(value) if is_long else value
+    arrays = re.findall(r'<script type="text/plain" id="([\w-]+)"[^>]*>([^<]*)<', text)
+    results |= {name: digest_of(content) for name, content in arrays}
     results["blocks"] = sorted(name for name, _ in blocks)
     words["title"] = re.findall(r"<title>(.*?)</title>|<h1>(.*?)</h1>", text)
     return results, words
-
-
-def _normalise_ids(text):
-    """Number the names that Bokeh makes up in the order in which they come."""
-    uuid = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    names = {}
-
-    def rename(found):
-        return names.setdefault(found[0], f"name {len(names)}")
-
-    return re.sub(rf'{uuid}|(?<=")p\d{{4,}}(?=")', rename, text)
 
 
 _FILES = {

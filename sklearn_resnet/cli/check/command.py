@@ -114,7 +114,7 @@ def check(options):
     _write_table(output, table)
     with progress.timed("page"):
         title = _make_title(options.sources, table, computed.metadata)
-        write_report_page(page, findings, title, options.features.seed, progress)
+        write_report_page(page, findings, title, options.features.seed)
     metadata = computed.metadata | _describe_check(findings, options)
     metadata["table"] = hash_table(
         computed.values, *(table.get(name) for name in ("label", "path"))

@@ -24,7 +24,8 @@ from sklearn_resnet.cli.pictures import (
 )
 from sklearn_resnet.cli.streams import printable
 from sklearn_resnet.plotting._overview import read_whole
-from sklearn_resnet.plotting.explorer import page as explorer
+from sklearn_resnet.plotting.explorer.content import MAX_POINTS
+from sklearn_resnet.plotting.explorer.page import write_page, write_plain_page
 
 _SIDE = 176  # of a tile, in pixels
 _QUALITY = 75
@@ -33,10 +34,10 @@ _MAX_GROUPS, _MAX_COPIES = 60, 12
 _MAX_SUSPECTS, _MAX_OUTLIERS, _MAX_FLAGGED, _MAX_UNREADABLE = 60, 36, 24, 200
 
 
-def write_report_page(path, findings, title, seed, progress):
+def write_report_page(path, findings, title, seed):
     """Write the page.
 
-    Without Bokeh, or with too few or too many images for a map, it holds the findings only.
+    With too few or too many images for a map, it holds the findings only.
 
     Parameters
     ----------
@@ -45,27 +46,20 @@ def write_report_page(path, findings, title, seed, progress):
     title : str
     seed : int
         Random state of the map.
-    progress : Progress
-        Of which a warning says that Bokeh is missing.
     """
     is_mapped = np.isfinite(findings.features).all(1)
-    try:
-        explorer.check_bokeh()
-        has_map = MIN_MAPPED <= is_mapped.sum() <= explorer.MAX_POINTS
-    except ImportError as exc:
-        progress.warn(f"The page has no map. {exc}")
-        has_map = False
+    has_map = MIN_MAPPED <= is_mapped.sum() <= MAX_POINTS
     points = np.where(is_mapped, np.cumsum(is_mapped) - 1, -1) if has_map else None
     section = _Section(findings, points).build()
     if not has_map:
-        explorer.write_plain_page(path, title, section)
+        write_plain_page(path, title, section)
         return
     features = findings.features[is_mapped]
     neighbors = find_map_neighbors(features)
     xy = compute_umap(features, seed, neighbors)
     paths = findings.table["path"][is_mapped].tolist()
     with drawing_files():  # colours are matplotlib's
-        explorer.write_page(
+        write_page(
             path,
             xy,
             labels=_make_columns(findings, is_mapped),

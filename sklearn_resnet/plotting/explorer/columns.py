@@ -11,13 +11,12 @@ from sklearn_resnet.plotting._coloring import (
     check_column,
     color_points,
     encode_labels,
-    is_missing,
 )
 from sklearn_resnet.plotting._density import MAX_POINTS_AS_DOTS
 from sklearn_resnet.plotting._palette import MARKERS
 
-# as Bokeh names them
-_BOKEH_MARKERS = dict(
+# as the page names them
+_MARKER_NAMES = dict(
     zip(
         MARKERS,
         ("circle", "triangle", "square", "star", "diamond", "plus", "inverted_triangle"),
@@ -58,14 +57,15 @@ def describe_column(values):
     Returns
     -------
     dict
-        ``names`` and ``codes`` (-1 for missing values), or ``values`` (None for missing values).
+        ``names`` and ``codes``, an array of int32 (-1 for missing values), or ``values``, an array
+        of float64 (NaN for missing values).
     """
     values = as_array(values)
-    if isinstance(color_points(values, len(values)), Scale):
-        pairs = zip(is_missing(values), values.tolist(), strict=True)
-        return {"values": [None if is_none else float(value) for is_none, value in pairs]}
+    coloring = color_points(values, len(values))
+    if isinstance(coloring, Scale):
+        return {"values": coloring.numbers}
     names, codes = encode_labels(values)
-    return {"names": names, "codes": codes.tolist()}
+    return {"names": names, "codes": codes.astype(np.int32)}
 
 
 def color_column(values, missing_name="no label"):
@@ -105,7 +105,7 @@ def _describe_groups(coloring, missing_name):
     n_names = len(coloring.names)  # none if all labels are missing
     counts = np.bincount(coloring.codes[~coloring.is_missing], minlength=n_names).tolist()
     colors = [to_hex(color) for color in coloring.colors[:n_names]]
-    markers = [_BOKEH_MARKERS[marker] for marker in coloring.markers[:n_names]]
+    markers = [_MARKER_NAMES[marker] for marker in coloring.markers[:n_names]]
     groups = [
         {"name": name, "count": count, "color": color, "marker": marker}
         for name, count, color, marker in zip(coloring.names, counts, colors, markers, strict=True)

@@ -1,4 +1,4 @@
-"""Nearest neighbours and clusters of points."""
+"""Nearest neighbours of points."""
 
 import numpy as np
 
@@ -38,12 +38,3 @@ def list_others(rows, n_neighbors):
     is_self = rows == np.arange(len(rows))[:, None]
     is_self[~is_self.any(1), -1] = True
     return rows[~is_self].reshape(len(rows), rows.shape[1] - 1)[:, :n_neighbors]
-
-
-def find_clusters(xy):
-    """Find clusters by HDBSCAN; None for points outside of all clusters."""
-    from sklearn.cluster import HDBSCAN
-
-    size = max(5, len(xy) // 100)
-    clusters = HDBSCAN(min_cluster_size=size, copy=True).fit_predict(xy)
-    return np.array([None if cluster < 0 else f"cluster {cluster + 1}" for cluster in clusters])

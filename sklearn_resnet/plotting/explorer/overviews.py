@@ -1,6 +1,5 @@
 """Whole images of regions, embedded in the page within a bounded size."""
 
-import base64
 import io
 import os
 
@@ -12,7 +11,7 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.regions import Region
 from sklearn_resnet.plotting._overview import read_whole
 
-_MAX_BYTES = 12_000_000  # of all overviews together, in base64
+_MAX_BYTES = 9_000_000  # of all overviews together
 # maximum number of images, and the longer side of an overview: shorter for more
 _SIDES = ((8, 1600), (32, 1200), (128, 800), (600, 480))
 _MAX_IMAGES = _SIDES[-1][0]
@@ -37,7 +36,7 @@ def name_images(images, regions):
     Parameters
     ----------
     images : sequence of images
-        As `make_sheets` accepts them.
+        As `Sheets` accepts them.
     regions : list of Region or None
         As `as_regions` returns them. Those of images in memory are numbered.
     """
@@ -69,7 +68,7 @@ def describe_regions(regions, page=None):
         ``boxes``, for each region its top, left, bottom and right, or None for a whole image;
         ``pages``, for each region its page, or None; ``pages`` is None if all are;
         ``overviewOf``, the index of its overview, or -1; ``overviews``, dicts with the ``height``
-        and ``width`` of an image in full resolution and ``file``, a WebP file in base64, or None
+        and ``width`` of an image in full resolution and ``file``, the bytes of a WebP file, or None
         for an image that cannot be read; and ``overviewNote``, which says why there are none.
     """
     if regions is None:
@@ -117,11 +116,10 @@ def _make_overview(region, page, n_images):
 
 
 def _encode(image, max_length):
-    """Encode an image as WebP in base64, in fewer pixels if it is longer than allowed."""
+    """Encode an image as WebP, in fewer pixels if it is longer than allowed."""
     while True:
         file = io.BytesIO()
         image.save(file, "WEBP", quality=_QUALITY, method=4)
-        text = base64.b64encode(file.getvalue()).decode()
-        if len(text) <= max_length or max(image.size) <= _MIN_SIDE:
-            return text
+        if file.tell() <= max_length or max(image.size) <= _MIN_SIDE:
+            return file.getvalue()
         image = image.resize([max(1, side * 4 // 5) for side in image.size])

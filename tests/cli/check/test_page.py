@@ -14,7 +14,6 @@ from PIL import Image
 from sklearn_resnet.checks._quality import FLAGS
 from sklearn_resnet.cli.check.findings import Findings
 from sklearn_resnet.cli.check.page import write_report_page
-from sklearn_resnet.cli.progress import Progress
 
 LABEL = "<script>alert(1)</script>"
 
@@ -45,7 +44,7 @@ def findings(tmp_path):
 
 
 def write(path, findings, title="Photos <1>"):
-    write_report_page(path, findings, title, 0, Progress(quiet=True))
+    write_report_page(path, findings, title, 0)
     return path.read_text("utf-8")
 
 
@@ -110,11 +109,3 @@ def test_many_are_counted(findings, tmp_path):
     )
     assert len(list_paths(split(page)["copies"])) == 12
     assert "and 3 more" in split(page)["copies"]
-
-
-def test_without_bokeh_there_is_no_map(findings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    page = write(tmp_path / "page.html", findings)
-    assert 'id="map"' not in page
-    assert list_paths(split(page)["outliers"]) == ["4.png"]
-    assert "sklearn-resnet[explore]" in capsys.readouterr().err

@@ -15,6 +15,15 @@ from sklearn_resnet.plotting.explorer.columns import (
 )
 
 
+def as_lists(described):
+    """A description with lists, and None for NaN, in place of arrays."""
+    lists = {name: np.asarray(values).tolist() for name, values in described.items()}
+    return {
+        name: [None if value != value else value for value in values]
+        for name, values in lists.items()
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -27,7 +36,7 @@ from sklearn_resnet.plotting.explorer.columns import (
     ],
 )
 def test_columns_are_labels_or_numbers(values, expected):
-    assert describe_column(values) == expected
+    assert as_lists(describe_column(values)) == expected
 
 
 def test_labels_have_the_colours_and_the_order_of_a_legend():
@@ -101,7 +110,7 @@ def test_labels_that_are_no_unicode_can_be_written():
 
 
 def test_infinite_numbers_of_a_scale_are_missing():
-    assert describe_column([0.5, np.inf, 2])["values"] == [0.5, None, 2.0]
+    assert as_lists(describe_column([0.5, np.inf, 2]))["values"] == [0.5, None, 2.0]
 
 
 def test_labels_of_one_column_are_raveled_and_others_are_an_error():

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from sklearn_resnet.plotting.explorer.neighbors import find_clusters, find_others, list_others
+from sklearn_resnet.plotting.explorer.neighbors import find_others, list_others
 
 
 def test_neighbours_are_the_nearest_others():
@@ -25,16 +25,6 @@ def test_neighbours_of_duplicates_are_others():
     found = find_others(X, 3)
     assert found.shape == (12, 3)
     assert not (found == np.arange(12)[:, None]).any()
-
-
-def test_clusters_are_found():
-    rng = np.random.RandomState(0)
-    xy = np.concatenate([rng.normal(0, 0.1, (50, 2)), rng.normal(5, 0.1, (50, 2)), [[20, -20]]])
-    clusters = find_clusters(xy)
-    assert len(set(clusters[:50])) == len(set(clusters[50:100])) == 1
-    assert clusters[0] != clusters[50]
-    assert clusters[100] is None
-    assert set(clusters) == {"cluster 1", "cluster 2", None}
 
 
 def test_few_points_have_fewer_neighbours():

@@ -1,18 +1,14 @@
 """The page of an embedding: its data, and its behaviour in a browser without a network."""
 
-import base64
 import io
-import json
-import os
 import re
-import shutil
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from explorer_pages import change_buffer, drag, hover, place, read_data, read_elements, selected
 from matplotlib.colors import to_hex
 from matplotlib.path import Path as Polygon
 from PIL import Image
@@ -53,89 +49,9 @@ def write(path, **options):
     return path
 
 
-def read_data(path):
-    """The data in a page."""
-    text = path.read_text("utf-8")
-    return json.loads(text.partition('id="data">')[2].partition("</script>")[0])
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium of the system."""
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        if "CI" in os.environ:
-            pytest.fail("There is no Chromium: .ci/run installs it.")
-        pytest.skip("needs Chromium (Debian's package chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     return write(tmp_path_factory.mktemp("page") / "page.html", title=f"Map of {HOSTILE}")
-
-
-@pytest.fixture
-def show(browser):
-    """Open a page offline; at the end, it must have complained of nothing and asked for nothing."""
-    opened, complaints = [], []
-
-    def hear(message):
-        is_of_tests = "willReadFrequently" in message.text  # they read canvases
-        if message.type in ("error", "warning") and not is_of_tests:
-            complaints.append(message.text)
-
-    def watch(url, own):
-        if not url.startswith(("data:", "blob:", own)):
-            complaints.append(url)
-
-    def show(file, **options):
-        options = {"viewport": {"width": 1200, "height": 800}, "offline": True} | options
-        context = browser.new_context(**options)
-        page = context.new_page()
-        opened.append(context)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", hear)
-        page.on("request", lambda request: watch(request.url, file.as_uri()))
-        page.goto(file.as_uri())
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield show
-    for context in opened:
-        context.close()
-    assert complaints == []
-
-
-def place(page, i):
-    """Where a point lies in the window."""
-    return page.evaluate(
-        """i => {
-            const model = (name) => Bokeh.documents[0].get_model_by_name(name);
-            const { x_range, y_range } = model("plot"), { x, y } = model("points").data;
-            const box = document.getElementById("map").getBoundingClientRect(), edge = 2;
-            const part = (value, range) => (value - range.start) / (range.end - range.start);
-            return [
-                box.left + edge + part(x[i], x_range) * (box.width - 2 * edge),
-                box.bottom - edge - part(y[i], y_range) * (box.height - 2 * edge),
-            ];
-        }""",
-        i,
-    )
-
-
-def hover(page, i):
-    page.mouse.move(*place(page, i))
-    page.wait_for_selector(f"#hover[data-index='{i}']")
-
-
-def selected(page):
-    return page.evaluate("Bokeh.documents[0].get_model_by_name('points').selected.indices")
 
 
 def drawn_color(page, selector):
@@ -150,14 +66,6 @@ def drawn_color(page, selector):
         }""",
         selector,
     )
-
-
-def drag(page, points):
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*point, steps=8)
-    page.mouse.up()
 
 
 @pytest.mark.parametrize("i", [17, *(pytest.param(i, marks=pytest.mark.long) for i in (0, N - 1))])
@@ -327,12 +235,12 @@ def test_points_are_coloured_by_any_column(show, tmp_path):
     options = page.eval_on_selector_all("#color option", "all => all.map(e => e.value)")
     assert options == ["kind", "weight", "few", "cluster"]
     page.select_option("#color", "weight")
-    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    colors = page.evaluate("window.page.inspect().colors")
     assert (colors[0], colors[-1]) == ("#440154", "#fde725")  # viridis
     assert colors[5] == "#cccccc"
     assert page.inner_text("#legend").split() == ["0", "1"]
     page.select_option("#color", "few")
-    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    colors = page.evaluate("window.page.inspect().colors")
     assert len(set(colors[::2])) == 1
     assert set(colors[::2]) != set(colors[1::2])
 
@@ -355,7 +263,7 @@ def test_points_have_the_colours_of_a_figure(show, tmp_path, kind):
     plt.close(display.figure_)
     display.to_html(tmp_path / "page.html")
     page = show(tmp_path / "page.html", color_scheme="light")
-    colors = page.evaluate("Bokeh.documents[0].get_model_by_name('points').data.color")
+    colors = page.evaluate("window.page.inspect().colors")
     assert colors == [drawn[tuple(point)] for point in xy.tolist()]
 
 
@@ -378,8 +286,7 @@ def test_too_many_labels_share_the_last_place(show, tmp_path):
     assert rows.count() == 60
     assert "31 others" in rows.last.inner_text()
     styles = page.evaluate(
-        "(({ color, marker }) => color.map((c, i) => c + marker[i]))"
-        "(Bokeh.documents[0].get_model_by_name('points').data)"
+        "(({ colors, markers }) => colors.map((c, i) => c + markers[i]))(window.page.inspect())"
     )
     assert len(set(styles)) == 60
 
@@ -393,13 +300,13 @@ def test_everything_is_reached_by_keys(show, file):
     wanted = {"search", "theme", "color", "map", "tool-lasso", "zoom-in", "select-view", "show-all"}
     assert wanted <= reached
     page.focus("#map")
-    x_start = "Bokeh.documents[0].get_model_by_name('plot').x_range.start"
+    x_start = "window.page.inspect().views[0][0]"
     before = page.evaluate(x_start)
     page.keyboard.press("ArrowRight")
     assert page.evaluate(x_start) > before
     page.keyboard.press("+")
     page.keyboard.press("0")
-    page.wait_for_function(f"Math.abs({x_start} - {before}) < 1e-6")
+    page.wait_for_function(f"() => Math.abs({x_start} - {before}) < 1e-6")
     page.keyboard.press("Enter")
     page.wait_for_selector("#unpin")
 
@@ -488,9 +395,8 @@ def test_missing_labels_and_a_single_column(show, tmp_path):
     assert "no label" in page.inner_text("#legend")
 
 
-def sheet_pixels(text):
-    start = text.index('"sheets":["') + 11
-    data = base64.b64decode(text[start : text.index('"', start)])
+def sheet_pixels(path):
+    data = read_elements(path.read_text("utf-8"), "sheet")["0"]
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
@@ -501,9 +407,9 @@ def test_paths_are_read_as_images(tmp_path):
         paths.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(image).save(paths[-1])
     EmbeddingDisplay(xy[:4], labels[:4], images=paths).to_html(tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text("utf-8")
-    assert '"names":["0.png","1.png","2.png","3.png"]' in text  # paths are names, too
-    pixels = sheet_pixels(text)
+    names = read_data(tmp_path / "page.html")["names"]
+    assert names == ["0.png", "1.png", "2.png", "3.png"]  # paths are names, too
+    pixels = sheet_pixels(tmp_path / "page.html")
     np.testing.assert_allclose(pixels[10, 10], images[0, 0, 0], atol=12)
 
 
@@ -520,13 +426,6 @@ def test_nothing_in_it_points_to_the_network(file):
     assert "<script src" not in text
     assert "<link" not in text
     assert "default-src 'none'" in text
-
-
-def test_without_bokeh_the_error_names_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "bokeh", None)
-    with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
-        write(tmp_path / "page.html")
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -554,8 +453,8 @@ def test_lengths_must_agree(tmp_path, options, message):
 
 
 def test_a_page_has_its_limit(tmp_path):
-    with pytest.raises(ValueError, match="at most 200,000 points. Got 200,001 instead"):
-        EmbeddingDisplay(np.zeros((200_001, 2))).to_html(tmp_path / "page.html")
+    with pytest.raises(ValueError, match="at most 1,000,000 points. Got 1,000,001 instead"):
+        EmbeddingDisplay(np.zeros((1_000_001, 2))).to_html(tmp_path / "page.html")
 
 
 class UnreadImages:
@@ -585,7 +484,7 @@ def test_images_of_a_narrow_range_are_not_dark(tmp_path):
     EmbeddingDisplay(np.random.RandomState(0).rand(600, 2), images=images).to_html(
         tmp_path / "page.html"
     )
-    pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+    pixels = sheet_pixels(tmp_path / "page.html")
     assert pixels[2, 2].max() < 15
     assert pixels[2, 6].min() > 240
 
@@ -614,11 +513,8 @@ def test_broken_files_leave_their_squares_empty_and_are_named_once(tmp_path):
 
 @pytest.mark.long
 def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
-    text = file.read_text("utf-8")
-    found = json.dumps([1, -1] * N, separators=(",", ":"))
-    text, n_replaced = re.subn(
-        r'"neighbors":\[[^\]]*\],"nNeighbors":8', f'"neighbors":{found},"nNeighbors":2', text
-    )
+    text = change_buffer(file, "neighbors", np.array([1, -1] * N, np.int32))
+    text, n_replaced = re.subn('"nNeighbors":8', '"nNeighbors":2', text)
     assert n_replaced == 1
     (tmp_path / "page.html").write_text(text, "utf-8")
     page = show(tmp_path / "page.html")
@@ -688,14 +584,8 @@ def test_names_are_whole_beyond_the_folder_of_all(tmp_path, paths, folder, names
 
 def get_ranges(page):
     """The left, right, lower and upper end of the view."""
-    return np.array(
-        page.evaluate(
-            """() => {
-                const { x_range: x, y_range: y } = Bokeh.documents[0].get_model_by_name("plot");
-                return [x.start, x.end, y.start, y.end];
-            }"""
-        )
-    )
+    left, bottom, right, top = page.evaluate("window.page.inspect().views[0]")
+    return np.array([left, right, bottom, top])
 
 
 @pytest.mark.long
@@ -803,7 +693,7 @@ def test_points_without_a_value_are_grey_in_either_theme_and_have_no_row(show, t
     labels = {"kind": np.array(["a", None] * 30, object), "weight": np.linspace(0.5, 1, N)}
     labels["weight"][7] = np.nan
     page = show(write(tmp_path / "page.html", labels=labels), color_scheme="light")
-    colors = "Bokeh.documents[0].get_model_by_name('points').data.color"
+    colors = "window.page.inspect().colors"
     assert page.evaluate(colors)[1] == "#cccccc"
     page.click("#theme")
     assert page.evaluate(colors)[1] == "#4b535c"
@@ -881,9 +771,7 @@ def box_on_canvas(page, selector, box):
 
 def ring_color(page):
     """The colour of the pinned region's box."""
-    text = page.evaluate(
-        "getComputedStyle(document.documentElement).getPropertyValue('--ring').trim()"
-    )
+    text = page.evaluate("getComputedStyle(document.body).getPropertyValue('--ring').trim()")
     return [int(text[i : i + 2], 16) for i in (1, 3, 5)]
 
 
@@ -1049,7 +937,7 @@ def test_thumbnails_of_resized_regions_fill_their_frame(tmp_path):
         EmbeddingDisplay(np.eye(2), images=lazy).to_html(tmp_path / "page.html")
         side = min(size, 160)
         assert read_data(tmp_path / "page.html")["side"] == side
-        pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+        pixels = sheet_pixels(tmp_path / "page.html")
         assert (pixels[:side, : 2 * side, 0] > 128).all()
 
 
@@ -1062,7 +950,7 @@ def test_thumbnails_show_whole_regions_up_to_the_border_and_beyond(tmp_path):
     EmbeddingDisplay(np.eye(2), images=table).to_html(tmp_path / "page.html")
     data = read_data(tmp_path / "page.html")
     assert data["side"] == 40
-    pixels = sheet_pixels((tmp_path / "page.html").read_text("utf-8"))
+    pixels = sheet_pixels(tmp_path / "page.html")
     red = pixels[:40, :40, 0] > 128
     assert red.mean() == pytest.approx(0.25, abs=0.02)  # 40 x 10 in a square of 40, not cropped
     assert red[20, 1]
@@ -1094,8 +982,47 @@ def test_a_plain_page_follows_the_theme(browser, scheme, tmp_path):
     write_plain_page(tmp_path / "page.html", HOSTILE, "<p>text</p>")
     page = browser.new_page(color_scheme=scheme)
     page.goto((tmp_path / "page.html").as_uri())
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    assert page.evaluate("document.body.dataset.theme") == scheme
     assert page.inner_text("h1") == page.title() == HOSTILE
     assert page.inner_text("#section") == "text"
     assert not page.evaluate("window.isHacked")
     page.close()
+
+
+@pytest.mark.long
+def test_sheets_of_a_large_page_are_beside_it(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.page.MAX_BYTES", 1000)
+    path, folder = tmp_path / "a page.html", tmp_path / "a page_files"
+    folder.mkdir()
+    (folder / "0000-mine.webp").write_text("mine")
+    write(path)
+    (sheet,) = read_data(path)["sheetFiles"]
+    assert sheet.startswith("a%20page_files/0000-")
+    assert read_elements(path.read_text("utf-8"), "sheet") == {}
+    page = show(path)
+    _, images, _, _ = make_data()
+    hover(page, 17)
+    page.wait_for_timeout(200)
+    page.wait_for_selector("#hover canvas.large")
+    shot = Image.open(io.BytesIO(page.locator("#hover canvas.large").screenshot())).convert("RGB")
+    np.testing.assert_allclose(np.asarray(shot).mean((0, 1)), images[17].mean((0, 1)), atol=12)
+    former = {found.name for found in folder.iterdir()}
+    write(path, images=255 - images)
+    now = {found.name for found in folder.iterdir()}
+    assert len(now) == len(former) == 3  # a sheet, the list of sheets, and the file of another
+    assert len(now & former) == 2
+    assert (folder / "0000-mine.webp").read_text() == "mine"
+
+
+@pytest.mark.long
+def test_many_points_have_small_dots_and_no_neighbours(show, tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.content.MAX_SEARCHED", 50)
+    page = show(write(tmp_path / "page.html", features=None))
+    data = read_data(tmp_path / "page.html")
+    assert [column["name"] for column in data["columns"]] == ["label"]
+    assert "neighbors" not in data
+    page.mouse.click(*place(page, 20))
+    page.wait_for_selector("#pinned[data-index='20']")
+    assert page.locator("#neighbors").count() == 0
+    assert "computed for at most 50 images" in page.inner_text("#pinned")
+    assert data["pointSize"] == 12

@@ -1,6 +1,5 @@
 """Sheets of thumbnails: equal pixels, whatever holds the images."""
 
-import base64
 import io
 
 import h5py
@@ -9,7 +8,13 @@ import pytest
 from PIL import Image
 
 from sklearn_resnet import ImageLoader
-from sklearn_resnet.plotting.explorer.sprites import make_sheets, thumbnail_side
+from sklearn_resnet.plotting.explorer import sprites
+from sklearn_resnet.plotting.explorer.sprites import (
+    Sheets,
+    make_sheets,
+    order_by_levels,
+    thumbnail_side,
+)
 
 N = 300  # more than one batch
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 6, 8, 3), dtype=np.uint8)
@@ -33,13 +38,13 @@ def test_a_dark_image_of_an_array_stays_dark():
     images[0] = 0.05
     images[-1] = 1
     (sheet,), n_columns = make_sheets(images, 4)
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("L"))
+    pixels = np.asarray(Image.open(io.BytesIO(sheet)).convert("L"))
     assert n_columns == 18
     assert pixels[:40].max() < 60
 
 
 def open_sheet(sheet):
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))).convert("RGBA"))
+    return np.asarray(Image.open(io.BytesIO(sheet)).convert("RGBA"))
 
 
 @pytest.mark.parametrize("shape", [(16, 48), (48, 16)])
@@ -90,7 +95,7 @@ def test_more_images_are_smaller(n, side):
 def test_images_of_pillow_are_drawn_in_their_colours():
     image = Image.new("RGB", (8, 8), (200, 100, 50)).quantize(4)
     (sheet,), _ = make_sheets([image, np.zeros((8, 8, 3), np.uint8)], 8)
-    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet))))
+    drawn = np.asarray(Image.open(io.BytesIO(sheet)))
     np.testing.assert_allclose(drawn[4, 4, :3], (200, 100, 50), atol=8)
     np.testing.assert_allclose(drawn[4, 12, :3], 0, atol=8)
 
@@ -112,3 +117,61 @@ def test_channels_are_shown_as_composites_with_one_range(kind, dtype):
         np.testing.assert_allclose(square[7, 7], (0, 255, 255), atol=16)
         np.testing.assert_allclose(square[24, 7], (magenta, 0, magenta), atol=16)
         assert square[24, 24].max() < 16
+
+
+def test_the_first_level_is_spread_and_each_level_is_compact():
+    rng = np.random.default_rng(0)
+    xy = np.concatenate([rng.normal(0, 0.05, (9_000, 2)), rng.uniform(-5, 5, (1_000, 2))])
+    order = order_by_levels(xy, 100)
+    assert sorted(order) == list(range(10_000))
+    first, second = xy[order[:100]], xy[order[100:500]]
+    cells = {tuple(cell) for cell in np.floor(first).astype(int).tolist()}
+    assert len(cells) > 45  # of 100; rows taken at random would find about 10
+    for level in (first, second):
+        steps = np.linalg.norm(np.diff(level, axis=0), axis=1)
+        others = np.linalg.norm(np.diff(rng.permutation(level), axis=0), axis=1)
+        assert steps.mean() < 0.5 * others.mean()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_equal_points_have_an_order(n):
+    assert sorted(order_by_levels(np.zeros((n, 2)), 2)) == list(range(n))
+
+
+@pytest.mark.parametrize("kind", ["array", "floats", "list", "h5py", "lazy", "channels"])
+def test_single_sheets_are_those_of_all(kind, monkeypatch):
+    monkeypatch.setattr(sprites, "_SHEET_SIDE", 80)
+    images = {
+        "array": lambda: IMAGES,
+        "floats": lambda: IMAGES / 255 - 0.2,
+        "list": lambda: list(IMAGES),
+        "h5py": lambda: h5py.File(io.BytesIO(), "w").create_dataset("x", data=IMAGES),
+        "lazy": lambda: ImageLoader(lazy=True).fit_transform(IMAGES),
+        "channels": lambda: np.concatenate([IMAGES, IMAGES[..., :2]], -1),
+    }[kind]()
+    xy = np.random.default_rng(1).random((N, 2))
+    sheets = Sheets(images, xy, side=8)
+    assert (sheets.n_columns, sheets.n_sheets) == (10, 3)
+    assert sorted(sheets.place) == list(range(N))
+    assert not np.array_equal(sheets.place, np.arange(N))
+    assert [sheets.make(k) for k in range(3)] == list(sheets.make_all())
+
+
+def test_a_square_holds_the_image_of_its_place(monkeypatch):
+    monkeypatch.setattr(sprites, "_SHEET_SIDE", 80)
+    images = np.empty((N, 8, 8), np.uint8)
+    images[:] = np.linspace(0, 255, N).astype(np.uint8)[:, None, None]
+    sheets = Sheets(images, np.random.default_rng(1).random((N, 2)), side=8)
+    pixels = [open_sheet(sheet) for sheet in sheets.make_all()]
+    for i in (0, 77, 150, N - 1):
+        k, position = divmod(int(sheets.place[i]), 100)
+        row, column = divmod(position, 10)
+        assert int(pixels[k][8 * row + 4, 8 * column + 4, 0]) == pytest.approx(
+            int(images[i, 0, 0]), abs=16
+        )
+
+
+def test_many_thumbnails_are_held_in_a_file(monkeypatch):
+    expected = make_sheets(IMAGES, 8)
+    monkeypatch.setattr(sprites, "_MAX_IN_MEMORY", 1000)
+    assert make_sheets(IMAGES, 8) == expected

@@ -3,7 +3,7 @@
 let hovered = -1, pinned = -1;
 
 function describe(i, size) {
-  const rows = [["file", nameOf(i)], ...data.columns.map((each) => [each.name, valueText(each, i)])];
+  const rows = [["file", nameOf(i)], ...columns.map((each) => [each.name, valueText(each, i)])];
   const list = make("dl");
   for (const [key, value] of rows) {
     if (value !== "") list.append(make("dt", { textContent: key }), make("dd", { textContent: value }));
@@ -25,15 +25,16 @@ function makeImageButton(i, text = "") {
   return button;
 }
 
-function hover(i, x, y) {
+// x, y: the pointer on a pane
+function hover(i, pane, x, y) {
   if (i !== hovered) {
     hovered = i;
     showHoverCard(i);
     drawSoon();
   }
   if (i < 0) return;
-  const card = byId("hover");
-  const { clientWidth: width, clientHeight: height } = byId("map");
+  const card = byId("hover"), { width, height } = pane;
+  if (card.parentElement !== pane.element) pane.element.append(card);
   const isBeyond = x + 18 + card.offsetWidth > width;
   card.style.left = `${isBeyond ? Math.max(0, x - 18 - card.offsetWidth) : x + 18}px`;
   card.style.top = `${Math.max(0, Math.min(y + 18, height - card.offsetHeight - 4))}px`;
@@ -43,13 +44,18 @@ function showHoverCard(i) {
   const card = byId("hover");
   card.hidden = i < 0;
   if (i < 0) return;
-  const neighbors = hasImages ? neighborsOf(i).map((j) => makeThumbnail(j, 28)) : [];
+  const beside = hasImages ? neighborsOf(i).map((j) => makeThumbnail(j, 28)) : [];
   const size = Math.min(160, Math.max(96, data.side));
-  card.replaceChildren(...describe(i, size), make("div", { className: "sheet" }, neighbors));
+  card.replaceChildren(...describe(i, size), make("div", { className: "sheet" }, beside));
   card.dataset.index = i;
 }
 
 function pin(i) {
+  showPin(i);
+  host.changed?.("pinned", i < 0 ? null : i);
+}
+
+function showPin(i) {
   pinned = i;
   hover(-1);
   if (i < 0) {
@@ -64,27 +70,17 @@ function pin(i) {
 function showPinned(i) {
   const parts = describe(i, Math.min(310, Math.max(160, 1.5 * data.side)));
   parts.push(...makeOverview(i, 310));
-  const neighbors = neighborsOf(i);
-  if (neighbors.length) {
-    const title = `Nearest ${neighbors.length} by ${data.distance}:`;
-    const buttons = neighbors.map((j) => makeImageButton(j, valueText(column, j)));
+  const beside = neighborsOf(i);
+  if (beside.length) {
+    const title = `Nearest ${beside.length} by ${data.distance}:`;
+    const buttons = beside.map((j) => makeImageButton(j, valueText(column, j)));
     parts.push(
       make("p", { className: "hint", textContent: title }),
       make("div", { className: "sheet", id: "neighbors" }, buttons),
     );
-  }
+  } else if (data.neighborNote) parts.push(make("p", { className: "hint", textContent: data.neighborNote }));
   const unpin = make("button", { type: "button", id: "unpin", textContent: "Unpin" });
   unpin.addEventListener("click", () => pin(-1));
   byId("pinned").replaceChildren(...parts, make("p", {}, [unpin]));
   byId("pinned").dataset.index = i;
 }
-
-window.explorer = { // called by Bokeh
-  hover({ index, geometry }) {
-    hover(nearestPoint(index.indices, geometry.x, geometry.y), geometry.sx, geometry.sy);
-  },
-  tap({ geometries, source: tapped }) {
-    const i = nearestPoint(tapped.inspected.indices, geometries.x, geometries.y);
-    if (i >= 0) pin(i);
-  },
-};

@@ -1,12 +1,40 @@
-// The data of the page, which Python writes.
+// The data: what Python describes in `data`, and the arrays in the host's buffers.
 
-const data = readJson("data");
+const readArray = async (name, ArrayType) => new ArrayType(await host.buffer(name));
+const readColumn = (column, k) => readArray(`column${k}`, column.names ? Int32Array : Float64Array);
+const readPositions = (map, k) => readArray(`xy${k}`, Float32Array);
 
-const fileOf = (i) => (data.names ? data.names[i] : `image ${i}`);
+const nPoints = data.n;
+const [positions, columnArrays, neighbors, places, boxes, overviewIndices] = await Promise.all([
+  Promise.all(data.maps.map(readPositions)),
+  Promise.all(data.columns.map(readColumn)),
+  data.nNeighbors ? readArray("neighbors", Int32Array) : null,
+  data.nSheets ? readArray("place", Uint32Array) : null,
+  data.hasBoxes ? readArray("boxes", Int32Array) : null,
+  data.hasBoxes ? readArray("overviewOf", Int32Array) : null,
+]);
+const ownColumns = data.columns.map((column, k) => ({ ...column, [column.names ? "codes" : "values"]: columnArrays[k] }));
+let columns = ownColumns; // and that of the tags, once there are any
+
+let fileNames = null;
+const fileNamesText = data.hasNames ? new TextDecoder().decode(await host.buffer("names")) : "";
+
+function fileOf(i) {
+  if (!data.hasNames) return `image ${i}`;
+  fileNames ??= fileNamesText.split("\0");
+  return fileNames[i];
+}
+
+// top, left, bottom, right; null for a whole image
+const NO_BOX = -(2 ** 31);
+function boxOf(i) {
+  if (!boxes || boxes[4 * i] === NO_BOX) return null;
+  return boxes.subarray(4 * i, 4 * i + 4);
+}
 
 // with the page, and the rows and columns of a region
 function nameOf(i) {
-  const box = data.boxes?.[i], page = data.pages?.[i] ?? null;
+  const box = boxOf(i), page = data.pages?.[i] ?? null;
   const name = page === null ? fileOf(i) : `${fileOf(i)}, page ${page}`;
   if (!box) return name;
   const [top, left, bottom, right] = box;
@@ -14,11 +42,11 @@ function nameOf(i) {
 }
 
 function neighborsOf(i) {
-  const found = data.neighbors.slice(i * data.nNeighbors, (i + 1) * data.nNeighbors);
-  return found.filter((j) => j >= 0);
+  if (!neighbors) return [];
+  return [...neighbors.subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
 }
 
 function valueText({ values, names, codes }, i) {
-  if (values) return values[i] === null ? "" : String(Number(values[i].toPrecision(6)));
+  if (values) return Number.isNaN(values[i]) ? "" : String(Number(values[i].toPrecision(6)));
   return codes[i] < 0 ? "" : names[codes[i]];
 }

@@ -1,8 +1,9 @@
-// Elements of the page.
+// Elements below `root`, which is the document or the shadow root of a widget.
 
-const byId = (id) => document.getElementById(id);
-const readJson = (id) => JSON.parse(byId(id).textContent);
-const cssVariable = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const byId = (id) => root.getElementById(id);
+const container = byId("explorer");
+const cssVariable = (name) => getComputedStyle(container).getPropertyValue(name).trim();
+const ending = new AbortController(); // ends what outlives the elements: listeners on the window
 
 function make(tag, properties = {}, children = []) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -17,3 +18,8 @@ function makeSvg(tag, attributes = {}) {
 }
 
 const formatCount = (count) => count.toLocaleString("en");
+
+// told to screen readers
+function announce(text) {
+  byId("status").textContent = text;
+}

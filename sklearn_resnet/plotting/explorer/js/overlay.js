@@ -1,34 +1,44 @@
-// The overlay of the map: images, rings around matches, and lines to neighbours.
+// The layer over the points: images, rings around matches, lines to neighbours, names and the line of a tool.
 
 const MAX_AUTOMATIC = 300; // points in view, up to which images are drawn without the button
+const MAX_CANDIDATES = 4000; // for images
 const MAX_RINGS = 2000;
-const overlay = byId("overlay");
-const drawingOrder = shuffledIndices(data.n);
-let isImagesOn = false, isScheduled = false;
-
-// in a fixed random order, so that no label comes first
-function shuffledIndices(n) {
-  const order = new Uint32Array(n).map((_, i) => i);
-  for (let i = n - 1, seed = 1; i > 0; i--) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    const j = seed % (i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
+const SETTLED_AFTER = 150; // milliseconds without a movement
+let isImagesOn = false, isScheduled = false, settling = 0;
 
 function drawSoon() {
   if (isScheduled) return;
   isScheduled = true;
   requestAnimationFrame(() => {
     isScheduled = false;
-    draw();
+    panes.forEach(draw);
+    listClustersInView();
   });
 }
 
-function draw() {
-  const { clientWidth: width, clientHeight: height } = byId("map");
-  const ratio = devicePixelRatio;
+function redrawAll() {
+  for (const pane of panes) pane.isStale = true;
+  drawSoon();
+}
+
+// until the map has come to rest, some points may stand for all
+function move(pane) {
+  pane.isMoving = true;
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    for (const each of panes) each.isMoving = false;
+    redrawAll();
+  }, SETTLED_AFTER);
+}
+
+function draw(pane) {
+  const { overlay, width, height } = pane, ratio = devicePixelRatio;
+  if (!pane.view || !width || !height) return;
+  const size = sizeInView(pane);
+  if (pane.isStale) {
+    pane.isStale = false;
+    pane.renderer.draw({ ...pane.view, width, height, ratio, size, alpha: data.pointAlpha, isMoving: pane.isMoving });
+  }
   if (overlay.width !== Math.round(width * ratio) || overlay.height !== Math.round(height * ratio)) {
     overlay.width = Math.round(width * ratio);
     overlay.height = Math.round(height * ratio);
@@ -36,53 +46,58 @@ function draw() {
   const context = overlay.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  if (hasImages) drawImages(context, width, height);
+  if (hasImages) drawImages(context, pane);
   context.strokeStyle = cssVariable("--ring");
   context.lineWidth = 2;
-  for (const i of matches.slice(0, MAX_RINGS)) drawRing(context, i, data.pointSize / 2 + 2);
+  for (const i of matches.slice(0, MAX_RINGS)) drawRing(context, pane, i, size / 2 + 2);
+  drawClusterNames(context, pane);
+  context.strokeStyle = cssVariable("--ring");
   for (const i of new Set([pinned, hovered])) {
-    if (i >= 0) drawNeighbors(context, i);
+    if (i >= 0) drawNeighbors(context, pane, i, size);
   }
+  drawToolLine(context, pane);
 }
 
-function drawRing(context, i, radius) {
+function drawRing(context, pane, i, radius) {
   context.beginPath();
-  context.arc(...toScreen(i), radius, 0, 2 * Math.PI);
+  context.arc(...toScreen(pane, i), radius, 0, 2 * Math.PI);
   context.stroke();
 }
 
-function drawNeighbors(context, i) {
+function drawNeighbors(context, pane, i, size) {
+  context.lineWidth = 2;
   context.globalAlpha = 0.5;
   for (const j of neighborsOf(i)) {
     context.beginPath();
-    context.moveTo(...toScreen(i));
-    context.lineTo(...toScreen(j));
+    context.moveTo(...toScreen(pane, i));
+    context.lineTo(...toScreen(pane, j));
     context.stroke();
   }
   context.globalAlpha = 1;
-  for (const j of neighborsOf(i)) drawRing(context, j, data.pointSize / 2 + 3);
+  for (const j of neighborsOf(i)) drawRing(context, pane, j, size / 2 + 3);
   context.lineWidth = 3;
-  drawRing(context, i, data.pointSize / 2 + 6);
-  context.lineWidth = 2;
+  drawRing(context, pane, i, size / 2 + 6);
 }
 
-// i, x, y of each point in view, in one array for speed; empty if there are too many for images
-function findVisible(width, height) {
-  const { x_scale: xScale, y_scale: yScale } = plotView.frame;
-  const [x0, y0] = [xScale.compute(0), yScale.compute(0)];
-  const [xFactor, yFactor] = [xScale.compute(1) - x0, yScale.compute(1) - y0];
-  const visible = [];
-  for (const i of drawingOrder) {
-    if (!isShown[i]) continue;
-    const x = x0 + xFactor * xs[i], y = y0 + yFactor * ys[i];
-    if (x < 0 || y < 0 || x > width || y > height) continue;
-    visible.push(i, x, y);
-    if (!isImagesOn && visible.length > 3 * MAX_AUTOMATIC) return [];
+// points in view in their order of levels, not many more than there is room for; none if there are too many for images
+function findCandidates(pane) {
+  const [left, bottom, right, top] = rangesOf(pane), { xy } = pane;
+  const isCrowded = countAround(pane, [left, bottom, right, top]) > 5 * MAX_CANDIDATES;
+  if (isCrowded && !isImagesOn) return [];
+  if (!isCrowded) {
+    const found = pointsInView(pane);
+    if (!isImagesOn && found.length > MAX_AUTOMATIC) return [];
+    return found.sort((a, b) => levelRanks[a] - levelRanks[b]);
   }
-  return visible;
+  const found = [];
+  for (const i of levelOrder) {
+    const x = xy[2 * i], y = xy[2 * i + 1];
+    if (isShown[i] && x >= left && x <= right && y >= bottom && y <= top && found.push(i) === MAX_CANDIDATES) break;
+  }
+  return found;
 }
 
-function drawImages(context, width, height) {
+function drawImages(context, pane) {
   const size = areSmall ? 32 : 56, cell = size + 3;
   const taken = new Map(); // the image in each cell of a grid
   const isFree = (cellX, cellY, x, y) => {
@@ -94,14 +109,13 @@ function drawImages(context, width, height) {
     }
     return true;
   };
-  const visible = findVisible(width, height);
-  for (let k = 0; k < visible.length; k += 3) {
-    const i = visible[k], x = visible[k + 1], y = visible[k + 2];
+  for (const i of findCandidates(pane)) {
+    const [x, y] = toScreen(pane, i);
     const cellX = Math.floor(x / cell), cellY = Math.floor(y / cell);
     if (!isFree(cellX, cellY, x, y)) continue;
     taken.set(cellX * 65536 + cellY, [x, y]);
-    context.globalAlpha = selected.size && !selected.has(i) ? 0.15 : 1; // like Bokeh's points
-    context.fillStyle = source.data.color[i];
+    context.globalAlpha = selection.length && !isSelected[i] ? 0.15 : 1; // like the points
+    context.fillStyle = asHex(pointColor[i]);
     context.fillRect(x - size / 2 - 1.5, y - size / 2 - 1.5, cell, cell);
     context.fillStyle = "#fff";
     context.fillRect(x - size / 2, y - size / 2, size, size);

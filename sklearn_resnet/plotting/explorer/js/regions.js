@@ -1,25 +1,34 @@
 // Regions of larger images: their boxes on the whole image, in the pinned card and in a dialog.
 
 const MIN_BOX = 9; // pixels: smaller boxes are enlarged
-const overviews = []; // images
+const overviews = []; // promises of images
 let enlarged = -1;
 
-const overviewOf = (i) => (data.boxes ? data.overviews[data.overviewOf[i]] : undefined);
-const regionsBeside = (i) => [...xs.keys()].filter((j) => data.overviewOf[j] === data.overviewOf[i] && (isShown[j] || j === i));
+const overviewOf = (i) => (boxes ? data.overviews[overviewIndices[i]] : undefined);
+
+function regionsBeside(i) {
+  const found = [];
+  for (let j = 0; j < nPoints; j++) {
+    if (overviewIndices[j] === overviewIndices[i] && (isShown[j] || j === i)) found.push(j);
+  }
+  return found;
+}
+
+async function loadOverview(k) {
+  const image = new Image();
+  image.src = URL.createObjectURL(new Blob([await host.buffer(`overview${k}`)], { type: "image/webp" }));
+  await image.decode();
+  return image;
+}
 
 function whenOverviewLoaded(k, use) {
-  if (!overviews[k]) {
-    overviews[k] = new Image();
-    overviews[k].src = "data:image/webp;base64," + data.overviews[k].file;
-    data.overviews[k].file = null; // the element holds the image now
-  }
-  if (isLoaded(overviews[k])) use(overviews[k]);
-  else overviews[k].addEventListener("load", () => use(overviews[k]), { once: true });
+  overviews[k] ??= loadOverview(k);
+  overviews[k].then(use);
 }
 
 // left, top, width and height of a box on the drawn image
 function placeBox(i, scale, minimum) {
-  const [top, left, bottom, right] = data.boxes[i];
+  const [top, left, bottom, right] = boxOf(i);
   const width = Math.max(minimum, (right - left) * scale), height = Math.max(minimum, (bottom - top) * scale);
   return [((left + right) * scale - width) / 2, ((top + bottom) * scale - height) / 2, width, height];
 }
@@ -32,13 +41,13 @@ function drawOverview(canvas, i, maxWidth, maxHeight, others = []) {
   Object.assign(canvas, { width: drawnWidth * devicePixelRatio, height: drawnHeight * devicePixelRatio });
   canvas.style.width = `${drawnWidth}px`;
   canvas.style.height = `${drawnHeight}px`;
-  whenOverviewLoaded(data.overviewOf[i], (image) => {
+  whenOverviewLoaded(overviewIndices[i], (image) => {
     const context = canvas.getContext("2d");
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.drawImage(image, 0, 0, drawnWidth, drawnHeight);
     context.lineWidth = 1.5;
     for (const j of others) {
-      context.strokeStyle = source.data.color[j];
+      context.strokeStyle = asHex(pointColor[j]);
       context.strokeRect(...placeBox(j, scale, 0));
     }
     for (const [color, lineWidth] of [["#fff", 5], [cssVariable("--ring"), 2.5]]) {
@@ -51,7 +60,7 @@ function drawOverview(canvas, i, maxWidth, maxHeight, others = []) {
 
 // the whole image with the box, for a card; nothing for an image that is whole itself
 function makeOverview(i, size) {
-  if (!data.boxes?.[i]) return [];
+  if (!boxOf(i)) return [];
   if (data.overviewNote) return [make("p", { className: "hint", textContent: data.overviewNote })];
   if (!overviewOf(i)) return [make("p", { className: "hint", textContent: "The whole image could not be read." })];
   const canvas = make("canvas");
@@ -92,7 +101,7 @@ function enlargeAt(x, y) {
   const areaOf = ([top, left, bottom, right]) => (bottom - top) * (right - left);
   const found = regionsBeside(enlarged).filter((j) => isInside(placeBox(j, scale, MIN_BOX)));
   if (!found.length) return;
-  const smallest = found.reduce((a, b) => (areaOf(data.boxes[b]) < areaOf(data.boxes[a]) ? b : a));
+  const smallest = found.reduce((a, b) => (areaOf(boxOf(b)) < areaOf(boxOf(a)) ? b : a));
   pin(smallest);
   enlarge(smallest);
 }

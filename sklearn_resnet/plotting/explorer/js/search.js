@@ -7,10 +7,12 @@ function findMatches(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [];
   const isMatch = (name) => name.toLowerCase().includes(wanted);
-  const columns = data.columns.filter((each) => each.names);
-  const matching = columns.map(({ codes, names }) => ({ codes, areMatches: names.map(isMatch) }));
-  const hasLabel = (i) => matching.some(({ codes, areMatches }) => areMatches[codes[i]]);
-  return [...xs.keys()].filter((i) => isMatch(fileOf(i)) || hasLabel(i));
+  const matching = columns.filter((each) => each.names).map(({ codes, names }) => ({ codes, areMatches: names.map(isMatch) }));
+  const found = [];
+  for (let i = 0; i < nPoints; i++) {
+    if (isMatch(fileOf(i)) || matching.some(({ codes, areMatches }) => areMatches[codes[i]])) found.push(i);
+  }
+  return found;
 }
 
 function search(text) {
@@ -19,5 +21,6 @@ function search(text) {
   byId("select-matches").hidden = !matches.length;
   byId("n-matches").textContent = formatCount(matches.length);
   byId("matches").replaceChildren(...matches.slice(0, MAX_LISTED).map((i) => makeImageButton(i)));
+  if (text.trim()) announce(`${formatCount(matches.length)} matches`);
   drawSoon();
 }

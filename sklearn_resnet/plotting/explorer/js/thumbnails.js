@@ -1,34 +1,46 @@
 // Thumbnails, cut out of sheets that hold many of them.
 
-const sheets = [];
+const MAX_SHEETS = 48; // that are kept
+const sheets = new Map(); // by index, least recently used first
 const nPerSheet = data.nColumns ** 2;
-const hasImages = data.sheets.length > 0;
+const hasImages = data.nSheets > 0;
 const areSmall = data.side <= 48;
+// points in the order of levels, a spread sample first; at random if all are in one sheet
+const hasLevels = data.nSheets > 1;
+const levelOrder = hasLevels ? invert(places) : drawingOrder;
+const levelRanks = hasLevels ? places : invert(drawingOrder);
 
-const isLoaded = (sheet) => sheet?.complete && sheet.naturalWidth > 0;
+function invert(order) {
+  const inverse = new Uint32Array(order.length);
+  for (let i = 0; i < order.length; i++) inverse[order[i]] = i;
+  return inverse;
+}
 
-function whenLoaded(k, use) {
-  if (!sheets[k]) {
-    sheets[k] = new Image();
-    sheets[k].src = "data:image/webp;base64," + data.sheets[k];
-    data.sheets[k] = null; // the element holds the image now
+// calls use(image) now if the sheet is loaded; else `later`, or use(image), once it is
+function withSheet(k, use, later) {
+  let sheet = sheets.get(k);
+  if (sheet) sheets.delete(k);
+  else {
+    sheet = { image: null, waiting: [] };
+    host.sheet(k).then((image) => {
+      sheet.image = image;
+      for (const call of sheet.waiting.splice(0)) call(image);
+    }, () => sheets.delete(k)); // it cannot be had
   }
-  if (isLoaded(sheets[k])) use(sheets[k]);
-  else sheets[k].addEventListener("load", () => use(sheets[k]), { once: true });
+  sheets.set(k, sheet);
+  if (sheets.size > MAX_SHEETS) sheets.delete(sheets.keys().next().value);
+  if (sheet.image) use(sheet.image);
+  else if (!sheet.waiting.includes(later ?? use)) sheet.waiting.push(later ?? use);
 }
 
 // redraw: called later instead of drawing, if the sheet is not loaded yet
 function drawImage(context, i, x, y, size, redraw) {
-  const k = Math.floor(i / nPerSheet), position = i % nPerSheet, { side, nColumns } = data;
-  if (redraw && !isLoaded(sheets[k])) {
-    whenLoaded(k, redraw);
-    return;
-  }
-  whenLoaded(k, (sheet) => {
+  const place = places[i], position = place % nPerSheet, { side, nColumns } = data;
+  withSheet(Math.floor(place / nPerSheet), (sheet) => {
     const x0 = (position % nColumns) * side, y0 = Math.floor(position / nColumns) * side;
     context.imageSmoothingEnabled = !areSmall || size < side;
     context.drawImage(sheet, x0, y0, side, side, x, y, size, size);
-  });
+  }, redraw);
 }
 
 function makeThumbnail(i, size) {

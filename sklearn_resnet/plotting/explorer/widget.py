@@ -1,0 +1,236 @@
+"""The widget of an embedding with its images, for notebooks. Importing it needs anywidget."""
+
+import base64
+import uuid
+from typing import TYPE_CHECKING
+
+import numpy as np
+import traitlets
+
+from sklearn_resnet._images.lazy import LazyImages
+from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.imports import import_optional
+from sklearn_resnet._sklearn_private import safe_indexing
+from sklearn_resnet.plotting._coloring import as_array, encode_labels
+from sklearn_resnet.plotting.explorer.content import encode_metadata
+from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+else:
+    AnyWidget = import_optional("anywidget", extra="explore", purpose="The widget").AnyWidget
+
+
+def _as_rows(values, n_points):
+    """Return row numbers in ascending order, given rows or a mask of all rows."""
+    values = np.asarray(values)
+    if values.dtype == bool:
+        if values.shape != (n_points,):
+            raise ParameterError(
+                "selection",
+                f"must hold one value for each of the {n_points} points, if it is a mask",
+                str(values.shape),
+            )
+        return np.flatnonzero(values)
+    if not values.size:
+        return np.empty(0, np.int64)
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_points:
+        raise ParameterError(
+            "selection",
+            f"must hold row numbers from 0 to {n_points - 1}, or a mask of all rows",
+            repr(values.tolist()[:5]),
+        )
+    return np.unique(values).astype(np.int64)
+
+
+class _Array(traitlets.TraitType):
+    """A trait that holds a read-only array, which the model sends as bytes."""
+
+    def __init__(self, check, to_json, from_json):
+        super().__init__()
+        self._check = check
+        self.tag(
+            sync=True,
+            to_json=lambda value, widget: to_json(value),
+            from_json=lambda value, widget: from_json(value),
+        )
+
+    def validate(self, obj, value):
+        value = self._check(value, obj.n_points)
+        value.flags.writeable = False  # changes in place would not reach the widget
+        return value
+
+
+def _check_tags(values, n_points):
+    values = as_array(values)
+    if values.shape != (n_points,):
+        raise ParameterError(
+            "tags", f"must hold one value for each of the {n_points} points", str(values.shape)
+        )
+    names, codes = encode_labels(values)
+    return _decode_tags(names, codes)
+
+
+def _decode_tags(names, codes):
+    # the last one is that of the code -1
+    return np.array([*names, None], object)[codes]
+
+
+def _send_tags(tags):
+    names, codes = encode_labels(tags)
+    return {"names": names, "codes": codes.astype("<i4").tobytes()}
+
+
+def _receive_tags(sent):
+    return _decode_tags(sent["names"], np.frombuffer(sent["codes"], "<i4"))
+
+
+class EmbeddingExplorer(AnyWidget):
+    """Widget that shows an embedding and its images in a notebook.
+
+    `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It works offline in
+    Jupyter, VS Code, Colab and marimo, and does all that the page of `EmbeddingDisplay.to_html` does.
+    All traits below can be read, set and observed (`widget.observe`). The kernel sends thumbnails
+    when they are needed.
+
+    Parameters
+    ----------
+    content : Content
+    title : str
+    picture : callable, default=None
+        Makes a PNG file, which a saved notebook shows where there is no kernel.
+
+    Attributes
+    ----------
+    selection : ndarray of shape (n_selected,), dtype int
+        The selected rows, in ascending order. Set it with any sequence of rows or a boolean mask.
+    pinned : int or None
+        The row of the pinned image.
+    hidden : list of str
+        The hidden labels of the column that colours the points.
+    color_by : str
+        The name of the column that colours the points.
+    tags : ndarray of shape (n,), dtype object
+        The tag of each row, or None. Assign a whole array to change it.
+    names : dict of str to str
+        The names that the user gave to clusters, by "level:number".
+
+    See Also
+    --------
+    EmbeddingDisplay.explore : Creates it.
+    EmbeddingDisplay.to_html : Writes the same view as a file.
+    """
+
+    _esm = read_script() + read_file("js/widget_host.js")
+    _style = traitlets.Unicode(read_css() + read_file("widget.css")).tag(sync=True)
+    _markup = traitlets.Unicode().tag(sync=True)
+    _metadata = traitlets.Unicode().tag(sync=True)
+    _buffers = traitlets.Dict().tag(sync=True)
+    _first_sheet = traitlets.Bytes().tag(sync=True)
+    _id = traitlets.Unicode().tag(sync=True)
+
+    selection = _Array(
+        _as_rows, lambda rows: rows.astype("<u4").tobytes(), lambda sent: np.frombuffer(sent, "<u4")
+    )
+    pinned = traitlets.Int(None, allow_none=True).tag(sync=True)
+    hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    color_by = traitlets.Unicode().tag(sync=True)
+    tags = _Array(_check_tags, _send_tags, _receive_tags)
+    names = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, content, title, picture=None):
+        self.n_points = content.metadata["n"]
+        columns = [column["name"] for column in content.metadata["columns"]]
+        self._columns = [*columns, content.metadata["tagColumn"]]
+        self._sheets = content.sheets
+        self._picture = picture
+        super().__init__(
+            _markup=read_markup(title),
+            _metadata=encode_metadata(content.metadata),
+            _buffers=content.buffers,
+            _first_sheet=self._make_first_sheet(),
+            _id=uuid.uuid4().hex,
+            selection=[],
+            color_by=columns[0],
+            tags=_receive_tags(
+                {
+                    "names": content.metadata["tagNames"],
+                    "codes": content.buffers.get("tags", np.full(self.n_points, -1, "<i4")),
+                }
+            ),
+            names=content.metadata["names"],
+        )
+        self.on_msg(self._answer)
+
+    def selected(self, X):
+        """Select the rows of the selection from data with one row for each point.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, dataframe, list or LazyImages of length n
+
+        Returns
+        -------
+        The selected rows, of the type of `X`.
+
+        Raises
+        ------
+        ValueError
+            If `X` has another number of rows.
+        """
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        if n_rows != self.n_points:
+            raise ParameterError(
+                "X", f"must have one row for each of the {self.n_points} points", f"{n_rows} rows"
+            )
+        if isinstance(X, LazyImages):
+            return X[self.selection]
+        return safe_indexing(X, self.selection)
+
+    @traitlets.observe("color_by")
+    def _show_all(self, change):
+        self.hidden = []  # labels of another column
+
+    @traitlets.validate("color_by")
+    def _check_column(self, proposal):
+        if proposal["value"] not in self._columns:
+            known = ", ".join(map(repr, self._columns))
+            raise ParameterError("color_by", f"must be one of {known}", repr(proposal["value"]))
+        return proposal["value"]
+
+    @traitlets.validate("pinned")
+    def _check_pinned(self, proposal):
+        row = proposal["value"]
+        if row is not None and not 0 <= row < self.n_points:
+            raise ParameterError(
+                "pinned", f"must be a row from 0 to {self.n_points - 1}, or None", str(row)
+            )
+        return row
+
+    def _make_first_sheet(self):
+        """Make the only sheet, or return nothing: a saved notebook then has all thumbnails."""
+        if self._sheets is None or self._sheets.n_sheets > 1:
+            return b""
+        return self._sheets.make(0)
+
+    def _answer(self, widget, content, buffers):
+        """Send the sheet that a view asks for."""
+        if content.get("kind") != "sheet":
+            return
+        answer = {"kind": "sheet", "k": content["k"]}
+        try:
+            sheet = self._sheets.make(content["k"])
+        except Exception as exc:
+            self.send(answer | {"error": str(exc)})
+            raise
+        self.send(answer, buffers=[sheet])
+
+    def _ipython_display_(self):
+        """Show the widget, and a picture that it hides."""
+        from IPython.display import display
+
+        display(self._repr_mimebundle_()[0], raw=True)
+        if self._picture is not None:
+            png = base64.b64encode(self._picture()).decode()
+            alt = f"The embedding, without its widget {self._id}"
+            display({"text/html": f'<img alt="{alt}" src="data:image/png;base64,{png}">'}, raw=True)

@@ -1,0 +1,68 @@
+"""The content of an explorer: metadata that JSON can hold, and arrays in bytes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sklearn_resnet.plotting.explorer.content import encode_metadata, make_content
+
+N = 40
+XY = np.random.default_rng(0).random((N, 2))
+
+
+def make(maps=None, **options):
+    defaults = {"labels": None, "paths": None, "images": None, "features": None}
+    return make_content(maps or {"map": XY}, **defaults | options)
+
+
+def test_arrays_are_in_bytes():
+    weights = np.where(np.arange(N) % 4, np.linspace(0, 1, N), np.nan)
+    content = make(labels={"kind": ["a", "b"] * (N // 2), "weight": weights})
+    names = [column["name"] for column in content.metadata["columns"]]
+    assert names[:2] == ["kind", "weight"]
+    read = {
+        name: np.frombuffer(array, kind)
+        for name, array, kind in (
+            ("xy0", content.buffers["xy0"], "<f4"),
+            ("column0", content.buffers["column0"], "<i4"),
+            ("column1", content.buffers["column1"], "<f8"),
+            ("neighbors", content.buffers["neighbors"], "<i4"),
+        )
+    }
+    np.testing.assert_array_equal(read["xy0"].reshape(-1, 2), XY.astype(np.float32))
+    assert read["column0"].tolist() == [0, 1] * (N // 2)
+    np.testing.assert_array_equal(read["column1"], weights)
+    assert read["neighbors"].shape == (N * content.metadata["nNeighbors"],)
+
+
+def test_metadata_is_json():
+    images = np.zeros((N, 4, 4), np.uint8)
+    content = make(labels=np.arange(N) / 3, images=images, features=XY, names={"a": "b\udcff"})
+    assert json.loads(encode_metadata(content.metadata)) == content.metadata
+    assert content.metadata["names"] == {"a": "b\\udcff"}
+    assert (content.metadata["side"], content.metadata["nSheets"]) == (4, 1)
+
+
+def test_each_map_has_its_clusters_and_its_quality():
+    two = np.concatenate([XY[: N // 2], XY[N // 2 :] + 10])
+    content = make({"first": two, "second": two[::-1]}, features=two, labels=["a", "b"] * (N // 2))
+    first, second = content.metadata["maps"]
+    assert "keeps 100% among the 10 nearest points" in first["quality"]
+    assert "keeps 100%" not in second["quality"]
+    for each, suffix in ((first, ""), (second, "-1")):
+        assert each["box"][2] > each["box"][0]
+        codes = np.frombuffer(content.buffers[f"cluster0{suffix}"], "<i4")
+        assert [cluster["level"] for cluster in each["clusters"]].count(0) == 2
+        for k, cluster in enumerate(each["clusters"]):
+            if cluster["level"] == 0:
+                assert cluster["count"] == np.sum(codes == k)
+
+
+def test_tags_are_names_and_codes():
+    tags = np.array(["x", None, "y", ""] * (N // 4), object)
+    content = make(tags=tags)
+    assert content.metadata["tagNames"] == ["x", "y"]
+    assert np.frombuffer(content.buffers["tags"], "<i4").tolist() == [0, -1, 1, -1] * (N // 4)
+    with pytest.raises(ValueError, match="'tags' parameter must hold one value for each"):
+        make(tags=["x"])

@@ -1,0 +1,205 @@
+"""The widget in Python: its traits, its rows, and what it sends."""
+
+import base64
+import io
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import sparse
+
+from sklearn_resnet import EmbeddingDisplay, ImageLoader, compare_embeddings
+
+pytest.importorskip("anywidget")
+
+N = 30
+
+
+@pytest.fixture
+def images():
+    return np.random.RandomState(0).randint(0, 256, (N, 8, 8), np.uint8)
+
+
+@pytest.fixture
+def display(images):
+    xy = np.random.RandomState(1).standard_normal((N, 2))
+    return EmbeddingDisplay(xy, np.array(["cat", "dog", "owl"])[np.arange(N) % 3], images=images)
+
+
+@pytest.fixture
+def widget(display):
+    return display.explore()
+
+
+def test_the_selection_is_set_by_rows_or_a_mask_and_sorted(widget):
+    assert widget.selection.size == 0
+    widget.selection = [5, 2, 5]
+    assert widget.selection.tolist() == [2, 5]
+    widget.selection = np.arange(N) >= 28
+    assert widget.selection.tolist() == [28, 29]
+    widget.selection = pd.Series([7])
+    assert widget.selection.tolist() == [7]
+    widget.selection = []
+    assert widget.selection.size == 0
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ([-1], "row numbers from 0 to 29"),
+        ([N], "row numbers from 0 to 29"),
+        ([0.5], "row numbers from 0 to 29"),
+        (["a"], "row numbers from 0 to 29"),
+        ([True], "one value for each of the 30 points, if it is a mask"),
+    ],
+)
+def test_a_selection_of_other_rows_is_an_error(widget, selection, message):
+    widget.selection = [1]
+    with pytest.raises(ValueError, match=message):
+        widget.selection = selection
+    assert widget.selection.tolist() == [1]
+
+
+def test_arrays_cannot_change_in_place_because_the_widget_would_not_see_it(widget):
+    widget.selection = [1]
+    with pytest.raises(ValueError, match="read-only"):
+        widget.selection[0] = 2
+    with pytest.raises(ValueError, match="read-only"):
+        widget.tags[0] = "seen"
+
+
+def test_a_given_array_stays_writable(widget):
+    tags = np.full(N, None)
+    rows = np.array([1, 2])
+    widget.tags, widget.selection = tags, rows
+    tags[0], rows[0] = "seen", 0
+    assert widget.tags[0] is None
+    assert widget.selection.tolist() == [1, 2]
+
+
+def test_selected_takes_the_rows_of_any_data(widget, images):
+    widget.selection = [3, 4]
+    table = pd.DataFrame({"a": range(N)}, index=range(100, 100 + N))
+    np.testing.assert_array_equal(widget.selected(images), images[[3, 4]])
+    assert widget.selected(table).index.tolist() == [103, 104]
+    assert widget.selected(list(range(N))) == [3, 4]
+    assert widget.selected(sparse.eye_array(N).tocsr()).toarray().argmax(1).tolist() == [3, 4]
+    with pytest.raises(ValueError, match=r"X.*one row for each of the 30 points.*29 rows"):
+        widget.selected(images[1:])
+
+
+def test_selected_takes_lazy_images(widget, tmp_path):
+    paths = [tmp_path / f"{i:02}.png" for i in range(N)]
+    for i, path in enumerate(paths):
+        Image.new("L", (8, 8), i).save(path)
+    lazy = ImageLoader(lazy=True).fit_transform(paths)
+    widget.selection = [3, 4]
+    assert np.asarray(widget.selected(lazy))[:, 0, 0, 0].tolist() == [3, 4]
+
+
+def test_changes_are_observed(widget):
+    seen = []
+    widget.observe(lambda change: seen.append(change.new.tolist()), "selection")
+    widget.selection = [1, 2]
+    widget.set_state({"selection": np.array([9], "<u4").tobytes()})  # as the browser does
+    assert seen == [[1, 2], [9]]
+    assert widget.selection.dtype == np.int64
+
+
+def test_the_pinned_row_and_the_column_are_checked(widget):
+    widget.pinned = 3
+    with pytest.raises(ValueError, match=r"pinned.*from 0 to 29, or None.*30"):
+        widget.pinned = N
+    with pytest.raises(ValueError, match="color_by.*'label', 'cluster', 'tag'.*'size'"):
+        widget.color_by = "size"
+    assert widget.pinned == 3
+
+
+def test_another_column_shows_all_labels(widget):
+    widget.hidden = ["cat"]
+    widget.color_by = "cluster"
+    assert widget.hidden == []
+
+
+def test_tags_are_a_column_that_goes_to_the_browser_and_back(display):
+    tags = np.array(["keep", None, np.nan, "drop"] + [None] * (N - 4), object)
+    widget = display.explore(tags=tags)
+    assert widget.tags[:4].tolist() == ["keep", None, None, "drop"]
+    sent = widget.get_state("tags")["tags"]
+    assert sent["names"] == ["drop", "keep"]
+    codes = np.frombuffer(sent["codes"], "<i4").copy()
+    codes[1] = 1
+    widget.set_state({"tags": {"names": ["drop", "keep"], "codes": codes.tobytes()}})
+    assert widget.tags[:4].tolist() == ["keep", "keep", None, "drop"]
+    again = display.explore(tags=widget.tags)
+    assert again.tags.tolist() == widget.tags.tolist()
+    with pytest.raises(ValueError, match=r"tags.*each of the 30 points"):
+        widget.tags = ["keep"]
+
+
+def test_a_sheet_is_made_when_it_is_asked_for(display):
+    display.images = np.zeros((N, 8, 8), np.uint8)
+    widget = display.explore()
+    assert Image.open(io.BytesIO(widget._first_sheet)).format == "WEBP"  # the only one
+    sent = []
+    widget.send = lambda content, buffers=None: sent.append((content, buffers))
+    widget._handle_custom_msg({"kind": "sheet", "k": 0}, [])
+    assert sent[0][0] == {"kind": "sheet", "k": 0}
+    assert sent[0][1] == [widget._first_sheet]
+
+
+def test_a_sheet_that_cannot_be_made_is_told_to_the_browser(widget):
+    sent = []
+    widget.send = lambda content, buffers=None: sent.append(content)
+    widget._sheets = None
+    with pytest.raises(AttributeError):
+        widget._answer(widget, {"kind": "sheet", "k": 0}, [])
+    assert sent[0]["k"] == 0
+    assert sent[0]["error"]
+
+
+def test_the_display_is_a_picture_in_a_notebook(display):
+    png = display._repr_png_()
+    assert Image.open(io.BytesIO(png)).format == "PNG"
+    assert not hasattr(display, "figure_")
+    figure = display.plot().figure_
+    size = Image.open(io.BytesIO(display._repr_png_())).size
+    assert size == tuple(np.round(figure.get_size_inches() * figure.dpi).astype(int))
+
+
+def test_a_saved_notebook_has_a_picture(widget, capsys):
+    pytest.importorskip("IPython")
+    widget._ipython_display_()
+    out = capsys.readouterr().out
+    assert "application/vnd.jupyter.widget-view+json" in out
+    start = out.index("base64,") + len("base64,")
+    png = base64.b64decode(out[start : out.index('"', start)])
+    assert Image.open(io.BytesIO(png)).format == "PNG"
+    assert widget._id in out  # by which the widget finds the picture to hide it
+
+
+def test_without_anywidget_the_error_names_the_extra(display, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    monkeypatch.delitem(sys.modules, "sklearn_resnet.plotting.explorer.widget", raising=False)
+    with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
+        display.explore()
+
+
+def test_a_comparison_shows_its_maps_side_by_side(display, images):
+    xy, features = display.embedding, np.random.RandomState(2).standard_normal((N, 5))
+    comparison = compare_embeddings({"a": xy, "b": xy[:, ::-1]}, display.y, features=features)
+    widget = comparison.explore(images=images)
+    metadata = json.loads(widget._metadata)
+    assert [each["name"] for each in metadata["maps"]] == ["a", "b"]
+    assert metadata["distance"] == "Euclidean distance of features"
+    np.testing.assert_array_equal(
+        np.frombuffer(widget._buffers["xy1"], "<f4")[::2], xy[:, 1].astype("<f4")
+    )
+    with pytest.raises(ValueError, match="one image for each of the 30 points"):
+        comparison.explore(images=images[1:])
+    four = compare_embeddings(dict.fromkeys("abcd", xy), display.y)
+    with pytest.raises(ValueError, match="at most 3 maps"):
+        four.explore()
