@@ -1,7 +1,9 @@
 """scikit-learn's private functions that this package uses; no other module imports any."""
 
 import re
+from functools import cache
 
+from sklearn.base import BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config as get_output_config
@@ -29,6 +31,9 @@ class DocumentedParameters:
     yet, so that the links are removed. TODO: set `_doc_link_module` and `_doc_link_template`
     instead, once there is one.
     """
+
+    # clone and fit ask for the names three times for each fold, and scikit-learn parses the signature
+    _get_param_names = classmethod(cache(BaseEstimator._get_param_names.__func__))
 
     def _get_params_html(self, deep=True, doc_link=""):
         return _without_links(super()._get_params_html(deep, "#"))
