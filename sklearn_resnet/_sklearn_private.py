@@ -3,7 +3,6 @@
 import re
 from functools import cache
 
-from sklearn.base import BaseEstimator
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config as get_output_config
@@ -32,8 +31,10 @@ class DocumentedParameters:
     instead, once there is one.
     """
 
-    # clone and fit ask for the names three times for each fold, and scikit-learn parses the signature
-    _get_param_names = classmethod(cache(BaseEstimator._get_param_names.__func__))
+    @classmethod
+    @cache  # clone and fit ask three times for each fold, and scikit-learn parses the signature
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
     def _get_params_html(self, deep=True, doc_link=""):
         return _without_links(super()._get_params_html(deep, "#"))
