@@ -38,7 +38,7 @@ def _as_rows(values, n_points):
         raise ParameterError(
             "selection",
             f"must hold row numbers from 0 to {n_points - 1}, or a mask of all rows",
-            repr(values.tolist()[:5]),
+            repr(values[:5].tolist() if values.ndim else values.item()),
         )
     return np.unique(values).astype(np.int64)
 

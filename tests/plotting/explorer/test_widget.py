@@ -49,6 +49,8 @@ def test_the_selection_is_set_by_rows_or_a_mask_and_sorted(widget):
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
+        (None, "mask of all rows. Got None instead"),
+        (1.5, "mask of all rows. Got 1.5 instead"),
         ([-1], "row numbers from 0 to 29"),
         ([N], "row numbers from 0 to 29"),
         ([0.5], "row numbers from 0 to 29"),
