@@ -144,7 +144,8 @@ def finish(output, options, result, progress):
         progress.show("wrote", written)
     if outdated:
         progress.warn(
-            f"Files of an earlier command, with other settings or images, do not match {output.name}: "
+            "Files of an earlier command, with other settings or images, or interrupted, do not match "
+            f"{output.name}: "
             f"{', '.join(outdated)}. Make them again, or remove them."
         )
 
