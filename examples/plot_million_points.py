@@ -63,8 +63,8 @@ display = EmbeddingDisplay.from_embedding(
 # (``display.explore()``) gets them from the kernel when they come into view.
 #
 # With more points, three things change. Beyond 200,000 points, the page has no nearest
-# neighbours and no clusters. A page beyond 200 MB keeps its thumbnails in a folder
-# beside it. And while you move a map of many points, some of them are left out.
+# neighbours. A page beyond 200 MB keeps its thumbnails in a folder beside it. And while
+# you move a map of many points, some of them are left out.
 
 import tempfile
 from pathlib import Path

@@ -79,8 +79,10 @@ def scrape_widget(block, block_vars, gallery_conf):
     """Show ``widget``, if it is the last line of a cell, in the state that it has then."""
     if block[1].rstrip().rpartition("\n")[2] != "widget":
         return ""
-    name = f"{Path(block_vars['src_file']).stem}-{block[2]}.html"
-    write_widget(_make_folder(gallery_conf) / name, block_vars["example_globals"]["widget"])
+    names = block_vars["example_globals"]
+    names["n_widgets"] = names.get("n_widgets", 0) + 1
+    name = f"{Path(block_vars['src_file']).stem}-{names['n_widgets']}.html"
+    write_widget(_make_folder(gallery_conf) / name, names["widget"])
     return _embed(name, "The widget in this state, without a kernel.")
 
 
