@@ -37,6 +37,8 @@ def _list_public():
         yield from [(widget, False), (f"{widget}.selected", True)]
 
 
+# numpydoc looks at all attributes, and some that ipywidgets gives a widget are deprecated
+pytestmark = pytest.mark.filterwarnings("ignore:Widget:DeprecationWarning")
 PUBLIC = list(_list_public())
 
 
