@@ -40,7 +40,9 @@ function makeHost(model) {
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
       return true;
     },
+    isReady: false, // a view that starts shows its defaults, and then what the model holds
     changed(name, value) {
+      if (!this.isReady) return;
       if (name === "selection") model.set("selection", asView(Uint32Array.from(value)));
       if (name === "pinned") model.set("pinned", value);
       if (name === "hidden") model.set("hidden", value);
@@ -76,7 +78,7 @@ function follow(model, view) {
     if (!isShown[name]?.(view.inspect())) listeners[name]();
   };
   const handlers = Object.keys(listeners).map((name) => [`change:${name}`, () => apply(name)]);
-  for (const name of ["color_by", "hidden", "selection", "pinned"]) apply(name);
+  for (const name of ["names", "tags", "color_by", "hidden", "selection", "pinned"]) apply(name);
   for (const [event, handler] of handlers) model.on(event, handler);
   return () => handlers.forEach(([event, handler]) => model.off(event, handler));
 }
@@ -100,6 +102,7 @@ async function render({ model, el }) {
   const data = { ...JSON.parse(model.get("_metadata")), theme: findTheme() };
   const view = await explore(root, data, host);
   place.explorer = view;
+  host.isReady = true;
   const unfollow = follow(model, view);
   const themes = new MutationObserver(() => view.setTheme(findTheme()));
   themes.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
