@@ -40,7 +40,9 @@ def _as_rows(values, n_points):
             f"must hold row numbers from 0 to {n_points - 1}, or a mask of all rows",
             repr(values.ravel().tolist()[:5] if values.ndim else values.item()),
         )
-    return np.unique(values).astype(np.int64)
+    is_selected = np.zeros(n_points, bool)  # faster than sorting a million rows
+    is_selected[values] = True
+    return np.flatnonzero(is_selected)
 
 
 class _Array(traitlets.TraitType):

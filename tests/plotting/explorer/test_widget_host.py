@@ -28,10 +28,11 @@ window.model = {
   save_changes() {},
   send() {},
 };
+window.ends = [];
 window.show = async (id) => {
   const el = document.getElementById(id);
   el.style.cssText = "width: 1000px; height: 700px";
-  await widget.render({ model, el });
+  ends.push(await widget.render({ model, el }));
   return el.firstChild;
 };
 </script>"""
@@ -139,3 +140,16 @@ def test_clusters_may_have_the_names_of_properties_of_objects(show):
     fields.nth(k).fill("mine")
     fields.nth(k).blur()
     assert page.evaluate("Object.entries(model.get('names'))") == [["__proto__", "mine"]]
+
+
+def test_the_picture_is_hidden_until_the_last_view_ends(show, display):
+    widget = display.explore()
+    page = show(widget)
+    page.evaluate(
+        f"""document.body.append(Object.assign(new Image(), {{ alt: "{widget._id}" }}))"""
+    )
+    inspect(page, "a")
+    inspect(page, "b")
+    state = "document.querySelector('img').style.display"
+    assert page.evaluate(f"(ends.pop()(), {state})") == "none"
+    assert page.evaluate(f"(ends.pop()(), {state})") == ""

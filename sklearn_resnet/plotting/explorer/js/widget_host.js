@@ -91,6 +91,12 @@ function hidePictures(id, isHidden) {
   }
 }
 
+const nViews = new Map(); // by id: the views that are shown
+function countView(id, step) {
+  nViews.set(id, (nViews.get(id) ?? 0) + step);
+  hidePictures(id, nViews.get(id) > 0);
+}
+
 async function render({ model, el }) {
   el.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the keys of the map
   const place = document.createElement("div");
@@ -109,11 +115,11 @@ async function render({ model, el }) {
   const id = model.get("_id");
   const pictures = new MutationObserver(() => hidePictures(id, true)); // it may be drawn later
   pictures.observe(document.body, { childList: true, subtree: true });
-  hidePictures(id, true);
+  countView(id, 1);
   setTimeout(() => pictures.disconnect(), 30_000);
   return () => {
-    hidePictures(id, false);
     pictures.disconnect();
+    countView(id, -1);
     themes.disconnect();
     unfollow();
     host.end();
