@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Set
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -15,7 +16,10 @@ from sklearn_resnet.plotting._coloring import as_array, as_label, check_column, 
 from sklearn_resnet.plotting.explorer.content import encode_metadata
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
 
-anywidget = import_optional("anywidget", extra="explore", purpose="The widget")
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+else:
+    AnyWidget = import_optional("anywidget", extra="explore", purpose="The widget").AnyWidget
 
 
 def _as_rows(values, n_points):
@@ -106,18 +110,19 @@ def _receive_tags(sent):
     return _decode_tags(sent["names"], np.frombuffer(sent["codes"], "<i4"))
 
 
-class EmbeddingExplorer(anywidget.AnyWidget):
+class EmbeddingExplorer(AnyWidget):
     """Widget that shows an embedding and its images in a notebook.
 
-    `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It works offline in
-    Jupyter, VS Code, Colab and marimo, and does all that the page of `EmbeddingDisplay.to_html` does.
-    All traits below can be read, set and observed (`widget.observe`). The kernel sends thumbnails
-    when they are needed.
+    `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It does all that the
+    page of `EmbeddingDisplay.to_html` does. All traits below can be read, set and observed
+    (`widget.observe`). The kernel sends thumbnails when they are needed.
 
     Parameters
     ----------
     content : Content
+        What it shows.
     title : str
+        Heading above the map.
     picture : callable, default=None
         Makes a PNG file, which a saved notebook shows where there is no kernel.
 
@@ -134,12 +139,24 @@ class EmbeddingExplorer(anywidget.AnyWidget):
     tags : ndarray of shape (n,), dtype object
         The tag of each row, or None. Assign a whole array to change it.
     names : dict of str to str
-        The names that the user gave to clusters, by the names that these had.
+        The names that the user gave to clusters, by the names that they had.
 
     See Also
     --------
     EmbeddingDisplay.explore : Creates it.
     EmbeddingDisplay.to_html : Writes the same view as a file.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_resnet import EmbeddingDisplay
+    >>> from sklearn_resnet.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> xy = PCA(2).fit_transform(X.reshape(len(X), -1))
+    >>> widget = EmbeddingDisplay(xy, y, images=X).explore()
+    >>> widget.selection = y == 7
+    >>> widget.selected(X).shape
+    (179, 8, 8)
     """
 
     _esm = read_script() + read_file("js/widget_host.js")
@@ -189,10 +206,12 @@ class EmbeddingExplorer(anywidget.AnyWidget):
         Parameters
         ----------
         X : array-like, sparse matrix, dataframe, list or LazyImages of length n
+            Anything that has one row for each point, in the order of the points.
 
         Returns
         -------
-        The selected rows, of the type of `X`.
+        rows : same type as `X`
+            The selected rows.
 
         Raises
         ------
