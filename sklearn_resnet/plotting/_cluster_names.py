@@ -242,23 +242,28 @@ def _number(parents, is_same, coarser):
 def _choose_names(shares, parents, is_same, numbers, coarser):
     """Choose names for all clusters of a level, which differ from each other and the coarser ones."""
     used = {cluster.name for cluster in coarser}
+    labels = list(map(_join_labels, shares))
     counts, names = {}, []
-    for found, parent, same, number in zip(shares, parents, is_same, numbers, strict=True):
-        label = _join_labels(found)
+    for label, parent, same, number in zip(labels, parents, is_same, numbers, strict=True):
         if same:
             names.append(coarser[parent].name)
         elif label is None:
-            names.append(f"cluster {number}")
+            names.append(_make_unique(f"cluster {number}", used | set(labels)))
         elif parent >= 0 and _is_named_by(coarser[parent], label):
             counts[parent] = counts.get(parent, 0) + 1
-            names.append(f"{coarser[parent].name}, part {counts[parent]}")
+            part = f"{coarser[parent].name}, part {counts[parent]}"
+            names.append(_make_unique(part, used | set(labels)))
         else:
-            n = 1
-            while _repeat(label, n) in used:
-                n += 1
-            names.append(_repeat(label, n))
+            names.append(_make_unique(label, used))
         used.add(names[-1])
     return names
+
+
+def _make_unique(name, used):
+    n = 1
+    while _repeat(name, n) in used:
+        n += 1
+    return _repeat(name, n)
 
 
 def _is_named_by(cluster, label):

@@ -15,6 +15,7 @@ from sklearn_resnet._images.sources import as_source
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.warnings import warn_caller
+from sklearn_resnet.plotting._coloring import is_missing
 from sklearn_resnet.plotting._saving import PRINT_DPI
 from sklearn_resnet.plotting._thumbnails import as_images, open_files, read_list, show_lazy
 
@@ -69,7 +70,7 @@ def show_images(
         decoded. Channels other than grey or RGB become a composite. An image that cannot be read
         leaves an empty place.
     captions : array-like of shape (n_images,), default=None
-        Captions, converted to text. None omits a caption. Long lines are wrapped, and the text is cut
+        Captions, converted to text. None or NaN omits a caption. Long lines are wrapped, and the text is cut
         after six lines.
     n_columns : int, default=None
         Number of columns. By default up to 6, or up to 12 for more than 36 images.
@@ -262,7 +263,13 @@ def _check_captions(captions, n_images):
         raise ParameterError(
             "captions", f"must hold one text for each of the {n_images} images", str(len(captions))
         )
-    return ["" if caption is None else escape_text(caption) for caption in captions]
+    listed = np.empty(n_images, object)  # NumPy would turn a list of pairs into a table
+    listed[:] = captions
+    is_empty = is_missing(listed)
+    return [
+        "" if empty else escape_text(caption)
+        for caption, empty in zip(captions, is_empty, strict=True)
+    ]
 
 
 def _check_columns(n_columns, n_images):

@@ -464,7 +464,7 @@ class EmbeddingDisplay(ShownAsPicture):
         from matplotlib.figure import Figure
 
         if hasattr(self, "figure_"):
-            return draw_png(self.figure_)
+            return draw_png(self.figure_.figure)  # of a subfigure, the whole one
         figure = Figure(figsize=_FIGURE_SIZE, layout="constrained")
         type(self)(self.embedding, self.y, axis_names=self.axis_names).plot(figure.subplots())
         return draw_png(figure)

@@ -203,3 +203,16 @@ def test_medoids_are_chosen_by_the_features():
         rows = np.flatnonzero(find_map_clusters(xy).codes[0] == code)
         assert cluster.medoids == find_medoids(features, rows, 5)
     assert [c.medoids for c in by_features] != [c.medoids for c in find_map_clusters(xy).clusters]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_labels_that_look_like_numbers_of_clusters_leave_names_unique(number):
+    xy = np.random.RandomState(0).standard_normal((300, 2)) * 0.3
+    xy += np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 60, axis=0)
+    y = np.repeat(["", f"cluster {number}", "a", "b", "c"], 60)  # the first has a number
+    found = find_map_clusters(xy, y)
+    coarsest = [cluster.name for cluster in found.clusters if cluster.level == 0]
+    assert len(set(coarsest)) == len(coarsest)
+    named = found.name_points(0)
+    assert f"cluster {number}" in named[60:120]
+    assert f"cluster {number}" not in named[:60]

@@ -180,3 +180,9 @@ def test_a_notebook_shows_the_figure_once(monkeypatch, backend, n_left):
     with pytest.raises(NotImplementedError):  # IPython shows it as any figure
         figure._ipython_display_()
     assert len(plt.get_fignums()) == n_left
+
+
+def test_missing_captions_of_a_column_are_omitted():
+    captions = pd.Series(["a", None, np.nan, pd.NA, ("b", "c")], index=range(7, 12))
+    figure = show_images(np.zeros((5, 8, 8), np.uint8), captions)
+    assert [ax.get_xlabel() for ax in figure.axes] == ["a", "", "", "", "('b', 'c')"]

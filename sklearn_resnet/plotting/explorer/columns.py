@@ -30,6 +30,8 @@ def as_columns(labels):
     if labels is None:
         return {}
     if hasattr(labels, "columns"):
+        if not getattr(labels.columns, "is_unique", True):
+            raise ValueError("labels must have columns of different names.")
         # a table of regions may hold images and masks
         names = [name for name in labels.columns if not _holds_arrays(labels[name])]
     elif isinstance(labels, Mapping):

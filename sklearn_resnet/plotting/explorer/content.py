@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
-from sklearn_resnet._io.csv_text import as_text, escape_text
+from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._cluster_names import find_map_clusters
 from sklearn_resnet.plotting._coloring import Scale, as_array, color_points, encode_labels
@@ -307,7 +307,8 @@ def _as_hex(color):
 
 def _split_folder(paths):
     """The folder that all paths begin with, and the rest of each path."""
-    names = list(as_text([os.fspath(path) for path in paths]))
+    # the buffer of names separates them by null characters
+    names = [escape_text(os.fsdecode(path)).replace("\0", "\\0") for path in paths]
     start = os.path.commonprefix(names) if len(names) > 1 else names[0]  # noqa: RUF071  also of URLs
     n_start = max(start.rfind("/"), start.rfind("\\")) + 1
     return start[:n_start], [name[n_start:] for name in names]

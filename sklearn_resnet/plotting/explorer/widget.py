@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._runtime.imports import import_optional
 from sklearn_resnet._sklearn_private import safe_indexing
-from sklearn_resnet.plotting._coloring import as_array, encode_labels
+from sklearn_resnet.plotting._coloring import as_array, as_label, check_column, encode_labels
 from sklearn_resnet.plotting.explorer.content import encode_metadata
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
 
@@ -23,7 +24,9 @@ else:
 
 def _as_rows(values, n_points):
     """Return row numbers in ascending order, given rows or a mask of all rows."""
-    values = np.asarray(values)
+    values = np.asarray(list(values) if isinstance(values, Set) else values)
+    if values.dtype == object:  # nullable columns of pandas; a missing value stays an object
+        values = np.asarray(values.tolist())
     if values.dtype == bool:
         if values.shape != (n_points,):
             raise ParameterError(
@@ -32,15 +35,18 @@ def _as_rows(values, n_points):
                 str(values.shape),
             )
         return np.flatnonzero(values)
-    if not values.size:
+    if values.shape == (0,):
         return np.empty(0, np.int64)
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= n_points:
+    is_rows = values.ndim == 1 and values.dtype.kind in "iu"
+    if not is_rows or values.min() < 0 or values.max() >= n_points:
         raise ParameterError(
             "selection",
             f"must hold row numbers from 0 to {n_points - 1}, or a mask of all rows",
-            repr(values[:5].tolist() if values.ndim else values.item()),
+            repr(values.ravel().tolist()[:5] if values.ndim else values.item()),
         )
-    return np.unique(values).astype(np.int64)
+    is_selected = np.zeros(n_points, bool)  # faster than sorting a million rows
+    is_selected[values] = True
+    return np.flatnonzero(is_selected)
 
 
 class _Array(traitlets.TraitType):
@@ -60,9 +66,28 @@ class _Array(traitlets.TraitType):
         value.flags.writeable = False  # changes in place would not reach the widget
         return value
 
+    def set(self, obj, value):
+        value = self._validate(obj, value)
+        # traitlets cannot compare arrays: two widgets that follow each other would never end
+        if not np.array_equal(value, obj._trait_values.get(self.name)):
+            super().set(obj, value)
+
+
+class _LabelList(traitlets.List):
+    """A trait that holds labels as text, given a sequence of them."""
+
+    def validate(self, obj, value):
+        if hasattr(value, "tolist"):  # arrays and columns
+            value = value.tolist()
+        elif hasattr(value, "to_list"):
+            value = value.to_list()
+        if isinstance(value, list | tuple):
+            value = list(map(as_label, value))
+        return super().validate(obj, value)
+
 
 def _check_tags(values, n_points):
-    values = as_array(values)
+    values = check_column(values, "tags") if np.ndim(values) else as_array(values)
     if values.shape != (n_points,):
         raise ParameterError(
             "tags", f"must hold one value for each of the {n_points} points", str(values.shape)
@@ -146,7 +171,7 @@ class EmbeddingExplorer(AnyWidget):
         _as_rows, lambda rows: rows.astype("<u4").tobytes(), lambda sent: np.frombuffer(sent, "<u4")
     )
     pinned = traitlets.Int(None, allow_none=True).tag(sync=True)
-    hidden = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    hidden = _LabelList(traitlets.Unicode()).tag(sync=True)
     color_by = traitlets.Unicode().tag(sync=True)
     tags = _Array(_check_tags, _send_tags, _receive_tags)
     names = traitlets.Dict().tag(sync=True)
@@ -200,6 +225,12 @@ class EmbeddingExplorer(AnyWidget):
             )
         if isinstance(X, LazyImages):
             return X[self.selection]
+        if getattr(X, "format", None) in (
+            "coo",
+            "dia",
+            "bsr",
+        ):  # of SciPy, which takes no rows of these
+            X = X.tocsr()
         return safe_indexing(X, self.selection)
 
     @traitlets.observe("color_by")
@@ -244,7 +275,8 @@ class EmbeddingExplorer(AnyWidget):
         """Show the widget, and a picture that it hides."""
         from IPython.display import display
 
-        display(self._repr_mimebundle_()[0], raw=True)
+        if self._repr_mimebundle_ is not None:  # unless it is closed
+            display(self._repr_mimebundle_()[0], raw=True)
         if self._picture is not None:
             png = base64.b64encode(self._picture()).decode()
             alt = f"The embedding, without its widget {self._id}"

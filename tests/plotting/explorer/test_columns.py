@@ -136,3 +136,9 @@ def test_columns_of_arrays_are_left_out(library):
     if library is pl:
         columns |= {name: pl.Series(name, arrays, dtype=pl.Object) for name in ("path", "mask")}
     assert list(as_columns(library.DataFrame(columns))) == ["kind"]
+
+
+def test_columns_of_one_name_are_an_error():
+    table = pd.DataFrame(np.zeros((3, 2)), columns=["a", "a"])
+    with pytest.raises(ValueError, match="columns of different names"):
+        as_columns(table)

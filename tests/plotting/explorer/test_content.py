@@ -1,6 +1,7 @@
 """The content of an explorer: metadata that JSON can hold, and arrays in bytes."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,3 +67,15 @@ def test_tags_are_names_and_codes():
     assert np.frombuffer(content.buffers["tags"], "<i4").tolist() == [0, -1, 1, -1] * (N // 4)
     with pytest.raises(ValueError, match="'tags' parameter must hold one value for each"):
         make(tags=["x"])
+
+
+def test_paths_of_any_characters_stay_apart():
+    content = make_content(
+        {"map": np.eye(3, 2)},
+        labels=None,
+        paths=["x/a\0b", b"x/\xff", Path("x/c")],
+        images=None,
+        features=None,
+    )
+    assert content.metadata["folder"] == "x/"
+    assert content.buffers["names"].decode().split("\0") == ["a\\0b", "\\udcff", "c"]

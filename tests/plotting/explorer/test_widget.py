@@ -5,9 +5,11 @@ import io
 import json
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from scipy import sparse
 
@@ -16,6 +18,12 @@ from sklearn_resnet import EmbeddingDisplay, ImageLoader, compare_embeddings
 pytest.importorskip("anywidget")
 
 N = 30
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
 
 
 @pytest.fixture
@@ -42,6 +50,12 @@ def test_the_selection_is_set_by_rows_or_a_mask_and_sorted(widget):
     assert widget.selection.tolist() == [28, 29]
     widget.selection = pd.Series([7])
     assert widget.selection.tolist() == [7]
+    widget.selection = {4, 3}
+    assert widget.selection.tolist() == [3, 4]
+    widget.selection = np.array([6], object)
+    assert widget.selection.tolist() == [6]
+    widget.selection = pd.Series(np.arange(N) < 2, dtype="boolean")
+    assert widget.selection.tolist() == [0, 1]
     widget.selection = []
     assert widget.selection.size == 0
 
@@ -55,6 +69,10 @@ def test_the_selection_is_set_by_rows_or_a_mask_and_sorted(widget):
         ([N], "row numbers from 0 to 29"),
         ([0.5], "row numbers from 0 to 29"),
         (["a"], "row numbers from 0 to 29"),
+        (-1, "row numbers from 0 to 29"),
+        (None, "row numbers from 0 to 29"),
+        (slice(3), "row numbers from 0 to 29"),
+        ([[1, 2]], "row numbers from 0 to 29"),
         ([True], "one value for each of the 30 points, if it is a mask"),
     ],
 )
@@ -91,6 +109,50 @@ def test_selected_takes_the_rows_of_any_data(widget, images):
     assert widget.selected(sparse.eye_array(N).tocsr()).toarray().argmax(1).tolist() == [3, 4]
     with pytest.raises(ValueError, match=r"X.*one row for each of the 30 points.*29 rows"):
         widget.selected(images[1:])
+
+
+@pytest.mark.parametrize("form", ["coo", "dia", "bsr", "csc", "lil"])
+def test_selected_takes_sparse_matrices_of_any_form(widget, form):
+    widget.selection = [3, 4]
+    rows = widget.selected(sparse.eye_array(N).asformat(form))
+    assert rows.toarray().argmax(1).tolist() == [3, 4]
+
+
+def test_two_widgets_that_follow_each_other_come_to_an_end(display):
+    first, second = display.explore(), display.explore()
+    for name in ("selection", "tags"):
+        first.observe(lambda change: second.set_trait(change.name, change.new), name)
+        second.observe(lambda change: first.set_trait(change.name, change.new), name)
+    first.selection = [3, 4, 5]
+    first.tags = ["seen"] * N
+    assert second.selection.tolist() == [3, 4, 5]
+    second.selection = []
+    assert first.selection.size == 0
+    assert second.tags.tolist() == ["seen"] * N
+
+
+@pytest.mark.parametrize(
+    "hidden", [np.array([1, 2]), pd.Series([1.0, 2.0]), (1, 2), ["1", "2"], pd.Index(["1", "2"])]
+)
+def test_hidden_labels_are_given_as_they_are_in_the_data(widget, hidden):
+    widget.hidden = hidden
+    assert widget.hidden == ["1", "2"]
+
+
+def test_a_closed_widget_keeps_its_values(widget, capsys):
+    pytest.importorskip("IPython")
+    widget.close()
+    widget.selection = [1]
+    assert widget.selection.tolist() == [1]
+    widget._ipython_display_()
+    assert "base64" in capsys.readouterr().out  # its picture
+
+
+def test_the_picture_of_a_plot_in_a_subfigure_is_the_whole_figure(display):
+    figure = Figure()
+    display.plot(figure.subfigures(1, 2)[0].subplots())
+    png = display.explore()._picture()
+    assert Image.open(io.BytesIO(png)).size == tuple(figure.bbox.size.astype(int))
 
 
 def test_selected_takes_lazy_images(widget, tmp_path):

@@ -3,9 +3,11 @@
 const MIN_SIZE = 42; // pixels from the centre of a typical cluster of the level that is shown
 const NAME_SIZES = [20, 16, 13]; // pixels, from the coarsest level
 const EXEMPLAR_SIDE = 30;
+// without a prototype, because a cluster may be called "constructor"
+const asTable = (names) => Object.assign(Object.create(null), names);
 const clustersOf = (pane) => pane.clusters ?? [];
 const levelsOf = (pane) => [...new Set(clustersOf(pane).map(({ level }) => level))];
-let ownNames = { ...data.names }; // by the name that the cluster had
+let ownNames = asTable(data.names); // by the name that the cluster had
 let areNamesOn = true;
 
 // for each row, the index of its cluster among those of the pane, or -1
@@ -14,7 +16,7 @@ const clusterCodes = new Map(await Promise.all(panes.map(async (pane, k) => {
   return [pane, await Promise.all(levelsOf(pane).map(read))];
 })));
 const hasClusters = panes.some((pane) => clustersOf(pane).length);
-const nameOfCluster = ({ name }) => ownNames[name] ?? name;
+const nameOfCluster = ({ name }) => String(ownNames[name] ?? name);
 
 // the finest level whose clusters are large enough, else the coarsest
 function levelInView(pane) {
@@ -100,7 +102,7 @@ function selectCluster(cluster) {
 }
 
 function setNames(names) {
-  ownNames = { ...names };
+  ownNames = asTable(names);
   listClusters();
   drawSoon();
 }

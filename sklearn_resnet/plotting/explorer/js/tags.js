@@ -24,7 +24,11 @@ function updateTags() {
   byId("tags").replaceChildren(...tagNames.map((name, k) => makeTagButton(name, k, described.groups[k])));
   byId("undo-tag").disabled = !undone.length;
   byId("save-tags").disabled = described.groups.at(-1).count === nPoints;
-  if (column.codes === tagCodes) setColumn(data.tagColumn);
+  if (column.codes === tagCodes) {
+    const hidden = hiddenNames();
+    setColumn(data.tagColumn);
+    if (hidden.length && column.codes === tagCodes) hideGroups(hidden);
+  }
   if (pinned >= 0) showPinned(pinned);
 }
 
@@ -136,6 +140,8 @@ async function loadTagFile(file) {
 }
 
 function setTags(names, codes) {
+  // an echo, perhaps in another order, leaves the keys of the tags and what can be undone
+  if (codes.every((code, i) => (names[code] ?? null) === (tagNames[tagCodes[i]] ?? null))) return;
   tagNames = [...names];
   tagCodes.set(codes);
   undone.length = 0;

@@ -40,7 +40,9 @@ function makeHost(model) {
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
       return true;
     },
+    isReady: false, // a view that starts shows its defaults, and then what the model holds
     changed(name, value) {
+      if (!this.isReady) return;
       if (name === "selection") model.set("selection", asView(Uint32Array.from(value)));
       if (name === "pinned") model.set("pinned", value);
       if (name === "hidden") model.set("hidden", value);
@@ -76,7 +78,7 @@ function follow(model, view) {
     if (!isShown[name]?.(view.inspect())) listeners[name]();
   };
   const handlers = Object.keys(listeners).map((name) => [`change:${name}`, () => apply(name)]);
-  for (const name of ["color_by", "hidden", "selection", "pinned"]) apply(name);
+  for (const name of ["names", "tags", "color_by", "hidden", "selection", "pinned"]) apply(name);
   for (const [event, handler] of handlers) model.on(event, handler);
   return () => handlers.forEach(([event, handler]) => model.off(event, handler));
 }
@@ -87,6 +89,12 @@ function hidePictures(id, isHidden) {
     const output = picture.closest(".jp-OutputArea-child, .output_area, .output") ?? picture;
     output.style.display = isHidden ? "none" : "";
   }
+}
+
+const nViews = new Map(); // by id: the views that are shown
+function countView(id, step) {
+  nViews.set(id, (nViews.get(id) ?? 0) + step);
+  hidePictures(id, nViews.get(id) > 0);
 }
 
 async function render({ model, el }) {
@@ -100,17 +108,18 @@ async function render({ model, el }) {
   const data = { ...JSON.parse(model.get("_metadata")), theme: findTheme() };
   const view = await explore(root, data, host);
   place.explorer = view;
+  host.isReady = true;
   const unfollow = follow(model, view);
   const themes = new MutationObserver(() => view.setTheme(findTheme()));
   themes.observe(document.body, { attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind"] });
   const id = model.get("_id");
   const pictures = new MutationObserver(() => hidePictures(id, true)); // it may be drawn later
   pictures.observe(document.body, { childList: true, subtree: true });
-  hidePictures(id, true);
+  countView(id, 1);
   setTimeout(() => pictures.disconnect(), 30_000);
   return () => {
-    hidePictures(id, false);
     pictures.disconnect();
+    countView(id, -1);
     themes.disconnect();
     unfollow();
     host.end();
