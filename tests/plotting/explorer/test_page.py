@@ -533,12 +533,13 @@ def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
 )
 def test_a_column_named_cluster_stays_beside_that_of_the_page(tmp_path, given, added):
     path = tmp_path / "page.html"
-    write(path, labels={name: np.array(["mine", "yours"])[np.arange(N) % 2] for name in given})
+    mine = [f"mine {i}" for i in range(6)]  # none prevails in a cluster
+    write(path, labels={name: np.array(mine)[np.arange(N) % 6] for name in given})
     columns = {column["name"]: column["names"] for column in read_data(path)["columns"]}
     assert list(columns) == [*given, added]
     for name in given:
-        assert columns[name] == ["mine", "yours"]
-    assert "mine" not in columns[added]
+        assert columns[name] == mine
+    assert all(name.startswith("cluster ") for name in columns[added])
 
 
 @pytest.mark.parametrize(("n", "columns"), [(9, ["label"]), (10, ["label", "cluster"])])
@@ -1019,8 +1020,8 @@ def test_many_points_have_small_dots_and_no_neighbours(show, tmp_path, monkeypat
     monkeypatch.setattr("sklearn_resnet.plotting.explorer.content.MAX_SEARCHED", 50)
     page = show(write(tmp_path / "page.html", features=None))
     data = read_data(tmp_path / "page.html")
-    assert [column["name"] for column in data["columns"]] == ["label"]
-    assert "neighbors" not in data
+    assert [column["name"] for column in data["columns"]] == ["label", "cluster"]
+    assert data["nNeighbors"] == 0
     page.mouse.click(*place(page, 20))
     page.wait_for_selector("#pinned[data-index='20']")
     assert page.locator("#neighbors").count() == 0

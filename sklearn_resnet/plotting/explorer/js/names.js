@@ -35,7 +35,7 @@ function drawClusterNames(context, pane) {
   context.lineJoin = "round";
   for (const cluster of shown) {
     const [x, y] = placeOnScreen(pane, ...cluster.at);
-    const medoids = hasImages ? (cluster.medoids ?? []).slice(0, 3) : [];
+    const medoids = hasImages ? cluster.medoids ?? [] : [];
     const text = shorten(nameOfCluster(cluster)), textWidth = context.measureText(text).width;
     const width = Math.max(textWidth, medoids.length * (EXEMPLAR_SIDE + 2)), height = size + 6 + (medoids.length ? EXEMPLAR_SIDE + 2 : 0);
     const box = [x - width / 2 - 4, y - height / 2 - 4, x + width / 2 + 4, y + height / 2 + 4];
