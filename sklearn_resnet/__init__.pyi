@@ -17,5 +17,6 @@ from .plotting import LayerSearchDisplay as LayerSearchDisplay
 from .plotting import RegionDisplay as RegionDisplay
 from .plotting import compare_embeddings as compare_embeddings
 from .plotting import draw_regions as draw_regions
+from .plotting import show_images as show_images
 
 __version__: str

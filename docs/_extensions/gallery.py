@@ -16,6 +16,7 @@ _ORDER = (
         "dicom_window",
         "duplicates",
         "outliers",
+        "confident_errors",
         "retrieval",
         "clusters",
     ),

@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 _LOW, _HIGH = 1.0, 99.8  # percentiles that become black and full colour
 _MAX_MEASURED = 64  # images
@@ -150,6 +151,13 @@ def render(image, rendering):
     pixels = image.reshape(-1, len(rendering.ranges))
     scaled = _add(pixels, rendering) * (255 * rendering.gain)
     return np.rint(scaled).clip(0, 255).astype(np.uint8).reshape(*image.shape[:2], 3)
+
+
+def shrink(image, side):
+    """Convert an array of bytes to a PIL image in RGB of at most `side` pixels."""
+    image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
+    image.thumbnail((side, side))
+    return image.convert("RGB")
 
 
 def _add(pixels, rendering):

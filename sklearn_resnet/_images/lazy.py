@@ -28,6 +28,7 @@ from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._images.intensity import Extent, InferredRange, infer_value_range
 from sklearn_resnet._images.item_reader import ItemReader, image_key, naming_errors
 from sklearn_resnet._images.items import Region, is_cut, is_path, name_of
+from sklearn_resnet._images.preview import describe_in_html
 from sklearn_resnet._images.read_ahead import ReadAhead
 from sklearn_resnet._images.sources import ImageSource
 from sklearn_resnet._runtime.errors import ParameterError
@@ -146,6 +147,9 @@ class LazyImages(_LazySource):
         elif self.options["size"] is not None:
             size += " and the channels of the first"
         return f"<LazyImages: {len(self)} of {size}, not decoded yet>"
+
+    def _repr_html_(self) -> str:
+        return describe_in_html(self)
 
     @property
     def shape(self) -> tuple[int, ...]:

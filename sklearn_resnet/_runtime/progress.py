@@ -12,7 +12,7 @@ with warnings.catch_warnings():
 
 
 def count_images(is_shown=True, **options):
-    """Make a progress bar of images, which is shown if stderr is a terminal.
+    """Make a progress bar of images, which is shown in a terminal and in a notebook.
 
     Parameters
     ----------
@@ -20,8 +20,18 @@ def count_images(is_shown=True, **options):
     **options : dict
         Those of tqdm.
     """
-    can_be_shown = is_shown and sys.stderr is not None  # as in a program without a console
-    return tqdm(unit=" images", disable=None if can_be_shown else True, **options)
+    disable = None  # unless stderr is a terminal
+    if not is_shown or sys.stderr is None:  # the latter in a program without a console
+        disable = True
+    elif _is_in_notebook():  # whose stderr is no terminal
+        disable = False
+    return tqdm(unit=" images", disable=disable, **options)
+
+
+def _is_in_notebook():
+    """Whether this process is a kernel of IPython."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return getattr(get_shell(), "kernel", None) is not None
 
 
 class PartsBar:

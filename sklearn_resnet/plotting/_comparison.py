@@ -16,11 +16,11 @@ from sklearn_resnet.plotting._embedding_display import (
     Images,
     check_images,
     check_points,
-    draw_png,
 )
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
 from sklearn_resnet.plotting._map_quality import score_map
+from sklearn_resnet.plotting._saving import ShownAsPicture, draw_png
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,7 +33,7 @@ _N_FOLDS = 5
 _SAMPLE_SIZE = 10_000  # for the silhouette, whose cost is quadratic
 
 
-class EmbeddingComparison(Bunch):
+class EmbeddingComparison(ShownAsPicture, Bunch):
     """The result of `compare_embeddings`, which documents its attributes."""
 
     def explore(

@@ -1,7 +1,6 @@
 """EmbeddingDisplay: a scatter plot of an embedding."""
 
 import contextlib
-import io
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -25,6 +24,7 @@ from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._layout import fit_axes, fit_title
 from sklearn_resnet.plotting._legend import draw_legend_beside
 from sklearn_resnet.plotting._names_on_map import draw_names
+from sklearn_resnet.plotting._saving import ShownAsPicture, draw_png
 from sklearn_resnet.plotting._thumbnails import as_images, choose_thumbnail_side, draw_thumbnails
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _FIGURE_SIZE = (8, 6)  # in inches
 _MIN_WIDTH = 5  # inches beside a legend: long names make the figure wider
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(ShownAsPicture):
     """Scatter plot of an embedding in two dimensions.
 
     It is recommended to use `from_estimator` or `from_embedding` to create an
@@ -457,8 +457,8 @@ class EmbeddingDisplay:
         return EmbeddingExplorer(content, "Embedding" if title is None else title, self._draw_png)
 
     def _repr_png_(self) -> bytes:
-        """Draw the display again as a PNG file, for notebooks."""
-        return self._draw_png()
+        """Return the figure as a PNG file, for notebooks; draw it if it is not drawn."""
+        return super()._repr_png_() or self._draw_png()
 
     def _draw_png(self):
         from matplotlib.figure import Figure
@@ -596,13 +596,6 @@ def check_images(given, n_points):
             "Remove the same rows from both.",
         )
     return images
-
-
-def draw_png(figure):
-    """Return a figure as a PNG file."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
 
 
 def check_points(embedding, y):

@@ -21,6 +21,7 @@ from sklearn_resnet.plotting._region_shapes import (
     draw_shapes,
     trace_outlines,
 )
+from sklearn_resnet.plotting._saving import ShownAsPicture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ _KINDS = ("auto", "boxes", "outlines", "heatmap")
 _OPACITY = {"boxes": 0.0, "outlines": 0.25, "heatmap": 0.5}
 
 
-class RegionDisplay:
+class RegionDisplay(ShownAsPicture):
     """Regions of an image, drawn on it in the colours of clusters, labels or scores.
 
     It is recommended to use `draw_regions` to create a `RegionDisplay`. All parameters are stored

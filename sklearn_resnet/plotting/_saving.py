@@ -1,4 +1,6 @@
-"""Saving figures: one resolution, one type of fonts, and atomic writes."""
+"""Saving figures: one resolution, one type of fonts, and atomic writes; pictures for notebooks."""
+
+import io
 
 from sklearn_resnet._io.atomic import atomic_write
 
@@ -32,4 +34,35 @@ def save_figure(figure, path):
             is_vector = temporary.suffix.lower() in _VECTOR_FORMATS
             figure.savefig(temporary, dpi=PRINT_DPI if is_vector else SCREEN_DPI)
     finally:
+        plt.close(figure)
+
+
+def draw_png(figure):
+    """Return a figure as a PNG file, in the resolution of the figure."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+class ShownAsPicture:
+    """A mixin: a notebook shows the figure of the object, not its text.
+
+    The figure is the attribute ``figure_`` or ``figure``. Without one, the text is shown.
+    """
+
+    def _repr_png_(self):
+        figure = getattr(self, "figure_", None) or getattr(self, "figure", None)
+        if figure is None:
+            return None
+        figure = figure.figure  # of a subfigure, the whole one
+        picture = draw_png(figure)
+        close_in_notebook(figure)
+        return picture
+
+
+def close_in_notebook(figure):
+    """Close a figure that is being shown, or a notebook would show it again at the end of the cell."""
+    import matplotlib.pyplot as plt
+
+    if "inline" in plt.get_backend():
         plt.close(figure)

@@ -1,7 +1,6 @@
 """Thumbnails: images drawn at their points, as many as fit without overlap."""
 
 import numpy as np
-from PIL import Image
 
 from sklearn_resnet._image_loader import ImageLoader
 from sklearn_resnet._images.composite import (
@@ -9,6 +8,7 @@ from sklearn_resnet._images.composite import (
     is_grey_or_rgb,
     make_composite,
     render,
+    shrink,
 )
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.failures import warn_about_failures
@@ -243,13 +243,6 @@ def find_shown_range(images):
     black = min(black, lowest)
     is_well_exposed = (white - black) / 2 <= highest - black <= white - black
     return black, white if is_well_exposed else highest
-
-
-def shrink(image, side):
-    """Convert an array of bytes to a PIL image in RGB of at most `side` pixels."""
-    image = Image.fromarray(image[..., 0] if image.shape[2:] == (1,) else image)
-    image.thumbnail((side, side))
-    return image.convert("RGB")
 
 
 def draw_thumbnails(ax, xy, images, coloring, side):

@@ -13,7 +13,13 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, compare_embeddings, draw_regions
+from sklearn_resnet import (
+    EmbeddingDisplay,
+    LayerSearchDisplay,
+    compare_embeddings,
+    draw_regions,
+    show_images,
+)
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 11),
@@ -133,6 +139,14 @@ def test_comparison():
     return compare_embeddings(
         {"apart": xy, "drawn together": xy * [0.2, 1]}, y, legend=False
     ).figure
+
+
+@compared
+def test_contact_sheet(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    images = [*X[:7].reshape(-1, 8, 8), np.tile(np.arange(40.0), (20, 1))]
+    captions = [f"digit {label}" for label in y[:5]] + ["a long caption\nof three lines, wrapped"]
+    return show_images(images, [*captions, "$x^2$", None], n_columns=5, title="Digits, $5 each")
 
 
 @compared

@@ -6,10 +6,12 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from sklearn_resnet.plotting._saving import save_figure
+from sklearn_resnet import LayerSearchDisplay, RegionDisplay, compare_embeddings, draw_regions
+from sklearn_resnet.plotting._saving import draw_png, save_figure
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +63,32 @@ def test_the_figure_is_closed_whether_or_not_it_was_saved(tmp_path, name):
     except ValueError:
         assert list(tmp_path.iterdir()) == []
     assert not plt.fignum_exists(figure.number)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "agg"])
+def test_a_notebook_shows_the_picture_of_a_result_once(monkeypatch, backend):
+    table = pd.DataFrame({"path": "a.png", "top": [0], "left": 0, "bottom": 9, "right": 9})
+    xy = np.arange(40.0).reshape(20, 2) % 7
+    results = [
+        draw_regions(np.zeros((20, 20)), table),
+        LayerSearchDisplay([16, 51], [[0.5, 0.6], [0.6, 0.7]]).plot(),
+        compare_embeddings({"a": xy}, np.arange(20) % 2),
+    ]
+    assert len(plt.get_fignums()) == 3
+    monkeypatch.setattr(plt, "get_backend", lambda: backend)
+    for result in results:
+        picture = result._repr_png_()
+        assert Image.open(io.BytesIO(picture)).size[0] > 100
+        assert result._repr_png_() == picture
+    assert len(plt.get_fignums()) == (3 if backend == "agg" else 0)
+    plt.close("all")
+    assert RegionDisplay(np.zeros((20, 20)), table)._repr_png_() is None  # not drawn yet
+
+
+def test_the_picture_of_a_subfigure_is_that_of_its_figure():
+    figure = plt.figure()
+    ax = figure.subfigures(1, 2)[1].subplots()
+    table = pd.DataFrame({"path": "a.png", "top": [0], "left": 0, "bottom": 9, "right": 9})
+    display = draw_regions(np.zeros((20, 20)), table, ax=ax)
+    assert display._repr_png_() == draw_png(figure)
+    plt.close(figure)

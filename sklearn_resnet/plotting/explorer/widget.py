@@ -2,6 +2,7 @@
 
 import base64
 import uuid
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -14,7 +15,10 @@ from sklearn_resnet.plotting._coloring import as_array, encode_labels
 from sklearn_resnet.plotting.explorer.content import encode_metadata
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
 
-anywidget = import_optional("anywidget", extra="explore", purpose="The widget")
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
+else:
+    AnyWidget = import_optional("anywidget", extra="explore", purpose="The widget").AnyWidget
 
 
 def _as_rows(values, n_points):
@@ -81,7 +85,7 @@ def _receive_tags(sent):
     return _decode_tags(sent["names"], np.frombuffer(sent["codes"], "<i4"))
 
 
-class EmbeddingExplorer(anywidget.AnyWidget):
+class EmbeddingExplorer(AnyWidget):
     """Widget that shows an embedding and its images in a notebook.
 
     `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It works offline in

@@ -12,6 +12,7 @@ from sklearn_resnet._images.validation import check_size
 from sklearn_resnet._network.layers import count_gflop, layer_table, resolve_layers
 from sklearn_resnet._network.weights import check_layers_covered, choose_weights, find_weights
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet.plotting._saving import ShownAsPicture
 from sklearn_resnet.plotting.layer_search.drawing import KINDS, draw
 from sklearn_resnet.plotting.layer_search.reading import read_search
 from sklearn_resnet.plotting.layer_search.running import cross_validate
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
 
 
-class LayerSearchDisplay:
+class LayerSearchDisplay(ShownAsPicture):
     """Scores of a search over the layers of a network and the image size, with their costs.
 
     It is recommended to use `from_search` or `from_estimator` to create a

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,16 +120,22 @@ class Notebook:
 
     def run(self, i, n_views=0):
         """Run a cell; return the text that it prints."""
-        page = self.page
-        page.locator(".jp-Cell").nth(i).locator(".jp-InputArea-editor").click()
-        page.keyboard.press("Control+Enter")
-        prompt = page.locator(".jp-Cell").nth(i).locator(".jp-InputPrompt")
-        page.wait_for_function(
-            "([prompt]) => /\\d/.test(prompt.textContent)", arg=[prompt.element_handle()]
-        )
+        page, cell = self.page, self.page.locator(".jp-Cell").nth(i)
+        prompt = cell.locator(".jp-InputPrompt")
+        former = prompt.inner_text()
+        for _ in range(10):  # JupyterLab drops what it is told before it hears from the kernel
+            cell.locator(".jp-InputArea-editor").click()
+            page.keyboard.press("Control+Enter")
+            page.wait_for_timeout(1000)
+            element = prompt.element_handle()
+            page.wait_for_function("(prompt) => !prompt.innerText.includes('*')", arg=element)
+            if re.search(r"\d", prompt.inner_text()) and prompt.inner_text() != former:
+                break
+        else:
+            raise AssertionError(f"cell {i} did not run")
         if n_views:
             page.wait_for_function(f"{FIND}?.explorer.inspect().views.length === {n_views}")
-        return page.locator(".jp-Cell").nth(i).locator(".jp-OutputArea").inner_text().strip()
+        return cell.locator(".jp-OutputArea").inner_text().strip()
 
     def ask(self, expression):
         """Evaluate JavaScript on the explorer of the widget."""
