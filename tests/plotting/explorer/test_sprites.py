@@ -144,7 +144,9 @@ def test_exemplars_are_in_the_first_sheet(monkeypatch):
     assert sorted(sheets.place) == list(range(N))
     order = order_by_levels(xy, 25, exemplars[:n_first])
     steps = np.linalg.norm(np.diff(xy[order], axis=0), axis=1)
-    assert steps[24] == pytest.approx(max(steps[24:30]))  # the second level begins in the second sheet
+    assert steps[24] == pytest.approx(
+        max(steps[24:30])
+    )  # the second level begins in the second sheet
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
