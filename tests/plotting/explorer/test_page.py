@@ -1,6 +1,7 @@
 """The page of an embedding: its data, and its behaviour in a browser without a network."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -1013,6 +1014,24 @@ def test_sheets_of_a_large_page_are_beside_it(show, tmp_path, monkeypatch):
     assert len(now) == len(former) == 3  # a sheet, the list of sheets, and the file of another
     assert len(now & former) == 2
     assert (folder / "0000-mine.webp").read_text() == "mine"
+
+
+def test_files_of_a_large_page_are_kept_or_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.page.MAX_BYTES", 1000)
+    path, folder = tmp_path / "page.html", tmp_path / "page_files"
+    write(path)
+    first = sorted(found.name for found in folder.iterdir())
+    others = [folder / "mine.txt", tmp_path / "mine.webp"]
+    for other in others:
+        other.write_text("mine")
+    names = [*first[:1], "mine.txt", "../mine.webp"]  # a list that another program wrote
+    (folder / "sheets.json").write_text(json.dumps(names))
+    write(path)
+    assert sorted(found.name for found in folder.iterdir()) == sorted([*first, "mine.txt"])
+    assert all(other.exists() for other in others)
+    write(path, images=255 - make_data()[1])
+    now = {found.name for found in folder.iterdir()}
+    assert (len(now), len(now & {*first})) == (3, 1)  # only the list of sheets has the same name
 
 
 @pytest.mark.long

@@ -141,6 +141,7 @@ def test_exemplars_are_in_the_first_sheet(monkeypatch):
     n_first = 25 // 2  # half of a sheet
     assert len(exemplars) > n_first
     assert sheets.place[exemplars[:n_first]].tolist() == list(range(n_first))
+    assert sheets.place[exemplars[n_first:]].max() >= 25
     assert sorted(sheets.place) == list(range(N))
     order = order_by_levels(xy, 25, exemplars[:n_first])
     steps = np.linalg.norm(np.diff(xy[order], axis=0), axis=1)
