@@ -160,7 +160,7 @@ def compare_layers(result):
 
 def estimate_collection(results):
     """Estimate the cost of a hundred million photos from measured costs per file and per task."""
-    costs, memory = results["scale"]["costs"], results["scale"]["memory"]["photos_100000"]
+    costs, worker = results["scale"]["costs"], results["scale"]["worker"]
     assumed = results["other"]["hundred_million"]
     n_photos, n_machines = assumed["n_photos"], assumed["n_machines"]
     rate = results["peers"]["photos_conv3"]["sklearn_resnet"]["images_per_second"]
@@ -182,7 +182,7 @@ def estimate_collection(results):
         "listing_minutes": n_photos * seconds_per_file / 60,
         "coordinator_gb": n_photos * costs["coordinator_bytes_per_file"] / 1e9,
         "coordinator_gb_per_million": costs["coordinator_bytes_per_file"] / 1e3,
-        "worker_mib": memory["network_mib"] + memory["streaming_mib"],
+        "worker_mib": worker["network_mib"] + worker["streaming_mib"],
         "images_per_second": rate,
         "ms_per_image": 1e3 / rate,
         "days_on_one_machine": days,

@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from benchmarks.stream_photos import read_memory
 
 _SIDE = 224
 _N_PHOTOS = (1_000, 10_000, 100_000)
+_N_DISTINCT = 2_000  # photos; the others are links to them
+_LAYER = 82
+_SHALLOW = 5  # the memory for decoding is that of any layer
 _N_TASKS = 5_000
 _ROUNDS = 5
 _STREAM = Path(__file__).with_name("stream_photos.py")
@@ -38,41 +42,47 @@ def make_photo(path, seed):
 def _make_thousand(folder, first):
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(first, first + 1000):
-        path = folder / f"{i:06}.jpg"
-        if not path.exists():
+        path, source = folder / f"{i:06}.jpg", i % _N_DISTINCT
+        if path.exists():
+            continue
+        if source == i:
             make_photo(path, i)
+        else:
+            os.link(folder.with_name(f"{source // 1000 * 1000:06}") / f"{source:06}.jpg", path)
 
 
 def make_photos(folder, n_photos):
     """Write the photos that are missing, a thousand to a folder; return their paths."""
     firsts = range(0, n_photos, 1000)
+    folders = [Path(folder) / f"{first:06}" for first in firsts]
+    n = _N_DISTINCT // 1000
     with ProcessPoolExecutor() as pool:
-        list(pool.map(_make_thousand, [Path(folder) / f"{i:06}" for i in firsts], firsts))
+        list(pool.map(_make_thousand, folders[:n], firsts[:n]))
+        list(pool.map(_make_thousand, folders[n:], firsts[n:]))
     return [f"{folder}/{i // 1000 * 1000:06}/{i:06}.jpg" for i in range(n_photos)]
 
 
-def stream_photos(folder, n_photos, **environment):
+def stream_photos(folder, n_photos, layer, process):
     """Stream photos in a new process; return its memory."""
-    command = [sys.executable, _STREAM, str(folder), str(n_photos), str(_SIDE)]
-    environment = os.environ | environment
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return json.loads(done.stdout)
+    command = [sys.executable, _STREAM, folder, n_photos, _SIDE, layer, process]
+    done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    return {f"{name}_mib": round(value, 1) for name, value in found.items()}
 
 
-def measure_memory(folder):
+def measure_memory(folder, process="python"):
     """Measure the memory of streaming by number of photos."""
     results = {}
     for n_photos in _N_PHOTOS:
         make_photos(folder, n_photos)
-        found = stream_photos(folder, n_photos)
-        in_one_arena = stream_photos(folder, n_photos, MALLOC_ARENA_MAX="1")
-        results[f"photos_{n_photos}"] = {
-            "network_mib": round(found["network"]),
-            "paths_mib": round(found["paths"], 1),
-            "streaming_mib": round(found["streaming"], 1),
-            "streaming_one_arena_mib": round(in_one_arena["streaming"], 1),
-        }
+        results[f"photos_{n_photos}"] = stream_photos(folder, n_photos, _SHALLOW, process)
     return results
+
+
+def measure_worker(folder):
+    """Measure the memory of streaming 1,000 photos to layer 82."""
+    make_photos(folder, 1000)
+    return stream_photos(folder, 1000, _LAYER, "command")
 
 
 def _keep_to_core(core):
@@ -89,7 +99,7 @@ def measure_workers(folder):
     from sklearn_resnet import ImageLoader, ResNetFeatures
 
     paths = np.array(make_photos(folder, 1000))
-    resnet = ResNetFeatures(82, weights="procedural", cache=None)
+    resnet = ResNetFeatures(_LAYER, weights="procedural", cache=None)
     images = ImageLoader(_SIDE, lazy=True).fit_transform(da.from_array(paths, chunks=50))
     features = resnet.fit(images).transform(images)
     seconds, results, clients = {1: [], 2: []}, {}, {}
@@ -121,7 +131,7 @@ def plan_run(folder):
     paths, _ = load_image_folder(folder, return_X_y=True)
     listed = time.perf_counter()
     images = ImageLoader(_SIDE, lazy=True).fit_transform(paths)
-    resnet = ResNetFeatures(82, weights="procedural", cache=None).fit(images)
+    resnet = ResNetFeatures(_LAYER, weights="procedural", cache=None).fit(images)
     output, options = as_path(f"{folder}-out.parquet"), RunOptions(part_size=10_000)
     plan = plan_table(output, images, None, resnet, options)
     return plan, listed - began, time.perf_counter() - listed
@@ -168,12 +178,25 @@ def measure_costs(folder):
     }
 
 
+def _in_folder(measure_part):
+    """Measure a part with the photos in the folder SCALE, or in a temporary one."""
+
+    def measure_part_of(data):
+        with tempfile.TemporaryDirectory() as temporary:
+            return measure_part(os.environ.get("SCALE", f"{temporary}/photos"))
+
+    return measure_part_of
+
+
+PARTS = {
+    "costs": _in_folder(measure_costs),
+    "two_workers": _in_folder(measure_workers),
+    "memory": _in_folder(measure_memory),
+    "memory_of_command": _in_folder(partial(measure_memory, process="command")),
+    "worker": _in_folder(measure_worker),
+}
+
+
 def measure(data):
-    """Return all results; photos are made in the folder SCALE, or in a temporary one."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = os.environ.get("SCALE", f"{temporary}/photos")
-        return {
-            "costs": measure_costs(folder),
-            "two_workers": measure_workers(folder),
-            "memory": measure_memory(folder),
-        }
+    """Return all results; see `PARTS`."""
+    return {name: measure_part(data) for name, measure_part in PARTS.items()}

@@ -3,8 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ _ROUNDS = 3
 _LAYERS = [16, 51, 82, 85]
 # after a product, OpenBLAS' threads spin for some 30 ms on the cores that the network then needs
 _BLAS_THREADS = {"blas_default": None, "blas_1": 1}
-_CALLS = {ResNetFeatures: ("fit", "transform"), KNeighborsClassifier: ("fit", "predict")}
+_N_NEIGHBORS = [1, 3, 5, 9, 15]
 
 
 class Clock:
@@ -35,35 +34,10 @@ class Clock:
 
     def __init__(self):
         self.seconds, self.n_images, self.feature_seconds = 0.0, 0, 0.0
-        self.call_seconds = Counter()  # by class, of its `fit`, `transform` and `predict`
 
     @contextmanager
     def measure(self):
         """Measure the time of the block."""
-        with ExitStack() as stack:
-            stack.enter_context(self._measure_features())
-            for cls, names in _CALLS.items():
-                for name in names:
-                    stack.enter_context(self._measure_calls(cls, name))
-            yield
-
-    @contextmanager
-    def _measure_calls(self, cls, name):
-        method = getattr(cls, name)
-
-        def timed(*args, **kwargs):
-            seconds, result = time_call(lambda: method(*args, **kwargs))
-            self.call_seconds[cls] += seconds
-            return result
-
-        setattr(cls, name, timed)
-        try:
-            yield
-        finally:
-            setattr(cls, name, method)
-
-    @contextmanager
-    def _measure_features(self):
         compile_computation, compute = forward_pass.compile_computation, ForwardPass.compute
 
         def timed_compute(*args, **kwargs):
@@ -130,27 +104,37 @@ def measure_neighbors(X, y, resnet):
     Returns
     -------
     dict
-        In passes through the deepest layer, with `transform` around them: the time of `fit` and
-        `transform` of ResNetFeatures, all time but that of `fit` and `predict` of the classifier,
-        which includes that of the search itself, and the time of the network alone.
+        In passes through the deepest layer, with `transform` around them: the time that features
+        add to a search, which is that of the search less that of the same searches of the classifier
+        alone, over the features of each layer, computed beforehand; and the time of the network.
     """
-    model = make_pipeline(clone(resnet).set_params(tap_layers=_LAYERS), KNeighborsClassifier())
+    resnet = clone(resnet).set_params(tap_layers=_LAYERS)
+    model = make_pipeline(resnet, KNeighborsClassifier())
     grid = {
         "resnetfeatures__layers": _LAYERS,
-        "kneighborsclassifier__n_neighbors": [1, 3, 5, 9, 15],
+        "kneighborsclassifier__n_neighbors": _N_NEIGHBORS,
     }
-    plain = clone(resnet).set_params(layers=_LAYERS[-1], cache=None).fit(X)
-    rounds = {"features": [], "beyond_classifier": [], "network": []}
+    features = [clone(resnet).set_params(layers=layer).fit_transform(X) for layer in _LAYERS]
+    plain = clone(resnet).set_params(layers=_LAYERS[-1], tap_layers=None, cache=None).fit(X)
+    rounds = {"added": [], "network": []}
     for _ in range(_ROUNDS + 1):
-        time_pass(resnet, _LAYERS[-1], X)
         one_pass, _ = time_call(plain.transform, X)
         clear_cache()
-        clock, search = Clock(), GridSearchCV(model, grid, cv=5)
+        clock, search = Clock(), GridSearchCV(model, grid, cv=5, refit=False)
         with clock.measure():
             seconds, _ = time_call(search.fit, X, y)
-        beyond = seconds - clock.call_seconds[KNeighborsClassifier]
-        rounds["features"].append(clock.call_seconds[ResNetFeatures] / one_pass)
-        rounds["beyond_classifier"].append(beyond / one_pass)
+        alone = [
+            GridSearchCV(KNeighborsClassifier(), {"n_neighbors": _N_NEIGHBORS}, cv=5, refit=False)
+            for _ in _LAYERS
+        ]
+        alone_seconds = sum(
+            time_call(each.fit, values, y)[0] for each, values in zip(alone, features, strict=True)
+        )
+        np.testing.assert_array_equal(
+            search.cv_results_["mean_test_score"].reshape(-1, len(_LAYERS)),
+            np.transpose([each.cv_results_["mean_test_score"] for each in alone]),
+        )
+        rounds["added"].append((seconds - alone_seconds) / one_pass)
         rounds["network"].append(clock.seconds / one_pass)
     return {name: summarize_rounds(values[1:]) for name, values in rounds.items()}  # first: warm-up
 

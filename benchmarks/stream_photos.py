@@ -1,6 +1,7 @@
-"""Stream photos to layer 82 in a process of its own, and print its memory as JSON.
+"""Stream photos to a layer in a process of its own, and print its memory as JSON.
 
-stream_photos.py FOLDER N_PHOTOS SIDE, with the photos that `scale` makes.
+stream_photos.py FOLDER N_PHOTOS SIDE LAYER [command], with the photos that `scale` makes; with the
+memory allocator set as by the command, or as it is in Python.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_resnet import ImageLoader, ResNetFeatures
+from sklearn_resnet.cli.memory import reduce_memory
 
 
 def read_memory(name):
@@ -50,10 +52,12 @@ def stream(list_paths, n_images, loader, resnet, batch):
     return {"network": network, "paths": with_paths - network, "streaming": peak - with_paths}
 
 
-def main(folder, n_photos, side):
+def main(folder, n_photos, side, layer, process="python"):
     """Stream photos."""
+    if process == "command":
+        reduce_memory()
     batch = np.zeros((64, int(side), int(side), 3), np.uint8)
-    resnet = ResNetFeatures(82, weights="procedural", cache=None)
+    resnet = ResNetFeatures(int(layer), weights="procedural", cache=None)
 
     def list_paths(n):
         return [f"{folder}/{i // 1000 * 1000:06}/{i:06}.jpg" for i in range(n)]

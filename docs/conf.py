@@ -50,7 +50,7 @@ if _HAS_EXAMPLES:
         "gallery_dirs": "gallery",
         "filename_pattern": r"plot_.*\.py",
         "within_subsection_order": "gallery.find_place",
-        "image_scrapers": ("matplotlib", "gallery.scrape_page"),
+        "image_scrapers": ("matplotlib", "gallery.scrape_page", "gallery.scrape_widget"),
         # show figures and printed text, but not the values of expressions
         "capture_repr": (),
         "doc_module": ("sklearn_resnet",),

@@ -1,6 +1,7 @@
 """scikit-learn's private functions that this package uses; no other module imports any."""
 
 import re
+from functools import cache
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -31,6 +32,11 @@ class DocumentedParameters:
     yet, so that the links are removed. TODO: set `_doc_link_module` and `_doc_link_template`
     instead, once there is one.
     """
+
+    @classmethod
+    @cache  # clone and fit ask three times for each fold, and scikit-learn parses the signature
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
     def _get_params_html(self, deep=True, doc_link=""):
         return _without_links(super()._get_params_html(deep, "#"))

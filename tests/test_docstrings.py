@@ -1,6 +1,7 @@
 """The docstrings of all public names, by numpydoc's checks."""
 
 import inspect
+from importlib.util import find_spec
 
 import pytest
 from numpydoc.validate import validate
@@ -31,8 +32,13 @@ def _list_public():
                     yield f"sklearn_resnet.{name}.{method}", True
     for name in datasets.__all__:
         yield f"sklearn_resnet.datasets.{name}", False
+    if find_spec("anywidget"):
+        widget = "sklearn_resnet.plotting.explorer.widget.EmbeddingExplorer"
+        yield from [(widget, False), (f"{widget}.selected", True)]
 
 
+# numpydoc looks at all attributes, and some that ipywidgets gives a widget are deprecated
+pytestmark = pytest.mark.filterwarnings("ignore:Widget:DeprecationWarning")
 PUBLIC = list(_list_public())
 
 

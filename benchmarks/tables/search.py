@@ -32,9 +32,8 @@ def render(result):
         ),
         "With `KNeighborsClassifier` and 5 numbers of neighbours instead, in passes of `transform` "
         f"without a cache: {spread(neighbors['network'], '.3g')} for the network, "
-        f"{spread(neighbors['features'], '.3g')} for `fit` and `transform` of `ResNetFeatures`, and "
-        f"{spread(neighbors['beyond_classifier'], '.3g')} for everything but `fit` and `predict` of the "
-        "classifier, the search itself included.",
+        f"{spread(neighbors['added'], '.3g')} for all that is added to the searches of the classifier "
+        "alone, over the features of each layer, computed beforehand.",
         f"A transform of {warm['n_images']:,} digits at layer 82:",
         table(
             "cache; once cached, times as fast as computing; in an order not seen before; computing "

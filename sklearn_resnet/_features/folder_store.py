@@ -19,6 +19,7 @@ _FORMAT = 2  # of the database; databases of other formats are not used
 _BLOCK_BYTES = 2**16  # of features that are read and verified at once
 _MAX_ROWS = 2**20  # of a block
 _MAX_KEYS = 2000  # in one query
+_MAX_LISTED = 4  # images in the database for each that is looked up, for which a list is faster
 _LOCK_TIMEOUT = 60  # seconds to wait for other processes that write
 _TABLES = (
     # the images of a block
@@ -32,10 +33,14 @@ _TABLES = (
     "CREATE TABLE images (id INTEGER PRIMARY KEY, place INTEGER NOT NULL)",
     "CREATE TABLE secrets (secret BLOB NOT NULL)",
 )
+_IS_VALID = f"typeof(digests) = 'blob' AND length(digests) % {HASH_BYTES} = 0"
+_LIST = f"SELECT id, digests FROM blocks WHERE key = ? AND {_IS_VALID} ORDER BY id"
+_ABOUT_SIZE = (  # of all digests, by the first block, as a sum would read them all
+    "SELECT ((SELECT max(id) FROM blocks) + 1 - id) * length(digests) FROM blocks ORDER BY id LIMIT 1"
+)
 _READ = (  # a damaged value may have another type
     "SELECT digests, value FROM blocks JOIN features ON blocks.id = features.block "
-    f"WHERE block = ? AND tap = ? AND typeof(digests) = 'blob' AND typeof(value) = 'blob' "
-    f"AND length(digests) % {HASH_BYTES} = 0"
+    f"WHERE block = ? AND tap = ? AND typeof(value) = 'blob' AND {_IS_VALID}"
 )
 _DIGEST = np.dtype(f"V{HASH_BYTES}")
 
@@ -110,15 +115,46 @@ class FolderStore:
         with self._disabled_by_errors():
             if self._is_readable:
                 wanted = np.frombuffer(b"".join(digests), _DIGEST)
-                for block, places, rows in self._locate(_make_ids(key, wanted)):
+                for block, places, rows in self._locate(key, wanted):
                     self._read_block(key, taps, block, places, rows, wanted, out, is_hit)
         n_hits = int(is_hit.sum()) * len(taps)
         _counts[self.where, "hits"] += n_hits
         _counts[self.where, "misses"] += len(digests) * len(taps) - n_hits
         return is_hit
 
-    def _locate(self, ids):
-        """Yield blocks, the positions of their images in `ids`, and the rows of these."""
+    def _locate(self, key, wanted):
+        """Yield blocks, the positions of their images in `wanted`, and the rows of these."""
+        ids = _make_ids(key, wanted)
+        found = self._list_places(key) if self._is_small(len(ids)) else self._find_places(ids)
+        if len(found) == 0:
+            return
+        found = found[np.argsort(found[:, 0], kind="stable")]
+        nearest = np.searchsorted(found[:, 0], ids, side="right") - 1  # the last of equal ids
+        positions = np.flatnonzero(found[nearest, 0] == ids)
+        blocks, rows = np.divmod(found[nearest[positions], 1], _MAX_ROWS)
+        order = np.argsort(blocks, kind="stable")
+        blocks, starts = np.unique(blocks[order], return_index=True)
+        for block, chosen in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True):
+            yield block, positions[chosen], rows[chosen]
+
+    def _is_small(self, n_images):
+        """Whether listing all images takes less time than looking up `n_images`."""
+        if n_images <= _MAX_KEYS:
+            return False
+        size = self._connection.execute(_ABOUT_SIZE).fetchone()
+        return size is not None and (size[0] or 0) <= _MAX_LISTED * HASH_BYTES * n_images
+
+    def _list_places(self, key):
+        """Return the ids and places of all images of a key, the oldest first."""
+        blocks = self._connection.execute(_LIST, (key,)).fetchall()
+        n_rows = np.array([len(digests) // HASH_BYTES for _, digests in blocks], np.int64)
+        starts = np.array([block for block, _ in blocks], np.int64) * _MAX_ROWS
+        ids = _make_ids(key, np.frombuffer(b"".join(digests for _, digests in blocks), _DIGEST))
+        places = np.repeat(starts - np.cumsum(n_rows) + n_rows, n_rows) + np.arange(len(ids))
+        return np.column_stack([ids, places])
+
+    def _find_places(self, ids):
+        """Look up the places of images; return them with their ids."""
         found, listed = [], ids.tolist()
         for start in range(0, len(ids), _MAX_KEYS):
             part = listed[start : start + _MAX_KEYS]
@@ -127,17 +163,7 @@ class FolderStore:
                 "AND typeof(place) = 'integer'"
             )
             found += self._connection.execute(query, part)
-        found = np.fromiter(chain.from_iterable(found), np.int64, 2 * len(found)).reshape(-1, 2)
-        if len(found) == 0:
-            return
-        found = found[np.argsort(found[:, 0])]
-        nearest = np.minimum(np.searchsorted(found[:, 0], ids), len(found) - 1)
-        positions = np.flatnonzero(found[nearest, 0] == ids)
-        blocks, rows = np.divmod(found[nearest[positions], 1], _MAX_ROWS)
-        order = np.argsort(blocks, kind="stable")
-        blocks, starts = np.unique(blocks[order], return_index=True)
-        for block, chosen in zip(blocks.tolist(), np.split(order, starts[1:]), strict=True):
-            yield block, positions[chosen], rows[chosen]
+        return np.fromiter(chain.from_iterable(found), np.int64, 2 * len(found)).reshape(-1, 2)
 
     def _read_block(self, key, taps, block, places, rows, wanted, out, is_hit):
         """Fill in the features of images in a block, and mark them as hits."""

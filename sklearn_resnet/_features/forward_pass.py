@@ -364,9 +364,6 @@ class _BufferedWriter:
         self._store = store
         self._key = key
         self._max_bytes = max_bytes
-        self._clear()
-
-    def _clear(self):
         self._digests, self._parts, self._n_bytes = [], [], 0
 
     def put(self, digests, features):
@@ -384,4 +381,4 @@ class _BufferedWriter:
                 tap: np.concatenate([part[tap] for part in self._parts]) for tap in self._parts[0]
             }
             self._store.put(self._key, self._digests, features, self._max_bytes)
-        self._clear()
+        self._digests, self._parts, self._n_bytes = [], [], 0

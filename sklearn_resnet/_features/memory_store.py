@@ -29,7 +29,8 @@ class MemoryStore:
     def __init__(self):
         self.lock = make_fork_safe_lock()
         self.secret = os.urandom(SECRET_BYTES)
-        self.clear()
+        self._tables = {}
+        self._hits = self._misses = self._n_uses = 0
 
     def clear(self):
         """Remove all features, and count hits and misses from 0."""

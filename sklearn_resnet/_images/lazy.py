@@ -1,10 +1,11 @@
 """LazyImages: images that are decoded when they are needed."""
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Self, cast
 
 import numpy as np
@@ -36,6 +37,8 @@ from sklearn_resnet._runtime.threads import prefetch_map
 
 _DEFAULTS = {"value_range": None, "channels": None, "page": None, "level": None, "rescale": None}
 _MAX_MEASURED = 64  # images, to infer a value range
+_MAX_CHUNK = 8  # images that a thread decodes at once
+_CHUNKS_PER_THREAD = 4  # of a batch, so that all threads are busy until its end
 _WHITE = {"uint16": 65535.0, "float32": 1.0}  # of rescaled images
 
 
@@ -240,7 +243,10 @@ class LazyImages(_LazySource):
                     "np.asarray decodes them all."
                 )
             key = key[0]
-        chosen = np.arange(len(self))[key]
+        if isinstance(key, slice):  # of a block: no array of all indices
+            chosen = np.arange(*key.indices(len(self)))
+        else:
+            chosen = np.arange(len(self))[key]
         if np.ndim(chosen) == 0:
             image = self._load_of_one_form(int(chosen), report=(reports := []))
             self._check_names(int(chosen), reports)
@@ -255,7 +261,9 @@ class LazyImages(_LazySource):
         return selected
 
     def __iter__(self):
-        return self._decode_all(self._load_of_one_form, range(len(self)))
+        form = self._find_form()
+        rows = ((i, np.empty(*form)) for i in range(len(self)))
+        return self._decode_all(self._load_of_one_form, rows)
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -266,8 +274,8 @@ class LazyImages(_LazySource):
         load = partial(self._load_of_one_form, use_cache=images.nbytes <= image_cache.max_bytes)
         order = self.reading_order()
         order = range(len(self)) if order is None else order
-        for i, image in zip(order, self._decode_all(load, order), strict=True):
-            images[i] = image
+        for _ in self._decode_all(load, ((i, images[i]) for i in order)):
+            pass
         return images if dtype is None else images.astype(dtype, copy=False)
 
     def blocks(self, batch_size: int) -> "Iterator[LazyImages]":
@@ -375,20 +383,21 @@ class LazyImages(_LazySource):
         batch : ndarray of shape (batch_size, height, width[, n_channels])
             The last one may be shorter.
         """
-        n_ahead = batch_size + 2 * self._n_threads
         positions = range(len(self)) if positions is None else positions
         load = self._load_of_one_form if self.on_error == "raise" else self._load_or_record
-        images = self._decode(load, positions, n_ahead)
-        batch = np.empty((batch_size, *self.shape[1:]), self.dtype)
-        n_filled = 0
-        for image in images:
-            batch[n_filled] = image
-            n_filled += 1
-            if n_filled == batch_size:
-                yield batch
-                batch, n_filled = np.empty_like(batch), 0
-        if n_filled:
-            yield batch[:n_filled]
+        shape, dtype, begun = (batch_size, *self.shape[1:]), self.dtype, deque()
+
+        def allocate():
+            for n, i in enumerate(positions):
+                if n % batch_size == 0:
+                    begun.append(np.empty(shape, dtype))
+                yield i, begun[-1][n % batch_size]
+
+        n_images = min(batch_size, len(self))
+        chunk_size = max(1, min(_MAX_CHUNK, n_images // (_CHUNKS_PER_THREAD * self._n_threads)))
+        images = self._decode(load, allocate(), batch_size, chunk_size)
+        while n_filled := sum(1 for _ in islice(images, batch_size)):
+            yield begun.popleft()[:n_filled]
 
     def digests(self) -> list[bytes]:
         """Hash the content of each image, without decoding it.
@@ -488,36 +497,57 @@ class LazyImages(_LazySource):
         """
         self.failures = failures
 
-    def _decode_all(self, load, positions):
+    def _decode_all(self, load, rows):
         """Yield all images, and warn at the end if their value ranges may be wrong."""
         self.file_log.clear()
-        yield from self._decode(load, positions, 2 * self._n_threads)
+        yield from self._decode(load, rows, 2 * self._n_threads)
         self.file_log.warn()
 
-    def _decode(self, load, positions, n_ahead):
-        """Yield images in order, and decode up to `n_ahead` of them ahead of their use."""
+    def _decode(self, load, rows, n_ahead, chunk_size=1):
+        """Decode images into arrays, up to `n_ahead` of them ahead of their use.
 
-        def load_and_report(i):
+        Parameters
+        ----------
+        load : callable
+            Takes an index and ``report``; returns an image.
+        rows : iterable of tuple of (int, ndarray)
+            The index of each image, in order, and the array for it. It is consumed along with the
+            images, so that no more memory is needed than for `n_ahead` of them.
+        n_ahead : int
+        chunk_size : int, default=1
+            As for `prefetch_map`. Threads share the image of regions, which they take one by one.
+
+        Yields
+        ------
+        row : ndarray
+            As in `rows`, filled.
+        """
+
+        def load_and_report(row):
+            i, array = row
             reports = []
             image = load(i, report=reports)
             # a region may well be black
             if self._reader.is_learned and not is_cut(self._items[i]) and i not in self.failures:
                 reports.append(remark_on_learned_range(image))
-            return i, image, list(filter(None, reports))
+            array[...] = image
+            return i, array, list(filter(None, reports))
 
         self._find_form()  # before the threads need it
-        results = prefetch_map(load_and_report, positions, self._n_threads, n_ahead)
+        if any(map(is_cut, self._items)):
+            chunk_size = 1
+        results = prefetch_map(load_and_report, rows, self._n_threads, n_ahead, chunk_size)
         try:
-            for i, image, reports in self._read_ahead(results):
+            for i, array, reports in self._read_ahead(results):
                 difference = self._compare_names(i, reports)
                 if difference:
                     if self.on_error == "raise":
                         raise names_error(difference)
                     self.add_failure(int(i), f"files name their channels differently: {difference}")
-                    image = np.zeros_like(image)
+                    array[...] = 0
                 for report in reports:
                     self.file_log.add(self._describe_file(i), report)
-                yield image
+                yield array
         finally:
             results.close()
             if self._parent is None:

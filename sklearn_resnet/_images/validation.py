@@ -513,15 +513,17 @@ def _check_stack(estimator, X, channels, allow_nan, reset):
                 f"{len(X)} images. ImageLoader(size=...) and ResNetFeatures(image_size=...) bring "
                 "them to one size."
             )
-    X = check_array(
-        X,
-        dtype="numeric",
-        ensure_all_finite=not allow_nan,
-        ensure_2d=False,
-        allow_nd=True,
-        estimator=estimator,
-        input_name="X",
-    )
+    # otherwise nothing to check, and a search would wait for it in each fold
+    if type(X) is not np.ndarray or X.dtype.kind not in "biu" or not X.size:
+        X = check_array(
+            X,
+            dtype="numeric",
+            ensure_all_finite=not allow_nan,
+            ensure_2d=False,
+            allow_nd=True,
+            estimator=estimator,
+            input_name="X",
+        )
     shape = X.shape
     if X.ndim > 4:
         raise ValueError(

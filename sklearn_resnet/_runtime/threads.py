@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 
 _limit = None
 _task_lock = threading.Lock()
@@ -67,23 +68,52 @@ def dask_task():
             set_thread_limit(limit)
 
 
-def prefetch_map(function, items, n_threads, n_ahead):
+def prefetch_map(function, items, n_threads, n_ahead, chunk_size=1):
     """Apply a function to items in threads, up to `n_ahead` items before their results are needed.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    n_threads, n_ahead : int
+    chunk_size : int, default=1
+        The number of items that a thread takes at once, and that are taken ahead at least. Handing over
+        results takes time, which counts for quick functions.
 
     Yields
     ------
     object
-        The results, in order.
+        The results, in order. An error is raised in place of its result.
     """
+
+    def call(chunk):
+        results = []
+        for item in chunk:
+            try:
+                results.append(function(item))
+            except BaseException as exc:
+                return results, exc
+        return results, None
+
+    def take(future):
+        results, error = future.result()
+        yield from results
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # which refers to this frame
+
+    items = iter(items)
     with ThreadPoolExecutor(n_threads) as pool:
         pending = deque()
         try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > n_ahead:
-                    yield pending.popleft().result()
+            while chunk := list(islice(items, chunk_size)):
+                pending.append(pool.submit(call, chunk))
+                if len(pending) * chunk_size > n_ahead:
+                    yield from take(pending.popleft())
             while pending:
-                yield pending.popleft().result()
+                yield from take(pending.popleft())
         finally:  # after an error, or when the consumer stops early
             for future in pending:
                 future.cancel()

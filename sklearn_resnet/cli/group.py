@@ -5,6 +5,7 @@ import difflib
 import click
 
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet.cli.memory import reduce_memory
 from sklearn_resnet.cli.streams import safe_streams
 
 
@@ -34,7 +35,8 @@ class CommandGroup(click.Group):
         self.inputs = inputs
 
     def main(self, *args, **kwargs):
-        """Run a command, whose prints cannot fail."""
+        """Run a command, whose prints cannot fail, with little memory."""
+        reduce_memory()
         with safe_streams():
             return super().main(*args, **kwargs)
 

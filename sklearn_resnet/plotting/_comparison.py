@@ -190,16 +190,7 @@ def compare_embeddings(
     """
     import pandas as pd
 
-    if not isinstance(embeddings, dict) or not embeddings:
-        raise ParameterError(
-            "embeddings",
-            "must be a dict of names and arrays of shape (n, 2)",
-            type(embeddings).__name__ if embeddings else "nothing",
-            "Pass, for instance, {'PCA': xy_pca, 'UMAP': xy_umap}.",
-        )
-    if y is None:
-        raise ValueError("y must hold a value for each point, to score the maps. Got None instead.")
-    displays = [EmbeddingDisplay(*check_points(xy, y)) for xy in embeddings.values()]
+    displays = _make_displays(embeddings, y)
     if features is not None:
         features = check_array(features, input_name="features")
         check_consistent_length(features, displays[0].y)
@@ -229,6 +220,23 @@ def compare_embeddings(
         y=displays[0].y,
         features=features,
     )
+
+
+def _make_displays(embeddings, y):
+    _check_embeddings(embeddings, y)
+    return [EmbeddingDisplay(*check_points(xy, y)) for xy in embeddings.values()]
+
+
+def _check_embeddings(embeddings, y):
+    if not isinstance(embeddings, dict) or not embeddings:
+        raise ParameterError(
+            "embeddings",
+            "must be a dict of names and arrays of shape (n, 2)",
+            type(embeddings).__name__ if embeddings else "nothing",
+            "Pass, for instance, {'PCA': xy_pca, 'UMAP': xy_umap}.",
+        )
+    if y is None:
+        raise ValueError("y must hold a value for each point, to score the maps. Got None instead.")
 
 
 def _score_neighbors(features, xy, n_neighbors):

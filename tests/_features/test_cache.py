@@ -77,6 +77,33 @@ def test_more_keys_than_fit_into_one_query(cache):
     assert get_many(cache, keys, width=1) == rows
 
 
+@pytest.mark.parametrize("n_sought", [100, 2500, 20_000])
+def test_the_last_of_equal_images_is_found_among_few_and_many(tmp_path, n_sought):
+    keys = [i.to_bytes(16, "big") for i in range(20_000)]
+    rows = [i.to_bytes(4, "big") for i in range(20_000)]
+    put(tmp_path, keys, rows)
+    put(tmp_path, keys[50:60], rows[150:160])
+    expected = [*rows[:50], *rows[150:160], *rows[60:n_sought]]
+    assert get_many(tmp_path, keys[:n_sought], width=1) == expected
+    absent = [i.to_bytes(16, "little") for i in range(1, n_sought)]
+    assert get_many(tmp_path, [keys[5], *absent], width=1) == [rows[5], *[None] * (n_sought - 1)]
+    with open_store(tmp_path) as store:
+        assert not store.get_many(b"other key, 16 by", [0], keys[:n_sought]).any()
+
+
+def test_damaged_digests_among_many_are_misses(tmp_path):
+    keys = [i.to_bytes(16, "big") for i in range(20_000)]
+    rows = [i.to_bytes(4, "big") for i in range(20_000)]
+    put(tmp_path, keys, rows)
+    with sqlite3.connect(tmp_path / "features-2.sqlite") as connection:
+        connection.execute("UPDATE blocks SET digests = 'text' WHERE id = 1")
+    connection.close()
+    found = get_many(tmp_path, keys, width=1)
+    n_missing = found.count(None)
+    assert 0 < n_missing < len(rows)
+    assert found[n_missing:] == rows[n_missing:]
+
+
 def test_info_counts(cache):
     with open_store(cache):
         pass

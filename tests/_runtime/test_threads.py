@@ -109,6 +109,19 @@ def test_no_more_items_are_taken_than_are_needed_ahead(n_ahead):
         assert len(taken) == min(20, n_given + n_ahead)
 
 
+def test_an_error_comes_after_the_results_before_it_in_its_chunk():
+    def work(i):
+        chunks.setdefault(threading.get_ident(), []).append(i)
+        return 6 // (5 - i)
+
+    chunks = {}
+    results = prefetch_map(work, range(8), 1, 8, chunk_size=4)
+    assert [next(results) for _ in range(5)] == [1, 1, 2, 3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    assert list(chunks.values()) == [[0, 1, 2, 3, 4, 5]]
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_after_an_early_end_nothing_more_is_computed(fails):
     def work(i):

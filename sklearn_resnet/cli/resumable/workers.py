@@ -12,6 +12,7 @@ from typing import Protocol
 from sklearn_resnet._runtime.imports import import_optional
 from sklearn_resnet._runtime.progress import tqdm
 from sklearn_resnet._runtime.threads import count_threads, set_thread_limit
+from sklearn_resnet.cli.memory import reduce_memory
 
 _MAX_DEATHS = 3  # of workers, in a row, without a finished task
 
@@ -137,6 +138,7 @@ class LocalPool:
 
 
 def _start_worker(n_threads, parent):
+    reduce_memory()
     set_thread_limit(n_threads)
     # tqdm's own lock would be reported as leaked by a worker that is killed
     tqdm.set_lock(threading.RLock())

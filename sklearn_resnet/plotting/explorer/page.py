@@ -63,6 +63,11 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
     content = make_content(
         maps, labels=labels, paths=paths, images=images, features=features, **options
     )
+    write_content(path, content, title, section)
+
+
+def write_content(path, content, title, section=""):
+    """Write the page of `Content`. Parameters and errors are those of `write_page`."""
     metadata = content.metadata | {"sheetFiles": None}
     buffers = [_embed_buffer(*item) for item in content.buffers.items()]
     sheets = [] if content.sheets is None else list(content.sheets.make_all())

@@ -88,15 +88,16 @@ def _receive_tags(sent):
 class EmbeddingExplorer(AnyWidget):
     """Widget that shows an embedding and its images in a notebook.
 
-    `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It works offline in
-    Jupyter, VS Code, Colab and marimo, and does all that the page of `EmbeddingDisplay.to_html` does.
-    All traits below can be read, set and observed (`widget.observe`). The kernel sends thumbnails
-    when they are needed.
+    `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It does all that the
+    page of `EmbeddingDisplay.to_html` does. All traits below can be read, set and observed
+    (`widget.observe`). The kernel sends thumbnails when they are needed.
 
     Parameters
     ----------
     content : Content
+        What it shows.
     title : str
+        Heading above the map.
     picture : callable, default=None
         Makes a PNG file, which a saved notebook shows where there is no kernel.
 
@@ -113,12 +114,24 @@ class EmbeddingExplorer(AnyWidget):
     tags : ndarray of shape (n,), dtype object
         The tag of each row, or None. Assign a whole array to change it.
     names : dict of str to str
-        The names that the user gave to clusters, by "level:number".
+        The names that the user gave to clusters, by the names that they had.
 
     See Also
     --------
     EmbeddingDisplay.explore : Creates it.
     EmbeddingDisplay.to_html : Writes the same view as a file.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_resnet import EmbeddingDisplay
+    >>> from sklearn_resnet.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> xy = PCA(2).fit_transform(X.reshape(len(X), -1))
+    >>> widget = EmbeddingDisplay(xy, y, images=X).explore()
+    >>> widget.selection = y == 7
+    >>> widget.selected(X).shape
+    (179, 8, 8)
     """
 
     _esm = read_script() + read_file("js/widget_host.js")
@@ -168,10 +181,12 @@ class EmbeddingExplorer(AnyWidget):
         Parameters
         ----------
         X : array-like, sparse matrix, dataframe, list or LazyImages of length n
+            Anything that has one row for each point, in the order of the points.
 
         Returns
         -------
-        The selected rows, of the type of `X`.
+        rows : same type as `X`
+            The selected rows.
 
         Raises
         ------
