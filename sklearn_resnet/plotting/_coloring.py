@@ -240,6 +240,8 @@ def is_missing(y):
         return ~np.isfinite(y)
     if y.dtype.kind == "U":  # columns of tables have no None
         return y == ""
+    if y.dtype.kind in "iub":
+        return np.zeros(len(y), bool)
     is_other = [
         isinstance(value, float | str) and value in ("", np.inf, -np.inf) for value in y.tolist()
     ]

@@ -356,8 +356,8 @@ class EmbeddingDisplay(ShownAsPicture):
         labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
             One or several columns that can colour the points: labels, or numbers on a scale, as in
             `from_embedding`. Search looks through the labels. By default, `y`. The page adds a
-            column "cluster" with clusters found by HDBSCAN, or "cluster (HDBSCAN)" beside one of
-            that name.
+            column "cluster", or "cluster (HDBSCAN)" beside one of that name, with the smallest of
+            the clusters that HDBSCAN finds, named as by `plot` with ``names="clusters"``.
         paths : sequence of str of shape (n_samples,), default=None
             Names of the images. By default, those of `images` if these are paths, or numbers.
         features : array-like of shape (n_samples, n_features), default=None

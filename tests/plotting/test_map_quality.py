@@ -98,4 +98,5 @@ def test_the_description_states_both_numbers_and_those_of_chance():
     assert "(a random map: under 1%)" in text
     assert "trustworthiness is 0.99" in text
     assert "(a random map: 5%)" in describe_quality(MapQuality(0.9, 0.4, 10, 201))
+    assert "(a random map: 50%)" in describe_quality(MapQuality(0.9, 0.4, 10, 21))
     assert "Of the nearest neighbour by features" in describe_quality(MapQuality(0.9, 0.4, 1, 4))

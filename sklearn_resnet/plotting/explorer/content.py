@@ -28,6 +28,7 @@ MAX_MAPS = 3
 MAX_SEARCHED = 200_000  # points, for which neighbours are computed
 _N_NEIGHBORS = 8
 _MIN_CLUSTERED = 10
+_N_EXEMPLARS = 3  # images beside a name
 _NO_BOX = np.iinfo(np.int32).min
 
 
@@ -89,8 +90,8 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     regions = as_regions(images)
     if paths is None and images is not None:
         paths = name_images(images, regions)
-    sheets = None if images is None else Sheets(images, xy)
     clusters = _find_clusters(maps, columns, features)
+    sheets = None if images is None else Sheets(images, xy, exemplars=_list_exemplars(clusters))
     parts = [
         _describe_maps(maps, clusters, features),
         _describe_columns(len(xy), columns, clusters),
@@ -159,6 +160,16 @@ def _find_clusters(maps, columns, features):
     }
 
 
+def _list_exemplars(clusters):
+    """The images beside names, those of coarse levels first."""
+    every = sorted(
+        (cluster for found in clusters.values() for cluster in found.clusters),
+        key=lambda cluster: cluster.level,
+    )
+    rows = [row for cluster in every for row in cluster.medoids[:_N_EXEMPLARS]]
+    return list(dict.fromkeys(rows))
+
+
 def _describe_maps(maps, clusters, features):
     """Describe the maps, with their clusters and their quality.
 
@@ -199,7 +210,7 @@ def _describe_cluster(cluster):
     return {
         "level": cluster.level,
         "name": escape_text(cluster.name),
-        "medoids": [int(row) for row in cluster.medoids],
+        "medoids": [int(row) for row in cluster.medoids[:_N_EXEMPLARS]],
         "count": int(cluster.count),
         "at": [float(value) for value in cluster.at],
         "size": float(cluster.size),

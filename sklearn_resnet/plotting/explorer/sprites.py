@@ -60,8 +60,8 @@ def _longer_side(region):
 class Sheets:
     """Thumbnails of images in sheets, in an order of levels.
 
-    The first level is a sample that is spread over the map, and fills a sheet; each further level
-    is four times as large. Within a level, images near each other on the map are near each other
+    The first level fills a sheet with the exemplars and a sample that is spread over the map; each
+    further level is four times as large. Within a level, images near each other on the map are near each other
     in the sheets. So any view of the map needs few sheets.
 
     Parameters
@@ -72,6 +72,8 @@ class Sheets:
         The map. By default, the order is that of the images.
     side : int, default=None
         The side of a square, in pixels. By default, it depends on the number of images.
+    exemplars : sequence of int, default=()
+        Distinct images that are shown first. Up to half of a sheet of them are in the first one.
 
     Attributes
     ----------
@@ -83,7 +85,7 @@ class Sheets:
         The number of the square of each image, row by row, through all sheets.
     """
 
-    def __init__(self, images, xy=None, side=None):
+    def __init__(self, images, xy=None, side=None, exemplars=()):
         self.side = thumbnail_side(images) if side is None else side
         n_images = len(images)
         self.n_columns = max(1, min(_SHEET_SIDE // self.side, math.ceil(math.sqrt(n_images))))
@@ -91,7 +93,8 @@ class Sheets:
         self.n_sheets = math.ceil(n_images / n_per_sheet)
         self.place = np.arange(n_images)
         if xy is not None and self.n_sheets > 1:
-            self.place[order_by_levels(xy, n_per_sheet)] = np.arange(n_images)
+            order = order_by_levels(xy, n_per_sheet, exemplars[: n_per_sheet // 2])
+            self.place[order] = np.arange(n_images)
         self._images = images
         self._reader = None
 
@@ -134,7 +137,7 @@ def make_sheets(images, side):
     return list(sheets.make_all()), sheets.n_columns
 
 
-def order_by_levels(xy, n_first):
+def order_by_levels(xy, n_first, exemplars=()):
     """Order points by level, and within a level along a curve that fills the map.
 
     Parameters
@@ -142,6 +145,8 @@ def order_by_levels(xy, n_first):
     xy : ndarray of shape (n, 2)
     n_first : int
         The number of points of the first level. Each further level has four times as many.
+    exemplars : sequence of int, default=()
+        Distinct points that begin the first level.
 
     Returns
     -------
@@ -150,8 +155,10 @@ def order_by_levels(xy, n_first):
     """
     extent = np.ptp(xy, axis=0)
     unit = (xy - xy.min(0)) / np.where(extent > 0, extent, 1)
-    left, levels = np.random.RandomState(0).permutation(len(xy)), []
-    n_wanted = n_first
+    levels = [np.array(exemplars, np.intp)]
+    left = np.random.RandomState(0).permutation(len(xy))
+    left = left[~np.isin(left, levels[0])]
+    n_level, n_wanted = n_first, n_first - len(exemplars)
     while len(left):
         # the first point of each cell of a grid, then others
         n_cells = max(1, round(math.sqrt(2 * n_wanted)))
@@ -163,7 +170,8 @@ def order_by_levels(xy, n_first):
         is_first[others] = True
         level = left[is_first]
         levels.append(level[np.argsort(_interleave(unit[level]), kind="stable")])
-        left, n_wanted = left[~is_first], 4 * n_wanted
+        left, n_level = left[~is_first], 4 * n_level
+        n_wanted = n_level
     return np.concatenate(levels)
 
 

@@ -79,3 +79,33 @@ def test_paths_of_any_characters_stay_apart():
     )
     assert content.metadata["folder"] == "x/"
     assert content.buffers["names"].decode().split("\0") == ["a\\0b", "\\udcff", "c"]
+
+
+def make_groups():
+    """Five groups, far apart, of six small blobs each; and the group of each point."""
+    rng = np.random.default_rng(0)
+    group, blob = np.divmod(np.repeat(np.arange(30), 20), 6)
+    xy = np.column_stack([20 * group + blob % 3, blob // 3]).astype(float)
+    return xy + 0.05 * rng.standard_normal(xy.shape), group
+
+
+def test_the_column_of_clusters_is_that_of_the_finest_level():
+    xy, group = make_groups()
+    content = make({"map": xy}, labels=np.array(list("abcde"))[group])
+    (clusters,) = [each["clusters"] for each in content.metadata["maps"]]
+    assert [each["level"] for each in clusters] == [0] * 5 + [1] * 30
+    column = content.metadata["columns"][-1]
+    assert column["name"] == "cluster"
+    assert set(column["names"]) == {each["name"] for each in clusters[5:]}
+
+
+def test_exemplars_of_coarse_clusters_are_first_in_the_sheets(monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.sprites._SHEET_SIDE", 40)
+    xy, _ = make_groups()
+    images = np.zeros((len(xy), 4, 4), np.uint8)  # 100 in a sheet
+    content = make({"map": xy, "turned": xy[:, ::-1]}, images=images)
+    place = np.frombuffer(content.buffers["place"], "<u4")
+    clusters = [each for one in content.metadata["maps"] for each in one["clusters"]]
+    coarse = {row for each in clusters if each["level"] == 0 for row in each["medoids"]}
+    assert sorted(place[list(coarse)]) == list(range(len(coarse)))
+    assert len(coarse) >= 15

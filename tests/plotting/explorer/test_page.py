@@ -1,6 +1,7 @@
 """The page of an embedding: its data, and its behaviour in a browser without a network."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -533,12 +534,13 @@ def test_neighbours_that_were_not_found_are_not_drawn(show, file, tmp_path):
 )
 def test_a_column_named_cluster_stays_beside_that_of_the_page(tmp_path, given, added):
     path = tmp_path / "page.html"
-    write(path, labels={name: np.array(["mine", "yours"])[np.arange(N) % 2] for name in given})
+    mine = [f"mine {i}" for i in range(6)]  # none prevails in a cluster
+    write(path, labels={name: np.array(mine)[np.arange(N) % 6] for name in given})
     columns = {column["name"]: column["names"] for column in read_data(path)["columns"]}
     assert list(columns) == [*given, added]
     for name in given:
-        assert columns[name] == ["mine", "yours"]
-    assert "mine" not in columns[added]
+        assert columns[name] == mine
+    assert all(name.startswith("cluster ") for name in columns[added])
 
 
 @pytest.mark.parametrize(("n", "columns"), [(9, ["label"]), (10, ["label", "cluster"])])
@@ -1014,13 +1016,31 @@ def test_sheets_of_a_large_page_are_beside_it(show, tmp_path, monkeypatch):
     assert (folder / "0000-mine.webp").read_text() == "mine"
 
 
+def test_files_of_a_large_page_are_kept_or_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr("sklearn_resnet.plotting.explorer.page.MAX_BYTES", 1000)
+    path, folder = tmp_path / "page.html", tmp_path / "page_files"
+    write(path)
+    first = sorted(found.name for found in folder.iterdir())
+    others = [folder / "mine.txt", tmp_path / "mine.webp"]
+    for other in others:
+        other.write_text("mine")
+    names = [*first[:1], "mine.txt", "../mine.webp"]  # a list that another program wrote
+    (folder / "sheets.json").write_text(json.dumps(names))
+    write(path)
+    assert sorted(found.name for found in folder.iterdir()) == sorted([*first, "mine.txt"])
+    assert all(other.exists() for other in others)
+    write(path, images=255 - make_data()[1])
+    now = {found.name for found in folder.iterdir()}
+    assert (len(now), len(now & {*first})) == (3, 1)  # only the list of sheets has the same name
+
+
 @pytest.mark.long
 def test_many_points_have_small_dots_and_no_neighbours(show, tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_resnet.plotting.explorer.content.MAX_SEARCHED", 50)
     page = show(write(tmp_path / "page.html", features=None))
     data = read_data(tmp_path / "page.html")
-    assert [column["name"] for column in data["columns"]] == ["label"]
-    assert "neighbors" not in data
+    assert [column["name"] for column in data["columns"]] == ["label", "cluster"]
+    assert data["nNeighbors"] == 0
     page.mouse.click(*place(page, 20))
     page.wait_for_selector("#pinned[data-index='20']")
     assert page.locator("#neighbors").count() == 0

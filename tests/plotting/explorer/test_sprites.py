@@ -133,6 +133,23 @@ def test_the_first_level_is_spread_and_each_level_is_compact():
         assert steps.mean() < 0.5 * others.mean()
 
 
+def test_exemplars_are_in_the_first_sheet(monkeypatch):
+    monkeypatch.setattr(sprites, "_SHEET_SIDE", 40)
+    xy = np.random.default_rng(1).random((N, 2))
+    exemplars = list(range(0, N, 13))
+    sheets = Sheets(IMAGES, xy, side=8, exemplars=exemplars)
+    n_first = 25 // 2  # half of a sheet
+    assert len(exemplars) > n_first
+    assert sheets.place[exemplars[:n_first]].tolist() == list(range(n_first))
+    assert sheets.place[exemplars[n_first:]].max() >= 25
+    assert sorted(sheets.place) == list(range(N))
+    order = order_by_levels(xy, 25, exemplars[:n_first])
+    steps = np.linalg.norm(np.diff(xy[order], axis=0), axis=1)
+    assert steps[24] == pytest.approx(
+        max(steps[24:30])
+    )  # the second level begins in the second sheet
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_equal_points_have_an_order(n):
     assert sorted(order_by_levels(np.zeros((n, 2)), 2)) == list(range(n))

@@ -109,6 +109,8 @@ def test_selected_takes_the_rows_of_any_data(widget, images):
     assert widget.selected(sparse.eye_array(N).tocsr()).toarray().argmax(1).tolist() == [3, 4]
     with pytest.raises(ValueError, match=r"X.*one row for each of the 30 points.*29 rows"):
         widget.selected(images[1:])
+    with pytest.raises(ValueError, match="31 rows"):
+        widget.selected([*images, images[0]])
 
 
 @pytest.mark.parametrize("form", ["coo", "dia", "bsr", "csc", "lil"])

@@ -27,7 +27,7 @@ function levelInView(pane) {
   return levelsOf(pane).filter(isLegible).at(-1) ?? 0;
 }
 
-function drawClusterNames(context, pane) {
+function drawClusterNames(context, pane, hasExemplars) {
   if (!areNamesOn || !clustersOf(pane).length) return;
   const level = levelInView(pane), size = NAME_SIZES[Math.min(level, NAME_SIZES.length - 1)];
   const shown = clustersOf(pane).filter((cluster) => cluster.level === level).sort((a, b) => b.count - a.count);
@@ -36,13 +36,15 @@ function drawClusterNames(context, pane) {
   context.textBaseline = "middle";
   context.lineJoin = "round";
   for (const cluster of shown) {
-    const [x, y] = placeOnScreen(pane, ...cluster.at);
-    const medoids = hasImages ? (cluster.medoids ?? []).slice(0, 3) : [];
+    const [atX, y] = placeOnScreen(pane, ...cluster.at);
+    if (atX < 0 || y < 0 || atX > pane.width || y > pane.height) continue;
+    const medoids = hasExemplars ? cluster.medoids : [];
     const text = shorten(nameOfCluster(cluster)), textWidth = context.measureText(text).width;
     const width = Math.max(textWidth, medoids.length * (EXEMPLAR_SIDE + 2)), height = size + 6 + (medoids.length ? EXEMPLAR_SIDE + 2 : 0);
+    const margin = Math.min(pane.width / 2, width / 2 + 4); // whole in the map
+    const x = Math.max(margin, Math.min(atX, pane.width - margin));
     const box = [x - width / 2 - 4, y - height / 2 - 4, x + width / 2 + 4, y + height / 2 + 4];
-    const isOutside = box[2] < 0 || box[3] < 0 || box[0] > pane.width || box[1] > pane.height;
-    if (isOutside || taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+    if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
     taken.push(box);
     context.lineWidth = 4;
     context.strokeStyle = cssVariable("--paper");

@@ -46,11 +46,11 @@ function draw(pane) {
   const context = overlay.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  if (hasImages) drawImages(context, pane);
+  const hasDrawn = hasImages && drawImages(context, pane);
   context.strokeStyle = cssVariable("--ring");
   context.lineWidth = 2;
   for (const i of matches.slice(0, MAX_RINGS)) drawRing(context, pane, i, size / 2 + 2);
-  drawClusterNames(context, pane);
+  drawClusterNames(context, pane, hasImages && !hasDrawn && !selection.length); // nor over what is selected
   context.strokeStyle = cssVariable("--ring");
   for (const i of new Set([pinned, hovered])) {
     if (i >= 0) drawNeighbors(context, pane, i, size);
@@ -97,6 +97,7 @@ function findCandidates(pane) {
   return found;
 }
 
+// whether there are any
 function drawImages(context, pane) {
   const size = areSmall ? 32 : 56, cell = size + 3;
   const taken = new Map(); // the image in each cell of a grid
@@ -122,4 +123,5 @@ function drawImages(context, pane) {
     drawImage(context, i, x - size / 2, y - size / 2, size, drawSoon);
   }
   context.globalAlpha = 1;
+  return taken.size > 0;
 }
