@@ -44,6 +44,7 @@ def list_captions(figure):
 
 
 def test_images_and_captions_are_in_order():
+    plt.close("all")  # of other modules
     figure = show_images(GREY, np.arange(5) ** 2)
     assert isinstance(figure, Figure)
     assert plt.get_fignums() == [figure.number]  # so that plt.show shows it
