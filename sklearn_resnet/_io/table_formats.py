@@ -168,9 +168,11 @@ class Npy(TableFormat):
                     file.write(np.ascontiguousarray(features, "<f4").data)
             for i, part in enumerate(parts):
                 write_csv(rows, _read_intact(part, part_format.read_columns), is_first=i == 0)
-            files = {"digests": [_hash_file(array), _hash_file(rows)]}
+            digests = [_hash_file(array), _hash_file(rows)]
+        files = {}
         if is_local(path):
             files["stats"] = [_read_stat(path), _read_stat(rows_path(path))]
+        files["digests"] = digests
         with atomic_write(manifest_path(path)) as manifest:
             manifest.write_text(json.dumps(metadata | files), encoding="utf-8")
 

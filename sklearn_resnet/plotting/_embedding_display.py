@@ -415,8 +415,16 @@ class EmbeddingDisplay(ShownAsPicture):
 
         Parameters
         ----------
-        images, labels, paths, features, title
-            As for `to_html`.
+        images : array-like of n_samples images or paths, default=None
+            Images of the points. By default, those of the display.
+        labels : array-like of shape (n_samples,), dataframe, or dict of such, default=None
+            Columns that can colour the points, as for `to_html`. By default, `y`.
+        paths : sequence of str of shape (n_samples,), default=None
+            Names of the images.
+        features : array-like of shape (n_samples, n_features), default=None
+            Features used to measure the Euclidean distance to neighbours, and the quality of the map.
+        title : str, default=None
+            Title of the widget.
         tags : array-like of shape (n_samples,), default=None
             Tags to start with; None or NaN for no tag. For example, ``tags`` of another widget.
         names : dict of str to str, default=None

@@ -1,9 +1,12 @@
 """The command: every kind of INPUT, OUTPUT and option, and what it says when something is wrong."""
 
+import base64
 import json
+import re
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ from sklearn_resnet._runtime.imports import hidden_module
 from sklearn_resnet.cli import features as _features
 from sklearn_resnet.cli import pictures as _pictures
 from sklearn_resnet.datasets import load_image_folder, load_table
+from sklearn_resnet.plotting.explorer import page as explorer_page
 
 RESNET = ["--weights", "random", "-l", "4", "-s", "0"]
 
@@ -541,11 +545,11 @@ def pages(monkeypatch):
     """What pages are made of, in place of making them."""
     made = []
 
-    def to_html(self, path, **kwargs):
-        made.append((self, kwargs))
+    def write_page(path, xy, **kwargs):
+        made.append((xy, kwargs))
         Path(path).write_text("page")
 
-    monkeypatch.setattr(EmbeddingDisplay, "to_html", to_html, raising=False)
+    monkeypatch.setattr(explorer_page, "write_page", write_page)
     return made
 
 
@@ -555,14 +559,15 @@ def test_a_page_has_images_paths_and_features_of_the_same_rows(photos, pages):
     (photos / "cat" / "3.png").write_text("<html>")
     for policy in ("nan", "skip"):
         run(photos, f"{policy}.npz", *RESNET, "--image-size", 8, "--on-error", policy, "--html")
-    for display, kwargs in pages:
-        n_points = len(display.embedding)
+    assert len(pages) == 2
+    for xy, kwargs in pages:
+        n_points = len(xy)
         assert n_points == 7
-        assert len(display.images) == len(display.y) == len(kwargs["paths"]) == n_points
+        assert len(kwargs["images"]) == len(kwargs["paths"]) == n_points
+        assert len(kwargs["labels"]["label"]) == n_points
         assert kwargs["features"].shape == (n_points, 64)
-        assert [*display.images.paths] == [*kwargs["paths"]]
+        assert [*kwargs["images"].paths] == [*kwargs["paths"]]
         assert "photos: UMAP of 7 images, ResNet50V2, layer 4" in kwargs["title"]
-        assert display.axis_names == ["UMAP 1", "UMAP 2"]
     outputs = json.loads(Path("nan.json").read_text())["outputs"]
     assert outputs == ["nan.npz", "nan_errors.csv", "nan_umap.npz", "nan_umap.html"]
     assert not Path("nan_umap.png").exists()
@@ -572,11 +577,11 @@ def test_a_table_has_its_record_before_a_page_is_made(digits, monkeypatch):
     """Ctrl-C may end the process while a map is computed."""
     found = []
 
-    def to_html(self, path, **kwargs):
+    def write_page(path, xy, **kwargs):
         found.append(json.loads(Path("out.json").read_text(encoding="utf-8"))["outputs"])
         Path(path).write_text("page")
 
-    monkeypatch.setattr(EmbeddingDisplay, "to_html", to_html)
+    monkeypatch.setattr(explorer_page, "write_page", write_page)
     run(digits, "out.npy", "-m", "pca", "-d", 2, "--html")
     assert found == [["out.npy"]]
 
@@ -595,9 +600,10 @@ def test_a_page_of_two_components_needs_no_map(digits, pages):
     run(digits, "out.npy", "-m", "pca", "-d", 2, "--html", "-p")
     assert Path("out_pca.html").is_file()
     assert Path("out_pca.png").is_file()
-    assert pages[0][0].axis_names == ["principal component 1", "principal component 2"]
-    assert pages[0][1]["paths"] is None
-    assert np.shape(pages[0][0].images) == (40, 8, 8)
+    xy, options = pages[0]
+    np.testing.assert_array_equal(xy.astype(np.float32), np.load("out.npy"))
+    assert options["paths"] is None
+    assert np.shape(options["images"]) == (40, 8, 8)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "avg,avg"])
@@ -1031,7 +1037,9 @@ def test_the_map_and_the_page_show_regions(regions, monkeypatch):
         assert images.shape == (12, 10, 10, 3)
         assert images.boxes.tolist() == regions[["top", "left", "bottom", "right"]].values.tolist()
     html = Path("r_umap.html").read_text(encoding="utf-8")
-    assert '"boxes":[[0,1,8,9],' in html
+    content = re.search('id="buffer-boxes" data-encoding="zlib">([^<]*)', html)[1]
+    boxes = np.frombuffer(zlib.decompress(base64.b64decode(content)), "<i4").reshape(-1, 4)
+    assert boxes.tolist() == regions[["top", "left", "bottom", "right"]].values.tolist()
     assert html.index('{"name":"label","names"') < html.index('{"name":"n","')
     assert json.loads(Path("r.json").read_text())["regions"] == {"margin": 1, "pad": "black"}
     table = load_table("r_umap.npz")
