@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sklearn_resnet import LayerSearchDisplay, ResNetFeatures
+from sklearn_resnet import EmbeddingDisplay, LayerSearchDisplay, ResNetFeatures
 from sklearn_resnet.datasets import load_digits
 
 MAX_SIZE = 1.2e9  # bytes of an environment
@@ -88,3 +88,9 @@ def test_nothing_imported_an_optional_dependency():
     optional |= {"aiohttp", "imagecodecs", "pillow_heif", "pillow_jxl"}
     optional |= {"astropy", "pydicom", "pylibjpeg", "zarr"}
     assert not optional & set(sys.modules)
+
+
+def test_the_widget_names_its_extra():
+    display = EmbeddingDisplay(np.eye(2))
+    with pytest.raises(ImportError, match=r"sklearn-resnet\[explore\]"):
+        display.explore()

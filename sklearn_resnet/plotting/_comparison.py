@@ -16,6 +16,7 @@ from sklearn_resnet.plotting._embedding_display import (
     Images,
     check_images,
     check_points,
+    import_explorer,
 )
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
@@ -68,8 +69,8 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
             If there are more than three maps, or a parameter does not have one value for each point.
         """
         from sklearn_resnet.plotting.explorer.content import make_content
-        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
 
+        explorer = import_explorer()
         content = make_content(
             self.embeddings,
             labels=self.y if labels is None else labels,
@@ -79,7 +80,7 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
             tags=tags,
         )
         title = "Comparison of embeddings" if title is None else title
-        return EmbeddingExplorer(content, title, lambda: draw_png(self.figure))
+        return explorer(content, title, lambda: draw_png(self.figure))
 
 
 def compare_embeddings(

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
+from sklearn_resnet._runtime.imports import import_optional
 from sklearn_resnet._runtime.warnings import warn_caller
 from sklearn_resnet.plotting._cluster_names import find_map_clusters
 from sklearn_resnet.plotting._coloring import Scale, check_column, color_points
@@ -448,8 +449,8 @@ class EmbeddingDisplay(ShownAsPicture):
         to_html : Writes a page.
         """
         from sklearn_resnet.plotting.explorer.content import make_content
-        from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
 
+        explorer = import_explorer()
         checked = self._check_images(self.images if images is None else images)
         _, y = check_points(self.embedding, self.y)
         self._warn_about_columns()
@@ -462,7 +463,7 @@ class EmbeddingDisplay(ShownAsPicture):
             tags=tags,
             names=names,
         )
-        return EmbeddingExplorer(content, "Embedding" if title is None else title, self._draw_png)
+        return explorer(content, "Embedding" if title is None else title, self._draw_png)
 
     def _repr_png_(self) -> bytes:
         """Return the figure as a PNG file, for notebooks; draw it if it is not drawn."""
@@ -604,6 +605,14 @@ def check_images(given, n_points):
             "Remove the same rows from both.",
         )
     return images
+
+
+def import_explorer():
+    """Import the class of the widget; the error names the extra that installs what it needs."""
+    import_optional("anywidget", extra="explore", purpose="The widget")
+    from sklearn_resnet.plotting.explorer.widget import EmbeddingExplorer
+
+    return EmbeddingExplorer
 
 
 def check_points(embedding, y):

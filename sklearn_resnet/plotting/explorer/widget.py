@@ -1,25 +1,19 @@
-"""The widget of an embedding with its images, for notebooks. Importing it needs anywidget."""
+"""The widget of an embedding with its images, for notebooks; see `import_explorer`."""
 
 import base64
 import uuid
 from collections.abc import Set
-from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
+from anywidget import AnyWidget
 
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._runtime.errors import ParameterError
-from sklearn_resnet._runtime.imports import import_optional
 from sklearn_resnet._sklearn_private import safe_indexing
 from sklearn_resnet.plotting._coloring import as_array, as_label, check_column, encode_labels
 from sklearn_resnet.plotting.explorer.content import encode_metadata
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
-
-if TYPE_CHECKING:
-    from anywidget import AnyWidget
-else:
-    AnyWidget = import_optional("anywidget", extra="explore", purpose="The widget").AnyWidget
 
 
 def _as_rows(values, n_points):
