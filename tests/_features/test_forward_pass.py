@@ -320,6 +320,7 @@ FORMS = [
 settings_of_two = st.fixed_dictionaries({k: st.sampled_from(v) for k, v in SETTINGS.items()})
 
 
+@pytest.mark.long
 @settings(
     max_examples=25,
     deadline=None,

@@ -160,6 +160,7 @@ def test_only_unreadable_images_are_no_error(tmp_path):
     assert found.duplicate_group.tolist() == [0, 1]
 
 
+@pytest.mark.long
 def test_nothing_depends_on_the_run(digits):
     images, y = digits
     features = pixels(images)

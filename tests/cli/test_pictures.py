@@ -50,6 +50,7 @@ def test_umap_runs_without_tensorflow(is_missing):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n_images", [4, 12, 150])
 def test_a_map_is_that_of_umap(n_images):
     features = np.random.default_rng(0).normal(size=(n_images, 24)).astype(np.float32)

@@ -282,6 +282,7 @@ def test_from_estimator_fits_a_clone_of_an_unfitted_estimator(make):
         check_is_fitted(estimator)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fitted", [False, True])
 def test_from_estimator_takes_one_without_transform(fitted):
     X = make_points(12, 4)

@@ -127,6 +127,7 @@ def test_grey_images_are_images_of_three_equal_channels(parameters):
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.long
 def test_fifty_transforms_compile_once_and_do_not_grow():
     store._compile.cache_clear()
     resnet = small(16).set_params(cache=None).fit(np.zeros((1, 16, 16, 3), np.uint8))
