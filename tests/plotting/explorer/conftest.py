@@ -1,4 +1,4 @@
-"""A browser that opens pages offline."""
+"""A browser, which also opens pages offline."""
 
 import os
 import shutil

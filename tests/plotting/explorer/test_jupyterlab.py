@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -96,20 +95,6 @@ def wait_for_address(process, folder):
                 return json.loads(with_address)["url"]
         time.sleep(0.1)
     raise RuntimeError((folder / "log").read_text("utf-8"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        if "CI" in os.environ:
-            pytest.fail("CI needs Chromium")
-        pytest.skip("needs Chromium (Debian's package chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Notebook:
