@@ -212,18 +212,15 @@ class EmbeddingExplorer(AnyWidget):
         ValueError
             If `X` has another number of rows.
         """
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        is_lazy = isinstance(X, LazyImages)  # their shape may decode an image
+        n_rows = len(X) if is_lazy or not hasattr(X, "shape") else X.shape[0]
         if n_rows != self.n_points:
             raise ParameterError(
                 "X", f"must have one row for each of the {self.n_points} points", f"{n_rows} rows"
             )
-        if isinstance(X, LazyImages):
+        if is_lazy:
             return X[self.selection]
-        if getattr(X, "format", None) in (
-            "coo",
-            "dia",
-            "bsr",
-        ):  # of SciPy, which takes no rows of these
+        if getattr(X, "format", None) in ("coo", "dia", "bsr"):  # SciPy takes no rows of these
             X = X.tocsr()
         return safe_indexing(X, self.selection)
 
