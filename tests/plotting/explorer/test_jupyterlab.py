@@ -82,7 +82,15 @@ def server(tmp_path_factory):
     try:
         yield notebooks, wait_for_address(process, folder)
     finally:
-        process.terminate()
+        stop(process)
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:  # the server can wait for a kernel without end
+        process.kill()
         process.wait(SECONDS)
 
 
