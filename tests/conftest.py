@@ -1,12 +1,18 @@
 """Settings for libraries, made before they are imported, and a feature cache for each test."""
 
+import gc
 import os
 import tempfile
 
 import pytest
 
+gc.set_threshold(100_000, 50, 100)  # full collections are slow once tensorflow is imported
+
 os.environ.setdefault("MPLBACKEND", "agg")
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # others spin on the cores of the other tests
+# other threads would spin on the cores of the other tests
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips checks
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["https_proxy"] = "http://127.0.0.1:9"  # tests are offline: nothing listens there

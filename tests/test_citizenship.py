@@ -71,7 +71,7 @@ def pipe():
     return make_pipeline(ImageLoader(size=32), small())
 
 
-@pytest.mark.parametrize("layers", [16, 82, None])
+@pytest.mark.parametrize("layers", [16, 82, pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", ["photos", "digits"])
 def test_features_are_bit_equal_at_any_batch_size_order_and_subset(layers, kind, patches):
     X = patches[0] if kind == "photos" else load_rows().images[:70]

@@ -159,7 +159,10 @@ def maps_of_keras():
 
 
 @pytest.mark.parametrize("engine", ["openvino", "keras"])
-@pytest.mark.parametrize("grid", [None, (1, 2), (2, 2), (3, 4), (7, 1)])
+@pytest.mark.parametrize(
+    "grid",
+    [None, (1, 2), *(pytest.param(g, marks=pytest.mark.long) for g in [(2, 2), (3, 4), (7, 1)])],
+)
 def test_poolings_in_cells_equal_keras_and_numpy(engine, grid, maps_of_keras):
     """Maps of 5 x 4, 3 x 3 and 2 x 2: cells overlap, and there are more of them than pixels."""
     layers, poolings = list(maps_of_keras), ["gem", "avg", "max"]
