@@ -10,7 +10,13 @@ from sklearn.utils import check_array
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._cluster_names import find_map_clusters
-from sklearn_resnet.plotting._coloring import Scale, as_array, color_points, encode_labels
+from sklearn_resnet.plotting._coloring import (
+    Scale,
+    as_array,
+    check_column,
+    color_points,
+    encode_labels,
+)
 from sklearn_resnet.plotting._map_quality import describe_quality, score_map
 from sklearn_resnet.plotting._palette import MISSING, MISSING_ON_DARK, PALETTE
 from sklearn_resnet.plotting.explorer.columns import (
@@ -19,6 +25,7 @@ from sklearn_resnet.plotting.explorer.columns import (
     describe_column,
     list_scale_colors,
 )
+from sklearn_resnet.plotting.explorer.names import check_names
 from sklearn_resnet.plotting.explorer.neighbors import find_others, list_others
 from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import Sheets
@@ -77,8 +84,8 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     Raises
     ------
     ValueError
-        If there are more points than a browser can handle, or a parameter does not have one value
-        for each point.
+        If there are more points than a browser can handle, a parameter does not have one value for
+        each point, or `names` has a key that names no cluster.
     """
     if len(maps) > MAX_MAPS:
         raise ValueError(f"An explorer shows at most {MAX_MAPS} maps. Got {len(maps)} instead.")
@@ -91,9 +98,11 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     if paths is None and images is not None:
         paths = name_images(images, regions)
     clusters = _find_clusters(maps, columns, features)
+    described_maps = _describe_maps(maps, clusters, features)
+    check_names(names or {}, described_maps[0]["maps"])
     sheets = None if images is None else Sheets(images, xy, exemplars=_list_exemplars(clusters))
     parts = [
-        _describe_maps(maps, clusters, features),
+        described_maps,
         _describe_columns(len(xy), columns, clusters),
         _describe_neighbors(xy, features, neighbors),
         _describe_names(paths),
@@ -299,7 +308,7 @@ def _describe_tags(tags, names):
     }
     if tags is None:
         return described, {}
-    tag_names, codes = encode_labels(as_array(tags))
+    tag_names, codes = encode_labels(check_column(tags, "tags"))
     return described | {"tagNames": tag_names}, {"tags": codes.astype(np.int32)}
 
 

@@ -39,9 +39,11 @@ def test_arrays_are_in_bytes():
 
 def test_metadata_is_json():
     images = np.zeros((N, 4, 4), np.uint8)
-    content = make(labels=np.arange(N) / 3, images=images, features=XY, names={"a": "b\udcff"})
+    two = {"map": np.concatenate([XY[: N // 2], XY[N // 2 :] + 10])}
+    names = {"cluster 1": "b\udcff"}
+    content = make(two, labels=np.arange(N) / 3, images=images, features=XY, names=names)
     assert json.loads(encode_metadata(content.metadata)) == content.metadata
-    assert content.metadata["names"] == {"a": "b\\udcff"}
+    assert content.metadata["names"] == {"cluster 1": "b\\udcff"}
     assert (content.metadata["side"], content.metadata["nSheets"]) == (4, 1)
 
 
