@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_array
 
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
@@ -17,7 +16,7 @@ from sklearn_resnet.plotting._coloring import (
     color_points,
     encode_labels,
 )
-from sklearn_resnet.plotting._map_quality import describe_quality, score_map
+from sklearn_resnet.plotting._map_quality import check_features, describe_quality, score_map
 from sklearn_resnet.plotting._palette import MISSING, MISSING_ON_DARK, PALETTE
 from sklearn_resnet.plotting.explorer.columns import (
     as_columns,
@@ -67,8 +66,9 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
         One to three maps of the same points.
     images : sequence of images or None
         As `Sheets` accepts them.
-    labels, paths, features
+    labels, paths
         See `EmbeddingDisplay.to_html`.
+    features : array-like of shape (n, n_features), dict of such by the names of the maps, or None
     tags : array-like of shape (n,), default=None
         The tag of each point; None without one.
     names : dict of str to str, default=None
@@ -91,9 +91,8 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
         raise ValueError(f"An explorer shows at most {MAX_MAPS} maps. Got {len(maps)} instead.")
     xy = next(iter(maps.values()))
     columns = as_columns(labels)
-    if features is not None:
-        features = check_array(features, input_name="features")
-    check_lengths(len(xy), columns, {"paths": paths, "features": features, "tags": tags})
+    check_lengths(len(xy), columns, {"paths": paths, "tags": tags})
+    features = check_features(features, maps)
     regions = as_regions(images)
     if paths is None and images is not None:
         paths = name_images(images, regions)
@@ -104,7 +103,7 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     parts = [
         described_maps,
         _describe_columns(len(xy), columns, clusters),
-        _describe_neighbors(xy, features, neighbors),
+        _describe_neighbors(maps, features, neighbors),
         _describe_names(paths),
         _describe_places(regions, getattr(images, "options", {}).get("page")),
         _describe_sheets(sheets),
@@ -163,7 +162,7 @@ def _find_clusters(maps, columns, features):
     """Find the clusters of each map; none if there are few points."""
     y = _find_label_column(columns)
     return {
-        name: find_map_clusters(xy, y, features)
+        name: find_map_clusters(xy, y, features[name])
         for name, xy in maps.items()
         if len(xy) >= _MIN_CLUSTERED
     }
@@ -186,17 +185,19 @@ def _describe_maps(maps, clusters, features):
     second map "cluster0-1" and so on.
     """
     described, arrays = [], {}
+    searches = _list_searches(features)
     for k, (name, xy) in enumerate(maps.items()):
         box = [*xy.min(0).tolist(), *xy.max(0).tolist()]
         described.append({"name": escape_text(name), "box": box, "clusters": [], "quality": ""})
+        described[-1]["search"] = searches[name]
         arrays[f"xy{k}"] = xy.astype(np.float32)
         if name in clusters:
             found = clusters[name]
             described[-1]["clusters"] = list(map(_describe_cluster, found.clusters))
             suffix = f"-{k}" if k else ""
             arrays |= {f"cluster{level}{suffix}": codes for level, codes in enumerate(found.codes)}
-        if features is not None:
-            described[-1]["quality"] = describe_quality(score_map(features, xy))
+        if features[name] is not None:
+            described[-1]["quality"] = describe_quality(score_map(features[name], xy))
     n_points = len(xy)
     # dots shrink as their number grows; those of more than a page had before overlap
     smallest, opacity = (4, 0.6) if n_points <= MAX_SEARCHED else (2, 0.35)
@@ -250,20 +251,40 @@ def _describe_columns(n_points, columns, clusters):
     }, arrays
 
 
-def _describe_neighbors(xy, features, neighbors):
+def _list_searches(features):
+    """Number the searches for neighbours: one for all maps that have the same features."""
+    numbers = {}
+    return {name: numbers.setdefault(id(table), len(numbers)) for name, table in features.items()}
+
+
+def _describe_neighbors(maps, features, neighbors):
+    """Describe the neighbours, in the buffers "neighbors", "neighbors-1" and so on of each search."""
+    searches = _list_searches(features)
+    firsts = {k: name for name, k in reversed(searches.items())}  # the first map of each search
     described = {
-        "distance": "distance on the map" if features is None else "Euclidean distance of features",
+        "distances": [_name_distance(firsts[k], features, len(firsts)) for k in range(len(firsts))],
         "nNeighbors": 0,
         "neighborNote": "",
     }
-    if len(xy) > MAX_SEARCHED:
+    if len(next(iter(maps.values()))) > MAX_SEARCHED:
         note = f"Nearest neighbours are computed for at most {MAX_SEARCHED:,} images."
         return described | {"neighborNote": note}, {}
-    if neighbors is None:
-        found = find_others(xy if features is None else features, _N_NEIGHBORS)
-    else:
-        found = list_others(neighbors[1], _N_NEIGHBORS)
-    return described | {"nNeighbors": found.shape[1]}, {"neighbors": found.astype(np.int32)}
+    arrays = {}
+    for k in range(len(firsts)):
+        xy, table = maps[firsts[k]], features[firsts[k]]
+        if neighbors is None:
+            found = find_others(xy if table is None else table, _N_NEIGHBORS)
+        else:
+            found = list_others(neighbors[1], _N_NEIGHBORS)
+        arrays[f"neighbors-{k}" if k else "neighbors"] = found.astype(np.int32)
+        described["nNeighbors"] = found.shape[1]
+    return described, arrays
+
+
+def _name_distance(name, features, n_searches):
+    if n_searches > 1:
+        return f"the features of {escape_text(name)}"
+    return "distance on the map" if features[name] is None else "Euclidean distance of features"
 
 
 def _describe_names(paths):

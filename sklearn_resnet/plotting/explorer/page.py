@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sklearn_resnet._io.atomic import atomic_write, check_writable
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet.plotting._map_quality import check_features
 from sklearn_resnet.plotting.explorer.columns import as_columns
 from sklearn_resnet.plotting.explorer.content import (
     check_lengths,
@@ -58,7 +59,8 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
     """
     maps = xy if isinstance(xy, dict) else {"Embedding": xy}
     n_points = len(next(iter(maps.values())))
-    check_lengths(n_points, as_columns(labels), {"paths": paths, "features": features})
+    check_lengths(n_points, as_columns(labels), {"paths": paths})
+    features = check_features(features, maps)
     check_writable(path)
     content = make_content(
         maps, labels=labels, paths=paths, images=images, features=features, **options

@@ -62,6 +62,23 @@ def test_each_map_has_its_clusters_and_its_quality():
                 assert cluster["count"] == np.sum(codes == k)
 
 
+def test_maps_have_their_own_features():
+    xy, group = make_groups()
+    rng = np.random.default_rng(1)
+    first, second = rng.standard_normal((len(xy), 3)), rng.standard_normal((len(xy), 4))
+    maps, names = {"first": xy, "second": xy}, ("first", "second")
+    both = make(maps, labels=group, features={"second": second, "first": first})
+    assert both.metadata["distances"] == ["the features of first", "the features of second"]
+    for k, (name, table) in enumerate(zip(names, (first, second), strict=True)):
+        alone = make({name: xy}, labels=group, features=table)
+        assert both.metadata["maps"][k] == alone.metadata["maps"][0] | {"search": k}
+        assert both.buffers["neighbors-1" if k else "neighbors"] == alone.buffers["neighbors"]
+    same = make(maps, labels=group, features=dict.fromkeys(names, first))
+    assert same.metadata["distances"] == ["Euclidean distance of features"]
+    assert [each["search"] for each in same.metadata["maps"]] == [0, 0]
+    assert "neighbors-1" not in same.buffers
+
+
 def test_tags_are_names_and_codes():
     tags = np.array(["x", None, "y", ""] * (N // 4), object)
     content = make(tags=tags)

@@ -94,6 +94,20 @@ def test_points_are_pinned_in_every_map(show, two):
     page.wait_for_selector(".map:nth-child(2) #hover[data-index='7']")
 
 
+def test_neighbours_are_those_by_the_features_of_each_map(show, tmp_path):
+    maps = make_maps()
+    page = show(write(tmp_path / "page.html", maps, features=maps))
+    page.mouse.click(*place(page, 40))
+    page.wait_for_selector("#pinned[data-index='40']")
+    shown = page.locator("#pinned .hint").all_inner_texts()
+    assert shown == [f"Nearest 8 by the features of {name}:" for name in maps]
+    for k, xy in enumerate(maps.values()):
+        strip = f"#neighbors{f'-{k}' if k else ''} button"
+        found = page.eval_on_selector_all(strip, "all => all.map((each) => +each.dataset.index)")
+        distance = np.linalg.norm(xy - xy[40], axis=1)
+        assert found == np.argsort(distance)[1:9].tolist()
+
+
 @pytest.mark.long
 def test_the_wheel_zooms_around_the_pointer(show, file):
     page = show(file)

@@ -340,12 +340,20 @@ def test_a_comparison_shows_its_maps_side_by_side(display, images):
     widget = comparison.explore(images=images)
     metadata = json.loads(widget._metadata)
     assert [each["name"] for each in metadata["maps"]] == ["a", "b"]
-    assert metadata["distance"] == "Euclidean distance of features"
+    assert metadata["distances"] == ["Euclidean distance of features"]
     np.testing.assert_array_equal(
         np.frombuffer(widget._buffers["xy1"], "<f4")[::2], xy[:, 1].astype("<f4")
     )
     with pytest.raises(ValueError, match="one image for each of the 30 points"):
         comparison.explore(images=images[1:])
+    own = compare_embeddings(
+        {"a": xy, "b": xy[:, ::-1]}, display.y, features={"a": features, "b": xy}
+    )
+    for widget in (own.explore(), comparison.explore(features={"b": xy, "a": features})):
+        expected = ["the features of a", "the features of b"]
+        assert json.loads(widget._metadata)["distances"] == expected
+    with pytest.raises(ParameterError, match="names of the maps .*'a', 'b'. Got 'a' instead"):
+        comparison.explore(features={"a": features})
     four = compare_embeddings(dict.fromkeys("abcd", xy), display.y)
     with pytest.raises(ValueError, match="at most 3 maps"):
         four.explore()
