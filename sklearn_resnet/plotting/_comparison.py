@@ -46,6 +46,7 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
         features: ArrayLike | Mapping[str, ArrayLike] | None = None,
         title: str | None = None,
         tags: ArrayLike | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> "EmbeddingExplorer":
         """Show the maps side by side in a widget, with one selection.
 
@@ -53,8 +54,9 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
 
         Parameters
         ----------
-        images, labels, paths, title, tags
-            As for `EmbeddingDisplay.explore`. By default, the labels are `y`.
+        images, labels, paths, title, tags, names
+            As for `EmbeddingDisplay.explore`. By default, the labels are `y`. The keys of names are
+            such as "PCA: cluster 2".
         features : array-like of shape (n_samples, n_features) or dict of such, default=None
             Features of all maps, or of each map by its name. A pinned image has its neighbours by
             each of them. By default, those given to `compare_embeddings`.
@@ -80,6 +82,7 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
             images=None if images is None else check_images(images, len(self.y)),
             features=self.features if features is None else features,
             tags=tags,
+            names=names,
         )
         title = "Comparison of embeddings" if title is None else title
         return explorer(content, title, lambda: draw_png(self.figure))

@@ -72,7 +72,8 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     tags : array-like of shape (n,), default=None
         The tag of each point; None without one.
     names : dict of str to str, default=None
-        The user's names of clusters, by the names that `find_map_clusters` gives them.
+        The user's names of clusters, by the names that `find_map_clusters` gives them: "cluster 2",
+        or "PCA: cluster 2" of the map "PCA" if there are several.
     neighbors : tuple of ndarray, default=None
         The distances and rows of the nearest neighbours of each row of `features`, which may be
         its own; None finds them.
@@ -193,9 +194,10 @@ def _describe_maps(maps, clusters, features):
         arrays[f"xy{k}"] = xy.astype(np.float32)
         if name in clusters:
             found = clusters[name]
-            described[-1]["clusters"] = list(map(_describe_cluster, found.clusters))
-            suffix = f"-{k}" if k else ""
-            arrays |= {f"cluster{level}{suffix}": codes for level, codes in enumerate(found.codes)}
+            prefix = f"{escape_text(name)}: " if len(maps) > 1 else ""
+            described[-1]["clusters"] = [_describe_cluster(each, prefix) for each in found.clusters]
+            for level, codes in enumerate(found.codes):
+                arrays[name_cluster_buffer(level, k)] = codes
         if features[name] is not None:
             described[-1]["quality"] = describe_quality(score_map(features[name], xy))
     n_points = len(xy)
@@ -208,6 +210,11 @@ def _describe_maps(maps, clusters, features):
     }, arrays
 
 
+def name_cluster_buffer(level, k):
+    """The name of the buffer with the cluster of each point at a level of the map k."""
+    return f"cluster{level}" + (f"-{k}" if k else "")
+
+
 def _find_label_column(columns):
     """The first column of labels, or None."""
     for values in map(as_array, columns.values()):
@@ -216,10 +223,12 @@ def _find_label_column(columns):
     return None
 
 
-def _describe_cluster(cluster):
+def _describe_cluster(cluster, prefix):
+    name = escape_text(cluster.name)
     return {
         "level": cluster.level,
-        "name": escape_text(cluster.name),
+        "name": name,
+        "key": prefix + name,  # of the user's name
         "medoids": [int(row) for row in cluster.medoids[:_N_EXEMPLARS]],
         "count": int(cluster.count),
         "at": [float(value) for value in cluster.at],

@@ -49,7 +49,7 @@ def check_names(names, maps):
     Parameters
     ----------
     names : dict of str to str
-        By the names that the clusters had.
+        By the keys of the clusters.
     maps : list of dict
         The maps as the metadata describe them.
 
@@ -58,7 +58,7 @@ def check_names(names, maps):
     ParameterError
         If a key is unknown, or a name is no text.
     """
-    known = [cluster["name"] for each in maps for cluster in each["clusters"]]
+    known = [cluster["key"] for each in maps for cluster in each["clusters"]]
     check_known("names", names, known, "names of clusters")
     for key, name in names.items():
         if not isinstance(name, str):

@@ -42,8 +42,10 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
         A map, or up to three maps of the same points by name.
     images : sequence of images or None
         As `Sheets` accepts them.
-    labels, paths, features, title
+    labels, paths, title
         See `EmbeddingDisplay.to_html`.
+    features
+        See `make_content`.
     section : str, default=""
         HTML below the map. Elements with the attribute ``data-point`` show that point on it.
     **options
@@ -60,7 +62,7 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
     maps = xy if isinstance(xy, dict) else {"Embedding": xy}
     n_points = len(next(iter(maps.values())))
     check_lengths(n_points, as_columns(labels), {"paths": paths})
-    features = check_features(features, maps)
+    check_features(features, maps)
     check_writable(path)
     content = make_content(
         maps, labels=labels, paths=paths, images=images, features=features, **options

@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Set
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -12,9 +13,12 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import safe_indexing
 from sklearn_resnet.plotting._coloring import as_array, as_label, check_column, encode_labels
-from sklearn_resnet.plotting.explorer.content import encode_metadata
+from sklearn_resnet.plotting.explorer.content import encode_metadata, name_cluster_buffer
 from sklearn_resnet.plotting.explorer.names import check_known, check_names
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _NO_TAG = "no tag"  # as tags.js calls the points without one
 
@@ -137,9 +141,12 @@ class EmbeddingExplorer(AnyWidget):
         The name of the column that colours the points.
     tags : ndarray of shape (n,), dtype object
         The tag of each row, or None. Assign a whole array to change it.
+    clusters : DataFrame of shape (n, n_levels)
+        The name of each row's cluster at each level of detail, or None; read-only.
     names : dict of str to str
-        The names that the user gave to clusters, by the names that they had. Assign a whole dict to
-        change it.
+        The names that the user gave to clusters, by the names that they had: "cluster 2". If there
+        are several maps, the key begins with that of the map: "PCA: cluster 2". Assign a whole dict
+        to change it.
 
     See Also
     --------
@@ -235,6 +242,30 @@ class EmbeddingExplorer(AnyWidget):
         if getattr(X, "format", None) in ("coo", "dia", "bsr"):  # SciPy takes no rows of these
             X = X.tocsr()
         return safe_indexing(X, self.selection)
+
+    @property
+    def clusters(self) -> "DataFrame":
+        """The name of each row's cluster at each level of detail, as in the CSV file of a selection.
+
+        Columns are "cluster level 0" for the coarsest clusters, "cluster level 1" and so on; those of
+        several maps begin with the name of the map: "PCA: cluster level 0". Clusters have the names
+        that the user gave them. Rows outside of all clusters of a level have None. A table without
+        columns means that there are no clusters.
+        """
+        import pandas as pd
+
+        columns = {}
+        for k, each in enumerate(self._maps):
+            prefix = f"{each['name']}: " if len(self._maps) > 1 else ""
+            found = each["clusters"]
+            names = [self.names.get(cluster["key"], cluster["name"]) for cluster in found]
+            for level in sorted({cluster["level"] for cluster in found}):
+                codes = np.frombuffer(self._buffers[name_cluster_buffer(level, k)], "<i4")
+                named = np.array([*names, None], object)[
+                    codes
+                ]  # the last one is that of the code -1
+                columns[f"{prefix}cluster level {level}"] = named
+        return pd.DataFrame(columns, index=range(self.n_points), dtype=object)
 
     def set_state(self, sync_data):
         """Take over values that the browser sends."""

@@ -304,6 +304,34 @@ def test_clusters_are_renamed_selected_and_saved(show, named, tmp_path):
     assert sorted(values) == sorted([HOSTILE, "a", "b", "set"])
 
 
+def test_a_name_is_for_a_cluster_of_one_map(show, tmp_path):
+    rng = np.random.RandomState(0)
+    xy = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 12, axis=0)
+    maps = {name: xy + rng.normal(0, 0.1, xy.shape) for name in ("left", "right")}
+    labels = np.repeat(list("abcde"), 12)
+    page = show(write(tmp_path / "page.html", maps, labels=labels, names={"left: a": "mine"}))
+    names = "all => all.map((each) => each.value)"
+    assert sorted(page.eval_on_selector_all("#clusters input", names)) == [
+        "b",
+        "c",
+        "d",
+        "e",
+        "mine",
+    ]
+    page.locator(".map").nth(1).focus()
+    page.keyboard.press("0")
+    field = page.locator("#clusters input[aria-label='Name of a']")
+    page.wait_for_function(
+        "document.querySelector('#clusters [aria-label=\"Name of a\"]').value === 'a'"
+    )
+    field.fill("yours")
+    page.keyboard.press("Tab")
+    page.evaluate("window.page.select([0, 12])")
+    table = pd.read_csv(download(page, "#save", tmp_path))
+    assert table["left: cluster level 0"].tolist() == ["mine", "b"]
+    assert table["right: cluster level 0"].tolist() == ["yours", "b"]
+
+
 @pytest.mark.long
 def test_names_follow_the_zoom(show, named):
     page = show(named)

@@ -230,6 +230,45 @@ def test_a_closed_widget_keeps_its_values(widget, capsys):
     assert "base64" in capsys.readouterr().out  # its picture
 
 
+def test_a_name_is_for_a_cluster_of_one_map():
+    xy, labels = make_blobs()
+    comparison = compare_embeddings({"a": xy, "b": xy[:, ::-1]}, labels)
+    widget = comparison.explore(names={"a: cat": "mine"})
+    assert widget.names == {"a: cat": "mine"}
+    widget.names = {"b: cat": "yours"}
+    with pytest.raises(ParameterError, match="Got 'cat' instead"):
+        widget.names = {"cat": "mine"}
+
+
+def test_clusters_are_a_column_for_each_level_with_the_users_names():
+    xy, labels = make_blobs()
+    xy[3] = [50, 50]
+    widget = EmbeddingDisplay(xy, labels).explore(names={"dog": "mine"})
+    assert widget.clusters.columns.tolist() == ["cluster level 0"]
+    expected = np.where(labels == "dog", "mine", labels.astype(object))
+    expected[3] = None
+    assert widget.clusters["cluster level 0"].tolist() == expected.tolist()
+    widget.names = {}
+    widget.selection = widget.clusters["cluster level 0"] == "dog"
+    assert widget.selection.tolist() == list(range(8, 16))
+    with pytest.raises(AttributeError):
+        widget.clusters = widget.clusters
+    few = EmbeddingDisplay(xy[:5]).explore().clusters
+    assert few.shape == (5, 0)
+
+
+def test_clusters_are_columns_of_each_map():
+    xy, labels = make_blobs()
+    shifted = np.roll(xy, 4, axis=0)
+    comparison = compare_embeddings({"a": xy, "b": shifted}, labels)
+    widget = comparison.explore(labels=np.arange(40) / 3, names={"b: cluster 1": "mine"})
+    assert widget.clusters.columns.tolist() == ["a: cluster level 0", "b: cluster level 0"]
+    first, second = widget.clusters.to_numpy().T
+    assert set(first) == {f"cluster {k}" for k in range(1, 6)}
+    assert set(second) == {"mine", *(f"cluster {k}" for k in range(2, 6))}
+    assert len(set(second[4:12])) == 1
+
+
 def test_the_picture_of_a_plot_in_a_subfigure_is_the_whole_figure(display):
     figure = Figure()
     display.plot(figure.subfigures(1, 2)[0].subplots())
