@@ -104,8 +104,16 @@ def test_neighbours_are_those_by_the_features_of_each_map(show, tmp_path):
     for k, xy in enumerate(maps.values()):
         strip = f"#neighbors{f'-{k}' if k else ''} button"
         found = page.eval_on_selector_all(strip, "all => all.map((each) => +each.dataset.index)")
-        distance = np.linalg.norm(xy - xy[40], axis=1)
-        assert found == np.argsort(distance)[1:9].tolist()
+        nearest = np.argsort(np.linalg.norm(xy - xy[40], axis=1))[1:9].tolist()
+        assert found == nearest
+        page.mouse.move(*place(page, 40, k))
+        page.wait_for_selector("#hover[data-index='40']")
+        names = page.locator("#hover .sheet canvas").evaluate_all(
+            "all => all.map((e) => e.ariaLabel)"
+        )
+        assert names == [f"{j}.png" for j in nearest]
+        page.mouse.move(5, 5)
+        page.wait_for_selector("#hover", state="hidden")
 
 
 @pytest.mark.long
@@ -322,7 +330,7 @@ def test_a_name_is_for_a_cluster_of_one_map(show, tmp_path):
     page.keyboard.press("0")
     field = page.locator("#clusters input[aria-label='Name of a']")
     page.wait_for_function(
-        "document.querySelector('#clusters [aria-label=\"Name of a\"]').value === 'a'"
+        "() => document.querySelector('#clusters [aria-label=\"Name of a\"]').value === 'a'"
     )
     field.fill("yours")
     page.keyboard.press("Tab")
