@@ -191,7 +191,7 @@ class EmbeddingExplorer(AnyWidget):
         }
         self._tag_column = content.metadata["tagColumn"]
         self._sent_tags = []  # the browser also lists tags that no point has any more
-        self._hidden_column = None  # for which `hidden` was checked
+        self._hidden_column = None  # whose labels `hidden` holds
         self._maps = content.metadata["maps"]
         self._sheets = content.sheets
         self._picture = picture
@@ -259,19 +259,17 @@ class EmbeddingExplorer(AnyWidget):
             prefix = f"{each['name']}: " if len(self._maps) > 1 else ""
             found = each["clusters"]
             names = [self.names.get(cluster["key"], cluster["name"]) for cluster in found]
+            names = np.array([*names, None], object)  # the last one is that of the code -1
             for level in sorted({cluster["level"] for cluster in found}):
                 codes = np.frombuffer(self._buffers[name_cluster_buffer(level, k)], "<i4")
-                named = np.array([*names, None], object)[
-                    codes
-                ]  # the last one is that of the code -1
-                columns[f"{prefix}cluster level {level}"] = named
+                columns[f"{prefix}cluster level {level}"] = names[codes]
         return pd.DataFrame(columns, index=range(self.n_points), dtype=object)
 
     def set_state(self, sync_data):
-        """Take over values that the browser sends."""
+        """Take over values that the browser sends, which may cross with those that Python sets."""
         if "tags" in sync_data:
             self._sent_tags = sync_data["tags"]["names"]
-        if "hidden" in sync_data:  # perhaps of a column that Python has left
+        if "hidden" in sync_data:
             known = self._list_labels(sync_data.get("color_by", self.color_by))
             hidden = [label for label in sync_data["hidden"] if label in known]
             sync_data = sync_data | {"hidden": hidden}
@@ -284,7 +282,7 @@ class EmbeddingExplorer(AnyWidget):
 
     @traitlets.observe("tags")
     def _show_former_tags(self, change):
-        if self.color_by == self._tag_column:
+        if self.hidden and self.color_by == self._tag_column:
             known = self._list_labels(self.color_by)
             self.hidden = [label for label in self.hidden if label in known]
 

@@ -307,6 +307,10 @@ def test_another_column_shows_all_labels(widget):
     widget.hidden = ["cat"]
     widget.color_by = "cluster"
     assert widget.hidden == []
+    with widget.hold_trait_notifications():
+        widget.hidden = ["dog"]
+        widget.color_by = "label"
+    assert (widget.color_by, widget.hidden) == ("label", ["dog"])
 
 
 def test_tags_are_a_column_that_goes_to_the_browser_and_back(display):

@@ -67,21 +67,21 @@ function showPin(i) {
   drawSoon();
 }
 
-function makeNeighbors(i, search) {
-  const beside = neighborsOf(i, search);
+function makeNeighbors(i, by) {
+  const beside = neighborsOf(i, by);
   if (!beside.length) return [];
-  const title = `Nearest ${beside.length} by ${data.distances[search]}:`;
+  const title = `Nearest ${beside.length} by ${data.distances[by]}:`;
   const buttons = beside.map((j) => makeImageButton(j, valueText(column, j)));
   return [
     make("p", { className: "hint", textContent: title }),
-    make("div", { className: "sheet", id: search ? `neighbors-${search}` : "neighbors" }, buttons),
+    make("div", { className: "sheet", id: by ? `neighbors-${by}` : "neighbors" }, buttons),
   ];
 }
 
 function showPinned(i) {
   const parts = describe(i, Math.min(310, Math.max(160, 1.5 * data.side)));
   parts.push(...makeOverview(i, 310));
-  parts.push(...data.distances.flatMap((_, search) => makeNeighbors(i, search)));
+  parts.push(...data.distances.flatMap((_, by) => makeNeighbors(i, by)));
   if (data.neighborNote) parts.push(make("p", { className: "hint", textContent: data.neighborNote }));
   const unpin = make("button", { type: "button", id: "unpin", textContent: "Unpin" });
   unpin.addEventListener("click", () => pin(-1));

@@ -42,10 +42,10 @@ function nameOf(i) {
   return `${name} [${top}:${bottom}, ${left}:${right}]`;
 }
 
-// search: index of the distance by which they were found
-function neighborsOf(i, search) {
+// by: index of the distance, in data.distances
+function neighborsOf(i, by) {
   if (!neighbors.length) return [];
-  return [...neighbors[search].subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
+  return [...neighbors[by].subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
 }
 
 function valueText({ values, names, codes }, i) {
