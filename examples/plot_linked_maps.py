@@ -23,17 +23,18 @@ for layer in (51, 85):
     resnet = ResNetFeatures(
         layers=layer, weights="procedural", image_size=32, tap_layers=[51, 85]
     )
-    found = PCA(50, random_state=0).fit_transform(resnet.fit_transform(X))
-    features[layer] = found
-    maps[f"Layer {layer}"] = TSNE(random_state=0).fit_transform(found)
+    name = f"Layer {layer}"
+    features[name] = PCA(50, random_state=0).fit_transform(resnet.fit_transform(X))
+    maps[name] = TSNE(random_state=0).fit_transform(features[name])
 
 # %%
 # The maps with their scores
 # --------------------------
+# Each map is also scored by how well it keeps the neighbours by its own features.
 
 from sklearn_resnet import compare_embeddings
 
-comparison = compare_embeddings(maps, y)
+comparison = compare_embeddings(maps, y, features=features)
 
 # %%
 # The maps linked
@@ -52,14 +53,15 @@ both = is_lost["Layer 51"] & is_lost["Layer 85"]
 print(is_lost["Layer 51"].sum(), "digits lie among others at layer 51,")
 print(is_lost["Layer 85"].sum(), "at layer 85,", both.sum(), "at both")
 
-widget = comparison.explore(images=X, features=features[85], title="Depth")
+widget = comparison.explore(images=X, title="Depth")
 widget.selection = is_lost["Layer 51"]
 widget
 
 # %%
 # On both maps
 # ------------
-# Those that no layer brings home are worth a look.
+# Those that no layer brings home are worth a look. The pinned one has its nearest
+# neighbours by the features of each layer.
 
 widget.selection = both
 widget.pinned = widget.selection[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import Bunch, check_array, check_consistent_length
+from sklearn.utils import Bunch
 
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._coloring import Scale, as_label, is_missing, is_scale
@@ -20,7 +20,7 @@ from sklearn_resnet.plotting._embedding_display import (
 )
 from sklearn_resnet.plotting._labels_on_data import draw_labels_on_data
 from sklearn_resnet.plotting._legend import draw_legend
-from sklearn_resnet.plotting._map_quality import score_map
+from sklearn_resnet.plotting._map_quality import check_features, score_map
 from sklearn_resnet.plotting._saving import ShownAsPicture, draw_png
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
         images: Images | None = None,
         labels: "ArrayLike | Mapping[str, ArrayLike] | DataFrame | None" = None,
         paths: Sequence[str | os.PathLike] | None = None,
-        features: ArrayLike | None = None,
+        features: ArrayLike | Mapping[str, ArrayLike] | None = None,
         title: str | None = None,
         tags: ArrayLike | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> "EmbeddingExplorer":
         """Show the maps side by side in a widget, with one selection.
 
@@ -53,9 +54,12 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
 
         Parameters
         ----------
-        images, labels, paths, features, title, tags
-            As for `EmbeddingDisplay.explore`. By default, the labels are `y`, and the features those
-            given to `compare_embeddings`.
+        images, labels, paths, title, tags, names
+            As for `EmbeddingDisplay.explore`. By default, the labels are `y`. The keys of names are
+            such as "PCA: cluster 2".
+        features : array-like of shape (n_samples, n_features) or dict of such, default=None
+            Features of all maps, or of each map by its name. A pinned image has its neighbours by
+            each of them. By default, those given to `compare_embeddings`.
 
         Returns
         -------
@@ -78,6 +82,7 @@ class EmbeddingComparison(ShownAsPicture, Bunch):
             images=None if images is None else check_images(images, len(self.y)),
             features=self.features if features is None else features,
             tags=tags,
+            names=names,
         )
         title = "Comparison of embeddings" if title is None else title
         return explorer(content, title, lambda: draw_png(self.figure))
@@ -87,7 +92,7 @@ def compare_embeddings(
     embeddings: dict[str, ArrayLike],
     y: ArrayLike,
     *,
-    features: ArrayLike | None = None,
+    features: ArrayLike | Mapping[str, ArrayLike] | None = None,
     n_neighbors: int = 10,
     palette: str | list | dict | None = None,
     point_size: float | None = None,
@@ -110,9 +115,10 @@ def compare_embeddings(
     y : array-like of shape (n_samples,)
         Labels, or numbers on a scale, as in `EmbeddingDisplay.from_embedding`. The scores leave out
         samples without a value (None, NaN or "") and labels with a single sample.
-    features : array-like of shape (n_samples, n_features), default=None
+    features : array-like of shape (n_samples, n_features) or dict of such, default=None
         The features from which the embeddings were computed, to score how well these keep their
-        neighbourhoods.
+        neighbourhoods. A dict has the names of the embeddings, and holds the features of each, for
+        example of several layers.
     n_neighbors : int, default=10
         Number of neighbours of all scores, reduced if there are fewer samples.
     palette : str, list or dict, default=None
@@ -153,14 +159,14 @@ def compare_embeddings(
             The points of each map.
         y : ndarray of shape (n_samples,)
             The labels.
-        features : ndarray of shape (n_samples, n_features) or None
-            The features, if they were given.
+        features : ndarray of shape (n_samples, n_features), dict of such, or None
+            The features, as they were given.
 
     Raises
     ------
     ValueError
-        If `embeddings` is not a dict of tables with one row for each value of `y`, or `features`
-        is not a table with as many rows.
+        If `embeddings` is not a dict of tables with one row for each value of `y`, `features` is
+        not a table with as many rows, or has other names.
 
     See Also
     --------
@@ -192,15 +198,14 @@ def compare_embeddings(
     import pandas as pd
 
     displays = _make_displays(embeddings, y)
-    if features is not None:
-        features = check_array(features, input_name="features")
-        check_consistent_length(features, displays[0].y)
+    maps = {str(name): each._points for name, each in zip(embeddings, displays, strict=True)}
+    tables = check_features(features, maps)
     figure, axes = _make_figure(len(embeddings))
     scores = {}
     for ax, name, display in zip(axes, embeddings, displays, strict=True):
         scores[str(name)] = score_labels(display.embedding[:, :2], display.y, n_neighbors)
         if features is not None:
-            scores[str(name)] |= _score_neighbors(features, display._points, n_neighbors)
+            scores[str(name)] |= _score_neighbors(tables[str(name)], maps[str(name)], n_neighbors)
         display.plot(
             ax,
             title=f"{name}\n{_describe(scores[str(name)])}",
@@ -215,11 +220,9 @@ def compare_embeddings(
         figure=figure,
         axes=axes,
         scores=pd.DataFrame.from_dict(scores, orient="index"),
-        embeddings={
-            str(name): each._points for name, each in zip(embeddings, displays, strict=True)
-        },
+        embeddings=maps,
         y=displays[0].y,
-        features=features,
+        features=tables if isinstance(features, Mapping) else next(iter(tables.values())),
     )
 
 

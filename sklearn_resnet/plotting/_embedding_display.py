@@ -441,8 +441,8 @@ class EmbeddingDisplay(ShownAsPicture):
         ImportError
             If anywidget is not installed.
         ValueError
-            If there are more than 1,000,000 points, or a parameter does not have one value for each
-            point.
+            If there are more than 1,000,000 points, a parameter does not have one value for each
+            point, or `names` has a key that names no cluster.
 
         See Also
         --------

@@ -1,8 +1,12 @@
 """Quality of a map: how many of the neighbours in the features remain neighbours on the map."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.utils import check_array
+
+from sklearn_resnet._runtime.errors import ParameterError
 
 _SAMPLE_SIZE = 2_000  # rows whose neighbours are examined; all rows are candidates
 _WORKING_MEMORY = 128  # MiB of distances at a time
@@ -26,6 +30,52 @@ class MapQuality:
     neighborhood_preservation: float
     n_neighbors: int
     n_points: int
+
+
+def check_features(features, maps):
+    """Check the features from which maps were computed, and list those of each map.
+
+    Parameters
+    ----------
+    features : array-like of shape (n, n_features), dict of such by the names of the maps, or None
+    maps : dict of str to ndarray of shape (n, 2)
+
+    Returns
+    -------
+    dict of str to ndarray or None
+        By the names of the maps. Maps with the same features have the same object.
+
+    Raises
+    ------
+    ValueError
+        If the names differ, or features are not a table with a row for each point.
+    """
+    if features is None:
+        return dict.fromkeys(maps)
+    n_points = len(next(iter(maps.values())))
+    if not isinstance(features, Mapping):
+        return dict.fromkeys(maps, _check_table(features, "features", n_points))
+    given = {str(name): table for name, table in features.items()}
+    if set(given) != set(maps):
+        raise ParameterError(
+            "features",
+            f"must have the names of the maps if it is a dict: {', '.join(map(repr, maps))}",
+            ", ".join(map(repr, given)) or "an empty dict",
+        )
+    checked = {
+        id(table): _check_table(table, f"features[{name!r}]", n_points)
+        for name, table in given.items()
+    }
+    return {name: checked[id(given[name])] for name in maps}
+
+
+def _check_table(table, name, n_points):
+    table = check_array(table, input_name=name)
+    if len(table) != n_points:
+        raise ParameterError(
+            name, f"must hold one value for each of the {n_points} points", str(len(table))
+        )
+    return table
 
 
 def score_map(features, xy, n_neighbors=10):

@@ -258,6 +258,19 @@ def test_features_add_the_quality_of_each_map():
     assert "keeps" not in without.axes[0].get_title()
 
 
+def test_each_map_is_scored_against_its_own_features():
+    features = {str(k): np.random.RandomState(k).standard_normal((120, 6)) for k in range(2)}
+    maps = {k: features[str(k)][:, :2] for k in (1, 0)}
+    found = compare_embeddings(maps, LABELS, features=features)
+    for k, xy in maps.items():
+        quality = score_map(features[str(k)], xy)
+        assert found.scores.loc[str(k), "trustworthiness"] == quality.trustworthiness
+    assert found.features.keys() == {"0", "1"}
+    same = compare_embeddings(maps, LABELS, features=features["0"])
+    assert same.scores.loc["1", "trustworthiness"] < 0.6
+    assert same.features.shape == (120, 6)
+
+
 def test_two_points_have_no_quality():
     found = compare_embeddings({"a": make_map(1, 2)}, ["a", "b"], features=make_map(1, 2))
     assert np.isnan(found.scores.loc["a", "trustworthiness"])
@@ -267,9 +280,14 @@ def test_two_points_have_no_quality():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (make_map(1)[1:], "inconsistent numbers of samples"),
+        (make_map(1)[1:], "'features' parameter must hold one value for each of the 120 points"),
         (make_map(np.nan), "features contains NaN"),
         (make_map(1)[:, 0], "Expected 2D array"),
+        ({"a": make_map(1)[1:]}, r"features\['a'\].* for each of the 120 points. Got 119 instead"),
+        ({"a": make_map(np.nan)}, r"features\['a'\] contains NaN"),
+        ({"b": make_map(1)}, "must have the names of the maps .*: 'a'. Got 'b' instead"),
+        ({"a": make_map(1), "b": make_map(1)}, "names of the maps .*: 'a'. Got 'a', 'b' instead"),
+        ({}, "Got an empty dict instead"),
     ],
 )
 def test_features_that_do_not_fit_are_an_error(features, message):

@@ -5,13 +5,18 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_array
 
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet.plotting._cluster_names import find_map_clusters
-from sklearn_resnet.plotting._coloring import Scale, as_array, color_points, encode_labels
-from sklearn_resnet.plotting._map_quality import describe_quality, score_map
+from sklearn_resnet.plotting._coloring import (
+    Scale,
+    as_array,
+    check_column,
+    color_points,
+    encode_labels,
+)
+from sklearn_resnet.plotting._map_quality import check_features, describe_quality, score_map
 from sklearn_resnet.plotting._palette import MISSING, MISSING_ON_DARK, PALETTE
 from sklearn_resnet.plotting.explorer.columns import (
     as_columns,
@@ -19,6 +24,7 @@ from sklearn_resnet.plotting.explorer.columns import (
     describe_column,
     list_scale_colors,
 )
+from sklearn_resnet.plotting.explorer.names import check_names
 from sklearn_resnet.plotting.explorer.neighbors import find_others, list_others
 from sklearn_resnet.plotting.explorer.overviews import as_regions, describe_regions, name_images
 from sklearn_resnet.plotting.explorer.sprites import Sheets
@@ -60,12 +66,14 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
         One to three maps of the same points.
     images : sequence of images or None
         As `Sheets` accepts them.
-    labels, paths, features
+    labels, paths
         See `EmbeddingDisplay.to_html`.
+    features : array-like of shape (n, n_features), dict of such by the names of the maps, or None
     tags : array-like of shape (n,), default=None
         The tag of each point; None without one.
     names : dict of str to str, default=None
-        The user's names of clusters, by the names that `find_map_clusters` gives them.
+        The user's names of clusters, by the names that `find_map_clusters` gives them: "cluster 2",
+        or "PCA: cluster 2" of the map "PCA" if there are several.
     neighbors : tuple of ndarray, default=None
         The distances and rows of the nearest neighbours of each row of `features`, which may be
         its own; None finds them.
@@ -77,25 +85,26 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
     Raises
     ------
     ValueError
-        If there are more points than a browser can handle, or a parameter does not have one value
-        for each point.
+        If there are more points than a browser can handle, a parameter does not have one value for
+        each point, or `names` has a key that names no cluster.
     """
     if len(maps) > MAX_MAPS:
         raise ValueError(f"An explorer shows at most {MAX_MAPS} maps. Got {len(maps)} instead.")
     xy = next(iter(maps.values()))
     columns = as_columns(labels)
-    if features is not None:
-        features = check_array(features, input_name="features")
-    check_lengths(len(xy), columns, {"paths": paths, "features": features, "tags": tags})
+    check_lengths(len(xy), columns, {"paths": paths, "tags": tags})
+    features = check_features(features, maps)
     regions = as_regions(images)
     if paths is None and images is not None:
         paths = name_images(images, regions)
     clusters = _find_clusters(maps, columns, features)
+    described_maps = _describe_maps(maps, clusters, features)
+    check_names(names or {}, described_maps[0]["maps"])
     sheets = None if images is None else Sheets(images, xy, exemplars=_list_exemplars(clusters))
     parts = [
-        _describe_maps(maps, clusters, features),
+        described_maps,
         _describe_columns(len(xy), columns, clusters),
-        _describe_neighbors(xy, features, neighbors),
+        _describe_neighbors(maps, features, neighbors),
         _describe_names(paths),
         _describe_places(regions, getattr(images, "options", {}).get("page")),
         _describe_sheets(sheets),
@@ -154,7 +163,7 @@ def _find_clusters(maps, columns, features):
     """Find the clusters of each map; none if there are few points."""
     y = _find_label_column(columns)
     return {
-        name: find_map_clusters(xy, y, features)
+        name: find_map_clusters(xy, y, features[name])
         for name, xy in maps.items()
         if len(xy) >= _MIN_CLUSTERED
     }
@@ -177,17 +186,20 @@ def _describe_maps(maps, clusters, features):
     second map "cluster0-1" and so on.
     """
     described, arrays = [], {}
+    searches = _list_searches(features)
     for k, (name, xy) in enumerate(maps.items()):
         box = [*xy.min(0).tolist(), *xy.max(0).tolist()]
         described.append({"name": escape_text(name), "box": box, "clusters": [], "quality": ""})
+        described[-1]["search"] = searches[name]
         arrays[f"xy{k}"] = xy.astype(np.float32)
         if name in clusters:
             found = clusters[name]
-            described[-1]["clusters"] = list(map(_describe_cluster, found.clusters))
-            suffix = f"-{k}" if k else ""
-            arrays |= {f"cluster{level}{suffix}": codes for level, codes in enumerate(found.codes)}
-        if features is not None:
-            described[-1]["quality"] = describe_quality(score_map(features, xy))
+            prefix = f"{escape_text(name)}: " if len(maps) > 1 else ""
+            described[-1]["clusters"] = [_describe_cluster(each, prefix) for each in found.clusters]
+            for level, codes in enumerate(found.codes):
+                arrays[name_cluster_buffer(level, k)] = codes
+        if features[name] is not None:
+            described[-1]["quality"] = describe_quality(score_map(features[name], xy))
     n_points = len(xy)
     # dots shrink as their number grows; those of more than a page had before overlap
     smallest, opacity = (4, 0.6) if n_points <= MAX_SEARCHED else (2, 0.35)
@@ -198,6 +210,11 @@ def _describe_maps(maps, clusters, features):
     }, arrays
 
 
+def name_cluster_buffer(level, k):
+    """The name of the buffer with the cluster of each point at a level of the map k."""
+    return f"cluster{level}" + (f"-{k}" if k else "")
+
+
 def _find_label_column(columns):
     """The first column of labels, or None."""
     for values in map(as_array, columns.values()):
@@ -206,10 +223,12 @@ def _find_label_column(columns):
     return None
 
 
-def _describe_cluster(cluster):
+def _describe_cluster(cluster, prefix):
+    name = escape_text(cluster.name)
     return {
         "level": cluster.level,
-        "name": escape_text(cluster.name),
+        "name": name,
+        "key": prefix + name,  # of the user's name
         "medoids": [int(row) for row in cluster.medoids[:_N_EXEMPLARS]],
         "count": int(cluster.count),
         "at": [float(value) for value in cluster.at],
@@ -241,20 +260,40 @@ def _describe_columns(n_points, columns, clusters):
     }, arrays
 
 
-def _describe_neighbors(xy, features, neighbors):
+def _list_searches(features):
+    """Number the searches for neighbours: one for all maps that have the same features."""
+    numbers = {}
+    return {name: numbers.setdefault(id(table), len(numbers)) for name, table in features.items()}
+
+
+def _describe_neighbors(maps, features, neighbors):
+    """Describe the neighbours, in the buffers "neighbors", "neighbors-1" and so on of each search."""
+    searches = _list_searches(features)
+    firsts = {k: name for name, k in reversed(searches.items())}  # the first map of each search
     described = {
-        "distance": "distance on the map" if features is None else "Euclidean distance of features",
+        "distances": [_name_distance(firsts[k], features, len(firsts)) for k in range(len(firsts))],
         "nNeighbors": 0,
         "neighborNote": "",
     }
-    if len(xy) > MAX_SEARCHED:
+    if len(next(iter(maps.values()))) > MAX_SEARCHED:
         note = f"Nearest neighbours are computed for at most {MAX_SEARCHED:,} images."
         return described | {"neighborNote": note}, {}
-    if neighbors is None:
-        found = find_others(xy if features is None else features, _N_NEIGHBORS)
-    else:
-        found = list_others(neighbors[1], _N_NEIGHBORS)
-    return described | {"nNeighbors": found.shape[1]}, {"neighbors": found.astype(np.int32)}
+    arrays = {}
+    for k in range(len(firsts)):
+        xy, table = maps[firsts[k]], features[firsts[k]]
+        if neighbors is None:
+            found = find_others(xy if table is None else table, _N_NEIGHBORS)
+        else:
+            found = list_others(neighbors[1], _N_NEIGHBORS)
+        arrays[f"neighbors-{k}" if k else "neighbors"] = found.astype(np.int32)
+        described["nNeighbors"] = found.shape[1]
+    return described, arrays
+
+
+def _name_distance(name, features, n_searches):
+    if n_searches > 1:
+        return f"the features of {escape_text(name)}"
+    return "distance on the map" if features[name] is None else "Euclidean distance of features"
 
 
 def _describe_names(paths):
@@ -299,7 +338,7 @@ def _describe_tags(tags, names):
     }
     if tags is None:
         return described, {}
-    tag_names, codes = encode_labels(as_array(tags))
+    tag_names, codes = encode_labels(check_column(tags, "tags"))
     return described | {"tagNames": tag_names}, {"tags": codes.astype(np.int32)}
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from sklearn_resnet._io.atomic import atomic_write, check_writable
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._io.paths import as_path
+from sklearn_resnet.plotting._map_quality import check_features
 from sklearn_resnet.plotting.explorer.columns import as_columns
 from sklearn_resnet.plotting.explorer.content import (
     check_lengths,
@@ -41,8 +42,10 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
         A map, or up to three maps of the same points by name.
     images : sequence of images or None
         As `Sheets` accepts them.
-    labels, paths, features, title
+    labels, paths, title
         See `EmbeddingDisplay.to_html`.
+    features
+        See `make_content`.
     section : str, default=""
         HTML below the map. Elements with the attribute ``data-point`` show that point on it.
     **options
@@ -58,7 +61,8 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
     """
     maps = xy if isinstance(xy, dict) else {"Embedding": xy}
     n_points = len(next(iter(maps.values())))
-    check_lengths(n_points, as_columns(labels), {"paths": paths, "features": features})
+    check_lengths(n_points, as_columns(labels), {"paths": paths})
+    check_features(features, maps)
     check_writable(path)
     content = make_content(
         maps, labels=labels, paths=paths, images=images, features=features, **options

@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import Set
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -12,8 +13,14 @@ from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._runtime.errors import ParameterError
 from sklearn_resnet._sklearn_private import safe_indexing
 from sklearn_resnet.plotting._coloring import as_array, as_label, check_column, encode_labels
-from sklearn_resnet.plotting.explorer.content import encode_metadata
+from sklearn_resnet.plotting.explorer.content import encode_metadata, name_cluster_buffer
+from sklearn_resnet.plotting.explorer.names import check_known, check_names
 from sklearn_resnet.plotting.explorer.page import read_css, read_file, read_markup, read_script
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_NO_TAG = "no tag"  # as tags.js calls the points without one
 
 
 def _as_rows(values, n_points):
@@ -109,7 +116,8 @@ class EmbeddingExplorer(AnyWidget):
 
     `EmbeddingDisplay.explore` and the result of `compare_embeddings` create it. It does all that the
     page of `EmbeddingDisplay.to_html` does. All traits below can be read, set and observed
-    (`widget.observe`). The kernel sends thumbnails when they are needed.
+    (`widget.observe`); an unknown row, label, column or cluster is a `ValueError`. The kernel sends
+    thumbnails when they are needed.
 
     Parameters
     ----------
@@ -127,13 +135,18 @@ class EmbeddingExplorer(AnyWidget):
     pinned : int or None
         The row of the pinned image.
     hidden : list of str
-        The hidden labels of the column that colours the points.
+        The hidden labels of the column that colours the points. The legend names the points without
+        a label, for example "no tag". Another column shows all labels again.
     color_by : str
         The name of the column that colours the points.
     tags : ndarray of shape (n,), dtype object
         The tag of each row, or None. Assign a whole array to change it.
+    clusters : DataFrame of shape (n, n_levels)
+        The name of each row's cluster at each level of detail, or None; read-only.
     names : dict of str to str
-        The names that the user gave to clusters, by the names that they had.
+        The names that the user gave to clusters, by the names that they had: "cluster 2". If there
+        are several maps, the key begins with that of the map: "PCA: cluster 2". Assign a whole dict
+        to change it.
 
     See Also
     --------
@@ -172,8 +185,14 @@ class EmbeddingExplorer(AnyWidget):
 
     def __init__(self, content, title, picture=None):
         self.n_points = content.metadata["n"]
-        columns = [column["name"] for column in content.metadata["columns"]]
-        self._columns = [*columns, content.metadata["tagColumn"]]
+        columns = content.metadata["columns"]
+        self._labels = {  # empty for numbers on a scale
+            each["name"]: [group["name"] for group in each.get("groups", [])] for each in columns
+        }
+        self._tag_column = content.metadata["tagColumn"]
+        self._sent_tags = []  # the browser also lists tags that no point has any more
+        self._hidden_column = None  # whose labels `hidden` holds
+        self._maps = content.metadata["maps"]
         self._sheets = content.sheets
         self._picture = picture
         super().__init__(
@@ -183,7 +202,7 @@ class EmbeddingExplorer(AnyWidget):
             _first_sheet=self._make_first_sheet(),
             _id=uuid.uuid4().hex,
             selection=[],
-            color_by=columns[0],
+            color_by=columns[0]["name"],
             tags=_receive_tags(
                 {
                     "names": content.metadata["tagNames"],
@@ -224,14 +243,72 @@ class EmbeddingExplorer(AnyWidget):
             X = X.tocsr()
         return safe_indexing(X, self.selection)
 
+    @property
+    def clusters(self) -> "DataFrame":
+        """The name of each row's cluster at each level of detail, as in the CSV file of a selection.
+
+        Columns are "cluster level 0" for the coarsest clusters, "cluster level 1" and so on; those of
+        several maps begin with the name of the map: "PCA: cluster level 0". Clusters have the names
+        that the user gave them. Rows outside of all clusters of a level have None. A table without
+        columns means that there are no clusters.
+        """
+        import pandas as pd
+
+        columns = {}
+        for k, each in enumerate(self._maps):
+            prefix = f"{each['name']}: " if len(self._maps) > 1 else ""
+            found = each["clusters"]
+            names = [self.names.get(cluster["key"], cluster["name"]) for cluster in found]
+            names = np.array([*names, None], object)  # the last one is that of the code -1
+            for level in sorted({cluster["level"] for cluster in found}):
+                codes = np.frombuffer(self._buffers[name_cluster_buffer(level, k)], "<i4")
+                columns[f"{prefix}cluster level {level}"] = names[codes]
+        return pd.DataFrame(columns, index=range(self.n_points), dtype=object)
+
+    def set_state(self, sync_data):
+        """Take over values that the browser sends, which may cross with those that Python sets."""
+        if "tags" in sync_data:
+            self._sent_tags = sync_data["tags"]["names"]
+        if "hidden" in sync_data:
+            known = self._list_labels(sync_data.get("color_by", self.color_by))
+            hidden = [label for label in sync_data["hidden"] if label in known]
+            sync_data = sync_data | {"hidden": hidden}
+        super().set_state(sync_data)
+
     @traitlets.observe("color_by")
     def _show_all(self, change):
-        self.hidden = []  # labels of another column
+        if self._hidden_column != self.color_by:
+            self.hidden = []
+
+    @traitlets.observe("tags")
+    def _show_former_tags(self, change):
+        if self.hidden and self.color_by == self._tag_column:
+            known = self._list_labels(self.color_by)
+            self.hidden = [label for label in self.hidden if label in known]
+
+    @traitlets.validate("hidden")
+    def _check_hidden(self, proposal):
+        known = self._list_labels(self.color_by)
+        check_known("hidden", proposal["value"], known, f"labels in the column {self.color_by!r}")
+        self._hidden_column = self.color_by
+        return proposal["value"]
+
+    def _list_labels(self, column):
+        """List the labels in the legend of a column."""
+        if column != self._tag_column:
+            return self._labels.get(column, [])
+        return [*encode_labels(self.tags)[0], *self._sent_tags, _NO_TAG]
+
+    @traitlets.validate("names")
+    def _check_names(self, proposal):
+        check_names(proposal["value"], self._maps)
+        return proposal["value"]
 
     @traitlets.validate("color_by")
     def _check_column(self, proposal):
-        if proposal["value"] not in self._columns:
-            known = ", ".join(map(repr, self._columns))
+        columns = [*self._labels, self._tag_column]
+        if proposal["value"] not in columns:
+            known = ", ".join(map(repr, columns))
             raise ParameterError("color_by", f"must be one of {known}", repr(proposal["value"]))
         return proposal["value"]
 

@@ -39,9 +39,11 @@ def test_arrays_are_in_bytes():
 
 def test_metadata_is_json():
     images = np.zeros((N, 4, 4), np.uint8)
-    content = make(labels=np.arange(N) / 3, images=images, features=XY, names={"a": "b\udcff"})
+    two = {"map": np.concatenate([XY[: N // 2], XY[N // 2 :] + 10])}
+    names = {"cluster 1": "b\udcff"}
+    content = make(two, labels=np.arange(N) / 3, images=images, features=XY, names=names)
     assert json.loads(encode_metadata(content.metadata)) == content.metadata
-    assert content.metadata["names"] == {"a": "b\\udcff"}
+    assert content.metadata["names"] == {"cluster 1": "b\\udcff"}
     assert (content.metadata["side"], content.metadata["nSheets"]) == (4, 1)
 
 
@@ -58,6 +60,26 @@ def test_each_map_has_its_clusters_and_its_quality():
         for k, cluster in enumerate(each["clusters"]):
             if cluster["level"] == 0:
                 assert cluster["count"] == np.sum(codes == k)
+
+
+def test_maps_have_their_own_features():
+    xy, group = make_groups()
+    rng = np.random.default_rng(1)
+    first, second = rng.standard_normal((len(xy), 3)), rng.standard_normal((len(xy), 4))
+    maps, names = {"first": xy, "second": xy}, ("first", "second")
+    both = make(maps, labels=group, features={"second": second, "first": first})
+    assert both.metadata["distances"] == ["the features of first", "the features of second"]
+    for k, (name, table) in enumerate(zip(names, (first, second), strict=True)):
+        alone = make({name: xy}, labels=group, features=table)
+        described = both.metadata["maps"][k]
+        for cluster in described["clusters"]:
+            cluster["key"] = cluster["key"].removeprefix(f"{name}: ")
+        assert described == alone.metadata["maps"][0] | {"search": k}
+        assert both.buffers["neighbors-1" if k else "neighbors"] == alone.buffers["neighbors"]
+    same = make(maps, labels=group, features=dict.fromkeys(names, first))
+    assert same.metadata["distances"] == ["Euclidean distance of features"]
+    assert [each["search"] for each in same.metadata["maps"]] == [0, 0]
+    assert "neighbors-1" not in same.buffers
 
 
 def test_tags_are_names_and_codes():

@@ -94,6 +94,28 @@ def test_points_are_pinned_in_every_map(show, two):
     page.wait_for_selector(".map:nth-child(2) #hover[data-index='7']")
 
 
+def test_neighbours_are_those_by_the_features_of_each_map(show, tmp_path):
+    maps = make_maps()
+    page = show(write(tmp_path / "page.html", maps, features=maps))
+    page.mouse.click(*place(page, 40))
+    page.wait_for_selector("#pinned[data-index='40']")
+    shown = page.locator("#pinned .hint").all_inner_texts()
+    assert shown == [f"Nearest 8 by the features of {name}:" for name in maps]
+    for k, xy in enumerate(maps.values()):
+        strip = f"#neighbors{f'-{k}' if k else ''} button"
+        found = page.eval_on_selector_all(strip, "all => all.map((each) => +each.dataset.index)")
+        nearest = np.argsort(np.linalg.norm(xy - xy[40], axis=1))[1:9].tolist()
+        assert found == nearest
+        page.mouse.move(*place(page, 40, k))
+        page.wait_for_selector("#hover[data-index='40']")
+        names = page.locator("#hover .sheet canvas").evaluate_all(
+            "all => all.map((e) => e.ariaLabel)"
+        )
+        assert names == [f"{j}.png" for j in nearest]
+        page.mouse.move(5, 5)
+        page.wait_for_selector("#hover", state="hidden")
+
+
 @pytest.mark.long
 def test_the_wheel_zooms_around_the_pointer(show, file):
     page = show(file)
@@ -288,6 +310,34 @@ def test_clusters_are_renamed_selected_and_saved(show, named, tmp_path):
     page.evaluate("window.page.setNames({c: 'set'})")
     values = page.eval_on_selector_all("#clusters input", "all => all.map(e => e.value)")
     assert sorted(values) == sorted([HOSTILE, "a", "b", "set"])
+
+
+def test_a_name_is_for_a_cluster_of_one_map(show, tmp_path):
+    rng = np.random.RandomState(0)
+    xy = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 12, axis=0)
+    maps = {name: xy + rng.normal(0, 0.1, xy.shape) for name in ("left", "right")}
+    labels = np.repeat(list("abcde"), 12)
+    page = show(write(tmp_path / "page.html", maps, labels=labels, names={"left: a": "mine"}))
+    names = "all => all.map((each) => each.value)"
+    assert sorted(page.eval_on_selector_all("#clusters input", names)) == [
+        "b",
+        "c",
+        "d",
+        "e",
+        "mine",
+    ]
+    page.locator(".map").nth(1).focus()
+    page.keyboard.press("0")
+    field = page.locator("#clusters input[aria-label='Name of a']")
+    page.wait_for_function(
+        "() => document.querySelector('#clusters [aria-label=\"Name of a\"]').value === 'a'"
+    )
+    field.fill("yours")
+    page.keyboard.press("Tab")
+    page.evaluate("window.page.select([0, 12])")
+    table = pd.read_csv(download(page, "#save", tmp_path))
+    assert table["left: cluster level 0"].tolist() == ["mine", "b"]
+    assert table["right: cluster level 0"].tolist() == ["yours", "b"]
 
 
 @pytest.mark.long

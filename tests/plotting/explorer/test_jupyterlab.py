@@ -208,6 +208,20 @@ def test_hover_lasso_and_selection_from_both_sides(server, browser):
         assert notebook.run(1).startswith("[] 7")  # rows 3 and 5 are dogs
 
 
+def test_columns_and_hidden_labels_are_told_to_python(server, browser):
+    sources = [START, "print(widget.color_by, widget.hidden)"]
+    with open_notebook(server, browser, "hidden.ipynb", sources) as notebook:
+        notebook.run(0, n_views=1)
+        page = notebook.page
+        page.locator("#legend input").nth(1).click()
+        assert notebook.run(1) == "label ['dog']"
+        page.locator("#legend input").first.click()
+        page.locator("#color").select_option("cluster")
+        page.locator("#legend input").last.click()
+        assert notebook.run(1) == "cluster ['in no cluster']"
+        assert notebook.ask("inspect().hidden") == ["in no cluster"]
+
+
 def test_keys_of_the_map_do_not_reach_jupyterlab(server, browser):
     with open_notebook(server, browser, "keys.ipynb", [START, "1"]) as notebook:
         notebook.run(0, n_views=1)

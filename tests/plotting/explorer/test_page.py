@@ -549,7 +549,7 @@ def test_ten_points_have_clusters(tmp_path, n, columns):
     EmbeddingDisplay(xy[:n], labels[:n]).to_html(tmp_path / "page.html")
     data = read_data(tmp_path / "page.html")
     assert [column["name"] for column in data["columns"]] == columns
-    assert data["distance"] == "distance on the map"
+    assert data["distances"] == ["distance on the map"]
     if n == 10:
         groups = {group["name"] for group in data["columns"][1]["groups"]}
         assert groups <= {"cluster 1", "cluster 2", "in no cluster"}
@@ -557,7 +557,7 @@ def test_ten_points_have_clusters(tmp_path, n, columns):
 
 def test_data_of_the_page(file):
     data = read_data(file)
-    assert data["distance"] == "Euclidean distance of features"
+    assert data["distances"] == ["Euclidean distance of features"]
     assert data["side"] == 12
     assert data["folder"] == "photos/"
 

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import sparse
 
 from sklearn_resnet import EmbeddingDisplay, ImageLoader, compare_embeddings
+from sklearn_resnet._runtime.errors import ParameterError
 
 pytest.importorskip("anywidget")
 
@@ -40,6 +41,13 @@ def display(images):
 @pytest.fixture
 def widget(display):
     return display.explore()
+
+
+def make_blobs():
+    """Five clusters of eight points with a label each."""
+    xy = 0.1 * np.random.RandomState(0).standard_normal((40, 2))
+    xy += np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 8, axis=0)
+    return xy, np.repeat(["cat", "dog", "elk", "fox", "owl"], 8)
 
 
 def test_the_selection_is_set_by_rows_or_a_mask_and_sorted(widget):
@@ -136,9 +144,81 @@ def test_two_widgets_that_follow_each_other_come_to_an_end(display):
 @pytest.mark.parametrize(
     "hidden", [np.array([1, 2]), pd.Series([1.0, 2.0]), (1, 2), ["1", "2"], pd.Index(["1", "2"])]
 )
-def test_hidden_labels_are_given_as_they_are_in_the_data(widget, hidden):
+def test_hidden_labels_are_given_as_they_are_in_the_data(display, hidden):
+    widget = display.explore(labels=np.arange(N) % 3)
     widget.hidden = hidden
     assert widget.hidden == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("column", "hidden", "message"),
+    [
+        ("kind", ["owl", "dgo"], r"'hidden' .* which are 'cat', 'dog', 'no kind'.*Got 'owl'"),
+        ("kind", ["dgo"], r"Got 'dgo' instead. Did you mean 'dog'\?"),
+        ("kind", ["keep"], "labels in the column 'kind'"),
+        ("weight", ["1"], "must be empty, because there are no labels in the column 'weight'"),
+        ("many", ["x"], "which are '1', '2', .* and 52 more"),
+        ("many", ["9"], "Got '9' instead"),  # one of "n others"
+        ("tag", ["cat"], "'tag', which are 'keep', 'no tag'. Got 'cat'"),
+    ],
+)
+def test_hidden_labels_must_be_in_the_legend(display, column, hidden, message):
+    kind = np.array(["cat", "dog", None], object)[np.arange(70) % 3]
+    weight, many = np.arange(70) / 3, [str(i + 1) for i in range(70)]
+    display = EmbeddingDisplay(np.random.RandomState(1).standard_normal((70, 2)))
+    labels = {"kind": kind, "weight": weight, "many": many}
+    widget = display.explore(labels=labels, tags=["keep"] + [None] * 69)
+    widget.color_by = column
+    with pytest.raises(ParameterError, match=message):
+        widget.hidden = hidden
+    assert widget.hidden == []
+    groups = {"kind": ["no kind"], "weight": [], "many": ["11 others"], "tag": ["no tag"]}[column]
+    widget.hidden = groups
+    assert widget.hidden == groups
+
+
+def test_hidden_labels_that_the_browser_sends_are_never_refused(display):
+    widget = display.explore(tags=["keep", "drop"] + [None] * (N - 2))
+    widget.set_state({"hidden": ["cat"], "color_by": "tag"})  # of the column before
+    assert (widget.color_by, widget.hidden) == ("tag", [])
+    widget.set_state({"hidden": ["cat"], "color_by": "label"})  # of the column behind
+    assert (widget.color_by, widget.hidden) == ("label", ["cat"])
+    widget.color_by = "tag"
+    codes = np.zeros(N, "<i4").tobytes()
+    widget.set_state({"tags": {"names": ["keep", "drop"], "codes": codes}})
+    widget.set_state({"hidden": ["drop"]})  # the browser lists it, although no row has it
+    assert widget.hidden == ["drop"]
+    widget.hidden = widget.hidden
+
+
+def test_labels_that_tags_no_longer_have_are_not_hidden(display):
+    widget = display.explore(tags=["keep", "drop"] + [None] * (N - 2))
+    widget.color_by = "tag"
+    widget.hidden = ["drop", "no tag"]
+    widget.tags = ["keep"] * N
+    assert widget.hidden == ["no tag"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"cluster 9": "x"}, r"'names' .*, which are '.*'cat'.* Got 'cluster 9' instead"),
+        ({"cat": 1}, "'names' .* text for the cluster 'cat'. Got 1 instead"),
+        ({"cat": None}, "Got None instead"),
+    ],
+)
+def test_names_must_be_those_of_clusters(names, message):
+    xy, labels = make_blobs()
+    display = EmbeddingDisplay(xy, labels)
+    widget = display.explore(names={"cat": "mine"})
+    with pytest.raises(ParameterError, match=message):
+        widget.names = names
+    with pytest.raises(ParameterError, match=message):
+        display.explore(names=names)
+    assert widget.names == {"cat": "mine"}
+    few = EmbeddingDisplay(xy[:5])
+    with pytest.raises(ParameterError, match="because there are no names of clusters"):
+        few.explore(names=names)
 
 
 def test_a_closed_widget_keeps_its_values(widget, capsys):
@@ -148,6 +228,45 @@ def test_a_closed_widget_keeps_its_values(widget, capsys):
     assert widget.selection.tolist() == [1]
     widget._ipython_display_()
     assert "base64" in capsys.readouterr().out  # its picture
+
+
+def test_a_name_is_for_a_cluster_of_one_map():
+    xy, labels = make_blobs()
+    comparison = compare_embeddings({"a": xy, "b": xy[:, ::-1]}, labels)
+    widget = comparison.explore(names={"a: cat": "mine"})
+    assert widget.names == {"a: cat": "mine"}
+    widget.names = {"b: cat": "yours"}
+    with pytest.raises(ParameterError, match="Got 'cat' instead"):
+        widget.names = {"cat": "mine"}
+
+
+def test_clusters_are_a_column_for_each_level_with_the_users_names():
+    xy, labels = make_blobs()
+    xy[3] = [50, 50]
+    widget = EmbeddingDisplay(xy, labels).explore(names={"dog": "mine"})
+    assert widget.clusters.columns.tolist() == ["cluster level 0"]
+    expected = np.where(labels == "dog", "mine", labels.astype(object))
+    expected[3] = None
+    assert widget.clusters["cluster level 0"].tolist() == expected.tolist()
+    widget.names = {}
+    widget.selection = widget.clusters["cluster level 0"] == "dog"
+    assert widget.selection.tolist() == list(range(8, 16))
+    with pytest.raises(AttributeError):
+        widget.clusters = widget.clusters
+    few = EmbeddingDisplay(xy[:5]).explore().clusters
+    assert few.shape == (5, 0)
+
+
+def test_clusters_are_columns_of_each_map():
+    xy, labels = make_blobs()
+    shifted = np.roll(xy, 4, axis=0)
+    comparison = compare_embeddings({"a": xy, "b": shifted}, labels)
+    widget = comparison.explore(labels=np.arange(40) / 3, names={"b: cluster 1": "mine"})
+    assert widget.clusters.columns.tolist() == ["a: cluster level 0", "b: cluster level 0"]
+    first, second = widget.clusters.to_numpy().T
+    assert set(first) == {f"cluster {k}" for k in range(1, 6)}
+    assert set(second) == {"mine", *(f"cluster {k}" for k in range(2, 6))}
+    assert len(set(second[4:12])) == 1
 
 
 def test_the_picture_of_a_plot_in_a_subfigure_is_the_whole_figure(display):
@@ -188,6 +307,10 @@ def test_another_column_shows_all_labels(widget):
     widget.hidden = ["cat"]
     widget.color_by = "cluster"
     assert widget.hidden == []
+    with widget.hold_trait_notifications():
+        widget.hidden = ["dog"]
+        widget.color_by = "label"
+    assert (widget.color_by, widget.hidden) == ("label", ["dog"])
 
 
 def test_tags_are_a_column_that_goes_to_the_browser_and_back(display):
@@ -260,12 +383,20 @@ def test_a_comparison_shows_its_maps_side_by_side(display, images):
     widget = comparison.explore(images=images)
     metadata = json.loads(widget._metadata)
     assert [each["name"] for each in metadata["maps"]] == ["a", "b"]
-    assert metadata["distance"] == "Euclidean distance of features"
+    assert metadata["distances"] == ["Euclidean distance of features"]
     np.testing.assert_array_equal(
         np.frombuffer(widget._buffers["xy1"], "<f4")[::2], xy[:, 1].astype("<f4")
     )
     with pytest.raises(ValueError, match="one image for each of the 30 points"):
         comparison.explore(images=images[1:])
+    own = compare_embeddings(
+        {"a": xy, "b": xy[:, ::-1]}, display.y, features={"a": features, "b": xy}
+    )
+    for widget in (own.explore(), comparison.explore(features={"b": xy, "a": features})):
+        expected = ["the features of a", "the features of b"]
+        assert json.loads(widget._metadata)["distances"] == expected
+    with pytest.raises(ParameterError, match="names of the maps .*'a', 'b'. Got 'a' instead"):
+        comparison.explore(features={"a": features})
     four = compare_embeddings(dict.fromkeys("abcd", xy), display.y)
     with pytest.raises(ValueError, match="at most 3 maps"):
         four.explore()

@@ -104,6 +104,18 @@ def test_a_view_shows_what_python_set_before_and_leaves_it(show, display):
     assert page.evaluate("[model.get('color_by'), model.get('hidden')]") == ["tag", ["no tag"]]
 
 
+def test_another_column_shows_all_labels_in_the_model_too(show, display):
+    page = show(display.explore())
+    inspect(page, "a")
+    page.locator("#legend input").first.click()
+    state = "[model.get('color_by'), model.get('hidden')]"
+    assert page.evaluate(state) == ["label", ["cat"]]
+    page.locator("#color").select_option("cluster")
+    assert page.evaluate(state) == ["cluster", []]  # without waiting for the kernel
+    page.evaluate("model.set('color_by', 'tag')")  # there are no tags
+    assert page.evaluate(state) == ["label", []]
+
+
 def test_a_tag_of_the_widget_can_be_undone_and_leaves_hidden_groups(show, display):
     widget = display.explore(tags=["b"] + [None] * (N - 1))
     widget.color_by = "tag"

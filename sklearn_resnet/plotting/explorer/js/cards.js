@@ -29,7 +29,7 @@ function makeImageButton(i, text = "") {
 function hover(i, pane, x, y) {
   if (i !== hovered) {
     hovered = i;
-    showHoverCard(i);
+    showHoverCard(i, pane);
     drawSoon();
   }
   if (i < 0) return;
@@ -40,11 +40,11 @@ function hover(i, pane, x, y) {
   card.style.top = `${Math.max(0, Math.min(y + 18, height - card.offsetHeight - 4))}px`;
 }
 
-function showHoverCard(i) {
+function showHoverCard(i, pane) {
   const card = byId("hover");
   card.hidden = i < 0;
   if (i < 0) return;
-  const beside = hasImages ? neighborsOf(i).map((j) => makeThumbnail(j, 28)) : [];
+  const beside = hasImages ? neighborsOf(i, pane.search).map((j) => makeThumbnail(j, 28)) : [];
   const size = Math.min(160, Math.max(96, data.side));
   card.replaceChildren(...describe(i, size), make("div", { className: "sheet" }, beside));
   card.dataset.index = i;
@@ -67,18 +67,22 @@ function showPin(i) {
   drawSoon();
 }
 
+function makeNeighbors(i, by) {
+  const beside = neighborsOf(i, by);
+  if (!beside.length) return [];
+  const title = `Nearest ${beside.length} by ${data.distances[by]}:`;
+  const buttons = beside.map((j) => makeImageButton(j, valueText(column, j)));
+  return [
+    make("p", { className: "hint", textContent: title }),
+    make("div", { className: "sheet", id: by ? `neighbors-${by}` : "neighbors" }, buttons),
+  ];
+}
+
 function showPinned(i) {
   const parts = describe(i, Math.min(310, Math.max(160, 1.5 * data.side)));
   parts.push(...makeOverview(i, 310));
-  const beside = neighborsOf(i);
-  if (beside.length) {
-    const title = `Nearest ${beside.length} by ${data.distance}:`;
-    const buttons = beside.map((j) => makeImageButton(j, valueText(column, j)));
-    parts.push(
-      make("p", { className: "hint", textContent: title }),
-      make("div", { className: "sheet", id: "neighbors" }, buttons),
-    );
-  } else if (data.neighborNote) parts.push(make("p", { className: "hint", textContent: data.neighborNote }));
+  parts.push(...data.distances.flatMap((_, by) => makeNeighbors(i, by)));
+  if (data.neighborNote) parts.push(make("p", { className: "hint", textContent: data.neighborNote }));
   const unpin = make("button", { type: "button", id: "unpin", textContent: "Unpin" });
   unpin.addEventListener("click", () => pin(-1));
   byId("pinned").replaceChildren(...parts, make("p", {}, [unpin]));

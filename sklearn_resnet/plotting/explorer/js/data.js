@@ -2,13 +2,14 @@
 
 const readArray = async (name, ArrayType) => new ArrayType(await host.buffer(name));
 const readColumn = (column, k) => readArray(`column${k}`, column.names ? Int32Array : Float64Array);
+const readNeighbors = (_, k) => readArray(k ? `neighbors-${k}` : "neighbors", Int32Array);
 const readPositions = (map, k) => readArray(`xy${k}`, Float32Array);
 
 const nPoints = data.n;
 const [positions, columnArrays, neighbors, places, boxes, overviewIndices] = await Promise.all([
   Promise.all(data.maps.map(readPositions)),
   Promise.all(data.columns.map(readColumn)),
-  data.nNeighbors ? readArray("neighbors", Int32Array) : null,
+  Promise.all((data.nNeighbors ? data.distances : []).map(readNeighbors)),
   data.nSheets ? readArray("place", Uint32Array) : null,
   data.hasBoxes ? readArray("boxes", Int32Array) : null,
   data.hasBoxes ? readArray("overviewOf", Int32Array) : null,
@@ -41,9 +42,10 @@ function nameOf(i) {
   return `${name} [${top}:${bottom}, ${left}:${right}]`;
 }
 
-function neighborsOf(i) {
-  if (!neighbors) return [];
-  return [...neighbors.subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
+// by: index of the distance, in data.distances
+function neighborsOf(i, by) {
+  if (!neighbors.length) return [];
+  return [...neighbors[by].subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
 }
 
 function valueText({ values, names, codes }, i) {

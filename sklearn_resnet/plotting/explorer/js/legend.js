@@ -7,13 +7,18 @@ let isHidden = [];
 const missingColor = () => data.missingColors[container.dataset.theme];
 const groupOf = (i) => (column.codes[i] < 0 ? groups.length - 1 : column.groupOf[column.codes[i]]); // that of missing values is last
 
-function setColumn(name) {
+function showColumn(name) {
   column = columns.find((candidate) => candidate.name === name) ?? columns[0];
   byId("color").value = column.name;
   groups = column.groups ?? null;
   isHidden = new Array(groups ? groups.length : 0).fill(false);
   updateColors();
-  host.changed?.("column", column.name);
+  if (column.name !== name) host.changed?.("column", column.name); // there are no tags
+}
+
+function setColumn(name) {
+  showColumn(name);
+  host.changed?.("column", name);
 }
 
 function updateColors() {

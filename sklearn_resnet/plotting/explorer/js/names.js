@@ -7,7 +7,7 @@ const EXEMPLAR_SIDE = 30;
 const asTable = (names) => Object.assign(Object.create(null), names);
 const clustersOf = (pane) => pane.clusters ?? [];
 const levelsOf = (pane) => [...new Set(clustersOf(pane).map(({ level }) => level))];
-let ownNames = asTable(data.names); // by the name that the cluster had
+let ownNames = asTable(data.names); // by the keys of clusters
 let areNamesOn = true;
 
 // for each row, the index of its cluster among those of the pane, or -1
@@ -16,7 +16,7 @@ const clusterCodes = new Map(await Promise.all(panes.map(async (pane, k) => {
   return [pane, await Promise.all(levelsOf(pane).map(read))];
 })));
 const hasClusters = panes.some((pane) => clustersOf(pane).length);
-const nameOfCluster = ({ name }) => String(ownNames[name] ?? name);
+const nameOfCluster = ({ key, name }) => ownNames[key] ?? name;
 
 // the finest level whose clusters are large enough, else the coarsest
 function levelInView(pane) {
@@ -91,8 +91,8 @@ function listClusters() {
 }
 
 function renameCluster(cluster, name) {
-  if (name && name !== cluster.name) ownNames[cluster.name] = name;
-  else delete ownNames[cluster.name];
+  if (name && name !== cluster.name) ownNames[cluster.key] = name;
+  else delete ownNames[cluster.key];
   host.changed?.("names", { ...ownNames });
   drawSoon();
 }
@@ -112,7 +112,7 @@ function setNames(names) {
 // columns of a CSV file: the names of the clusters of each level
 function clusterColumns() {
   return panes.flatMap((pane) => clusterCodes.get(pane).map((codes, level) => ({
-    name: `${panes.length > 1 ? `${pane.name} ` : ""}cluster level ${level}`,
+    name: `${panes.length > 1 ? `${pane.name}: ` : ""}cluster level ${level}`,
     codes,
     names: clustersOf(pane).map(nameOfCluster),
   })));

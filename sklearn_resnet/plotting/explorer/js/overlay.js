@@ -65,16 +65,17 @@ function drawRing(context, pane, i, radius) {
 }
 
 function drawNeighbors(context, pane, i, size) {
+  const beside = neighborsOf(i, pane.search);
   context.lineWidth = 2;
   context.globalAlpha = 0.5;
-  for (const j of neighborsOf(i)) {
+  for (const j of beside) {
     context.beginPath();
     context.moveTo(...toScreen(pane, i));
     context.lineTo(...toScreen(pane, j));
     context.stroke();
   }
   context.globalAlpha = 1;
-  for (const j of neighborsOf(i)) drawRing(context, pane, j, size / 2 + 3);
+  for (const j of beside) drawRing(context, pane, j, size / 2 + 3);
   context.lineWidth = 3;
   drawRing(context, pane, i, size / 2 + 6);
 }

@@ -31,7 +31,7 @@ setTool("pan");
 activate(activePane);
 fitWindow();
 updateTags();
-setColumn(columns[0].name);
+showColumn(columns[0].name);
 listSelection();
 container.dataset.ready = "true";
 
@@ -39,7 +39,7 @@ return {
   select: (indices) => showSelection([...indices]),
   pin: (i) => showPin(i ?? -1),
   hide: hideGroups,
-  colorBy: setColumn,
+  colorBy: showColumn,
   setTags,
   setNames,
   setTheme(theme) {

@@ -26,7 +26,7 @@ function updateTags() {
   byId("save-tags").disabled = described.groups.at(-1).count === nPoints;
   if (column.codes === tagCodes) {
     const hidden = hiddenNames();
-    setColumn(data.tagColumn);
+    showColumn(data.tagColumn);
     if (hidden.length && column.codes === tagCodes) hideGroups(hidden);
   }
   if (pinned >= 0) showPinned(pinned);

@@ -46,7 +46,10 @@ function makeHost(model) {
       if (name === "selection") model.set("selection", asView(Uint32Array.from(value)));
       if (name === "pinned") model.set("pinned", value);
       if (name === "hidden") model.set("hidden", value);
-      if (name === "column") model.set("color_by", value);
+      if (name === "column") {
+        model.set("color_by", value);
+        model.set("hidden", []); // in the same message: they were labels of another column
+      }
       if (name === "tags") model.set("tags", { names: value.names, codes: asView(Int32Array.from(value.codes)) });
       if (name === "names") model.set("names", value);
       model.save_changes();
