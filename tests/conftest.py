@@ -9,8 +9,9 @@ import pytest
 gc.set_threshold(100_000, 50, 100)  # full collections are slow once tensorflow is imported
 
 os.environ.setdefault("MPLBACKEND", "agg")
-# other threads would spin on the cores of the other tests
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# threads that spin would take the cores of the other tests
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips checks
