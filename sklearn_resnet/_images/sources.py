@@ -3,6 +3,7 @@
 `LazyImages` implements the protocol too.
 """
 
+import copy
 from itertools import islice
 
 import numpy as np
@@ -412,4 +413,8 @@ class _BatchIterable(ImageSource):
     def blocks(self, batch_size):
         """Yield the batches, whatever their size; chunked arrays are read whole."""
         for batch in self._batches:
-            yield np.asarray(batch) if as_source(batch).reads_in_blocks else batch
+            source = as_source(batch)
+            if source.reads_in_blocks:
+                yield np.asarray(batch)
+            else:  # a generator may refill its array while the network computes
+                yield batch if source.is_lazy else copy.deepcopy(batch)

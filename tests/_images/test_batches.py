@@ -185,6 +185,19 @@ def test_an_error_in_a_generator_arrives():
         list(batches)
 
 
+@pytest.mark.parametrize("wrap", [np.asarray, list])
+def test_a_generator_may_refill_the_array_that_it_yielded(wrap):
+    def refill():
+        batch = np.empty_like(X[:5])
+        for start in range(0, 20, 5):
+            batch[:] = X[start : start + 5]
+            yield wrap(batch)
+
+    resnet = make_resnet(cache=None).fit(X)
+    found = [features for _, features in resnet.transform_batches(refill())]
+    np.testing.assert_array_equal(np.concatenate(found), EXPECTED[:20])
+
+
 def test_blocks_of_dask_end_where_its_chunks_do():
     import dask.array as da
 
