@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -27,7 +28,12 @@ def max_cache_bytes(cache, cache_size):
 
 
 def check_cache(cache):
-    """Raise ParameterError if a misspelt "memory" would make a folder."""
+    """Raise ParameterError if a misspelt "memory", an empty text or a URL would make a folder."""
+    # pathlib makes "s3:/bucket" of a URL; drives have one letter
+    if cache == "" or (cache is not None and re.match(r"[\w+.-]{2,}:/", os.fspath(cache))):
+        raise ParameterError(
+            "cache", "must be 'memory', None or the path of a local folder", repr(os.fspath(cache))
+        )
     is_name = isinstance(cache, str) and not os.path.exists(cache)
     if is_name and not is_memory(cache) and difflib.get_close_matches(cache.lower(), ["memory"]):
         raise ParameterError(

@@ -364,21 +364,20 @@ class _BufferedWriter:
         self._store = store
         self._key = key
         self._max_bytes = max_bytes
-        self._digests, self._parts, self._n_bytes = [], [], 0
+        self._parts, self._n_bytes = [], 0
 
     def put(self, digests, features):
         """Buffer features, by tap."""
-        self._digests += digests
-        self._parts.append(features)
+        self._parts.append((digests, features))  # in one step, as an interrupt flushes the buffer
         self._n_bytes += sum(rows.nbytes for rows in features.values())
         if self._n_bytes >= _WRITE_BYTES:
             self.flush()
 
     def flush(self):
         """Write the buffered features."""
-        if self._digests:
-            features = {
-                tap: np.concatenate([part[tap] for part in self._parts]) for tap in self._parts[0]
-            }
-            self._store.put(self._key, self._digests, features, self._max_bytes)
-        self._digests, self._parts, self._n_bytes = [], [], 0
+        if self._parts:
+            of_parts, features = zip(*self._parts, strict=True)
+            digests = list(chain.from_iterable(of_parts))
+            joined = {tap: np.concatenate([part[tap] for part in features]) for tap in features[0]}
+            self._store.put(self._key, digests, joined, self._max_bytes)
+        self._parts, self._n_bytes = [], 0

@@ -211,6 +211,16 @@ def test_an_existing_folder_may_have_a_name_like_memory(tmp_path, monkeypatch):
         check_cache("memori")
 
 
+@pytest.mark.parametrize(
+    "cache", ["", "s3://bucket/cache", Path("s3://bucket/cache"), "hf://org/name"]
+)
+def test_a_cache_that_is_no_folder_makes_none(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="'cache' .* None or the path of a local folder"):
+        check_cache(cache)
+    check_cache("C:/cache")
+
+
 def test_threads_share_the_memory(cache):
     import threading
 
