@@ -53,12 +53,13 @@ def as_sequence(X):
     ------
     ValueError
         If `X` is a single path or image, a dict, such as a Bunch, or an iterator, which could be
-        read only once, or if an item is neither a path nor an image.
+        read only once, if it has masked values, or if an item is neither a path nor an image.
     """
     if is_region_table(X):
         return [region.source if region.is_whole else region for region in list_regions(X)]
     _refuse_single(X)
     _refuse_unordered(X)
+    _refuse_masked(X)
     items = _list_objects(X)
     if items is None or (len(items) and not _holds_images(items)):
         return None
@@ -97,6 +98,15 @@ def _refuse_unordered(X):
         remedy = "sorted(X)" if isinstance(X, Set) else "list(X)"
         raise ValueError(
             f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass {remedy}."
+        )
+
+
+def _refuse_masked(X):
+    """Raise an error if values of an array are masked, which NumPy would ignore."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"X must not have masked pixels. Got {np.ma.count_masked(X)} masked values instead. Pass "
+            "X.filled(0), or another value for these pixels."
         )
 
 

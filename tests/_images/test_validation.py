@@ -27,6 +27,7 @@ from sklearn_resnet._images.validation import (
 )
 
 NAMES = ["a.png", "b.png"]
+MASKED = np.ma.masked_array(np.ones((2, 4, 4)), np.eye(4, dtype=bool) * [[[1]], [[0]]])
 
 
 def objects(*items):
@@ -539,3 +540,16 @@ def test_paths_where_images_are_needed_name_the_loader(X, first):
 def test_scalars_and_tables_with_texts_are_named(X, message):
     with pytest.raises(ValueError, match=message):
         check_images(BaseEstimator(), X, reset=True)
+
+
+def test_a_mask_is_not_ignored():
+    for X in (MASKED, MASKED.reshape(2, 16)):
+        with pytest.raises(ValueError, match=r"4 masked.*X\.filled"):
+            as_sequence(X)
+    masked, valid = as_sequence(list(MASKED))
+    assert masked.cause == "it has masked pixels"
+    assert "filled" in masked.remedy
+    assert valid.shape == (4, 4)
+    with pytest.raises(ImageReadError, match="masked"):
+        as_arrays([masked, valid])
+    assert as_sequence(MASKED[1:]) is None  # nothing is masked
