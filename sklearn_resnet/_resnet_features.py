@@ -636,8 +636,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 n_images = len(images)
                 forward.compute(resnet._separate(images), bar, cache_only=True)
                 images.file_log.warn()
-        n_bytes = n_images * sample.n_parts * sum(forward.widths.values()) * 4
-        warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
+        n_vectors, n_bytes = n_images * sample.n_parts, 4 * sum(forward.widths.values())
+        warn_if_cache_is_too_small(self.cache, n_vectors, n_bytes, forward.max_cache_bytes)
         return self
 
     def _cache_blocks(self, images, bar):

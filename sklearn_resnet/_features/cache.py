@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sklearn_resnet._features.cache_info import CacheInfo
 from sklearn_resnet._features.folder_store import FILE, OLD_FILES, FolderStore
-from sklearn_resnet._features.memory_store import MemoryStore
+from sklearn_resnet._features.memory_store import ENTRY_BYTES, MemoryStore
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 
 _MIB = 2**20
 _DEFAULT_SIZES = {"memory": 256, "folder": 4096}  # MiB
+_FOLDER_ENTRY_BYTES = 60  # that the database needs for an image, about
 
 
 _memory_store = MemoryStore()
@@ -44,8 +45,10 @@ def check_cache(cache):
         )
 
 
-def warn_if_cache_is_too_small(n_bytes, max_bytes):
-    """Warn if features of `n_bytes` do not fit into a cache of `max_bytes`."""
+def warn_if_cache_is_too_small(cache, n_vectors, vector_bytes, max_bytes):
+    """Warn if the features of `n_vectors` images, with their entries, exceed a cache of `max_bytes`."""
+    entry_bytes = ENTRY_BYTES if is_memory(cache) else _FOLDER_ENTRY_BYTES
+    n_bytes = n_vectors * (vector_bytes + entry_bytes)
     if n_bytes > max_bytes:
         warnings.warn(
             f"The features take {n_bytes / _MIB:.0f} MiB, but the cache holds "
