@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import math
 import os
 import re
 import warnings
@@ -53,7 +54,7 @@ def warn_if_cache_is_too_small(cache, n_vectors, vector_bytes, max_bytes):
         warnings.warn(
             f"The features take {n_bytes / _MIB:.0f} MiB, but the cache holds "
             f"{max_bytes / _MIB:.0f} MiB: it has already evicted the first ones. Pass "
-            f"cache_size={2 * n_bytes // _MIB}.",
+            f"cache_size={math.ceil(2 * n_bytes / _MIB)}.",
             stacklevel=3,
         )
 

@@ -301,7 +301,8 @@ class _CachedPass:
             self.bar.update(int(is_hit.sum()))
             if is_hit.all():
                 continue
-            places = np.arange(len(self.images))[positions].tolist()
+            is_slice = isinstance(positions, slice)
+            places = range(len(self.images))[positions] if is_slice else positions.tolist()
             for j in np.flatnonzero(~is_hit).tolist():
                 i, digest = places[j], digests[j]
                 if digest in self.first:
