@@ -30,6 +30,7 @@ from sklearn_resnet._images.intensity import (
     unify_scales,
     warn_about_another_range,
     warn_about_inferred,
+    warn_about_narrow_range,
 )
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_block_source, as_source
@@ -42,6 +43,7 @@ from sklearn_resnet._images.validation import (
     check_images,
     check_size,
     list_channels,
+    refuse_single,
     reset_n_features,
 )
 from sklearn_resnet._network.architectures import layer_table
@@ -400,6 +402,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             warn_about_value_range(weights, value_range)
         else:
             value_range = seen_range = check_value_range(self.value_range)
+            warn_about_narrow_range(value_range)
         warn_about_units(weights.normalization, self.value_range is None)
         if self.image_size is None:
             warn_about_large_images(weights, images)
@@ -458,7 +461,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If images cannot be read, or their features are not finite.
+            If images cannot be read, their features are not finite, their value range differs from
+            that of `fit`, or `X` may be one colour image.
         """
         check_is_fitted(self)
         images = as_source(X)
@@ -515,6 +519,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ...     pca = pca.partial_fit(features)
         """
         check_is_fitted(self)
+        refuse_single(X)
         images, start, failures, policy = as_block_source(X), 0, {}, "raise"
         file_log = FileLog()
         for block, features in self._compute_blocks(images):

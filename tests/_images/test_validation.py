@@ -435,10 +435,12 @@ def test_rows_of_another_length_than_those_of_fit_are_an_error():
         check_images(estimator, np.ones((3, 9)), reset=False)
 
 
-def test_one_colour_image_taken_for_grey_ones_is_warned_of_by_fit_alone():
-    with pytest.warns(UserWarning, match=r"8 grey images of 9 x 3 .*pass X\[np\.newaxis\]"):
-        check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=True)
-    check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=False)
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_one_colour_image_taken_for_grey_ones_is_warned_of(n_channels, reset):
+    X = np.ones((8, 9, n_channels))
+    with pytest.warns(UserWarning, match=r"8 grey images of 9 x . .*pass X\[np\.newaxis\]"):
+        check_images(BaseEstimator(), X, reset=reset)
 
 
 NAN = np.full((2, 8, 8), np.nan)
