@@ -26,11 +26,10 @@ from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.intensity import (
-    check_value_range,
+    check_network_range,
     unify_scales,
     warn_about_another_range,
     warn_about_inferred,
-    warn_about_narrow_range,
 )
 from sklearn_resnet._images.lazy import LazyImages
 from sklearn_resnet._images.sources import as_block_source, as_source
@@ -401,8 +400,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             value_range, seen_range = inferred.value_range, inferred.seen
             warn_about_value_range(weights, value_range)
         else:
-            value_range = seen_range = check_value_range(self.value_range)
-            warn_about_narrow_range(value_range)
+            value_range = seen_range = check_network_range(self.value_range)
         warn_about_units(weights.normalization, self.value_range is None)
         if self.image_size is None:
             warn_about_large_images(weights, images)

@@ -376,9 +376,9 @@ def check_value_range(value_range):
     return tuple(map(float, value_range))
 
 
-def warn_about_narrow_range(value_range):
-    """Warn if float32, in which the network computes, has too few levels in a value range."""
-    black, white = value_range
+def check_network_range(value_range):
+    """Check `value_range`; warn if float32, in which the network computes, has too few levels in it."""
+    black, white = check_value_range(value_range)
     step = np.finfo(np.float32).eps * max(abs(black), abs(white))
     if white - black < _N_LEVELS * step:
         warn_caller(
@@ -386,6 +386,7 @@ def warn_about_narrow_range(value_range):
             f"{black:.15g} to {white:.15g}, the value range. Subtract {black:.15g} from X, and pass "
             f"value_range=(0, {white - black:.15g})."
         )
+    return black, white
 
 
 def warn_about_inferred(inferred, consequence=""):
