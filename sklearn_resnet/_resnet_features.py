@@ -26,7 +26,7 @@ from sklearn_resnet._images.dask import transform_dask
 from sklearn_resnet._images.failures import warn_about_failures
 from sklearn_resnet._images.file_log import FileLog
 from sklearn_resnet._images.intensity import (
-    check_value_range,
+    check_network_range,
     unify_scales,
     warn_about_another_range,
     warn_about_inferred,
@@ -42,6 +42,7 @@ from sklearn_resnet._images.validation import (
     check_images,
     check_size,
     list_channels,
+    refuse_single,
     reset_n_features,
 )
 from sklearn_resnet._network.architectures import layer_table
@@ -399,7 +400,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
             value_range, seen_range = inferred.value_range, inferred.seen
             warn_about_value_range(weights, value_range)
         else:
-            value_range = seen_range = check_value_range(self.value_range)
+            value_range = seen_range = check_network_range(self.value_range)
         warn_about_units(weights.normalization, self.value_range is None)
         if self.image_size is None:
             warn_about_large_images(weights, images)
@@ -458,7 +459,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If images cannot be read, or their features are not finite.
+            If images cannot be read, their features are not finite, their value range differs from
+            that of `fit`, or `X` may be one colour image.
         """
         check_is_fitted(self)
         images = as_source(X)
@@ -515,6 +517,7 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
         ...     pca = pca.partial_fit(features)
         """
         check_is_fitted(self)
+        refuse_single(X)
         images, start, failures, policy = as_block_source(X), 0, {}, "raise"
         file_log = FileLog()
         for block, features in self._compute_blocks(images):
@@ -636,8 +639,8 @@ class ResNetFeatures(DocumentedParameters, TransformerMixin, BaseEstimator):
                 n_images = len(images)
                 forward.compute(resnet._separate(images), bar, cache_only=True)
                 images.file_log.warn()
-        n_bytes = n_images * sample.n_parts * sum(forward.widths.values()) * 4
-        warn_if_cache_is_too_small(n_bytes, forward.max_cache_bytes)
+        n_vectors, n_bytes = n_images * sample.n_parts, 4 * sum(forward.widths.values())
+        warn_if_cache_is_too_small(self.cache, n_vectors, n_bytes, forward.max_cache_bytes)
         return self
 
     def _cache_blocks(self, images, bar):

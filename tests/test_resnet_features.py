@@ -390,6 +390,40 @@ def test_a_value_range_that_is_given_is_the_range_of_each_image_of_a_list():
     assert_close(found, features([image.astype(np.uint8) for image in images], image_size=8))
 
 
+@pytest.mark.parametrize("black", [1e9, -1e9])
+def test_a_value_range_that_single_precision_does_not_resolve_is_warned_of(black):
+    X = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(float)
+    resnet = ResNetFeatures(4, weights=None, random_state=0)
+    with pytest.warns(
+        UserWarning, match=r"less than 256 levels.*Subtract .* value_range=\(0, 255\)"
+    ):
+        resnet.set_params(value_range=(black, black + 255)).fit(X + black)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        resnet.set_params(value_range=(40_000, 40_255)).fit(X + 40_000)
+
+
+def test_transform_warns_of_a_single_colour_image():
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    resnet = ResNetFeatures(4, weights=None, random_state=0).fit(images)
+    with pytest.warns(UserWarning, match="8 grey images of 8 x 3 .* pass X\\[np.newaxis\\]"):
+        assert resnet.transform(images[0]).shape == (8, 64)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ("a.png", "the single path 'a.png'"),
+        ({"data": np.zeros((2, 8, 8))}, r"as in X\.data"),
+        (b"a", "a single bytes"),
+    ],
+)
+def test_batches_of_a_single_path_or_a_dict_are_an_error(X, message):
+    resnet = ResNetFeatures(4, weights=None, random_state=0).fit(np.zeros((2, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match=message):
+        next(resnet.transform_batches(X))
+
+
 def test_another_range_than_that_of_fit_is_warned_of():
     resnet = ResNetFeatures(16, weights=None, random_state=0).fit(GREY / 255)
     with pytest.warns(UserWarning, match="from 0 to 255, but fit saw values .* to 1"):

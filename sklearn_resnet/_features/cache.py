@@ -2,18 +2,21 @@
 
 import contextlib
 import difflib
+import math
 import os
+import re
 import warnings
 from pathlib import Path
 
 from sklearn_resnet._features.cache_info import CacheInfo
 from sklearn_resnet._features.folder_store import FILE, OLD_FILES, FolderStore
-from sklearn_resnet._features.memory_store import MemoryStore
+from sklearn_resnet._features.memory_store import ENTRY_BYTES, MemoryStore
 from sklearn_resnet._images.image_cache import image_cache
 from sklearn_resnet._runtime.errors import MissingFileError, ParameterError
 
 _MIB = 2**20
 _DEFAULT_SIZES = {"memory": 256, "folder": 4096}  # MiB
+_FOLDER_ENTRY_BYTES = 60  # that the database needs for an image, about
 
 
 _memory_store = MemoryStore()
@@ -27,7 +30,12 @@ def max_cache_bytes(cache, cache_size):
 
 
 def check_cache(cache):
-    """Raise ParameterError if a misspelt "memory" would make a folder."""
+    """Raise ParameterError if a misspelt "memory", an empty text or a URL would make a folder."""
+    # pathlib makes "s3:/bucket" of a URL; drives have one letter
+    if cache == "" or (cache is not None and re.match(r"[\w+.-]{2,}:/", os.fspath(cache))):
+        raise ParameterError(
+            "cache", "must be 'memory', None or the path of a local folder", repr(os.fspath(cache))
+        )
     is_name = isinstance(cache, str) and not os.path.exists(cache)
     if is_name and not is_memory(cache) and difflib.get_close_matches(cache.lower(), ["memory"]):
         raise ParameterError(
@@ -38,13 +46,15 @@ def check_cache(cache):
         )
 
 
-def warn_if_cache_is_too_small(n_bytes, max_bytes):
-    """Warn if features of `n_bytes` do not fit into a cache of `max_bytes`."""
+def warn_if_cache_is_too_small(cache, n_vectors, vector_bytes, max_bytes):
+    """Warn if the features of `n_vectors` images, with their entries, exceed a cache of `max_bytes`."""
+    entry_bytes = ENTRY_BYTES if is_memory(cache) else _FOLDER_ENTRY_BYTES
+    n_bytes = n_vectors * (vector_bytes + entry_bytes)
     if n_bytes > max_bytes:
         warnings.warn(
             f"The features take {n_bytes / _MIB:.0f} MiB, but the cache holds "
             f"{max_bytes / _MIB:.0f} MiB: it has already evicted the first ones. Pass "
-            f"cache_size={2 * n_bytes // _MIB}.",
+            f"cache_size={math.ceil(2 * n_bytes / _MIB)}.",
             stacklevel=3,
         )
 

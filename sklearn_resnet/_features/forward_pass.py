@@ -301,7 +301,8 @@ class _CachedPass:
             self.bar.update(int(is_hit.sum()))
             if is_hit.all():
                 continue
-            places = np.arange(len(self.images))[positions].tolist()
+            is_slice = isinstance(positions, slice)
+            places = range(len(self.images))[positions] if is_slice else positions.tolist()
             for j in np.flatnonzero(~is_hit).tolist():
                 i, digest = places[j], digests[j]
                 if digest in self.first:
@@ -364,21 +365,20 @@ class _BufferedWriter:
         self._store = store
         self._key = key
         self._max_bytes = max_bytes
-        self._digests, self._parts, self._n_bytes = [], [], 0
+        self._parts, self._n_bytes = [], 0
 
     def put(self, digests, features):
         """Buffer features, by tap."""
-        self._digests += digests
-        self._parts.append(features)
+        self._parts.append((digests, features))  # in one step, as an interrupt flushes the buffer
         self._n_bytes += sum(rows.nbytes for rows in features.values())
         if self._n_bytes >= _WRITE_BYTES:
             self.flush()
 
     def flush(self):
         """Write the buffered features."""
-        if self._digests:
-            features = {
-                tap: np.concatenate([part[tap] for part in self._parts]) for tap in self._parts[0]
-            }
-            self._store.put(self._key, self._digests, features, self._max_bytes)
-        self._digests, self._parts, self._n_bytes = [], [], 0
+        if self._parts:
+            of_parts, features = zip(*self._parts, strict=True)
+            digests = list(chain.from_iterable(of_parts))
+            joined = {tap: np.concatenate([part[tap] for part in features]) for tap in features[0]}
+            self._store.put(self._key, digests, joined, self._max_bytes)
+        self._parts, self._n_bytes = [], 0

@@ -11,6 +11,7 @@ from sklearn_resnet._runtime.threads import make_fork_safe_lock
 
 ENTRY_BYTES = 250  # that Python needs at most for an image: its digest, its place, and its uses
 _MAX_SEEN = 16  # places of sequences of images for each image: 64 of these bytes
+_SEQUENCE_PLACES = 64  # that take as much memory as the entry of a sequence
 
 
 class MemoryStore:
@@ -82,7 +83,7 @@ class MemoryStore:
         """
         with self.lock:
             table = self._tables.get(key)
-            if table is None:
+            if table is None or not table.index:
                 is_hit = np.zeros(len(digests), bool)
             else:
                 rows = table.find(digests)
@@ -197,20 +198,23 @@ class _Table:
         """Remember the rows of several images."""
         if whole not in self.seen:  # another thread may have looked them up
             self.seen[whole] = rows.astype(np.int32)
-            self._n_seen += len(rows)
+            self._n_seen += len(rows) + _SEQUENCE_PLACES
         while self._n_seen > _MAX_SEEN * len(self.index):
-            self._n_seen -= len(self.seen.pop(next(iter(self.seen))))
+            self._n_seen -= len(self.seen.pop(next(iter(self.seen)))) + _SEQUENCE_PLACES
 
     def put(self, digests, features):
         """Add the images that are new; return the rows of all."""
-        n_rows = len(self.index)
-        is_new = []
-        for digest in digests:
-            is_new.append(digest not in self.index)
-            self.index.setdefault(digest, len(self.index))
-        self._reserve(len(self.index), features)
+        new = {}  # the position of each in `digests`
+        for i, digest in enumerate(digests):
+            if digest not in self.index:
+                new.setdefault(digest, i)
+        start, stop = len(self.index), len(self.index) + len(new)
+        self._reserve(stop, features)
+        chosen = list(new.values())
         for tap, rows in features.items():
-            self.features[tap][n_rows : len(self.index)] = rows[is_new]
+            self.features[tap][start:stop] = rows[chosen]
+        # last, so that an interrupted write leaves no image without features
+        self.index.update(zip(new, range(start, stop), strict=True))
         return self.find(digests)
 
     def _reserve(self, n_rows, features):
@@ -222,7 +226,7 @@ class _Table:
         capacity = len(self.last_use)
         if n_rows > capacity:
             capacity = max(n_rows, capacity * 9 // 8)
-            for array in (self.last_use, *self.features.values()):
+            for array in (*self.features.values(), self.last_use):  # the capacity is the last one's
                 # in place where the system can; no view of them leaves this module
                 array.resize((capacity, *array.shape[1:]), refcheck=False)
 
@@ -230,8 +234,10 @@ class _Table:
         """Drop the other rows."""
         if is_kept.all():
             return
-        n_rows = len(is_kept)
-        self.index = {digest: i for i, digest in enumerate(compress(self.index, is_kept))}
-        self.last_use = self.last_use[:n_rows][is_kept]
-        self.features = {tap: rows[:n_rows][is_kept] for tap, rows in self.features.items()}
         self.seen, self._n_seen = {}, 0
+        n_rows = len(is_kept)
+        index = {digest: i for i, digest in enumerate(compress(self.index, is_kept))}
+        last_use = self.last_use[:n_rows][is_kept]
+        features = {tap: rows[:n_rows][is_kept] for tap, rows in self.features.items()}
+        # without a call in between, so that an interrupt finds all of them replaced or none
+        self.index, self.last_use, self.features = index, last_use, features

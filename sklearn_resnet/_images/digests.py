@@ -1,10 +1,11 @@
 """Digests of the items of `LazyImages`, and of their channels, made without decoding them."""
 
+import importlib.metadata
 import os
+from functools import lru_cache
 
 import numpy as np
-import PIL
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sklearn_resnet._images.decoding import (
     describe_pillow_image,
@@ -17,6 +18,8 @@ from sklearn_resnet._images.decoding.selection import choose_channels
 from sklearn_resnet._images.hashing import HASH_BYTES, hash_content
 from sklearn_resnet._images.items import UnusableItem, is_array, name_of
 from sklearn_resnet._images.regions import describe_mask
+
+_DECODERS = ("pillow", "tifffile", "imagecodecs", "pydicom", "pylibjpeg")
 
 
 def hash_item(item, options, value_range):
@@ -98,9 +101,22 @@ def hash_region(digest, region, margin, pad):
     return hash_content(digest, repr((region.box, margin, pad)).encode(), *mask)
 
 
+@lru_cache
+def list_versions():
+    """List the versions of the decoders; None for those that are not installed."""
+
+    def find(package):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+    return tuple(map(find, _DECODERS))
+
+
 def _hash(item, options, value_range):
-    # the decoders are those of the installed versions
-    settings = repr((sorted(options.items()), PIL.__version__)).encode()
+    is_tolerant = ImageFile.LOAD_TRUNCATED_IMAGES
+    settings = repr((sorted(options.items()), list_versions(), is_tolerant)).encode()
     if is_array(item):
         array = np.asarray(item)
         form = repr((value_range, array.dtype.str, array.shape)).encode()

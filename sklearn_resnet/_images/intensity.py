@@ -13,6 +13,7 @@ from sklearn_resnet._runtime.warnings import warn_caller
 _OVERSHOOT = 0.25
 _TRACE = 0.01  # the share of values that may overshoot without a warning
 _DARK = 1 / 16  # images that are not brighter than this share of white are nearly black
+_N_LEVELS = 256  # that float32 should tell apart in a value range
 _SCAN_BYTES = 2**20
 _NUMERIC = "buif"
 
@@ -373,6 +374,19 @@ def check_value_range(value_range):
             repr(value_range),
         )
     return tuple(map(float, value_range))
+
+
+def check_network_range(value_range):
+    """Check `value_range`; warn if float32, in which the network computes, has too few levels in it."""
+    black, white = check_value_range(value_range)
+    step = np.finfo(np.float32).eps * max(abs(black), abs(white))
+    if white - black < _N_LEVELS * step:
+        warn_caller(
+            f"float32, in which the network computes, has less than {_N_LEVELS} levels from "
+            f"{black:.15g} to {white:.15g}, the value range. Subtract {black:.15g} from X, and pass "
+            f"value_range=(0, {white - black:.15g})."
+        )
+    return black, white
 
 
 def warn_about_inferred(inferred, consequence=""):

@@ -134,6 +134,10 @@ def as_item(item):
         return _as_path(str(item))  # plain str, as messages would show the repr of NumPy's
     if isinstance(item, (os.PathLike, Image.Image, EncodedImage, UnusableItem, Region)):
         return item
+    if np.ma.is_masked(item):
+        return UnusableItem(
+            "it has masked pixels", "Pass image.filled(0), or another value for these pixels."
+        )
     if isinstance(item, np.ndarray):
         return item if item.dtype != object else _as_numbers(item)
     if isinstance(item, (bytes, bytearray)) or _is_flat_buffer(item):

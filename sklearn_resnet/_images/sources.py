@@ -3,6 +3,7 @@
 `LazyImages` implements the protocol too.
 """
 
+import copy
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn_resnet._images.intensity import (
     infer_list_range,
     infer_value_range,
 )
+from sklearn_resnet._images.items import is_image_item
 
 _LOOKUP_BYTES = 2**26  # of pixels whose features are looked up at once
 
@@ -401,6 +403,13 @@ class _Column(ImageSource):
             yield [self._images[i] for i in rows]
 
 
+def _copy_arrays(batch):
+    """Copy a batch, except images of Pillow: errors of decoding them are named later."""
+    if not isinstance(batch, (list, tuple)):
+        return copy.deepcopy(batch)
+    return [item if is_image_item(item) else copy.deepcopy(item) for item in batch]
+
+
 class _BatchIterable(ImageSource):
     """An iterable of batches of images, such as a generator."""
 
@@ -412,4 +421,8 @@ class _BatchIterable(ImageSource):
     def blocks(self, batch_size):
         """Yield the batches, whatever their size; chunked arrays are read whole."""
         for batch in self._batches:
-            yield np.asarray(batch) if as_source(batch).reads_in_blocks else batch
+            source = as_source(batch)
+            if source.reads_in_blocks:
+                yield np.asarray(batch)
+            else:  # a generator may refill its array while the network computes
+                yield batch if source.is_lazy else _copy_arrays(batch)

@@ -53,12 +53,13 @@ def as_sequence(X):
     ------
     ValueError
         If `X` is a single path or image, a dict, such as a Bunch, or an iterator, which could be
-        read only once, or if an item is neither a path nor an image.
+        read only once, if it has masked values, or if an item is neither a path nor an image.
     """
     if is_region_table(X):
         return [region.source if region.is_whole else region for region in list_regions(X)]
-    _refuse_single(X)
+    refuse_single(X)
     _refuse_unordered(X)
+    _refuse_masked(X)
     items = _list_objects(X)
     if items is None or (len(items) and not _holds_images(items)):
         return None
@@ -71,7 +72,7 @@ def as_sequence(X):
     return checked
 
 
-def _refuse_single(X):
+def refuse_single(X):
     """Raise an error if `X` is one path or image, or a dict."""
     if is_path(X):
         remedy = "load_image_folder() lists its images" if os.path.isdir(X) else "pass [path]"
@@ -97,6 +98,15 @@ def _refuse_unordered(X):
         remedy = "sorted(X)" if isinstance(X, Set) else "list(X)"
         raise ValueError(
             f"X must be a list of paths or images. Got a {type(X).__name__} instead; pass {remedy}."
+        )
+
+
+def _refuse_masked(X):
+    """Raise an error if values of an array are masked, which NumPy would ignore."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"X must not have masked pixels. Got {np.ma.count_masked(X)} masked values instead. Pass "
+            "X.filled(0), or another value for these pixels."
         )
 
 
@@ -537,7 +547,7 @@ def _check_stack(estimator, X, channels, allow_nan, reset):
     if channels is not None:
         check_channels(shape[3] if X.ndim == 4 else 1, channels, shape)
     # a list of images of different sizes is checked image by image, each in a stack of one
-    if X.ndim == 3 and shape[0] > 1 and shape[2] in (3, 4) and reset:
+    if X.ndim == 3 and shape[0] > 1 and shape[2] in (3, 4):
         warnings.warn(
             f"X of shape {shape} is interpreted as {shape[0]} grey images of {shape[1]} x {shape[2]} "
             "pixels. If it is one colour image, pass X[np.newaxis].",

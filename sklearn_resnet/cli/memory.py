@@ -14,10 +14,11 @@ def reduce_memory():
     """Let threads allocate from the present arenas, and return the memory of large arrays to the system.
 
     By default, glibc has arenas for each thread, which keep the memory that decoding gave back. Nothing
-    changes with another C library, or if an environment variable sets one of these options. Only for
-    processes of the command: the allocator of a user's process is the user's.
+    changes with another C library, or if an environment variable sets options of glibc's allocator.
+    Only for processes of the command: the allocator of a user's process is the user's.
     """
-    if os.name != "posix" or not os.environ.keys().isdisjoint(_OPTIONS):
+    is_set = "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
+    if os.name != "posix" or is_set or not os.environ.keys().isdisjoint(_OPTIONS):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

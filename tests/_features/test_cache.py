@@ -21,6 +21,7 @@ from sklearn_resnet._features.cache import (
     open_store,
     warn_if_cache_is_too_small,
 )
+from sklearn_resnet._features.memory_store import ENTRY_BYTES
 from sklearn_resnet._images.image_cache import image_cache
 
 pytestmark = pytest.mark.cache
@@ -197,10 +198,12 @@ def test_clearing_the_memory_empties_the_cache_of_decoded_images(tmp_path):
     assert len(image_cache) == 0
 
 
-def test_a_warning_of_a_small_cache_goes_by_the_bytes():
-    warn_if_cache_is_too_small(2**20, 2**20)
+@pytest.mark.parametrize(("cache", "n_bytes"), [("memory", ENTRY_BYTES), ("folder", 60)])
+def test_a_warning_of_a_small_cache_goes_by_all_bytes(cache, n_bytes):
+    size = 2**20 - n_bytes
+    warn_if_cache_is_too_small(cache, 1, size, 2**20)
     with pytest.warns(UserWarning, match="take 2 MiB, but the cache holds 1 MiB.*cache_size=4"):
-        warn_if_cache_is_too_small(2**21, 2**20)
+        warn_if_cache_is_too_small(cache, 2, size, 2**20)
 
 
 def test_an_existing_folder_may_have_a_name_like_memory(tmp_path, monkeypatch):
@@ -209,6 +212,16 @@ def test_an_existing_folder_may_have_a_name_like_memory(tmp_path, monkeypatch):
     check_cache("memry")
     with pytest.raises(ValueError, match=r"Did you mean 'memory'\? A folder could be './memori'"):
         check_cache("memori")
+
+
+@pytest.mark.parametrize(
+    "cache", ["", "s3://bucket/cache", Path("s3://bucket/cache"), "hf://org/name"]
+)
+def test_a_cache_that_is_no_folder_makes_none(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="'cache' .* None or the path of a local folder"):
+        check_cache(cache)
+    check_cache("C:/cache")
 
 
 def test_threads_share_the_memory(cache):
@@ -528,7 +541,10 @@ def test_writers_that_are_killed_leave_right_values_or_none(tmp_path):
     assert n_found > 100
 
 
-@pytest.mark.parametrize(("n_bytes", "is_enough"), [(10 * 64 * 4, True), (10 * 64 * 4 - 1, False)])
+@pytest.mark.parametrize(
+    ("n_bytes", "is_enough"),
+    [(10 * (64 * 4 + ENTRY_BYTES), True), (10 * (64 * 4 + ENTRY_BYTES) - 1, False)],
+)
 def test_precompute_warns_of_a_cache_that_holds_too_few_features(n_bytes, is_enough):
     X = np.random.default_rng(0).integers(0, 256, (10, 12, 12), dtype=np.uint8)
     resnet = small(layers=4, cache_size=n_bytes / 2**20)
@@ -537,3 +553,4 @@ def test_precompute_warns_of_a_cache_that_holds_too_few_features(n_bytes, is_eno
         warnings.simplefilter("always")
         resnet.precompute(X)
     assert (len(caught) == 0) == is_enough
+    assert (cache_info().n_features == 10) == is_enough

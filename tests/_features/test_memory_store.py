@@ -1,6 +1,7 @@
 """The feature cache in memory: its rows, its bound, and sequences of images seen before."""
 
 import os
+import sys
 import threading
 
 import numpy as np
@@ -196,3 +197,62 @@ def test_hits_as_a_whole_are_counted():
         resnet.transform(IMAGES)
     info = cache_info()
     assert (info.hits, info.misses, info.n_features) == (120, 40, 80)
+
+
+def test_images_that_are_put_again(store):
+    for start in (0, 5, 15):
+        put(store, slice(start, start + 10))
+    assert find(store, range(25)).all()
+
+
+class _Unresizable:
+    shape = (10, 10)
+
+    def resize(self, *args, **kwargs):
+        raise MemoryError
+
+
+class _Interrupted(list):
+    """Raises KeyboardInterrupt while it is gone through."""
+
+    def __iter__(self):
+        yield from list(self[: len(self) // 2])
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_write_leaves_no_images_without_features(store):
+    put(store, slice(0, 10))
+    with pytest.raises(KeyboardInterrupt):
+        store.put(KEY, _Interrupted(DIGESTS[10:20]), {0: ROWS[10:20]}, PLENTY)
+    assert find(store, range(20)).tolist() == [True] * 10 + [False] * 10
+    put(store, slice(5, 30))
+    assert find(store, range(30)).all()
+
+
+def test_an_interrupted_first_write_leaves_no_hits(store):
+    with pytest.raises(KeyboardInterrupt):
+        store.put(KEY, _Interrupted(DIGESTS[:10]), {0: ROWS[:10]}, PLENTY)
+    assert not find(store, range(10)).any()
+
+
+def test_a_write_without_memory_leaves_no_images_without_features(store):
+    put(store, slice(0, 10))
+    table = store._tables[KEY]
+    rows, table.features[0] = table.features[0], _Unresizable()
+    with pytest.raises(MemoryError):
+        put(store, slice(0, 20))
+    table.features[0] = rows
+    assert find(store, range(20)).tolist() == [True] * 10 + [False] * 10
+    put(store, slice(0, 20))
+    assert find(store, range(20)).all()
+
+
+def test_sequences_of_one_image_count_their_entries(store):
+    put(store, slice(0, 1000))
+    out = np.empty((1, 10), np.float32)
+    for i in range(1000):
+        store.get_many(KEY, [0], [DIGESTS[i]], out, DIGESTS[i])
+    (table,) = store._tables.values()
+    assert sum(map(sys.getsizeof, [*table.seen, *table.seen.values()])) <= 64 * 1000
+    store.get_many(KEY, [0], DIGESTS, np.empty((1000, 10), np.float32), b"all")
+    assert store.get_all(KEY, [0], b"all")

@@ -8,7 +8,7 @@ import pytest
 import zarr
 from PIL import Image
 
-from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info
+from sklearn_resnet import ImageLoader, ImageReadError, ResNetFeatures, cache_info
 from sklearn_resnet._images.batches import make_batches, resize_image
 from sklearn_resnet._images.sources import as_block_source, as_source
 
@@ -182,6 +182,28 @@ def test_an_error_in_a_generator_arrives():
 
     batches = make_resnet().fit(X).transform_batches(fail())
     with pytest.raises(RuntimeError, match="no more"):
+        list(batches)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, list])
+def test_a_generator_may_refill_the_array_that_it_yielded(wrap):
+    def refill():
+        batch = np.empty_like(X[:5])
+        for start in range(0, 20, 5):
+            batch[:] = X[start : start + 5]
+            yield wrap(batch)
+
+    resnet = make_resnet(cache=None).fit(X)
+    found = [features for _, features in resnet.transform_batches(refill())]
+    np.testing.assert_array_equal(np.concatenate(found), EXPECTED[:20])
+
+
+def test_a_damaged_image_of_pillow_in_a_generator_is_named():
+    file = io.BytesIO()
+    Image.fromarray(X[0]).save(file, "PNG")
+    damaged = Image.open(io.BytesIO(file.getvalue()[:-30]))
+    batches = make_resnet().fit(X).transform_batches(iter([[Image.fromarray(X[1]), damaged]]))
+    with pytest.raises(ImageReadError, match="truncated"):
         list(batches)
 
 

@@ -20,6 +20,7 @@ from state_dicts import make_state_dict
 
 from sklearn_resnet import ImageLoader, ResNetFeatures, cache_info, clear_cache
 from sklearn_resnet._features import forward_pass as _forward_pass
+from sklearn_resnet._features.memory_store import ENTRY_BYTES
 from sklearn_resnet._images.channels import SeparateChannels, as_prefix, name_channels
 from sklearn_resnet._images.failures import Failure
 from sklearn_resnet._images.lazy import LazyImages
@@ -273,8 +274,8 @@ def test_precompute_and_tap_layers_fill_the_cache_by_channel(computed):
 @pytest.mark.parametrize("in_blocks", [False, True])
 def test_a_cache_too_small_for_all_channels_is_warned_of(in_blocks):
     images = zarr.array(X, chunks=X.shape) if in_blocks else X
-    n_bytes = N * C * 256 * 4
-    with pytest.warns(UserWarning, match="The features take"):
+    n_bytes = N * C * (256 * 4 + ENTRY_BYTES)
+    with pytest.warns(UserWarning, match=r"The features take .*cache_size=1\.$"):
         separate(cache_size=(n_bytes - 1) / 2**20).precompute(images)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,13 +1,15 @@
 """Digests: equal where the pixels are, and different where anything changes them."""
 
+import importlib.metadata
+
 import numpy as np
 import pytest
 import tifffile
 from channel_files import make_channels, save_ome
-from PIL import Image
+from PIL import Image, ImageFile
 
 from sklearn_resnet._images.decoding import DecodingOptions, find_channels
-from sklearn_resnet._images.digests import hash_channels, hash_item
+from sklearn_resnet._images.digests import hash_channels, hash_item, list_versions
 from sklearn_resnet._images.errors import ImageReadError
 from sklearn_resnet._images.items import EncodedImage, UnusableItem
 
@@ -54,6 +56,27 @@ def of_channels(item, n_channels=5, **options):
 @pytest.mark.parametrize("changed", [*OTHERS, {"channels": (0, 1)}, {"rescale": ((0.0, 1.0),) * 5}])
 def test_the_digest_of_an_image_covers_all_options(item, changed):
     assert hash_item(item, OPTIONS | changed, None) != hash_item(item, OPTIONS, None)
+
+
+def test_the_digest_of_an_image_covers_how_damaged_files_are_read(item, monkeypatch):
+    before = hash_item(item, OPTIONS, None)
+    assert hash_item(item, OPTIONS, None) == before
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert hash_item(item, OPTIONS, None) != before
+
+
+@pytest.mark.parametrize("package", ["pillow", "tifffile", "imagecodecs", "pydicom"])
+def test_the_digest_of_an_image_covers_the_versions_of_decoders(package, item, monkeypatch):
+    before = hash_item(item, OPTIONS, None)
+    find = importlib.metadata.version
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            importlib.metadata, "version", lambda name: "99" if name == package else find(name)
+        )
+        list_versions.cache_clear()
+        assert hash_item(item, OPTIONS, None) != before
+    list_versions.cache_clear()
+    assert hash_item(item, OPTIONS, None) == before
 
 
 def test_each_channel_has_a_digest_of_its_own(item):

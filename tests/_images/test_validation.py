@@ -27,6 +27,7 @@ from sklearn_resnet._images.validation import (
 )
 
 NAMES = ["a.png", "b.png"]
+MASKED = np.ma.masked_array(np.ones((2, 4, 4)), np.eye(4, dtype=bool) * [[[1]], [[0]]])
 
 
 def objects(*items):
@@ -434,10 +435,12 @@ def test_rows_of_another_length_than_those_of_fit_are_an_error():
         check_images(estimator, np.ones((3, 9)), reset=False)
 
 
-def test_one_colour_image_taken_for_grey_ones_is_warned_of_by_fit_alone():
-    with pytest.warns(UserWarning, match=r"8 grey images of 9 x 3 .*pass X\[np\.newaxis\]"):
-        check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=True)
-    check_images(BaseEstimator(), np.ones((8, 9, 3)), reset=False)
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_one_colour_image_taken_for_grey_ones_is_warned_of(n_channels, reset):
+    X = np.ones((8, 9, n_channels))
+    with pytest.warns(UserWarning, match=r"8 grey images of 9 x . .*pass X\[np\.newaxis\]"):
+        check_images(BaseEstimator(), X, reset=reset)
 
 
 NAN = np.full((2, 8, 8), np.nan)
@@ -539,3 +542,16 @@ def test_paths_where_images_are_needed_name_the_loader(X, first):
 def test_scalars_and_tables_with_texts_are_named(X, message):
     with pytest.raises(ValueError, match=message):
         check_images(BaseEstimator(), X, reset=True)
+
+
+def test_a_mask_is_not_ignored():
+    for X in (MASKED, MASKED.reshape(2, 16)):
+        with pytest.raises(ValueError, match=r"4 masked.*X\.filled"):
+            as_sequence(X)
+    masked, valid = as_sequence(list(MASKED))
+    assert masked.cause == "it has masked pixels"
+    assert "filled" in masked.remedy
+    assert valid.shape == (4, 4)
+    with pytest.raises(ImageReadError, match="masked"):
+        as_arrays([masked, valid])
+    assert as_sequence(MASKED[1:]) is None  # nothing is masked

@@ -56,6 +56,7 @@ def test_threads_share_the_arenas_that_are_there():
 
 def test_the_environment_comes_first():
     assert count_arenas(_CALL, MALLOC_ARENA_MAX="4") == 4
+    assert count_arenas(_CALL, GLIBC_TUNABLES="glibc.malloc.arena_max=4") == 4
 
 
 @pytest.mark.parametrize(

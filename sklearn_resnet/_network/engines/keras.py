@@ -17,6 +17,7 @@ from sklearn_resnet._runtime.threads import count_threads, prefetch_map
 # oneDNN's results for a batch of one differ in the last bit from those for the same image in a
 # larger batch, by 1e-6 relative at the deepest layers (measured on a CPU).
 _MIN_BATCH = 2
+_LAST = "channels_last"  # the default is a setting of the user
 
 
 def padded_size(n_images, batch_size):
@@ -136,6 +137,7 @@ def _create_layer(keras, layer, table, policy):
             layer.width,
             layer.kernel,
             strides,
+            data_format=_LAST,
             groups=layer.groups,
             use_bias=len(layer.weight_shapes) > 1,
             kernel_initializer="zeros",  # others draw from the global generator
@@ -145,7 +147,7 @@ def _create_layer(keras, layer, table, policy):
     if layer.kind == "bn":
         return keras.layers.BatchNormalization(epsilon=layer.epsilon, dtype=policy)
     if layer.kind == "pool":
-        pooling = keras.layers.MaxPooling2D(layer.kernel, strides, dtype=policy)
+        pooling = keras.layers.MaxPooling2D(layer.kernel, strides, data_format=_LAST, dtype=policy)
         return _Padded(keras.ops, pooling, margin, -np.inf) if margin else pooling
     if layer.kind == "pad":
         return _Padded(keras.ops, lambda x: x, margin, 0)

@@ -8,6 +8,7 @@ from computations import compute, make_computation
 
 from sklearn_resnet._network.engines.keras import (
     _is_not_about_retracing,
+    compile_network,
     load_layers,
     padded_size,
 )
@@ -65,3 +66,20 @@ def test_only_the_warning_of_retracing_is_suppressed_and_only_during_a_pass():
     for message, is_shown in [(retracing, False), ("The GPU is out of memory", True)]:
         record = logging.makeLogRecord({"msg": "%s", "args": (message,)})
         assert _is_not_about_retracing(record) == is_shown
+
+
+@pytest.mark.parametrize("architecture", ["ResNet50V2", "ResNet18"])
+def test_the_data_format_of_the_user_does_not_matter(architecture):
+    import keras
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16), dtype=np.uint8)
+    computation = make_computation("keras", image_shape=(16, 16), architecture=architecture)
+    expected = compute(computation, images)
+    load_layers.cache_clear()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        (found,) = compile_network(computation)([images], 64)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+        load_layers.cache_clear()
+    np.testing.assert_array_equal(found, expected)
