@@ -16,7 +16,8 @@ _NEED_PEERS = ("peers", "torch_speed", "torch_weights")
 def measure(name, data):
     """Run one benchmark, or one part of it such as ``speed.photos_82``, and write its results."""
     name, _, part = name.partition(".")
-    path, module = RESULTS / f"{name}.json", import_module(f"benchmarks.{name}")
+    module = import_module(f"benchmarks.{name.removesuffix('_amx')}")
+    path = RESULTS / f"{name}.json"
     machine = describe_machine()
     if part:
         results = json.loads(path.read_text(encoding="utf-8")) | machine

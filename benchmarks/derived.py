@@ -27,6 +27,7 @@ def derive_results(results):
     """
     return {
         **compare_precisions(results["speed"]),
+        "amx": compare_precisions(results["speed_amx"]),
         "gflop_percent": share_gflop(),
         "cache_mib": size_caches(results["other"]["cache_row_bytes"]["value"]),
         "surface": summarize_surfaces(results["surface"]),

@@ -30,6 +30,7 @@ SECTIONS = {
     "several_layers": ("Several layers side by side", several_layers.render),
     "depth_without_labels": ("Depth without labels", depth_without_labels.render),
     "speed": ("Speed and memory", speed.render),
+    "speed_amx": ("Speed and memory with AMX", speed.render),
     "threads": ("Threads and processes", threads.render),
     "peers": ("Speed of timm, embetter and ONNX Runtime", peers.render),
     "torch_weights": ("PyTorch's networks", torch_weights.render),

@@ -19,7 +19,7 @@ def render(result):
         "Rate with decoding, relative to the network alone: "
         f"{spread(folder['relative_rate'], '.2f')}. Time to decode alone, relative to the network "
         f"alone: {spread(folder['relative_decoding_time'], '.2f')}.",
-        *_render_memory(result["memory"]),
+        *(_render_memory(result["memory"]) if "memory" in result else ()),
         *_render_processes(result["processes"]),
     ]
 
