@@ -63,7 +63,7 @@ DISMISS = """
 new MutationObserver(() => {
   for (const dialog of document.querySelectorAll(".jp-Dialog")) {
     if (dialog.innerText.includes("Server Connection Error")) {
-      dialog.querySelector("button.jp-mod-accept").click();
+      dialog.querySelector(".jp-Dialog-button").click();
     }
   }
 }).observe(document, { childList: true, subtree: true });
