@@ -62,8 +62,7 @@ def draw_names(ax, xy, clusters, coloring, images=None):
     """Write the names of clusters, and draw their exemplars if there are images.
 
     A name that finds no place near its cluster is left out, and so are exemplars that find none near
-    their name. A finer cluster with the label of the
-    coarser one around it is not named again.
+    their name. A finer cluster with the label of the coarser one around it is not named again.
 
     Parameters
     ----------
