@@ -61,8 +61,8 @@ def place_box(anchor, size, window, taken, shifts, costs):
 def draw_names(ax, xy, clusters, coloring, images=None):
     """Write the names of clusters, and draw their exemplars if there are images.
 
-    A name that finds no place near its cluster is left out. A finer cluster with the label of the
-    coarser one around it is not named again.
+    A name that finds no place near its cluster is left out, and so are exemplars that find none near
+    their name. A finer cluster with the label of the coarser one around it is not named again.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def _place_images(places, extent, taken, side, count_hidden):
                 hidden = count_hidden(centers, box) / count
                 return _distance(centers, place, 2 * reach) + _HIDING_COST * hidden
 
-            shifts = _SHIFTS * reach / (box / 2)
-            center = place_box(place, box, extent, taken, shifts[_is_near(_SHIFTS)], cost)
+            shifts = _list_near_shifts(reach, own) / (box / 2)
+            center = place_box(place, box, extent, taken, shifts, cost)
             if center is None:
                 continue
             taken.append((center, box))
@@ -179,8 +179,13 @@ def _place_images(places, extent, taken, side, count_hidden):
     return chosen
 
 
-def _is_near(shifts):
-    return (np.abs(shifts) <= 1.5).all(1)
+def _list_near_shifts(reach, side):
+    """Shifts of a row from a name that leave a gap of at most half an image between them."""
+    gaps = np.array([0, side / 4, side / 2])
+    along = [np.concatenate([[0, each / 2], each + gaps]) for each in reach]
+    steps = [np.concatenate([-each[:0:-1], each]) for each in along]
+    shifts = np.stack(np.meshgrid(*steps), axis=-1).reshape(-1, 2)
+    return shifts[np.linalg.norm(np.maximum(0, np.abs(shifts) - reach), axis=1) <= side / 2]
 
 
 def _draw_exemplars(ax, chosen, images, coloring, point):

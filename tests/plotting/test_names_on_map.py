@@ -5,6 +5,7 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.transforms import Bbox
 
 from sklearn_resnet import EmbeddingDisplay
 from sklearn_resnet.plotting._cluster_names import Cluster, find_map_clusters
@@ -84,6 +85,26 @@ def test_names_and_exemplars_do_not_overlap_and_lie_in_the_axes(size, with_label
             # frames of images side by side touch
             tolerance = 2 if box in images and other in images else 0
             assert not box.padded(-tolerance).overlaps(other.padded(-tolerance))
+
+
+@pytest.mark.parametrize("size", [(8, 6), (3, 2.5)])
+def test_exemplars_lie_near_a_name_or_are_left_out(size):
+    xy, _ = make_map(spread=0.4)
+    ax = plt.subplots(figsize=size)[1]
+    params = {"images": make_images(len(xy)), "thumbnails": True, "names": "clusters"}
+    display = EmbeddingDisplay.from_embedding(xy, ax=ax, **params)
+    boxes = boxes_of(display)
+    names, images = boxes[: len(display.names_)], boxes[len(display.names_) :]
+    rows = images[:1]
+    for image in images[1:]:
+        is_beside = abs(image.y0 - rows[-1].y0) < 1 and abs(image.x0 - rows[-1].x1) < 4
+        if is_beside:
+            rows[-1] = Bbox.union([rows[-1], image])
+        else:
+            rows.append(image)
+    assert len(rows) > 5
+    for row in rows:
+        assert any(row.padded(row.height / 2 + 2).overlaps(name) for name in names)
 
 
 def test_exemplars_are_those_of_their_clusters():

@@ -194,7 +194,7 @@ def _describe_maps(maps, clusters, features):
         arrays[f"xy{k}"] = xy.astype(np.float32)
         if name in clusters:
             found = clusters[name]
-            prefix = f"{escape_text(name)}: " if len(maps) > 1 else ""
+            prefix = _prefix_clusters(maps, name)
             described[-1]["clusters"] = [_describe_cluster(each, prefix) for each in found.clusters]
             for level, codes in enumerate(found.codes):
                 arrays[name_cluster_buffer(level, k)] = codes
@@ -208,6 +208,11 @@ def _describe_maps(maps, clusters, features):
         "pointSize": float(np.clip(900 / np.sqrt(n_points), smallest, 12)),
         "pointAlpha": 0.85 if n_points < 5_000 else opacity,
     }, arrays
+
+
+def _prefix_clusters(maps, name):
+    """What the keys of the clusters of a map begin with."""
+    return f"{escape_text(name)}: " if len(maps) > 1 else ""
 
 
 def name_cluster_buffer(level, k):
@@ -242,10 +247,12 @@ def _describe_columns(n_points, columns, clusters):
         for name, values in columns.items()
     }
     if clusters:
-        first = next(iter(clusters.values()))
-        found = first.name_points(-1) if first.codes else np.full(n_points, None)  # the finest
-        name = _unused_name("cluster", described, "HDBSCAN")
-        described[name] = describe_column(found) | color_column(found, "in no cluster")
+        first, its_clusters = next(iter(clusters.items()))
+        finest = its_clusters.name_points(-1) if its_clusters.codes else np.full(n_points, None)
+        name = f"cluster ({escape_text(first)})" if len(clusters) > 1 else "cluster"
+        name = _unused_name(name, described, "HDBSCAN")
+        described[name] = describe_column(finest) | color_column(finest, "in no cluster")
+        described[name]["clusterPrefix"] = _prefix_clusters(clusters, first)
     elif not columns:
         everything = np.full(n_points, "all")
         described["images"] = describe_column(everything) | color_column(everything)

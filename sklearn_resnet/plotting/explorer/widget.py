@@ -136,7 +136,8 @@ class EmbeddingExplorer(AnyWidget):
         The row of the pinned image.
     hidden : list of str
         The hidden labels of the column that colours the points. The legend names the points without
-        a label, for example "no tag". Another column shows all labels again.
+        a label, for example "no tag". Clusters that the user renamed go by the names that they had.
+        Another column shows all labels again.
     color_by : str
         The name of the column that colours the points.
     tags : ndarray of shape (n,), dtype object

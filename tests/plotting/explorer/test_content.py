@@ -121,6 +121,15 @@ def test_the_column_of_clusters_is_that_of_the_finest_level():
     assert set(column["names"]) == {each["name"] for each in clusters[5:]}
 
 
+def test_the_column_of_clusters_says_of_which_map_it_is():
+    xy, _ = make_groups()
+    content = make({"PCA": xy, "UMAP": xy[::-1]}, labels={"cluster (PCA)": np.arange(len(xy))})
+    names = [each["name"] for each in content.metadata["columns"]]
+    assert names == ["cluster (PCA)", "cluster (PCA) (HDBSCAN)"]
+    content = make({"PCA": xy, "UMAP": xy[::-1]})
+    assert [each["name"] for each in content.metadata["columns"]] == ["cluster (PCA)"]
+
+
 def test_exemplars_of_coarse_clusters_are_first_in_the_sheets(monkeypatch):
     monkeypatch.setattr("sklearn_resnet.plotting.explorer.sprites._SHEET_SIDE", 40)
     xy, _ = make_groups()

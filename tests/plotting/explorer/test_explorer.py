@@ -1,6 +1,7 @@
 """The explorer in a browser: panes, tags, names of clusters, renderers, and screen readers."""
 
 import io
+import json
 
 import numpy as np
 import pandas as pd
@@ -312,12 +313,62 @@ def test_clusters_are_renamed_selected_and_saved(show, named, tmp_path):
     assert sorted(values) == sorted([HOSTILE, "a", "b", "set"])
 
 
+@pytest.fixture
+def blobs(tmp_path):
+    """A page of five blobs without finer clusters."""
+    xy = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 12, axis=0)
+    xy = xy + np.random.RandomState(0).normal(0, 0.1, xy.shape)
+    labels = np.repeat([HOSTILE, *"bcde"], 12)
+    return write(tmp_path / "page.html", {"blobs": xy}, labels=labels, names={"b": "mine"})
+
+
+def list_legend(page):
+    return sorted(page.locator("#legend label span:not(.count)").all_inner_texts())
+
+
+def test_a_renamed_cluster_has_its_new_name_everywhere(show, blobs, tmp_path):
+    page = show(blobs)
+    page.select_option("#color", "cluster")
+    page.evaluate("window.page.select([0, 1, 12]); window.page.pin(0)")
+    page.fill("#search", "zebra")
+    field = page.locator(f"#clusters input[aria-label={json.dumps(f'Name of {HOSTILE}')}]")
+    field.fill("zebra")
+    page.keyboard.press("Tab")
+    assert list_legend(page) == ["c", "d", "e", "mine", "zebra"]
+    assert page.locator("#counts li").all_inner_texts() == ["2 \u00d7 zebra", "1 \u00d7 mine"]
+    assert page.locator("#n-matches").inner_text() == "12"
+    assert page.locator("#pinned dd").all_inner_texts()[1:] == [HOSTILE, "zebra"]  # of the label
+    page.mouse.move(*place(page, 12))
+    assert page.locator("#hover dd").all_inner_texts()[1:] == ["b", "mine"]
+    page.evaluate("window.page.setNames({c: 'set'})")
+    assert "set" in list_legend(page)
+    assert page.locator("#pinned dd").all_inner_texts()[1:] == [HOSTILE, HOSTILE]
+    page.evaluate("window.page.select([24])")
+    assert pd.read_csv(download(page, "#save", tmp_path))["cluster"].tolist() == ["set"]
+
+
+def test_a_renamed_cluster_stays_hidden_under_its_former_name(show, blobs):
+    page = show(blobs)
+    page.select_option("#color", "cluster")
+    page.evaluate("window.page.hide(['b'])")  # shown as "mine"
+    page.evaluate("window.page.setNames({b: 'yours', c: 'd'})")
+    assert list_legend(page)[1:] == ["d", "d", "e", "yours"]
+    assert page.evaluate("window.page.inspect().hidden") == ["b"]
+    box = page.locator("#legend label", has_text="yours").locator("input")
+    assert not box.is_checked()
+    box.click()
+    page.locator("#legend label", has_text="d").last.locator("input").click()
+    assert page.evaluate("window.page.inspect().hidden") == ["d"]  # although two have this name
+
+
 def test_a_name_is_for_a_cluster_of_one_map(show, tmp_path):
     rng = np.random.RandomState(0)
     xy = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9], [20, 20]], 12, axis=0)
     maps = {name: xy + rng.normal(0, 0.1, xy.shape) for name in ("left", "right")}
     labels = np.repeat(list("abcde"), 12)
     page = show(write(tmp_path / "page.html", maps, labels=labels, names={"left: a": "mine"}))
+    page.select_option("#color", "cluster (left)")
+    assert list_legend(page) == ["b", "c", "d", "e", "mine"]
     names = "all => all.map((each) => each.value)"
     assert sorted(page.eval_on_selector_all("#clusters input", names)) == [
         "b",

@@ -257,6 +257,17 @@ def test_clusters_are_a_column_for_each_level_with_the_users_names():
     assert few.shape == (5, 0)
 
 
+def test_renamed_clusters_are_hidden_by_the_names_that_they_had():
+    xy, labels = make_blobs()
+    widget = EmbeddingDisplay(xy, labels).explore(names={"dog": "mine"})
+    widget.color_by = "cluster"
+    widget.hidden = ["dog"]
+    widget.names = {"dog": "yours"}
+    assert widget.hidden == ["dog"]
+    with pytest.raises(ValueError, match="Got 'yours' instead"):
+        widget.hidden = ["yours"]
+
+
 def test_clusters_are_columns_of_each_map():
     xy, labels = make_blobs()
     shifted = np.roll(xy, 4, axis=0)

@@ -48,7 +48,8 @@ function neighborsOf(i, by) {
   return [...neighbors[by].subarray(i * data.nNeighbors, (i + 1) * data.nNeighbors)].filter((j) => j >= 0);
 }
 
-function valueText({ values, names, codes }, i) {
+function valueText(described, i) {
+  const { values, names, codes } = described;
   if (values) return Number.isNaN(values[i]) ? "" : String(Number(values[i].toPrecision(6)));
-  return codes[i] < 0 ? "" : names[codes[i]];
+  return codes[i] < 0 ? "" : nameOfLabel(described, names[codes[i]]);
 }

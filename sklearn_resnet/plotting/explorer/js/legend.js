@@ -33,7 +33,7 @@ function updateColors() {
       pointColor[i] = colors[k];
       pointMarker[i] = markers[k];
     }
-    byId("legend").replaceChildren(...groups.map(makeLegendEntry));
+    listGroups();
   } else {
     const colors = data.scale.map(asPixel);
     for (let i = 0; i < nPoints; i++) pointColor[i] = scaleColor(column.values[i], colors, missing);
@@ -42,6 +42,8 @@ function updateColors() {
   }
   updateShown();
 }
+
+const listGroups = () => byId("legend").replaceChildren(...groups.map(makeLegendEntry));
 
 function scaleColor(value, colors, missing) {
   if (Number.isNaN(value)) return missing;
@@ -65,11 +67,12 @@ function makeLegendEntry(group, k) {
   });
   const marker = makeSvg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" });
   marker.append(makeSvg("path", { d: MARKER_PATHS[group.marker], fill: group.color ?? missingColor() }));
-  const name = make("span", { textContent: group.name });
+  const name = make("span", { textContent: nameOfLabel(column, group.name) });
   const count = make("span", { className: "count", textContent: formatCount(group.count) });
   return make("label", {}, [checkbox, marker, name, count]);
 }
 
+// the names of the data: a group that the user renames stays hidden
 const hiddenNames = () => (groups ?? []).filter((_, k) => isHidden[k]).map(({ name }) => name);
 const tellHidden = () => host.changed?.("hidden", hiddenNames());
 

@@ -17,6 +17,7 @@ const clusterCodes = new Map(await Promise.all(panes.map(async (pane, k) => {
 })));
 const hasClusters = panes.some((pane) => clustersOf(pane).length);
 const nameOfCluster = ({ key, name }) => ownNames[key] ?? name;
+const nameOfLabel = ({ clusterPrefix }, name) => (clusterPrefix === undefined ? name : nameOfCluster({ key: clusterPrefix + name, name }));
 
 // the finest level whose clusters are large enough, else the coarsest
 function levelInView(pane) {
@@ -94,7 +95,7 @@ function renameCluster(cluster, name) {
   if (name && name !== cluster.name) ownNames[cluster.key] = name;
   else delete ownNames[cluster.key];
   host.changed?.("names", { ...ownNames });
-  drawSoon();
+  showNames();
 }
 
 function selectCluster(cluster) {
@@ -106,6 +107,15 @@ function selectCluster(cluster) {
 function setNames(names) {
   ownNames = asTable(names);
   listClusters();
+  showNames();
+}
+
+// wherever the labels of the column of clusters are
+function showNames() {
+  if (groups) listGroups();
+  listCounts();
+  if (pinned >= 0) showPinned(pinned);
+  if (byId("search").value) search(byId("search").value);
   drawSoon();
 }
 

@@ -7,7 +7,10 @@ function findMatches(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [];
   const isMatch = (name) => name.toLowerCase().includes(wanted);
-  const matching = columns.filter((each) => each.names).map(({ codes, names }) => ({ codes, areMatches: names.map(isMatch) }));
+  const matching = columns.filter((each) => each.names).map((each) => ({
+    codes: each.codes,
+    areMatches: each.names.map((name) => isMatch(nameOfLabel(each, name))),
+  }));
   const found = [];
   for (let i = 0; i < nPoints; i++) {
     if (isMatch(fileOf(i)) || matching.some(({ codes, areMatches }) => areMatches[codes[i]])) found.push(i);

@@ -33,11 +33,15 @@ function listSelection() {
   byId("n-selected").textContent = isEmpty ? "" : formatCount(selection.length);
   byId("selection-hint").hidden = !isEmpty;
   byId("selection-tools").hidden = isEmpty;
-  byId("counts").replaceChildren(...countGroups(selection).map((line) => make("li", { textContent: line })));
+  listCounts();
   byId("sheet").replaceChildren();
   nListed = 0;
   listMore();
   announce(isEmpty ? "Nothing is selected." : `${formatCount(selection.length)} selected`);
+}
+
+function listCounts() {
+  byId("counts").replaceChildren(...countGroups(selection).map((line) => make("li", { textContent: line })));
 }
 
 function countGroups(indices) {
@@ -45,7 +49,7 @@ function countGroups(indices) {
   const counts = new Array(groups.length).fill(0);
   for (const i of indices) counts[groupOf(i)]++;
   const order = [...counts.keys()].filter((k) => counts[k]).sort((a, b) => counts[b] - counts[a]);
-  const lines = order.slice(0, MAX_COUNTS).map((k) => `${formatCount(counts[k])} × ${groups[k].name}`);
+  const lines = order.slice(0, MAX_COUNTS).map((k) => `${formatCount(counts[k])} × ${nameOfLabel(column, groups[k].name)}`);
   if (order.length > MAX_COUNTS) lines.push(`and ${order.length - MAX_COUNTS} more`);
   return lines;
 }
