@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from sklearn_resnet._images.decoding.conversion import lay_on_white
 from sklearn_resnet._images.decoding.formats import FormatError, open_other, read_head_shape
-from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
+from sklearn_resnet._images.decoding.limits import check_array, check_pixels, check_scans
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
 from sklearn_resnet._images.decoding.selection import (
     PAGES_AS_CHANNELS,
@@ -36,6 +37,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
 _STRIP_PIXELS = 2**20
+_DARK = 16  # of 256 levels
 _DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # raw modes of a PNG of 16 bits
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
@@ -55,7 +57,7 @@ def decode_by_pillow(file, selection, max_pixels, report):
     if image.format == "PNG":
         _check_checksums(file)
     if selection.page is not None:
-        pixels = _decode_frames(image, selection, report)
+        pixels = _decode_frames(image, selection, max_pixels, report)
         if pixels is not None:
             return pixels
     elif image.format == "JPEG":
@@ -64,7 +66,19 @@ def decode_by_pillow(file, selection, max_pixels, report):
             # the sides of a rotated one are still swapped
             longest = int(max(selection.size) * REDUCING_GAP)
             image.draft(None if selection.is_deep else selection.mode, (longest, longest))
-    return wrap_pillow_image(image, is_deep=selection.is_deep)
+    is_deep_png = bool(image.format == "PNG" and image.tile and image.tile[0].args in _DEEP)
+    pixels = wrap_pillow_image(image, is_deep=selection.is_deep)
+    if is_deep_png and not selection.is_deep and not image.tell() and _is_dark(image):
+        file.seek(0)
+        return wrap_pillow_image(Image.open(file, formats=["PNG"]), is_deep=True)
+    return pixels
+
+
+def _is_dark(image):
+    """Whether the high bytes of colours leave out much: all are nearly black."""
+    image.load()
+    n_colours = 1 if image.mode == "LA" else 3
+    return max(high for _, high in image.getextrema()[:n_colours]) < _DARK
 
 
 def _check_head(file, max_pixels):
@@ -86,20 +100,25 @@ def read_pillow_size(image):
     return image.size if _find_orientation(image) >= _FIRST_TRANSPOSED else image.size[::-1]
 
 
-def _decode_frames(image, selection, report):
+def _decode_frames(image, selection, max_pixels, report):
     """Seek a frame, or make the record of all of them together; None after seeking."""
 
     def read(index):
         image.seek(index[0])
-        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+        if has_deep_samples(image):
+            return np.asarray(image)
+        return np.asarray(image.convert("L") if image.mode == "1" else lay_on_white(image))
 
     n_frames = getattr(image, "n_frames", 1)
     stack = Stack("Q", (n_frames,), read, None, image.size[::-1])
     if selection.page == PAGES_AS_CHANNELS:
         if n_frames == 1:
             return None
+        check_array((*image.size[::-1], 3 * n_frames), np.dtype(np.uint8), max_pixels)
         samples, names = select_planes(stack, selection, report)
-        return Pixels(samples=samples, space="channels", bits=8, channel_names=names)
+        return Pixels(
+            samples=samples, space="channels", bits=8 * samples.itemsize, channel_names=names
+        )
     pages = choose_pages(stack, selection.page, report)
     if len(pages) > 1:
         samples = project(stack, pages, 0, selection.page)
@@ -212,6 +231,11 @@ def _wrap_deep_png(image, raw_mode):
 
     The image itself stays as it is, so that it can be decoded again.
     """
+    if image.tell():
+        raise FormatError(
+            f"its frame {image.tell()} has 16 bits a colour, and only the first frame is read in such depth",
+            "Save the frame as an image.",
+        )
     position = image.fp.tell()
     if raw_mode == "LA;16B":
         high = _load_bytes(image.fp, "RGBA")
