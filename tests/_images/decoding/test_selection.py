@@ -11,6 +11,7 @@ from sklearn_resnet._images.decoding.selection import (
     Stack,
     choose_channels,
     choose_level,
+    choose_pages,
     name_channels,
     select_planes,
 )
@@ -212,3 +213,10 @@ def test_the_level_is_the_smallest_of_twice_the_size():
 def test_a_level_that_does_not_exist_is_named(n_levels, known):
     with pytest.raises(FormatError, match=f"no level 3 of resolution, only {known}"):
         choose_level([(8, 8)] * n_levels, Selection(level=3))
+
+
+@pytest.mark.parametrize("page", ["max", "mean"])
+def test_a_claim_of_too_many_pages_costs_nothing(page):
+    stack = Stack("Q", (10**12,), None)
+    with pytest.raises(FormatError, match="1000000000000 pages, more than the 100000 "):
+        choose_pages(stack, page, None)
