@@ -1,5 +1,6 @@
 """Images of Pillow, from files or in memory, to pixels."""
 
+import math
 import os
 import zlib
 from functools import partial
@@ -37,6 +38,7 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
 _STRIP_PIXELS = 2**20
+_MAX_8_BITS = 2**8 - 1
 _DARK = 16  # of 256 levels
 _DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # raw modes of a PNG of 16 bits
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
@@ -168,8 +170,11 @@ def has_deep_samples(image):
 def wrap_pillow_image(image, *, is_deep=False):
     """Make the record of an image of Pillow; its mode says nearly all.
 
-    With `is_deep`, of 16 bits for colours and alpha of a PNG that have them.
+    With `is_deep`, of 16 bits for colours and alpha of a PNG that have them, and in the units of the
+    file for a PGM or PPM.
     """
+    if is_deep and image.format == "PPM" and image.tile and _find_maximum(image) > _MAX_8_BITS:
+        return _wrap_deep_ppm(image, _find_maximum(image))
     if image.format == "PNG" and getattr(image, "tile", None):
         raw_mode, key = image.tile[0].args, image.info.get("transparency")
         if raw_mode in _DEEP and (is_deep or (isinstance(key, tuple) and raw_mode == "RGB;16B")):
@@ -253,6 +258,33 @@ def _wrap_deep_png(image, raw_mode):
         no_data=high.info.get("transparency"),
         orientation=_find_orientation(high),  # which loads it
         profile=high.info.get("icc_profile"),
+    )
+
+
+def _find_maximum(image):
+    """Find the value that stands for white in a PGM or PPM; 0 for others."""
+    args = image.tile[0].args
+    if image.mode not in ("I", "RGB"):
+        return 0
+    return args[1] if isinstance(args, tuple) else 2**16 - 1 if image.mode == "I" else _MAX_8_BITS
+
+
+def _wrap_deep_ppm(image, maximum):
+    """Decode a PGM or PPM, whose values Pillow scales to 8 or 16 bits."""
+    codec, _, offset, _ = image.tile[0]
+    file, shape = image.fp, (*image.size[::-1], len(image.getbands()))
+    if image.mode == "RGB" and codec == "ppm_plain":
+        raise FormatError("it is a PPM in text of more than 8 bits", "Convert it to PNG or TIFF.")
+    image.load()  # raises the error of a file that ends early
+    if image.mode == "I":
+        samples = np.rint(np.asarray(image) * (maximum / (2**16 - 1)))
+    else:
+        file.seek(offset)
+        samples = np.frombuffer(file.read(2 * math.prod(shape)), ">u2")
+    return Pixels(
+        samples=samples.reshape(shape).astype(np.uint16),
+        space="RGB" if image.mode == "RGB" else "grey",
+        bits=maximum.bit_length() if maximum & (maximum + 1) == 0 else 16,
     )
 
 

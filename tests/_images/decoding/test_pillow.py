@@ -248,6 +248,39 @@ def test_dark_colours_of_16_bits_of_a_png_are_as_those_of_an_array(tmp_path, val
     assert [report.is_dark for report in png] == [report.is_dark for report in npy] == [value > 1]
 
 
+@pytest.mark.parametrize("maximum", [1000, 4095, 65535])
+@pytest.mark.parametrize("magic", ["P2", "P5", "P6"])
+def test_the_depth_of_a_pnm_is_its_own(tmp_path, magic, maximum):
+    values = np.array([0, 1, 300, 1000, 999, 256], np.uint16).reshape(
+        2, -1, 3 if magic == "P6" else 1
+    )
+    content = values.astype(">u2").tobytes()
+    if magic == "P2":
+        content = " ".join(map(str, values.ravel())).encode()
+    header = f"{magic} {values.shape[1]} 2 {maximum}\n".encode()
+    (tmp_path / "a.ppm").write_bytes(header + content)
+    found = read_image(tmp_path / "a.ppm", mode="channels")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+    found = read_image(tmp_path / "a.ppm", value_range=(0, 1000))
+    expected = np.rint(values * (255 / 1000)).repeat(3 // values.shape[2], axis=2)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_depth_of_a_ppm_in_text_is_an_error_where_it_matters(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P3 1 1 1000 0 500 1000 ")
+    assert read_image(tmp_path / "a.ppm").tolist() == [[[0, 128, 255]]]
+    with pytest.raises(ImageReadError, match="a PPM in text of more than 8 bits. Convert it to"):
+        read_image(tmp_path / "a.ppm", mode="channels")
+
+
+@pytest.mark.parametrize("n_bytes", [1, 11])
+def test_a_deep_ppm_that_ends_early_is_damaged(tmp_path, n_bytes):
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 1 4095\n" + bytes(n_bytes))
+    with pytest.raises(ImageReadError):
+        read_image(tmp_path / "a.ppm", mode="channels")
+
+
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
 
 
