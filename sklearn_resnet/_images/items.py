@@ -1,5 +1,7 @@
 """The items of X, in one form each: paths, arrays, images of Pillow, encoded files and what is none of these."""
 
+import contextlib
+import io
 import os
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -139,7 +141,7 @@ def as_item(item):
             "it has masked pixels", "Pass image.filled(0), or another value for these pixels."
         )
     if isinstance(item, np.ndarray):
-        return item if item.dtype != object else _as_numbers(item)
+        return _as_numbers(item)
     if isinstance(item, (bytes, bytearray)) or _is_flat_buffer(item):
         return EncodedImage(bytes(item))
     if isinstance(item, dict):
@@ -205,11 +207,13 @@ def _is_flat_buffer(item):
 
 
 def _as_numbers(array):
-    """Convert an array of objects to one of numbers, if it holds numbers."""
-    try:
-        return np.array(array.tolist())
-    except ValueError:  # of different lengths
+    """Return an array of numbers, also of one of objects; UnusableItem if it holds others."""
+    if array.dtype == object:
+        with contextlib.suppress(ValueError):  # of different lengths
+            array = np.array(array.tolist())
+    if array.dtype.kind in "biuf":
         return array
+    return UnusableItem(f"its dtype is {array.dtype}, not bool, integer or float")
 
 
 def _as_path(text):
@@ -248,10 +252,12 @@ def _read_file(file):
             file.seek(position)
     except UnicodeDecodeError:
         content = ""
-    except (OSError, ValueError) as exc:  # closed, or a stream
-        cause = str(getattr(exc, "strerror", None) or exc).rstrip(".")
+    except (OSError, ValueError, AttributeError) as exc:  # closed, a stream or no file
+        cause = "it cannot be read from its start"
+        if not isinstance(exc, (io.UnsupportedOperation, AttributeError)):
+            cause = str(getattr(exc, "strerror", None) or exc).rstrip(".") or type(exc).__name__
         remedy = "Pass a file that is open and can be read from its start, or its bytes."
-        return UnusableItem(cause or type(exc).__name__, remedy, name)
+        return UnusableItem(cause, remedy, name)
     if isinstance(content, str):
         return UnusableItem("it is open for reading text", "Open it with open(path, 'rb').", name)
     return EncodedImage(bytes(content), name)

@@ -419,10 +419,13 @@ class _BatchIterable(ImageSource):
         self._batches = batches
 
     def blocks(self, batch_size):
-        """Yield the batches, whatever their size; chunked arrays are read whole."""
+        """Yield the batches, whatever their size, but no empty ones; chunked arrays are read whole."""
         for batch in self._batches:
             source = as_source(batch)
+            batch = np.asarray(batch) if source.reads_in_blocks else batch
+            if hasattr(batch, "__len__") and not len(batch):
+                continue
             if source.reads_in_blocks:
-                yield np.asarray(batch)
+                yield batch
             else:  # a generator may refill its array while the network computes
                 yield batch if source.is_lazy else _copy_arrays(batch)

@@ -54,6 +54,9 @@ SOURCES = {
     "memory map": as_map,
     "generator": lambda path: generate(),
     "iterable": lambda path: map(np.asarray, generate(1)),
+    "generator, empty batches": lambda path: iter(
+        ([], X[:9], X[:0], list(X[9:]), as_zarr(X=X[:0]))
+    ),
 }
 
 

@@ -198,3 +198,18 @@ def test_a_region_is_kept_among_paths(tmp_path):
     assert as_item(region) is region
     loaded = ImageLoader().fit_transform([region, region])
     np.testing.assert_array_equal(loaded, [image[1:4, 2:5]] * 2)
+
+
+def test_a_reader_of_something_else_is_named():
+    class Reader:
+        def read(self):
+            return np.zeros((3, 4, 4))
+
+    for item in (Reader(), io.BufferedWriter(io.BytesIO())):
+        assert as_item(item).cause == "it cannot be read from its start"
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "datetime64[s]", "timedelta64[s]", "u1,u1", "U1"])
+def test_an_array_of_no_numbers_is_named(dtype):
+    array = np.zeros((2, 2), dtype)
+    assert "not bool, integer or float" in as_item(array).cause

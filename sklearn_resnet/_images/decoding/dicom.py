@@ -26,7 +26,12 @@ from sklearn_resnet._images.decoding.dicom_transforms import Table, has_window, 
 from sklearn_resnet._images.decoding.formats import FormatError, import_for_format, is_dicom
 from sklearn_resnet._images.decoding.limits import MAX_PIXELS, check_array
 from sklearn_resnet._images.decoding.pixels import Pixels
-from sklearn_resnet._images.decoding.selection import Stack, choose_level, select_planes
+from sklearn_resnet._images.decoding.selection import (
+    PAGES_AS_CHANNELS,
+    Stack,
+    choose_level,
+    select_planes,
+)
 
 _HEAD_BYTES = 1024
 _META_START = 132  # after the preamble
@@ -123,7 +128,8 @@ def _decode(pydicom, file, selection, max_pixels, report):
     header = _shield(_read_header, pydicom, file, cause=_NO_DICOM)
     image = _shield(_describe, header, cause="its description of the pixels is damaged")
     choose_level([image.shape], selection)  # there is one
-    check_array((*image.shape, image.n_samples), image.dtype, max_pixels)
+    n_at_once = image.n_frames if selection.page == PAGES_AS_CHANNELS else 1
+    check_array((*image.shape, image.n_samples * n_at_once), image.dtype, max_pixels)
     _shield(_check_frames, file, header, image, cause=_DAMAGED)
     if selection.window and (image.space != "grey" or not has_window(header)):
         raise FormatError(
@@ -245,8 +251,11 @@ def _find_axis(header):
 
 
 def _check_frames(file, header, image):
-    """Refuse more frames than a file can hold, each of which may have to be read."""
+    """Refuse values in other bits, and more frames than a file can hold, each of which may be read."""
     is_plain = header.file_meta.TransferSyntaxUID in (_IMPLICIT, _EXPLICIT, _BIG, _DEFLATED)
+    # pydicom takes the lowest bits
+    if is_plain and header.get("HighBit", 0) >= header.get("BitsStored", math.inf):
+        raise FormatError("its values are not in the lowest bits of its pixels (HighBit)", CONVERT)
     n_bits = math.prod(image.shape) * header.BitsAllocated if is_plain else _ITEM_BITS
     n_held = 8 * file.seek(0, os.SEEK_END) // n_bits
     if image.n_frames < 1 or image.n_frames > max(1, n_held):

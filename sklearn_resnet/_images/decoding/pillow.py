@@ -1,5 +1,6 @@
 """Images of Pillow, from files or in memory, to pixels."""
 
+import math
 import os
 import zlib
 from functools import partial
@@ -7,8 +8,9 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from sklearn_resnet._images.decoding.conversion import lay_on_white
 from sklearn_resnet._images.decoding.formats import FormatError, open_other, read_head_shape
-from sklearn_resnet._images.decoding.limits import check_pixels, check_scans
+from sklearn_resnet._images.decoding.limits import check_array, check_pixels, check_scans
 from sklearn_resnet._images.decoding.pixels import STRAIGHT, Pixels
 from sklearn_resnet._images.decoding.selection import (
     PAGES_AS_CHANNELS,
@@ -36,6 +38,8 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAY_BE_MASK = ("PNG", "BMP", "PPM")  # without loss, so that 0 and 1 are no noise
 _loading = [make_fork_safe_lock() for _ in range(16)]  # more than one, so that threads seldom wait
 _STRIP_PIXELS = 2**20
+_MAX_8_BITS = 2**8 - 1
+_DARK = 16  # of 256 levels
 _DEEP = ("RGB;16B", "RGBA;16B", "LA;16B")  # raw modes of a PNG of 16 bits
 _GREY_BITS = {"1": 1, "L;2": 2, "L;4": 4}  # by the raw mode of a PNG
 
@@ -55,7 +59,7 @@ def decode_by_pillow(file, selection, max_pixels, report):
     if image.format == "PNG":
         _check_checksums(file)
     if selection.page is not None:
-        pixels = _decode_frames(image, selection, report)
+        pixels = _decode_frames(image, selection, max_pixels, report)
         if pixels is not None:
             return pixels
     elif image.format == "JPEG":
@@ -64,7 +68,19 @@ def decode_by_pillow(file, selection, max_pixels, report):
             # the sides of a rotated one are still swapped
             longest = int(max(selection.size) * REDUCING_GAP)
             image.draft(None if selection.is_deep else selection.mode, (longest, longest))
-    return wrap_pillow_image(image, is_deep=selection.is_deep)
+    is_deep_png = bool(image.format == "PNG" and image.tile and image.tile[0].args in _DEEP)
+    pixels = wrap_pillow_image(image, is_deep=selection.is_deep)
+    if is_deep_png and not selection.is_deep and not image.tell() and _is_dark(image):
+        file.seek(0)
+        return wrap_pillow_image(Image.open(file, formats=["PNG"]), is_deep=True)
+    return pixels
+
+
+def _is_dark(image):
+    """Whether the high bytes of colours leave out much: all are nearly black."""
+    image.load()
+    n_colours = 1 if image.mode == "LA" else 3
+    return max(high for _, high in image.getextrema()[:n_colours]) < _DARK
 
 
 def _check_head(file, max_pixels):
@@ -86,20 +102,25 @@ def read_pillow_size(image):
     return image.size if _find_orientation(image) >= _FIRST_TRANSPOSED else image.size[::-1]
 
 
-def _decode_frames(image, selection, report):
+def _decode_frames(image, selection, max_pixels, report):
     """Seek a frame, or make the record of all of them together; None after seeking."""
 
     def read(index):
         image.seek(index[0])
-        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+        if has_deep_samples(image):
+            return np.asarray(image)
+        return np.asarray(image.convert("L") if image.mode == "1" else lay_on_white(image))
 
     n_frames = getattr(image, "n_frames", 1)
     stack = Stack("Q", (n_frames,), read, None, image.size[::-1])
     if selection.page == PAGES_AS_CHANNELS:
         if n_frames == 1:
             return None
+        check_array((*image.size[::-1], 3 * n_frames), np.dtype(np.uint8), max_pixels)
         samples, names = select_planes(stack, selection, report)
-        return Pixels(samples=samples, space="channels", bits=8, channel_names=names)
+        return Pixels(
+            samples=samples, space="channels", bits=8 * samples.itemsize, channel_names=names
+        )
     pages = choose_pages(stack, selection.page, report)
     if len(pages) > 1:
         samples = project(stack, pages, 0, selection.page)
@@ -149,8 +170,11 @@ def has_deep_samples(image):
 def wrap_pillow_image(image, *, is_deep=False):
     """Make the record of an image of Pillow; its mode says nearly all.
 
-    With `is_deep`, of 16 bits for colours and alpha of a PNG that have them.
+    With `is_deep`, of 16 bits for colours and alpha of a PNG that have them, and in the units of the
+    file for a PGM or PPM.
     """
+    if is_deep and image.format == "PPM" and image.tile and _find_maximum(image) > _MAX_8_BITS:
+        return _wrap_deep_ppm(image, _find_maximum(image))
     if image.format == "PNG" and getattr(image, "tile", None):
         raw_mode, key = image.tile[0].args, image.info.get("transparency")
         if raw_mode in _DEEP and (is_deep or (isinstance(key, tuple) and raw_mode == "RGB;16B")):
@@ -212,6 +236,11 @@ def _wrap_deep_png(image, raw_mode):
 
     The image itself stays as it is, so that it can be decoded again.
     """
+    if image.tell():
+        raise FormatError(
+            f"its frame {image.tell()} has 16 bits a colour, and only the first frame is read in such depth",
+            "Save the frame as an image.",
+        )
     position = image.fp.tell()
     if raw_mode == "LA;16B":
         high = _load_bytes(image.fp, "RGBA")
@@ -229,6 +258,33 @@ def _wrap_deep_png(image, raw_mode):
         no_data=high.info.get("transparency"),
         orientation=_find_orientation(high),  # which loads it
         profile=high.info.get("icc_profile"),
+    )
+
+
+def _find_maximum(image):
+    """Find the value that stands for white in a PGM or PPM; 0 for others."""
+    args = image.tile[0].args
+    if image.mode not in ("I", "RGB"):
+        return 0
+    return args[1] if isinstance(args, tuple) else 2**16 - 1 if image.mode == "I" else _MAX_8_BITS
+
+
+def _wrap_deep_ppm(image, maximum):
+    """Decode a PGM or PPM, whose values Pillow scales to 8 or 16 bits."""
+    codec, _, offset, _ = image.tile[0]
+    file, shape = image.fp, (*image.size[::-1], len(image.getbands()))
+    if image.mode == "RGB" and codec == "ppm_plain":
+        raise FormatError("it is a PPM in text of more than 8 bits", "Convert it to PNG or TIFF.")
+    image.load()  # raises the error of a file that ends early
+    if image.mode == "I":
+        samples = np.rint(np.asarray(image) * (maximum / (2**16 - 1)))
+    else:
+        file.seek(offset)
+        samples = np.frombuffer(file.read(2 * math.prod(shape)), ">u2")
+    return Pixels(
+        samples=samples.reshape(shape).astype(np.uint16),
+        space="RGB" if image.mode == "RGB" else "grey",
+        bits=maximum.bit_length() if maximum & (maximum + 1) == 0 else 16,
     )
 
 

@@ -101,7 +101,8 @@ class ReadOptions(NamedTuple):
             self.level,
             None if self.size is None else tuple(self.size),
             window=self.rescale is not None and self.rescale[0] == "window",
-            is_deep=self.mode == "channels" or None is not (self.channels or self.rescale),
+            is_deep=self.mode == "channels"
+            or None is not (self.channels or self.rescale or self.value_range),
         )
 
 

@@ -19,6 +19,7 @@ MANY_CHANNELS = (
 _PROJECTIONS = ("max", "mean")
 PAGES_AS_CHANNELS = "channels"  # for `page`
 _NAMES = {"P": "positions", "T": "times", "Z": "planes", "Q": "pages", "C": "channels"}
+_MAX_PROJECTED = 100_000  # pages; more are claimed, not stored
 _MIN_SCALE = 2  # of a level in a pyramid to the size of the result
 _MAX_LISTED, _MAX_NAME = 50, 40  # of channels in a message
 _DEPTHS = "ZQ"  # one after the other through a thing, so that the first one can stand for all
@@ -284,6 +285,12 @@ def choose_pages(stack, page, report):
     if page == "middle":
         return [tuple(size // 2 for size in sizes)]
     if page in _PROJECTIONS:
+        if n_pages > _MAX_PROJECTED:
+            raise FormatError(
+                f"it has {n_pages} pages, more than the {_MAX_PROJECTED} that page={page!r} takes "
+                "together",
+                "Choose one with ImageLoader(page=), an int or 'middle'.",
+            )
         return list(product(*map(range, sizes)))
     if n_pages > 1:
         report_pages(n_pages, report)

@@ -241,6 +241,10 @@ def _decode_pages(opened, selection, max_pixels, report, crop):
     is_stack = selection.page == PAGES_AS_CHANNELS and len(whole) > 1
     wanted = selection
     if is_stack:
+        first = tiff.pages[whole[0]]
+        shape = (first.imagelength, first.imagewidth) if crop is None else crop.shape
+        n_samples = first.samplesperpixel * len(whole)
+        check_array((*shape, n_samples), np.dtype(first.dtype or np.uint8), max_pixels)
         selection = selection._replace(mode="channels", channels=None, page=None)
     elif selection.page is None and selection.channels is not None and len(whole) > 1:
         _check_channels_of_pages(tiff.pages[whole[0]], selection, len(whole))

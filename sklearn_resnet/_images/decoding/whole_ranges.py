@@ -53,6 +53,8 @@ def find_whole_ranges(options, first, read_blocks, report):
     ReadOptions
         With these ranges as `value_range` or `rescale`.
     """
+    if options.rescale is None and (options.value_range is not None or options.mode == "channels"):
+        return options
     selection = options.select()
     n_channels = len(extract_channels(first, selection).names) if selection.is_deep else 0
     if options.rescale is not None:
@@ -64,8 +66,6 @@ def find_whole_ranges(options, first, read_blocks, report):
             for i in range(n_channels)
         ]
         return options._replace(rescale=tuple(ranges))
-    if options.value_range is not None or options.mode == "channels":
-        return options
     if options.channels is not None:
         blocks = (
             values for i in range(n_channels) for values in _take(read_blocks(), selection, i)

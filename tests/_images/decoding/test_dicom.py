@@ -371,6 +371,13 @@ def test_an_invalid_window_is_an_error(elements):
     decode(content)  # without the window
 
 
+@pytest.mark.parametrize("high_bit", [12, 15])
+def test_values_in_high_bits_are_refused(high_bit):
+    with pytest.raises(FormatError, match=r"not in the lowest bits of its pixels \(HighBit\)"):
+        decode(make_dicom(DEEP, bits=12, HighBit=high_bit))
+    decode(make_dicom(DEEP, bits=12))
+
+
 @pytest.mark.parametrize("space", ["HSV", "YBR_PARTIAL_420", "SECRET"])
 def test_other_colour_spaces_are_refused(space):
     content = make_dicom(np.dstack([GREY] * 3), PhotometricInterpretation=space)

@@ -217,6 +217,70 @@ def test_16_bits_of_a_png_are_channels_of_16_bits(tmp_path, colour_type):
         assert abs(last - expected).max() <= 0.5 + 1e-6
 
 
+def write_deep_png(path, values, *chunks):
+    rows = [row.astype(">u2").tobytes() for row in values]
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[values.shape[2]]
+    path.write_bytes(make_png(*values.shape[1::-1], 16, colour_type, rows, *chunks))
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 4])
+def test_a_value_range_applies_to_16_bits_of_a_png(tmp_path, n_samples):
+    values = np.array([[0, 1000, 4095, 65535]], np.uint16)[..., np.newaxis].repeat(
+        n_samples, axis=2
+    )
+    if n_samples in (2, 4):
+        values[..., -1] = 65535  # opaque
+    write_deep_png(tmp_path / "a.png", values)
+    found = read_image(tmp_path / "a.png", mode="L", value_range=(0, 4095))
+    np.testing.assert_array_equal(found, [[0, 62, 255, 255]])
+
+
+@pytest.mark.parametrize("value", [1, 4095])
+def test_dark_colours_of_16_bits_of_a_png_are_as_those_of_an_array(tmp_path, value):
+    values = np.zeros((2, 2, 3), np.uint16)
+    values[0] = value
+    write_deep_png(tmp_path / "a.png", values)
+    np.save(tmp_path / "a.npy", values)
+    png, npy = [], []
+    found = read_image(tmp_path / "a.png", report=png.append)
+    expected = read_image(tmp_path / "a.npy", report=npy.append)
+    np.testing.assert_array_equal(found, expected)
+    assert [report.is_dark for report in png] == [report.is_dark for report in npy] == [value > 1]
+
+
+@pytest.mark.parametrize("maximum", [1000, 4095, 65535])
+@pytest.mark.parametrize("magic", ["P2", "P5", "P6"])
+def test_the_depth_of_a_pnm_is_its_own(tmp_path, magic, maximum):
+    values = np.array([0, 1, 300, 1000, 999, 256], np.uint16).reshape(
+        2, -1, 3 if magic == "P6" else 1
+    )
+    content = values.astype(">u2").tobytes()
+    if magic == "P2":
+        content = " ".join(map(str, values.ravel())).encode()
+    header = f"{magic} {values.shape[1]} 2 {maximum}\n".encode()
+    (tmp_path / "a.ppm").write_bytes(header + content)
+    found = read_image(tmp_path / "a.ppm", mode="channels")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+    found = read_image(tmp_path / "a.ppm", value_range=(0, 1000))
+    expected = np.rint(values * (255 / 1000)).repeat(3 // values.shape[2], axis=2)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_depth_of_a_ppm_in_text_is_an_error_where_it_matters(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P3 1 1 1000 0 500 1000 ")
+    assert read_image(tmp_path / "a.ppm").tolist() == [[[0, 128, 255]]]
+    with pytest.raises(ImageReadError, match="a PPM in text of more than 8 bits. Convert it to"):
+        read_image(tmp_path / "a.ppm", mode="channels")
+
+
+@pytest.mark.parametrize("n_bytes", [1, 11])
+def test_a_deep_ppm_that_ends_early_is_damaged(tmp_path, n_bytes):
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 1 4095\n" + bytes(n_bytes))
+    with pytest.raises(ImageReadError):
+        read_image(tmp_path / "a.ppm", mode="channels")
+
+
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.uint8)
 
 
@@ -255,6 +319,52 @@ def test_frames_are_projected(tmp_path, name):
     np.testing.assert_array_equal(read_image(tmp_path / name, page="middle"), FRAMES[2])
     image = read_image(tmp_path / name, mode="channels", page="channels")
     np.testing.assert_array_equal(image, np.concatenate(FRAMES, axis=-1))
+
+
+def test_frames_of_16_bits_are_projected_in_their_depth(tmp_path):
+    frames = [Image.fromarray(np.full((2, 2), value, np.uint16)) for value in (300, 700)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    for page, expected in (("max", [700]), ("mean", [500]), ("channels", [300, 700])):
+        image = read_image(tmp_path / "a.png", mode="channels", page=page)
+        assert image.dtype == np.uint16
+        assert (image == expected).all()
+
+
+@pytest.mark.parametrize("page", ["max", "mean", "channels"])
+def test_transparent_frames_are_laid_on_white_before_they_are_projected(tmp_path, page):
+    colours = [(200, 0, 0, 0), (0, 200, 0, 255)]
+    frames = [Image.new("RGBA", (2, 2), colour) for colour in colours]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    whole = {"max": (255, 255, 255), "mean": (128, 228, 128)}
+    expected = whole.get(page, (255, 255, 255, 0, 200, 0))
+    assert (read_image(tmp_path / "a.png", mode="channels", page=page) == expected).all()
+
+
+def make_deep_frames(*frames):
+    """Make an animated PNG of 16 bits a colour."""
+    height, width, _ = frames[0].shape
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))]
+    chunks.append((b"acTL", struct.pack(">II", len(frames), 0)))
+    for i, frame in enumerate(frames):
+        number = struct.pack(">I", max(0, 2 * i - 1))
+        control = struct.pack(">IIIIHHBB", width, height, 0, 0, 1, 1, 0, 0)
+        chunks.append((b"fcTL", number + control))
+        content = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in frame))
+        chunks.append((b"fdAT", struct.pack(">I", 2 * i) + content) if i else (b"IDAT", content))
+    chunks.append((b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(make_chunk(*chunk) for chunk in chunks)
+
+
+def test_a_later_frame_of_16_bits_a_colour_is_no_other_frame(tmp_path):
+    frames = np.array([20_000, 50_000], np.uint16)[:, None, None, None].repeat(3, axis=3)
+    (tmp_path / "a.png").write_bytes(make_deep_frames(*frames))
+    for page, value in enumerate([20_000, 50_000]):
+        assert (read_image(tmp_path / "a.png", page=page) == value >> 8).all()
+    assert (read_image(tmp_path / "a.png", mode="channels", page=0) == 20_000).all()
+    with pytest.raises(
+        ImageReadError, match=r"its frame 1 has 16 bits.* Save the frame as an image"
+    ):
+        read_image(tmp_path / "a.png", mode="channels", page=1)
 
 
 def test_a_photo_has_one_page_and_one_level(tmp_path):

@@ -4,16 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
+from dicom_files import make_dicom
+from PIL import Image
 
+from sklearn_resnet._images.decoding import read_image
 from sklearn_resnet._images.decoding.formats import FormatError
 from sklearn_resnet._images.decoding.selection import (
     Selection,
     Stack,
     choose_channels,
     choose_level,
+    choose_pages,
     name_channels,
     select_planes,
 )
+from sklearn_resnet._images.errors import ImageReadError
 
 NAMES = ("DAPI", "GFP", "RFP")
 
@@ -212,3 +218,26 @@ def test_the_level_is_the_smallest_of_twice_the_size():
 def test_a_level_that_does_not_exist_is_named(n_levels, known):
     with pytest.raises(FormatError, match=f"no level 3 of resolution, only {known}"):
         choose_level([(8, 8)] * n_levels, Selection(level=3))
+
+
+@pytest.mark.parametrize("page", ["max", "mean"])
+def test_a_claim_of_too_many_pages_costs_nothing(page):
+    stack = Stack("Q", (10**12,), None)
+    with pytest.raises(FormatError, match="1000000000000 pages, more than the 100000 "):
+        choose_pages(stack, page, None)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.tif", "a.dcm"])
+def test_the_limit_of_pixels_holds_for_pages_as_channels(tmp_path, name):
+    pages = np.random.default_rng(0).integers(0, 256, (9, 4, 4)).astype(np.uint8)
+    if name == "a.gif":
+        first, *others = map(Image.fromarray, pages)
+        first.save(tmp_path / name, save_all=True, append_images=others)
+    elif name == "a.dcm":
+        (tmp_path / name).write_bytes(make_dicom(pages))
+    else:
+        tifffile.imwrite(tmp_path / name, pages, metadata=None, photometric="minisblack")
+    options = {"mode": "channels", "page": "channels"}
+    assert read_image(tmp_path / name, max_pixels=144, **options).shape[:2] == (4, 4)
+    with pytest.raises(ImageReadError, match="more than the limit of 32 pixels"):
+        read_image(tmp_path / name, max_pixels=32, **options)
