@@ -289,7 +289,26 @@ def make_target(options, labels, groups, progress):
         name = "source" if options.groups is None else "groups"
         n_missing = int(is_missing(groups).sum())
         raise ParameterError(name, "must have a group for each image", f"{n_missing} without")
-    return Target(y, groups, _make_splitter(y, groups, options, progress))
+    target = Target(y, groups, _make_splitter(y, groups, options, progress))
+    if not target.is_scale:
+        _check_folds(target)
+    return target
+
+
+def _check_folds(target):
+    """Check that a model can be trained in each fold, which needs images of two labels."""
+    y = target.y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rare labels, which were named
+        folds = list(target.splitter.split(y, y, target.groups))
+    for train, _ in folds:
+        if len(set(y[train])) < 2:
+            raise ParameterError(
+                "source",
+                "must have images of at least two labels in the training part of each fold",
+                f"only those of {str(y[train[0]])!r} in one",
+                hint="Add images of other labels.",
+            )
 
 
 def _check_labels(labels, source):

@@ -282,6 +282,10 @@ def test_nested_folds_are_possible(n_images, digits):
             "INPUT must have at least two labels. Got only '0' instead. Add images of another label,",
         ),
         (
+            {"y": np.array([0, 0, 0, 0, 0, 1])},
+            "two labels in the training part of each fold. Got only those of '0' in one instead.",
+        ),
+        (
             {"y": np.arange(6)},
             "INPUT must have at least 2 images of one label. Got 1 instead. Add images.",
         ),
