@@ -25,7 +25,9 @@ def to_array(values):
     import pandas as pd
     from pandas.api import types
 
-    series = pd.Series(values)
+    series = values if isinstance(values, pd.Series) else pd.Series(values)
+    if series.dtype == object and all(isinstance(x, str) for x in series):
+        return np.array(series, str)  # pandas would infer its strings, which must be UTF-8
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype)
     series = series.infer_objects()

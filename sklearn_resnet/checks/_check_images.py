@@ -132,7 +132,8 @@ def check_images(
     codes, classes = _encode("y", y, n_images)
     parts, _ = _encode("split", split, n_images)
     features = _find_features(survey, features, estimator)
-    table = pd.DataFrame({"path": survey.images.paths})
+    # a path may be no UTF-8, which the strings of pandas must be
+    table = pd.DataFrame({"path": pd.Series(survey.images.paths, dtype=object)})
     copies, learned = _find_copies(survey, features, max_false_pairs, mirrored, random_state)
     groups = group_copies(copies.first, copies.second, n_images)
     table["duplicate_group"] = groups
@@ -283,7 +284,7 @@ def _judge_labels(features, codes, classes, groups, is_readable, random_state):
     return pd.DataFrame(
         {
             "label_score": scores,
-            "suggested_label": suggested,
+            "suggested_label": pd.Series(suggested, dtype=object),
             "suspect_label": _with_missing(suspect, ~np.isnan(scores)),
         }
     )

@@ -30,10 +30,11 @@ from sklearn_resnet.cli.inputs import (
     reads_files,
 )
 from sklearn_resnet.cli.options import pick
-from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.ownership import check_kind, check_replaceable, claim
 from sklearn_resnet.cli.pictures import MIN_MAPPED, compute_umap, drawing_files, importing_umap
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, beside, finish, hash_table
+from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import compare_embeddings
 from sklearn_resnet.plotting._saving import save_figure
@@ -101,6 +102,11 @@ def compare(options):
     """
     progress = Progress(options.quiet)
     plan = plan_comparison(options, progress)
+    with lock_output(options.output):
+        _compare(plan, progress)
+
+
+def _compare(plan, progress):
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input, options.quiet)
@@ -156,6 +162,7 @@ def plan_comparison(options, progress):
     if reads_files(options.input.source):
         features = replace(features, value_range=None)
     files = find_format(options.output).files(options.output)
+    check_kind(options.output, "compare")
     check_replaceable(options.output, [*files, _picture_path(options)])
     with renamed_parameters(layers="compare"):
         features = check_features(features, progress)

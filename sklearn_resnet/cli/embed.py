@@ -36,7 +36,7 @@ from sklearn_resnet.cli.inputs import (
     reads_files,
 )
 from sklearn_resnet.cli.options import pick
-from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.ownership import check_kind, check_replaceable, claim
 from sklearn_resnet.cli.pictures import (
     MIN_MAPPED,
     Map,
@@ -59,12 +59,13 @@ from sklearn_resnet.cli.record import (
     read_former_record,
     write_record,
 )
+from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.resumable.run import (
     SUFFIXES,
     RunOptions,
     embed_in_parts,
     read_finished_features,
-    work_files,
+    work_folders,
 )
 from sklearn_resnet.cli.tables import check_table_path
 
@@ -151,6 +152,11 @@ def embed(options):
     """
     progress = Progress(options.quiet)
     plan = plan_embedding(options, progress)
+    with lock_output(options.output):
+        _embed(options, plan, progress)
+
+
+def _embed(options, plan, progress):
     former = read_former_record(options.output)
     if options.features.weights == "auto":
         _warn_about_other_weights(former, plan.options.features.weights, progress)
@@ -236,6 +242,7 @@ def plan_embedding(options, progress):
     in_parts = is_resumable and options.input.is_many
     _check_output(options, in_parts)
     check_input(source, options.input.patches, options.input.regions)
+    check_kind(options.output)
     check_replaceable(options.output, _list_outputs(options, in_parts))
     check_on_error(options.input)
     if reads_files(source):
@@ -253,7 +260,7 @@ def _list_outputs(options, in_parts):
     """List the files and folders that a command writes, replaces or removes, besides the record."""
     output = options.output
     files = [*find_format(output).files(output), _errors_path(output)]
-    run_files = work_files(output) if in_parts else []
+    run_files = work_folders(output) if in_parts else []
     return [*files, *run_files, *_list_map_files(options).values()]
 
 

@@ -50,7 +50,7 @@ class CommandGroup(click.Group):
 
     def parse_args(self, ctx, args):
         """Parse the arguments of this command; suggest another if its name seems misspelt."""
-        if args and args[0] not in self.inputs:
+        if args and args[0] not in self.inputs and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0].lower(), self.commands, n=1)
             if near and not as_path(args[0]).exists():
                 ctx.fail(

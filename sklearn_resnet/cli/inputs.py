@@ -379,9 +379,11 @@ def _read_table(options, quiet):
         table = read_image_table(source, options.on_error)
     elif is_collection(source):
         paths, labels = datasets.load_image_folder(source, return_X_y=True)
-        table = pd.DataFrame({"path": paths} | ({} if labels is None else {"label": labels}))
+        # names may be no UTF-8, which the strings of pandas must be
+        columns = {"path": paths} | ({} if labels is None else {"label": labels})
+        table = pd.DataFrame(columns, dtype=object)
     else:
-        table = pd.DataFrame({"path": [source]})
+        table = pd.DataFrame({"path": [source]}, dtype=object)
     uncut = []
     if regions.makes_regions:
         table = make_regions(table, regions, options.on_error, quiet, options.page, uncut)

@@ -86,7 +86,8 @@ def read_labels(path, image_paths, n_images, kind="label"):
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"The file of {kind}s {str(path)!r} does not exist.")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"The file of {kind}s {str(path)!r} {problem}.")
     try:
         if path.suffix.lower() == ".npy":
             labels = np.load(path, allow_pickle=False)
@@ -94,7 +95,8 @@ def read_labels(path, image_paths, n_images, kind="label"):
             images = None if image_paths is None else _split_all(image_paths)
             labels = _read_table(path, images, n_images, kind)
     except (ValueError, EOFError, csv.Error) as exc:
-        raise ValueError(f"The {kind}s in {str(path)!r} cannot be used: {exc}.") from exc
+        problem = str(exc).strip()  # that of pandas ends in a new line
+        raise ValueError(f"The {kind}s in {str(path)!r} cannot be used: {problem}.") from exc
     if labels.shape != (n_images,):
         raise ValueError(
             f"The {kind}s in {str(path)!r} must be one per image, {n_images}. Got an "
@@ -124,7 +126,7 @@ def _read_table(path, images, n_images, kind):
             lines = text.splitlines()
             table = None if images is None else _parse_lines(lines, images)
             if table is None:
-                return np.array(lines)
+                return _convert_lines(lines, kind)
     names, rows = ([], None) if images is None else _find_names(table, images)
     labels = table[_find_column(table, names, kind)]
     if images is not None and rows is None:
@@ -144,6 +146,14 @@ def _read_table(path, images, n_images, kind):
         used = type(labels)(numbers, given.index).loc[used.index]
     values = np.asarray(used)
     return values if values.dtype.kind in "iuf" else np.array([str(value) for value in used])
+
+
+def _convert_lines(lines, kind):
+    """Convert lines, each a label, to an array; numbers as in a table."""
+    if "" in map(str.strip, lines):
+        raise ValueError(f"line {[*map(str.strip, lines)].index('') + 1} holds no {kind}")
+    numbers = to_numbers(lines)
+    return np.array(lines) if numbers is None else numbers
 
 
 def _warn_about_order(path, others, kind):

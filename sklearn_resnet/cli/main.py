@@ -64,7 +64,8 @@ _SIMILAR_HELP = """Find the images in TABLE that are most similar to each QUERY.
 
 TABLE is an OUTPUT of `embedding INPUT OUTPUT`, with its .json beside it. Each QUERY is an image
 file, or a region of one, as in slide.tif[1600:1800,1400:1600], which is top:bottom,left:right. The
-images found are listed, and drawn in one picture.
+images found are listed, and drawn in one picture. The architecture, layers and other settings are
+read from the .json.
 
 \b
 Examples:
@@ -271,7 +272,12 @@ _NOT_COMPARED = (
     help="Write .npz instead of .npy: compressed, with labels and paths.",
 )
 @click.option(
-    "-s", "--seed", metavar="N", type=click.IntRange(0), help="Make the result reproducible."
+    "-s",
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Random state of patches, of maps and of random weights, so that another run gives the same "
+    "result.  [default: another in each run]",
 )
 @options.quiet
 @click.version_option(package_name="sklearn-resnet")
@@ -300,9 +306,18 @@ def _computing(ctx, advice="", remedies=None):
 
     Within it, a command imports its module: help and completion need none of them.
     """
+    _refuse_empty(ctx)
     with exit_on_error(ctx, advice, remedies), warnings_in_one_line():
         import_scikit_learn()
         yield
+
+
+def _refuse_empty(ctx):
+    """Refuse empty text, as of a variable that is not set: as a path, it is the current folder."""
+    for param in ctx.command.params:
+        value = ctx.params.get(param.name)
+        if value == "" or (isinstance(value, tuple) and "" in value):
+            raise click.UsageError(f"{spell(param)} must not be empty. Got '' instead.")
 
 
 def _name_output(params):
@@ -348,7 +363,7 @@ def _name_output(params):
 )
 @click.option(
     "--weights",
-    help="The weights that TABLE was made with, if their file was moved.",
+    help="The weights that TABLE was made with, if their file was moved.  [default: as in the .json]",
 )
 @click.pass_context
 def similar(ctx, queries, table, **chosen):
@@ -461,8 +476,8 @@ def search_cuts(ctx, **params):
     type=click.FloatRange(0),
     default=0.002,
     show_default=True,
-    help="The largest acceptable number of pairs that are no copies, for each image. The distance "
-    "below which images are copies is learned so.",
+    help="The largest acceptable number of false pairs of copies per image. It limits the distance "
+    "below which images count as copies.",
 )
 @click.option("--mirrored", is_flag=True, help="Find mirrored copies, too.")
 @click.option(

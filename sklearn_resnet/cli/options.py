@@ -11,6 +11,7 @@ from sklearn_resnet._network.architectures import ARCHITECTURES
 from sklearn_resnet._network.engines.choice import ENGINES, PRECISIONS
 from sklearn_resnet.cli.param_types import (
     Channels,
+    Folder,
     Grid,
     Margin,
     Normalization,
@@ -87,7 +88,7 @@ precision = click.option(
 )
 cache = click.option(
     "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(file_okay=False, path_type=Path),
     help="Folder for the cache of features, so that only images that are new are computed.  "
     "[default: in the user's cache folder]",
 )
@@ -129,7 +130,8 @@ _READING = (
         metavar="METHOD",
         type=Rescale(),
         help="What becomes black and white: percentile, or percentile:P,Q, of each channel "
-        "(0.1 and 99.9); window, that of DICOM files; or LOW,HIGH, the same as --value-range.",
+        "(0.1 and 99.9); window, that of DICOM files; or LOW,HIGH, the same as --value-range.  "
+        "[default: as --value-range]",
     ),
     click.option(
         "--rescale-by",
@@ -161,7 +163,7 @@ _READING = (
     click.option(
         "--separate-channels",
         is_flag=True,
-        help="Compute features of each channel on its own, as of a grey image.",
+        help="Compute features of each channel separately, as for a grey image.",
     ),
 )
 _REGIONS = (
@@ -181,13 +183,14 @@ _REGIONS = (
         "--min-content",
         metavar="SHARE",
         type=click.FloatRange(0, 1),
-        help="Leave out tiles of which a smaller share is foreground, such as tissue on glass.",
+        help="Leave out tiles with a smaller share of foreground, such as tissue on glass.  [default: "
+        "keep all tiles]",
     ),
     click.option(
         "--segments",
         metavar="PATH",
-        help="A folder with a label image or a mask for each image, which has the same name but for the "
-        "suffix, or for an ending such as _masks. Each segment is a region.",
+        help="A folder with a label image or a mask for each image, with the same name except for the "
+        "suffix or an ending such as _masks. Each segment is a region.",
     ),
     click.option(
         "--mask-others", is_flag=True, help="Make the pixels outside of each segment black."
@@ -197,7 +200,7 @@ _REGIONS = (
         metavar="N|SHARE",
         type=Margin(),
         help="Widen each region on all sides: by pixels, as in 16, or by a share of its height and "
-        "width, as in 0.1.",
+        "width, as in 0.1.  [default: 0]",
     ),
     click.option(
         "--pad",

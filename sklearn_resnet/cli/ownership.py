@@ -4,6 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sklearn_resnet._io.folders import list_folder
 from sklearn_resnet._io.paths import is_local
@@ -16,10 +17,50 @@ from sklearn_resnet.cli.record import (
     record_path,
     save_record,
 )
+from sklearn_resnet.cli.resumable.lock import lock_path
 from sklearn_resnet.cli.resumable.parts import is_part_name
 
 _RULE = "OUTPUT must be a new name, or a table that this command wrote and may replace."
+_KINDS = {  # by the model in the record of a command that writes no features
+    "compare": "maps that --compare drew",
+    "search": "scores of `embedding search`",
+    "check": "findings of `embedding check`",
+}
 _OF_FILE_MANAGERS = (".DS_Store", ".directory")
+
+
+def check_kind(output, kind=None, default_of=None):
+    """Check that OUTPUT is absent, or holds an earlier result of the same kind.
+
+    Parameters
+    ----------
+    output : pathlib.Path or upath.UPath
+    kind : {"compare", "search", "check"}, default=None
+        The kind of the new result; None for features.
+    default_of : str, default=None
+        INPUT, if OUTPUT was not given but named after it. The earlier result must be of the same
+        INPUT then.
+
+    Raises
+    ------
+    FileExistsError
+        If OUTPUT holds a result of another kind, or of another INPUT.
+    """
+    record = read_former_record(output)
+    if "model" not in record or not _exists(output):
+        return
+    former = record["model"] if record["model"] in _KINDS else None
+    held = _KINDS.get(former, "features")
+    if former == kind and default_of is not None and not _is_same(record["input"], default_of):
+        former, held = None, f"the result for {record['input']!r}"
+    if former != kind:
+        raise FileExistsError(
+            f"{_RULE} Got {str(output)!r}, which holds {held}. Name another OUTPUT, or remove it."
+        )
+
+
+def _is_same(source, other):
+    return source == other or Path(source).absolute() == Path(other).absolute()
 
 
 def check_replaceable(output, paths):
@@ -29,7 +70,7 @@ def check_replaceable(output, paths):
     ----------
     output : pathlib.Path or upath.UPath
     paths : iterable of path
-        The files and folders that the command writes or removes, besides the record.
+        The files and folders that the command writes or removes, besides the record and the lock.
 
     Raises
     ------
@@ -39,7 +80,8 @@ def check_replaceable(output, paths):
     """
     record = read_former_record(output)
     names = {*list_own(record), *([record_path(output).name] if record else [])}
-    foreign = [path for path in (record_path(output), *paths) if not _is_own(path, output, names)]
+    files = (record_path(output), lock_path(output), *paths)
+    foreign = [path for path in files if not _is_own(path, output, names)]
     if not foreign:
         return
     if foreign[0].is_dir():
@@ -122,7 +164,7 @@ def _is_own(path, output, names):
     if path.is_dir():
         return path.name.startswith(output.name) and _find_foreign_entry(path, output) is None
     if path.suffix == ".lock":
-        return path.stat().st_size == 0
+        return path.is_file() and path.stat().st_size == 0
     return path.name in names
 
 

@@ -13,6 +13,16 @@ def _parse_index(text):
     return int(text) if text.lstrip("-").isdecimal() else text
 
 
+class Folder(click.Path):
+    """A path, which must not be empty: that would be the current folder."""
+
+    def convert(self, value, param, ctx):
+        """Convert the text of the option."""
+        if value == "":
+            self.fail("It must be the path of a folder. Got '' instead.")
+        return super().convert(value, param, ctx)
+
+
 class Layers(click.ParamType):
     """``82``, ``conv3`` or ``51,82``, as the parameter `layers` of ResNetFeatures takes them."""
 

@@ -316,7 +316,11 @@ def make_regions(images, options, on_error="raise", quiet=True, page=None, failu
                 raise
             failures.append(Failure(position, path, cause))
             continue
-        found.append(regions.assign(**{k: v for k, v in columns.items() if k not in regions}))
+        further = {name: value for name, value in columns.items() if name not in regions}
+        for name, value in further.items():  # text may be no UTF-8, which pandas' strings must be
+            dtype = object if isinstance(value, str) else None
+            regions[name] = pd.Series(value, regions.index, dtype)
+        found.append(regions)
     if failures:
         line = describe_failures(failures, len(paths), "they are left out")
         warn_caller(line.replace("read", "cut into regions", 1))

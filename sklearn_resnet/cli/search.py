@@ -25,10 +25,11 @@ from sklearn_resnet.cli.inputs import (
     reads_files,
 )
 from sklearn_resnet.cli.options import pick
-from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.ownership import check_kind, check_replaceable, claim
 from sklearn_resnet.cli.pictures import drawing_files, name_source, name_weights
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, describe_resnet, finish, hash_table
+from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.search_report import describe_search, name_stem
 from sklearn_resnet.cli.tables import check_table_path
 from sklearn_resnet.plotting import LayerSearchDisplay
@@ -131,6 +132,11 @@ def search(options):
     """
     progress = Progress(options.quiet)
     plan = plan_search(options, progress)
+    with lock_output(plan.output):
+        return _search(plan, progress)
+
+
+def _search(plan, progress):
     options = plan.options
     with progress.timed("input"):
         data = load_input(options.input, options.quiet)
@@ -148,10 +154,10 @@ def search(options):
         with progress.timed("search"):
             display = score_candidates(images, target, sizes, options, data.noun)
         claim(plan.output, [plan.output, plan.picture])
+        frame = display.to_frame()
+        with atomic_write(plan.output) as partial:
+            write_csv(partial, {name: frame[name] for name in frame})
         save_figure(display.figure_, plan.picture)
-    frame = display.to_frame()
-    with atomic_write(plan.output) as partial:
-        write_csv(partial, {name: frame[name] for name in frame})
     metadata = _describe_search(display, target, images, options)
     metadata["grouped_by"] = grouped_by
     result = Result((plan.output, plan.picture), {"input": images.shape}, metadata)
@@ -179,6 +185,7 @@ def plan_search(options, progress):
         raise ParameterError("output", "must end in .csv", repr(str(output)))
     check_table_path(output)
     picture = output.with_suffix(f".{options.picture}")
+    check_kind(output, "search", source if options.output is None else None)
     check_replaceable(output, [output, picture])
     check_on_error(options.input)
     if reads_files(source):
@@ -282,7 +289,26 @@ def make_target(options, labels, groups, progress):
         name = "source" if options.groups is None else "groups"
         n_missing = int(is_missing(groups).sum())
         raise ParameterError(name, "must have a group for each image", f"{n_missing} without")
-    return Target(y, groups, _make_splitter(y, groups, options, progress))
+    target = Target(y, groups, _make_splitter(y, groups, options, progress))
+    if not target.is_scale:
+        _check_folds(target)
+    return target
+
+
+def _check_folds(target):
+    """Check that a model can be trained in each fold, which needs images of two labels."""
+    y = target.y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rare labels, which were named
+        folds = list(target.splitter.split(y, y, target.groups))
+    for train, _ in folds:
+        if len(set(y[train])) < 2:
+            raise ParameterError(
+                "source",
+                "must have images of at least two labels in the training part of each fold",
+                f"only those of {str(y[train[0]])!r} in one",
+                hint="Add images of other labels.",
+            )
 
 
 def _check_labels(labels, source):

@@ -75,11 +75,10 @@ def make_region_table(images, boxes, columns):
     DataFrame
     """
     paths = [os.fspath(image) if isinstance(image, os.PathLike) else image for image in images]
-    are_names = all(isinstance(path, str) for path in paths)
     boxes = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
     return pd.DataFrame(
         {
-            "path": pd.Series(paths, dtype=str if are_names else object),
+            "path": pd.Series(paths, dtype=object),
             **dict(zip(BOX, boxes.T, strict=True)),
             **columns,
         }

@@ -17,6 +17,7 @@ from sklearn_resnet.cli.group import CommandGroup
 @click.option("--first")
 @click.option("--second", is_flag=True)
 @click.option("--third")
+@click.option("--lists")
 def main(source, **options):
     """Main."""
     click.echo(f"main {source} {options['first']}")
@@ -52,6 +53,10 @@ def test_what_is_nearly_the_name_of_a_command(tmp_path, monkeypatch):
     assert run("lists") == "main lists None\n"  # what the command knows
     (tmp_path / "lisst").mkdir()
     assert run("lisst") == "main lisst None\n"
+
+
+def test_an_option_may_come_first():
+    assert run("--lists", "1", "x") == "main x None\n"  # near the name of a command
 
 
 @pytest.mark.parametrize(

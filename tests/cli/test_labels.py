@@ -18,6 +18,8 @@ from sklearn_resnet.cli.labels import read_labels
         ("a.npy", np.array([0.5, 1.5, 2.5]), [0.5, 1.5, 2.5]),
         ("a.npy", np.array(["b", "a", "c"]), ["b", "a", "c"]),
         ("a.txt", "b\na\nc c\n", ["b", "a", "c c"]),
+        ("a.txt", "0.5\n1.5\n2\n", [0.5, 1.5, 2]),
+        ("a.txt", "01\n1\n2\n", ["01", "1", "2"]),
         ("labels", "b\r\na\r\nü", ["b", "a", "ü"]),
         ("a.txt", "\ufeffb\na\nc\n", ["b", "a", "c"]),
         ("a.csv", "label\n3\n1\n2\n", [3, 1, 2]),
@@ -48,6 +50,7 @@ def test_labels_in_the_order_of_the_images(tmp_path, name, content, expected):
     [
         ("a.txt", b"a\nb\n", r"one per image, 3. Got an array of shape \(2,\)"),
         ("a.txt", b"a\nb\nc\nd\n", r"Got an array of shape \(4,\)"),
+        ("a.txt", b"a\nb\n \n", "line 3 holds no label"),
         ("a.txt", b"", r"Got an array of shape \(0,\)"),
         ("a.txt", b"\xff\xfea", "cannot be used: .*decode"),
         ("a.csv", b"label\na\nb\n", r"Got an array of shape \(2,\)"),
@@ -93,7 +96,9 @@ def test_labels_are_never_unpickled(tmp_path):
 @pytest.mark.parametrize("name", ["absent.csv", "folder"])
 def test_a_file_of_labels_that_is_not_there_is_an_error(tmp_path, name):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(FileNotFoundError, match=f"The file of labels .*{name}' does not exist"):
+    with pytest.raises(
+        FileNotFoundError, match=f"The file of labels .*{name}' (does not exist|is a folder)"
+    ):
         read_labels(tmp_path / name, None, 3)
 
 

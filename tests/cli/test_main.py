@@ -1136,3 +1136,24 @@ def test_long_regions_are_padded_or_stretched(regions, output):
 def test_a_region_beyond_the_border_says_how_to_pad_it(regions):
     output = run("regions.csv", "a.npz", *RESNET, "--margin", "0.5", code=1)
     assert "Pass --pad reflect or --pad black, or clip the box." in output
+
+
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        (["", "out.npz"], "INPUT"),
+        (["digits", ""], "OUTPUT"),
+        (["digits", "out.npz", "--cache", ""], "--cache"),
+        (["digits", "out.npz", "--labels", ""], "--labels"),
+        (["photos", "out.npy", "--dask", ""], "--dask"),
+        (["check", "photos", ""], "FOLDER..."),
+        (["check", "photos", "-o", ""], "--output"),
+        (["search", ""], "INPUT"),
+        (["similar", "", "out.npz"], "QUERY..."),
+        (["similar", "a.png", ""], "TABLE"),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(args, name):
+    output = run(*args, code=2)
+    assert name in output
+    assert "Got '' instead" in output

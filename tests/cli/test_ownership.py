@@ -17,6 +17,7 @@ from sklearn_resnet.cli.ownership import (
     claim_picture,
 )
 from sklearn_resnet.cli.record import read_former_record, record_path, save_record
+from sklearn_resnet.cli.resumable.lock import lock_output
 
 PCA = ["-m", "pca", "-d", "2", "-s", "0", "-q"]
 RESNET = ["--weights", "random", "-l", "4", "-s", "0", "--no-cache", "-q"]
@@ -187,3 +188,63 @@ def test_a_picture_does_not_need_a_record_that_can_be_written():
     picture.touch()
     with pytest.raises(FileExistsError, match="not in the record"):
         check_picture(table, picture)
+
+
+KINDS = {
+    "features": ["labelled", "out.csv", *PCA],
+    "--compare": ["labelled", "out.csv", "--compare", "pca", "-q"],
+    "search": ["search", "labelled", "out.csv", "--cv", "2", "--sizes", "8", *RESNET],
+    "check": ["check", "labelled", "-o", "out.csv", "--image-size", "8", *RESNET],
+}
+
+
+@pytest.fixture
+def labelled():
+    for i in range(8):
+        path = Path(f"labelled/{i % 2}/{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+
+
+@pytest.mark.parametrize("first", KINDS)
+def test_a_result_of_another_kind_is_not_replaced(first, labelled):
+    run(*KINDS[first])
+    before = contents()
+    for kind, args in KINDS.items():
+        if kind == first:
+            continue
+        message = run(*args, code=1)
+        assert f"Got 'out.csv', which holds {KIND_NAMES[first]}. Name another OUTPUT" in message
+        assert contents() == before
+    run(*KINDS[first])
+    Path("out.csv").unlink()
+    run(*KINDS["features" if first != "features" else "--compare"])
+
+
+KIND_NAMES = {
+    "features": "features",
+    "--compare": "maps that --compare drew",
+    "search": "scores of `embedding search`",
+    "check": "findings of `embedding check`",
+}
+
+
+@pytest.mark.parametrize("kind", ["search", "check"])
+def test_a_result_of_another_input_is_replaced_only_by_name(kind, labelled):
+    Path("other").mkdir()
+    Path("labelled").rename("other/labelled")
+    args = [arg for arg in KINDS[kind] if arg not in ("-o", "out.csv")]
+    for name in ("other/labelled", "./other/labelled/"):
+        run(*[name if arg == "labelled" else arg for arg in args])
+    Path("other/labelled").rename("labelled")
+    assert "the result for './other/labelled/'. Name another OUTPUT" in run(*args, code=1)
+    run(*args, *(["-o"] if kind == "check" else []), f"labelled_{kind}.csv")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_commands_do_not_write_one_output_at_a_time(kind, labelled):
+    with lock_output(Path("out.csv")):
+        assert "Another run is writing 'out.csv'. Wait until it ends" in run(*KINDS[kind], code=1)
+    run(*KINDS[kind])
+    assert not list(Path().glob("*.lock"))

@@ -1,6 +1,7 @@
 """Tables of images and regions as INPUT, and regions that are made of images."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -397,3 +398,15 @@ def test_paths_of_a_table_behind_a_url_are_of_its_folder(folder, suffix):
     data = load_input(InputOptions(str(remote)))
     assert data.paths.tolist() == [f"{remote.parent}/images/a.png"]
     np.testing.assert_array_equal(data.images[0], read_pixels("b.png")[1:9, 2:10])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_need_not_be_utf_8(folder):
+    name = os.fsdecode(b"all/cl\xff/\xff.png")
+    save_images(folder, name, "all/b/0.png", "all/b/1.png")
+    fast = ["--weights", "procedural", "-l", "4", "--no-cache", "-q"]
+    run("all", "tiles.csv", "--tiles", "8", "--image-size", "8", *fast)
+    run("similar", f"{name}[0:8,0:8]", "tiles.csv")
+    run("check", "all", "-o", "found", "--image-size", "8", *fast)
+    for table in ("tiles.csv", "found.csv"):
+        assert "\\udcff.png" in Path(table).read_text()

@@ -125,6 +125,15 @@ def test_a_repeated_search_replaces_its_files_and_no_others(digits):
         Path(name).unlink()
 
 
+def test_the_scores_are_kept_if_the_picture_cannot_be_written(digits, monkeypatch):
+    def fail(*args):
+        raise OSError("no space")
+
+    monkeypatch.setattr("sklearn_resnet.cli.search.save_figure", fail)
+    assert "no space" in run("search", "digits.npz", "s.csv", *FAST, code=1)
+    assert "mean_score" in pd.read_csv("s.csv")
+
+
 @pytest.mark.parametrize("seed", [[], ["-s", "1"]])
 def test_random_weights_are_drawn_again_by_the_command(seed):
     output = run("search", "digits.npz", *FAST[2:], "--weights", "random", *seed)
@@ -271,6 +280,10 @@ def test_nested_folds_are_possible(n_images, digits):
         (
             {"y": np.zeros(6, int)},
             "INPUT must have at least two labels. Got only '0' instead. Add images of another label,",
+        ),
+        (
+            {"y": np.array([0, 0, 0, 0, 0, 1])},
+            "two labels in the training part of each fold. Got only those of '0' in one instead.",
         ),
         (
             {"y": np.arange(6)},

@@ -30,10 +30,11 @@ from sklearn_resnet.cli.features import (
 from sklearn_resnet.cli.inputs import InputOptions, check_apart, is_collection, load_files
 from sklearn_resnet.cli.labels import read_labels
 from sklearn_resnet.cli.options import pick
-from sklearn_resnet.cli.ownership import check_replaceable, claim
+from sklearn_resnet.cli.ownership import check_kind, check_replaceable, claim
 from sklearn_resnet.cli.pictures import importing_umap, name_weights
 from sklearn_resnet.cli.progress import Progress
 from sklearn_resnet.cli.record import Result, finish, hash_table
+from sklearn_resnet.cli.resumable.lock import lock_output
 from sklearn_resnet.cli.search_report import name_stem
 from sklearn_resnet.cli.tables import check_table_path
 
@@ -97,6 +98,12 @@ def check(options):
     output = _name_output(options)
     page = output.with_suffix(".html")
     _check_paths(options.sources, output, page)
+    check_kind(output, "check", options.sources[0] if options.output is None else None)
+    with lock_output(output):
+        return _check(options, output, page, progress)
+
+
+def _check(options, output, page, progress):
     features = check_features(options.features, progress)
     with progress.timed("input"):
         images = _list_images(options, progress)

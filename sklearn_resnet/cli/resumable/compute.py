@@ -174,7 +174,8 @@ def _announce(plan, tasks, options, progress):
     n_images, n_bytes = len(plan.images), len(plan.images) * (4 * plan.n_features + 100)
     n_new = sum(len(part.images) - len(reusable) for part, reusable, _ in tasks)
     line = (
-        f"{n_images:,} {plan.noun} in {len(plan.parts)} parts of up to {options.images_per_part:,}"
+        f"{n_images:,} {plan.noun} in {len(plan.parts)} part{'s' * (len(plan.parts) != 1)} of up to "
+        f"{options.images_per_part:,}"
     )
     if n_new < n_images:
         line += f"; {n_images - n_new:,} known, {n_new:,} to embed"

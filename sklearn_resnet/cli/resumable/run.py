@@ -7,7 +7,6 @@ import numpy as np
 
 from sklearn_resnet._io.table_formats import RESUMABLE_SUFFIXES as SUFFIXES
 from sklearn_resnet.cli.resumable.compute import compute_missing
-from sklearn_resnet.cli.resumable.lock import lock_output, lock_path
 from sklearn_resnet.cli.resumable.parts import read_features
 from sklearn_resnet.cli.resumable.plan import (
     RunOptions,
@@ -25,13 +24,8 @@ __all__ = [
     "RunResult",
     "embed_in_parts",
     "read_finished_features",
-    "work_files",
+    "work_folders",
 ]
-
-
-def work_files(output):
-    """List the files and folders beside OUTPUT that a run writes, and removes when it ends."""
-    return [*work_folders(output), lock_path(output)]
 
 
 @dataclass(frozen=True)
@@ -61,6 +55,8 @@ def embed_in_parts(
 ):
     """Compute a table of features in parts, resuming an interrupted run.
 
+    The caller holds the lock on OUTPUT.
+
     Parameters
     ----------
     output : pathlib.Path or upath.UPath
@@ -81,21 +77,20 @@ def embed_in_parts(
     -------
     RunResult
     """
-    with lock_output(output):
-        plan = plan_table(output, images, labels, resnet, options, further)
-        finished = {} if options.restart else read_finished_manifests(plan.output)
-        done, failures = [], []
-        with _advising(plan, done):
-            if is_up_to_date(plan, finished):
-                done += plan.parts
-                n_images = f"{len(images):,} {plan.noun}"
-                progress.show("plan", f"{n_images}, and nothing is new since the last run")
-            else:
-                failures = compute_missing(plan, finished, options, progress, done)
-                if before_publish is not None:
-                    before_publish()
-                publish(plan, failures)
-            clean_up(plan)
+    plan = plan_table(output, images, labels, resnet, options, further)
+    finished = {} if options.restart else read_finished_manifests(plan.output)
+    done, failures = [], []
+    with _advising(plan, done):
+        if is_up_to_date(plan, finished):
+            done += plan.parts
+            n_images = f"{len(images):,} {plan.noun}"
+            progress.show("plan", f"{n_images}, and nothing is new since the last run")
+        else:
+            failures = compute_missing(plan, finished, options, progress, done)
+            if before_publish is not None:
+                before_publish()
+            publish(plan, failures)
+        clean_up(plan)
     n_rows = len(images) - (len(failures) if images.on_error == "skip" else 0)
     return RunResult(
         written=tuple(plan.format.files(plan.output)),

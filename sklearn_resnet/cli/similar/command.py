@@ -260,7 +260,8 @@ def _list_files(table, rows):
     import pandas as pd
 
     columns = {name: values[rows] for name, values in (table.columns or {}).items()}
-    return list_files(pd.DataFrame({"path": table.paths[rows]} | columns))
+    paths = pd.Series(table.paths[rows], dtype=object)
+    return list_files(pd.DataFrame({"path": paths} | columns))
 
 
 def _load_files(files, record, progress):

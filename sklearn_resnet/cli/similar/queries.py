@@ -83,7 +83,7 @@ def load_in_order(queries, load):
             loaded[i] = image
     if regions:
         table = pd.DataFrame([parsed[i].box for i in regions], columns=list(BOX))
-        table["path"] = [parsed[i].path for i in regions]
+        table["path"] = pd.Series([parsed[i].path for i in regions], dtype=object)
         table["page"] = pd.Series([parsed[i].page for i in regions], dtype=object)
         try:
             images = load(table)
