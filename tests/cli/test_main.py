@@ -1058,7 +1058,7 @@ def test_tiles_of_a_folder_have_the_labels_of_its_folders(photos):
     record = json.loads(Path("tiles.json").read_text())
     assert record["regions"] == {"tiles": 6, "step": 3}
     one = run(photos / "cat" / "2.png", "one.parquet", *RESNET, "--tiles", 8, "--min-content", 0.01)
-    assert "in 1 parts" in one
+    assert "in 1 part of" in one
     assert "content" in load_table("one.parquet").columns
 
 
@@ -1076,7 +1076,7 @@ def test_images_smaller_than_a_tile_are_left_out_and_listed(photos, output):
     assert errors["cause"][0] == "it is smaller than a tile of 6 x 6 pixels"
     assert "t_errors.csv" in json.loads(Path("t.json").read_text())["outputs"]
     if output == "t.parquet":
-        assert " regions in 1 parts" in text
+        assert " regions in 1 part of" in text
         text = run(photos, output, *options, "--on-error", "skip")
         assert " regions, and nothing is new" in text
 

@@ -193,7 +193,7 @@ def test_labels_from_a_file_are_in_the_command(digits):
     assert "--labels 'my labels.txt' --value-range 0 254.5" in output.splitlines()[-1]
     args = shlex.split(output.splitlines()[-1])[1:]
     run(*args, "-q")
-    assert np.load(args[1])["labels"].tolist() == list(map(str, digits[1]))
+    assert np.load(args[1])["labels"].tolist() == digits[1].tolist()
 
 
 def test_groups_stay_in_one_fold(digits):
