@@ -150,8 +150,9 @@ def _read_table(path, images, n_images, kind):
 
 def _convert_lines(lines, kind):
     """Convert lines, each a label, to an array; numbers as in a table."""
-    if "" in map(str.strip, lines):
-        raise ValueError(f"line {[*map(str.strip, lines)].index('') + 1} holds no {kind}")
+    for i, line in enumerate(lines, 1):
+        if not line.strip():
+            raise ValueError(f"line {i} holds no {kind}")
     numbers = to_numbers(lines)
     return np.array(lines) if numbers is None else numbers
 

@@ -92,7 +92,7 @@ def make_content(maps, *, labels, paths, images, features, tags=None, names=None
         raise ValueError(f"An explorer shows at most {MAX_MAPS} maps. Got {len(maps)} instead.")
     xy = next(iter(maps.values()))
     columns = as_columns(labels)
-    check_lengths(len(xy), columns, {"paths": paths, "tags": tags})
+    _check_lengths(len(xy), columns, {"paths": paths, "tags": tags})
     features = check_features(features, maps)
     regions = as_regions(images)
     if paths is None and images is not None:
@@ -129,7 +129,7 @@ def check_count(n_points):
         )
 
 
-def check_lengths(n_points, columns, others):
+def _check_lengths(n_points, columns, others):
     """Raise a ParameterError if a column or another parameter has another number of values."""
     check_count(n_points)
     for name, values in columns.items():

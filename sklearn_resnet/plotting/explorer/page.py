@@ -11,10 +11,7 @@ from urllib.parse import quote
 from sklearn_resnet._io.atomic import atomic_write, check_writable
 from sklearn_resnet._io.csv_text import escape_text
 from sklearn_resnet._io.paths import as_path
-from sklearn_resnet.plotting._map_quality import check_features
-from sklearn_resnet.plotting.explorer.columns import as_columns
 from sklearn_resnet.plotting.explorer.content import (
-    check_lengths,
     encode_metadata,
     make_content,
 )
@@ -60,9 +57,6 @@ def write_page(path, xy, *, labels, paths, images, features, title, section="", 
         If the file cannot be written.
     """
     maps = xy if isinstance(xy, dict) else {"Embedding": xy}
-    n_points = len(next(iter(maps.values())))
-    check_lengths(n_points, as_columns(labels), {"paths": paths})
-    check_features(features, maps)
     check_writable(path)
     content = make_content(
         maps, labels=labels, paths=paths, images=images, features=features, **options

@@ -94,10 +94,10 @@ def _check_tags(values, n_points):
             "tags", f"must hold one value for each of the {n_points} points", str(values.shape)
         )
     names, codes = encode_labels(values)
-    return _decode_tags(names, codes)
+    return _decode(names, codes)
 
 
-def _decode_tags(names, codes):
+def _decode(names, codes):
     # the last one is that of the code -1
     return np.array([*names, None], object)[codes]
 
@@ -108,7 +108,7 @@ def _send_tags(tags):
 
 
 def _receive_tags(sent):
-    return _decode_tags(sent["names"], np.frombuffer(sent["codes"], "<i4"))
+    return _decode(sent["names"], np.frombuffer(sent["codes"], "<i4"))
 
 
 class EmbeddingExplorer(AnyWidget):
@@ -260,10 +260,9 @@ class EmbeddingExplorer(AnyWidget):
             prefix = f"{each['name']}: " if len(self._maps) > 1 else ""
             found = each["clusters"]
             names = [self.names.get(cluster["key"], cluster["name"]) for cluster in found]
-            names = np.array([*names, None], object)  # the last one is that of the code -1
             for level in sorted({cluster["level"] for cluster in found}):
                 codes = np.frombuffer(self._buffers[name_cluster_buffer(level, k)], "<i4")
-                columns[f"{prefix}cluster level {level}"] = names[codes]
+                columns[f"{prefix}cluster level {level}"] = _decode(names, codes)
         return pd.DataFrame(columns, index=range(self.n_points), dtype=object)
 
     def set_state(self, sync_data):
